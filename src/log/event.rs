@@ -1,0 +1,455 @@
+//! What there is to say: every event of the program, once.
+//!
+//! One table declares each event's level, message and fields; from it come the `tracing` call that
+//! emits it and the function that reads it back from a [`Line`]. Messages keep the words of the program
+//! that this one descends from. `run`, `worker` and `seq` are no part of an event: they say who logged it, and when,
+//! and are added where lines are made.
+//!
+//! This file must not know how a line looks, nor who logs what.
+
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use tracing::Level;
+
+use super::line::Line;
+use crate::workload::{
+    Backoff, Limit, Micros, Probability, RetryPolicy, THREADS_MAX, TimeScale, Workload,
+};
+
+/// The version of what a seed decides and of how it is logged. An audit refuses other versions.
+pub const SCHEMA: u64 = 1;
+
+/// The `tracing` target of the program's events; the file holds these and no others.
+pub const TARGET: &str = "hifi";
+
+/// Declares the events: the enum, how one is emitted, how one is read.
+macro_rules! events {
+    ($(
+        $(#[$doc:meta])*
+        $level:ident $name:ident $phrase:literal $(+ $number:ident)? { $($field:ident: $type:ty),* $(,)? }
+    )*) => {
+        /// Something that the program logs.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Event {
+            $(
+                $(#[$doc])*
+                #[allow(missing_docs)]
+                $name { $($number: u64,)? $($field: $type,)* },
+            )*
+        }
+
+        impl Event {
+            /// Hands the event to `tracing`.
+            #[inline]
+            pub fn emit(&self) {
+                match self {
+                    $(
+                        Self::$name { $($number,)? $($field,)* } => {
+                            $( let phrase = format!(concat!($phrase, "{}"), $number); )?
+                            tracing::event!(
+                                target: TARGET,
+                                Level::$level,
+                                message = events!(@message $phrase $($number phrase)?),
+                                $($field = $field.value(),)*
+                            );
+                        }
+                    )*
+                }
+            }
+
+            /// The event's level.
+            pub fn level(&self) -> Level {
+                match self {
+                    $( Self::$name { .. } => Level::$level, )*
+                }
+            }
+
+            /// The event's message: a fixed phrase, with a number behind it in some.
+            pub fn message(&self) -> Cow<'static, str> {
+                match self {
+                    $(
+                        Self::$name { $($number,)? .. } => events!(@cow $phrase $($number)?),
+                    )*
+                }
+            }
+
+            /// Names and values of the event's fields, as text, in the order in which they are written.
+            pub fn fields(&self) -> Vec<(&'static str, String)> {
+                match self {
+                    $(
+                        Self::$name { $($field,)* .. } => vec![$((stringify!($field), $field.to_string())),*],
+                    )*
+                }
+            }
+
+            /// The names of the fields that an event with this message has; none if there is no such event.
+            pub fn field_names(message: &str) -> Option<&'static [&'static str]> {
+                $(
+                    if events!(@matches message $phrase $($number)?).is_some() {
+                        return Some(&[$(stringify!($field)),*]);
+                    }
+                )*
+                None
+            }
+
+            /// Reads the event that a line tells of. Its level and its checksum are not looked at.
+            pub fn read(line: &Line) -> Result<Self, Unreadable> {
+                let message = line.message.as_str();
+                $(
+                    if let Some(_number) = events!(@matches message $phrase $($number)?) {
+                        return Ok(Self::$name {
+                            $($number: _number,)?
+                            $($field: read_field(line, stringify!($field))?,)*
+                        });
+                    }
+                )*
+                Err(Unreadable::Message(line.message.clone()))
+            }
+        }
+    };
+    (@message $phrase:literal) => { $phrase };
+    (@message $phrase:literal $number:ident $text:ident) => { $text.as_str() };
+    (@cow $phrase:literal) => { Cow::Borrowed($phrase) };
+    (@cow $phrase:literal $number:ident) => { Cow::Owned(format!(concat!($phrase, "{}"), $number)) };
+    (@matches $message:ident $phrase:literal) => { ($message == $phrase).then_some(0) };
+    (@matches $message:ident $phrase:literal $number:ident) => { $message.strip_prefix($phrase).and_then(whole_number) };
+}
+
+events! {
+    /// The run begins: all that an audit needs to know of it.
+    INFO RunStarted "Run started" {
+        schema: u64,
+        version: String,
+        seed: u64,
+        threads: u64,
+        iterations: Limit,
+        failure_rate: Probability,
+        success_delay_us: Micros,
+        max_retries: u64,
+        retry_delay_us: Micros,
+        backoff: Backoff,
+        max_retry_delay_us: Micros,
+        jitter: Probability,
+        time_scale: TimeScale,
+        panic_rate: Probability,
+        duration_us: Limit,
+        data_limit: Limit,
+    }
+
+    /// A worker's thread was started.
+    INFO ThreadStarted "Started thread: Worker-" + worker {}
+
+    /// The system would not start a worker's thread; the run is stopped.
+    ERROR ThreadRefused "Thread could not be started: Worker-" + worker { error: String }
+
+    /// An attempt succeeded, and was the `counter`-th of the run to do so.
+    INFO Succeeded "Operation result: Operation completed successfully" { iteration: u64, attempt: u64, counter: u64 }
+
+    /// An attempt failed; `delay_us` is the sleep that follows, already scaled.
+    ERROR Failed "I/O operation failed: Random I/O failure!" { iteration: u64, attempt: u64, next: Next, delay_us: Micros }
+
+    /// An attempt panicked, and with it the worker ends.
+    ERROR Unexpected "Unexpected error" { iteration: u64, attempt: u64, error: String }
+
+    /// A worker closes its account: its operations by how they ended, and its attempts that failed.
+    INFO WorkerEnded "Worker ended" {
+        reason: Reason,
+        completed: u64,
+        abandoned: u64,
+        panicked: u64,
+        interrupted: u64,
+        not_started: Limit,
+        failed_attempts: u64,
+        retries: u64,
+    }
+
+    /// The Processor's counter at the end.
+    INFO TotalOperations "Total operations completed: " + count {}
+
+    /// The length of the Processor's data at the end.
+    INFO TotalData "Total data processed: " + count {}
+
+    /// The run closes its account. `lines` counts all its lines, this one included.
+    INFO RunEnded "Run ended" {
+        reason: Reason,
+        cause: String,
+        lines: u64,
+        completed: u64,
+        abandoned: u64,
+        panicked: u64,
+        interrupted: u64,
+        not_started: Limit,
+        failed_attempts: u64,
+        retries: u64,
+        dropped_items: u64,
+    }
+
+    /// The file could not be written for a while: the lines in `ranges` (`main:4-5,0:17,3:2-9`,
+    /// author and first and last `seq`) are not in it.
+    ERROR LogGap "Log gap" { lost: u64, ranges: String }
+
+    /// The log was renamed or deleted, and was opened anew under its name.
+    WARN LogReopened "Log reopened" {}
+}
+
+impl Event {
+    /// The event that begins a run of `workload`.
+    pub fn run_started(workload: &Workload) -> Self {
+        Self::RunStarted {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").into(),
+            seed: workload.seed,
+            threads: workload.threads.into(),
+            iterations: workload.iterations,
+            failure_rate: workload.failure_rate,
+            success_delay_us: workload.success_delay,
+            max_retries: workload.retry.max_retries.into(),
+            retry_delay_us: workload.retry.delay,
+            backoff: workload.retry.backoff,
+            max_retry_delay_us: workload.retry.max_delay,
+            jitter: workload.retry.jitter,
+            time_scale: workload.time_scale,
+            panic_rate: workload.panic_rate,
+            duration_us: workload
+                .duration
+                .map_or(Limit::Unlimited, |d| Limit::At(d.0)),
+            data_limit: workload.data_limit,
+        }
+    }
+
+    /// The workload that a "Run started" tells of; none if it is another event, or of values that no run has.
+    pub fn workload(&self) -> Option<Workload> {
+        let Self::RunStarted {
+            schema: _,
+            version: _,
+            seed,
+            threads,
+            iterations,
+            failure_rate,
+            success_delay_us,
+            max_retries,
+            retry_delay_us,
+            backoff,
+            max_retry_delay_us,
+            jitter,
+            time_scale,
+            panic_rate,
+            duration_us,
+            data_limit,
+        } = *self
+        else {
+            return None;
+        };
+        Some(Workload {
+            seed,
+            threads: u32::try_from(threads)
+                .ok()
+                .filter(|n| (1..=THREADS_MAX).contains(n))?,
+            iterations,
+            failure_rate,
+            success_delay: success_delay_us,
+            retry: RetryPolicy {
+                max_retries: u32::try_from(max_retries).ok()?,
+                delay: retry_delay_us,
+                backoff,
+                max_delay: max_retry_delay_us,
+                jitter,
+            },
+            time_scale,
+            panic_rate,
+            duration: match duration_us {
+                Limit::Unlimited => None,
+                Limit::At(micros) => Some(Micros(micros)),
+            },
+            data_limit,
+        })
+    }
+}
+
+/// What follows a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Another attempt.
+    Retry,
+    /// The next operation.
+    Abandon,
+}
+
+/// Why a worker, or the run, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// All that was planned is done.
+    Finished,
+    /// A signal, or the end of the duration, came first.
+    Stopped,
+    /// An unexpected error.
+    Panicked,
+}
+
+/// Declares how the variants of an enum are written, and from that how they are read.
+macro_rules! words {
+    ($type:ident { $($variant:ident = $word:literal),* $(,)? }) => {
+        impl $type {
+            /// The word that the log has for it.
+            pub fn word(self) -> &'static str {
+                match self { $( Self::$variant => $word, )* }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.word())
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = ();
+
+            fn from_str(text: &str) -> Result<Self, ()> {
+                match text { $( $word => Ok(Self::$variant), )* _ => Err(()) }
+            }
+        }
+    };
+}
+
+words!(Next { Retry = "retry", Abandon = "abandon" });
+words!(Reason { Finished = "finished", Stopped = "stopped", Panicked = "panicked" });
+
+/// Why a line tells of no event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// No event has this message.
+    Message(String),
+    /// The field is missing.
+    Missing(&'static str),
+    /// The field holds what it cannot hold.
+    Value(&'static str, String),
+}
+
+fn read_field<T: FromStr>(line: &Line, name: &'static str) -> Result<T, Unreadable> {
+    let value = line.field(name).ok_or(Unreadable::Missing(name))?;
+    value
+        .parse()
+        .map_err(|_| Unreadable::Value(name, value.to_owned()))
+}
+
+/// A whole number as the log writes one: digits, and no zero before another.
+fn whole_number(text: &str) -> Option<u64> {
+    let number = text.parse().ok()?;
+    (u64::to_string(&number) == text).then_some(number)
+}
+
+/// How a field's value is handed to `tracing`.
+trait Field {
+    /// The value in a form that `tracing` takes.
+    fn value(&self) -> impl tracing::Value;
+}
+
+impl Field for u64 {
+    #[inline]
+    fn value(&self) -> impl tracing::Value {
+        *self
+    }
+}
+
+impl Field for Micros {
+    #[inline]
+    fn value(&self) -> impl tracing::Value {
+        self.0
+    }
+}
+
+impl Field for String {
+    fn value(&self) -> impl tracing::Value {
+        self.as_str()
+    }
+}
+
+impl Field for Next {
+    #[inline]
+    fn value(&self) -> impl tracing::Value {
+        self.word()
+    }
+}
+
+impl Field for Reason {
+    fn value(&self) -> impl tracing::Value {
+        self.word()
+    }
+}
+
+impl Field for Probability {
+    fn value(&self) -> impl tracing::Value {
+        self.get()
+    }
+}
+
+impl Field for TimeScale {
+    fn value(&self) -> impl tracing::Value {
+        self.get()
+    }
+}
+
+impl Field for Backoff {
+    fn value(&self) -> impl tracing::Value {
+        self.to_string()
+    }
+}
+
+impl Field for Limit {
+    /// Text, so that the field has one type whether there is a limit or not.
+    fn value(&self) -> impl tracing::Value {
+        self.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The schema once more, by hand: message, level, and fields in their order.
+    #[test]
+    fn the_schema_by_hand() {
+        let account =
+            "completed abandoned panicked interrupted not_started failed_attempts retries";
+        for (message, fields) in [
+            (
+                "Run started",
+                "schema version seed threads iterations failure_rate success_delay_us max_retries retry_delay_us backoff \
+                 max_retry_delay_us jitter time_scale panic_rate duration_us data_limit",
+            ),
+            ("Started thread: Worker-3", ""),
+            ("Thread could not be started: Worker-3", "error"),
+            (
+                "Operation result: Operation completed successfully",
+                "iteration attempt counter",
+            ),
+            (
+                "I/O operation failed: Random I/O failure!",
+                "iteration attempt next delay_us",
+            ),
+            ("Unexpected error", "iteration attempt error"),
+            ("Worker ended", &format!("reason {account}")),
+            ("Total operations completed: 992", ""),
+            ("Total data processed: 992", ""),
+            (
+                "Run ended",
+                &format!("reason cause lines {account} dropped_items"),
+            ),
+            ("Log gap", "lost ranges"),
+            ("Log reopened", ""),
+        ] {
+            let names = Event::field_names(message).unwrap_or_else(|| panic!("{message}"));
+            assert_eq!(names.join(" "), fields, "{message}");
+        }
+        for message in [
+            "",
+            "Run ended ",
+            "Started thread: Worker-03",
+            "Started thread: Worker-",
+            "Total data processed: -1",
+        ] {
+            assert_eq!(Event::field_names(message), None, "{message}");
+        }
+    }
+}

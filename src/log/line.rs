@@ -1,0 +1,663 @@
+//! How a line of the log looks, written and read.
+//!
+//! ```text
+//! 2026-11-23T17:42:00.223456Z  INFO Worker-3 MESSAGE run=9f2c1b7a55d01e44 worker=3 seq=41 NAME=VALUE … sum=1c9e00f2
+//! {"timestamp":"2026-11-23T17:42:00.223456Z","level":"INFO","thread":"Worker-3","message":"MESSAGE","run":"9f2c1b7a55d01e44","worker":3,"seq":41,"NAME":VALUE,…,"sum":"1c9e00f2"}
+//! ```
+//!
+//! The text up to ` sum=` is an event's canonical text; [`checksum`] is taken over it, also where
+//! the line itself is JSON. A value that could be taken for something else (it is empty, or holds
+//! anything but the characters of [`is_plain`]) is quoted as JSON quotes, and whatever could end a line,
+//! colour it or reorder its display is escaped: no value can forge, split or colour a line.
+//!
+//! This file must not know which events there are, nor where lines come from or go to.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use tracing::Level;
+
+/// Bytes of a time stamp: `2026-11-23T17:42:00.223456Z`.
+pub const STAMP_LEN: usize = 27;
+
+/// JSON numbers above this are not exact in every reader (RFC 8259, section 6): they become strings.
+const JSON_EXACT_MAX: u64 = 1 << 53;
+
+/// The bounds within which lines are made: which author, which formats.
+///
+/// An encoder belongs to one thread and is used again for each line, so that a line costs no allocation.
+#[derive(Debug)]
+pub struct Encoder {
+    thread: String,
+    text_context: Vec<u8>,
+    json_context: Option<Vec<u8>>,
+    second: u64,
+    second_text: [u8; SECOND_LEN],
+    text: Vec<u8>,
+    json: Vec<u8>,
+}
+
+/// Bytes of the part of a time stamp that stays the same for a second: `2026-11-23T17:42:00.`.
+const SECOND_LEN: usize = 20;
+
+impl Encoder {
+    /// An encoder for the lines of `thread` in run `run`; `worker` is its number if it is a worker.
+    /// It makes text, and JSON as well where `json` says so.
+    pub fn new(thread: &str, run: u64, worker: Option<u32>, json: bool) -> Self {
+        let (text_worker, json_worker) = match worker {
+            Some(n) => (format!(" worker={n}"), format!(",\"worker\":{n}")),
+            None => (String::new(), String::new()),
+        };
+        Self {
+            thread: thread.to_owned(),
+            text_context: format!(" run={run:016x}{text_worker} seq=").into_bytes(),
+            json_context: json
+                .then(|| format!(",\"run\":\"{run:016x}\"{json_worker},\"seq\":").into_bytes()),
+            second: u64::MAX,
+            second_text: [0; SECOND_LEN],
+            text: Vec::with_capacity(512),
+            json: Vec::new(),
+        }
+    }
+
+    /// Begins a line: `micros` since 1970 is its time stamp.
+    pub fn begin(&mut self, micros: u64, level: Level, message: &str, seq: u64) {
+        let stamp = self.stamp(micros);
+        self.text.clear();
+        self.text.extend_from_slice(&stamp);
+        self.text.extend_from_slice(padded(level));
+        self.text.extend_from_slice(self.thread.as_bytes());
+        self.text.push(b' ');
+        push_message(&mut self.text, message);
+        self.text.extend_from_slice(&self.text_context);
+        push_number(&mut self.text, seq);
+        if let Some(context) = &self.json_context {
+            self.json.clear();
+            self.json.extend_from_slice(b"{\"timestamp\":\"");
+            self.json.extend_from_slice(&stamp);
+            self.json.extend_from_slice(b"\",\"level\":\"");
+            self.json.extend_from_slice(level.as_str().as_bytes());
+            self.json.extend_from_slice(b"\",\"thread\":");
+            push_quoted(&mut self.json, &self.thread);
+            self.json.extend_from_slice(b",\"message\":");
+            push_quoted(&mut self.json, message);
+            self.json.extend_from_slice(context);
+            push_json_number(&mut self.json, seq);
+        }
+    }
+
+    /// Adds a field with a whole number.
+    pub fn number(&mut self, name: &str, value: u64) {
+        push_name(&mut self.text, name);
+        push_number(&mut self.text, value);
+        if self.json_context.is_some() {
+            push_json_name(&mut self.json, name);
+            push_json_number(&mut self.json, value);
+        }
+    }
+
+    /// Adds a field whose JSON form is the same as its text: a finite float, true or false.
+    pub fn literal(&mut self, name: &str, value: &str) {
+        push_name(&mut self.text, name);
+        push_value(&mut self.text, value);
+        if self.json_context.is_some() {
+            push_json_name(&mut self.json, name);
+            self.json.extend_from_slice(value.as_bytes());
+        }
+    }
+
+    /// Adds a field with any text at all.
+    pub fn string(&mut self, name: &str, value: &str) {
+        push_name(&mut self.text, name);
+        push_value(&mut self.text, value);
+        if self.json_context.is_some() {
+            push_json_name(&mut self.json, name);
+            push_quoted(&mut self.json, value);
+        }
+    }
+
+    /// Ends the line with its checksum and a newline.
+    pub fn finish(&mut self) {
+        let sum = hex8(checksum(&self.text));
+        self.text.extend_from_slice(b" sum=");
+        self.text.extend_from_slice(&sum);
+        self.text.push(b'\n');
+        if self.json_context.is_some() {
+            self.json.extend_from_slice(b",\"sum\":\"");
+            self.json.extend_from_slice(&sum);
+            self.json.extend_from_slice(b"\"}\n");
+        }
+    }
+
+    /// The finished line as text.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The finished line as JSON; empty unless the encoder was asked to make it.
+    pub fn json(&self) -> &[u8] {
+        &self.json
+    }
+
+    /// The time stamp as text. Most lines share their second with the line before.
+    fn stamp(&mut self, micros: u64) -> [u8; STAMP_LEN] {
+        let second = micros / 1_000_000;
+        if second != self.second {
+            self.second = second;
+            self.second_text
+                .copy_from_slice(&stamp_text(micros).as_bytes()[..SECOND_LEN]);
+        }
+        let mut stamp = [b'Z'; STAMP_LEN];
+        stamp[..SECOND_LEN].copy_from_slice(&self.second_text);
+        let fraction = (micros % 1_000_000) as usize;
+        for (i, pair) in [fraction / 10_000, fraction / 100 % 100, fraction % 100]
+            .into_iter()
+            .enumerate()
+        {
+            stamp[SECOND_LEN + 2 * i..][..2].copy_from_slice(&DIGIT_PAIRS[pair]);
+        }
+        stamp
+    }
+}
+
+/// A time stamp, in microseconds since 1970, as the log writes it (RFC 3339).
+pub fn stamp_text(micros: u64) -> String {
+    humantime::format_rfc3339_micros(UNIX_EPOCH + Duration::from_micros(micros)).to_string()
+}
+
+/// Reads what [`stamp_text`] writes, and nothing else.
+pub fn parse_stamp(text: &str) -> Option<u64> {
+    let time = humantime::parse_rfc3339(text).ok()?;
+    let micros = u64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_micros()).ok()?;
+    (stamp_text(micros) == text).then_some(micros)
+}
+
+/// The checksum of an event's canonical text, 32 bits.
+///
+/// In words: the text, padded with zeros to a multiple of 32 bytes, is read as little-endian 64-bit words,
+/// dealt in turn to four lanes; a lane takes in a word as `lane = rotl((lane ^ word) * M, 29)`, the
+/// lanes start from the first four powers of M, and what they hold at the end is taken in the same way
+/// by a fifth that starts from the text's length in bytes; the high half of its product with M is the sum.
+/// All arithmetic is modulo 2^64, and M is 0x9e3779b97f4a7c15, which is 2^64 divided by the golden ratio.
+/// For given other words no two values of one word leave the same lane behind. It finds accidents, not forgers.
+pub fn checksum(text: &[u8]) -> u32 {
+    const M: u64 = 0x9e37_79b9_7f4a_7c15;
+    const POWERS: [u64; 4] = [1, M, M.wrapping_mul(M), M.wrapping_mul(M).wrapping_mul(M)];
+    fn take(lane: u64, word: u64) -> u64 {
+        (lane ^ word).wrapping_mul(M).rotate_left(29)
+    }
+    fn take_block(lanes: &mut [u64; 4], block: &[u8; 32]) {
+        let (words, _) = block.as_chunks::<8>();
+        for (lane, word) in lanes.iter_mut().zip(words) {
+            *lane = take(*lane, u64::from_le_bytes(*word));
+        }
+    }
+    let mut lanes = POWERS;
+    let (blocks, rest) = text.as_chunks::<32>();
+    for block in blocks {
+        take_block(&mut lanes, block);
+    }
+    if !rest.is_empty() {
+        let mut last = [0; 32];
+        last[..rest.len()].copy_from_slice(rest);
+        take_block(&mut lanes, &last);
+    }
+    let whole = lanes.into_iter().fold(text.len() as u64, take);
+    (whole.wrapping_mul(M) >> 32) as u32
+}
+
+/// Eight hexadecimal digits.
+fn hex8(value: u32) -> [u8; 8] {
+    let mut text = [0; 8];
+    for (i, byte) in value.to_be_bytes().into_iter().enumerate() {
+        text[2 * i..][..2].copy_from_slice(&HEX_PAIRS[usize::from(byte)]);
+    }
+    text
+}
+
+const DIGIT_PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut i = 0;
+    while i < 100 {
+        pairs[i] = [b'0' + (i / 10) as u8, b'0' + (i % 10) as u8];
+        i += 1;
+    }
+    pairs
+};
+
+const HEX_PAIRS: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut i = 0;
+    while i < 256 {
+        pairs[i] = [digits[i / 16], digits[i % 16]];
+        i += 1;
+    }
+    pairs
+};
+
+/// The level with a space on both sides, padded to the width of the longest.
+fn padded(level: Level) -> &'static [u8] {
+    match level {
+        Level::ERROR => b" ERROR ",
+        Level::WARN => b"  WARN ",
+        Level::INFO => b"  INFO ",
+        Level::DEBUG => b" DEBUG ",
+        Level::TRACE => b" TRACE ",
+    }
+}
+
+fn push_name(out: &mut Vec<u8>, name: &str) {
+    out.push(b' ');
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'=');
+}
+
+fn push_json_name(out: &mut Vec<u8>, name: &str) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+fn push_number(out: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    while value >= 100 {
+        start -= 2;
+        digits[start..][..2].copy_from_slice(&DIGIT_PAIRS[(value % 100) as usize]);
+        value /= 100;
+    }
+    if value >= 10 {
+        start -= 2;
+        digits[start..][..2].copy_from_slice(&DIGIT_PAIRS[value as usize]);
+    } else {
+        start -= 1;
+        digits[start] = b'0' + value as u8;
+    }
+    out.extend_from_slice(&digits[start..]);
+}
+
+fn push_json_number(out: &mut Vec<u8>, value: u64) {
+    if value <= JSON_EXACT_MAX {
+        push_number(out, value);
+    } else {
+        out.push(b'"');
+        push_number(out, value);
+        out.push(b'"');
+    }
+}
+
+/// A value in text: as it is where that is plain, quoted otherwise.
+fn push_value(out: &mut Vec<u8>, value: &str) {
+    if !value.is_empty() && value.bytes().all(is_plain) {
+        out.extend_from_slice(value.as_bytes());
+    } else {
+        push_quoted(out, value);
+    }
+}
+
+/// A message in text: words as they are, quoted where they could be taken for a field or a quotation.
+fn push_message(out: &mut Vec<u8>, message: &str) {
+    if is_plain_message(message) {
+        out.extend_from_slice(message.as_bytes());
+    } else {
+        push_quoted(out, message);
+    }
+}
+
+fn is_plain_message(message: &str) -> bool {
+    !message.is_empty()
+        && message
+            .bytes()
+            .all(|b| b == b'!' || b == b' ' || is_plain(b))
+}
+
+/// Characters that stand in a text line as they are: letters, digits and what paths, addresses,
+/// dates and lists are made of.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'.' | b'_' | b'-' | b'+' | b':' | b'/' | b',' | b';' | b'@' | b'%'
+        )
+}
+
+/// A JSON string. Besides what JSON demands, it escapes what a terminal or an editor would act on.
+fn push_quoted(out: &mut Vec<u8>, value: &str) {
+    out.push(b'"');
+    for c in value.chars() {
+        match c {
+            '"' => out.extend_from_slice(b"\\\""),
+            '\\' => out.extend_from_slice(b"\\\\"),
+            '\n' => out.extend_from_slice(b"\\n"),
+            '\r' => out.extend_from_slice(b"\\r"),
+            '\t' => out.extend_from_slice(b"\\t"),
+            c if acts_on_display(c) => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    out.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
+                }
+            }
+            c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    out.push(b'"');
+}
+
+/// Control characters (C0, DEL, C1), line and paragraph separators, and the invisible characters that
+/// reorder or hide what stands around them.
+fn acts_on_display(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// A line that was read: what stands in it, in the order in which it stands there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The time stamp as it stands there; [`parse_stamp`] reads it.
+    pub stamp: String,
+    /// The level: `ERROR`, `INFO` …
+    pub level: String,
+    /// The thread that logged it.
+    pub thread: String,
+    /// The message, unquoted.
+    pub message: String,
+    /// Name and value of each field, the context (`run`, `worker`, `seq`) included, `sum` not.
+    /// Values are unquoted, and numbers are text as well.
+    pub fields: Vec<(String, String)>,
+    /// The checksum that the line carries.
+    pub sum: u32,
+}
+
+/// Why something is no line of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoLine(pub &'static str);
+
+impl Line {
+    /// Reads a line in either format, without its newline. The checksum is read but not verified.
+    pub fn parse(bytes: &[u8]) -> Result<Self, NoLine> {
+        let text = std::str::from_utf8(bytes).map_err(|_| NoLine("not UTF-8"))?;
+        if text.starts_with('{') {
+            Self::parse_json(text)
+        } else {
+            Self::parse_text(text)
+        }
+    }
+
+    /// The value of the field `name`.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The canonical text: what [`checksum`] is taken over.
+    pub fn canonical(&self) -> String {
+        let mut out = format!("{} {:>5} {} ", self.stamp, self.level, self.thread).into_bytes();
+        push_message(&mut out, &self.message);
+        for (name, value) in &self.fields {
+            push_name(&mut out, name);
+            push_value(&mut out, value);
+        }
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    /// Whether the checksum that the line carries is that of its canonical text.
+    pub fn sum_holds(&self) -> bool {
+        checksum(self.canonical().as_bytes()) == self.sum
+    }
+
+    fn parse_text(text: &str) -> Result<Self, NoLine> {
+        let (stamp, rest) = text
+            .split_at_checked(STAMP_LEN)
+            .ok_or(NoLine("too short"))?;
+        let (level, rest) = rest.split_at_checked(7).ok_or(NoLine("too short"))?;
+        let level = level
+            .strip_prefix(' ')
+            .and_then(|l| l.strip_suffix(' '))
+            .ok_or(NoLine("no level"))?;
+        let (thread, rest) = rest.split_once(' ').ok_or(NoLine("no thread"))?;
+        let (message, mut rest) = if rest.starts_with('"') {
+            split_quoted(rest)?
+        } else {
+            let end = rest
+                .find('=')
+                .and_then(|equals| rest[..equals].rfind(' '))
+                .ok_or(NoLine("no fields"))?;
+            (rest[..end].to_owned(), &rest[end..])
+        };
+        let mut fields = Vec::new();
+        while !rest.is_empty() {
+            let (name, value) = rest
+                .strip_prefix(' ')
+                .and_then(|r| r.split_once('='))
+                .ok_or(NoLine("a field without a value"))?;
+            let value_end;
+            let value_text = if value.starts_with('"') {
+                let (unquoted, after) = split_quoted(value)?;
+                value_end = after;
+                unquoted
+            } else {
+                let end = value.find(' ').unwrap_or(value.len());
+                value_end = &value[end..];
+                value[..end].to_owned()
+            };
+            fields.push((name.to_owned(), value_text));
+            rest = value_end;
+        }
+        let sum = match fields.pop() {
+            Some((name, value)) if name == "sum" => parse_sum(&value)?,
+            _ => return Err(NoLine("no checksum at its end")),
+        };
+        Ok(Self {
+            stamp: stamp.into(),
+            level: level.trim_start().into(),
+            thread: thread.into(),
+            message,
+            fields,
+            sum,
+        })
+    }
+
+    fn parse_json(text: &str) -> Result<Self, NoLine> {
+        let object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(text).map_err(|_| NoLine("not a JSON object"))?;
+        let mut head = [const { None }; 5];
+        let mut fields = Vec::with_capacity(object.len());
+        for (name, value) in object {
+            let value = match value {
+                serde_json::Value::String(text) => text,
+                serde_json::Value::Number(number) => match number.as_f64() {
+                    Some(float) if number.is_f64() => float.to_string(),
+                    _ => number.to_string(),
+                },
+                other => other.to_string(),
+            };
+            match ["timestamp", "level", "thread", "message", "sum"]
+                .iter()
+                .position(|n| *n == name)
+            {
+                Some(i) => head[i] = Some(value),
+                None => fields.push((name, value)),
+            }
+        }
+        let [
+            Some(stamp),
+            Some(level),
+            Some(thread),
+            Some(message),
+            Some(sum),
+        ] = head
+        else {
+            return Err(NoLine(
+                "a JSON object without timestamp, level, thread, message or sum",
+            ));
+        };
+        Ok(Self {
+            stamp,
+            level,
+            thread,
+            message,
+            fields,
+            sum: parse_sum(&sum)?,
+        })
+    }
+}
+
+/// A JSON string at the start of `text`, unquoted, and what stands behind it.
+fn split_quoted(text: &str) -> Result<(String, &str), NoLine> {
+    let mut strings = serde_json::Deserializer::from_str(text).into_iter::<String>();
+    match strings.next() {
+        Some(Ok(unquoted)) => Ok((unquoted, &text[strings.byte_offset()..])),
+        _ => Err(NoLine("a quotation that does not end")),
+    }
+}
+
+fn parse_sum(text: &str) -> Result<u32, NoLine> {
+    let well_formed =
+        text.len() == 8 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if well_formed {
+        u32::from_str_radix(text, 16).map_err(|_| NoLine("no checksum"))
+    } else {
+        Err(NoLine("no checksum"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn encode(fields: &[(&str, &str)], message: &str, seq: u64) -> (Vec<u8>, Vec<u8>) {
+        let mut encoder = Encoder::new("Worker-3", 0x9f2c_1b7a_55d0_1e44, Some(3), true);
+        encoder.begin(1_795_455_720_223_456, Level::INFO, message, seq);
+        for (name, value) in fields {
+            encoder.string(name, value);
+        }
+        encoder.finish();
+        (encoder.text().to_vec(), encoder.json().to_vec())
+    }
+
+    #[test]
+    fn a_line_by_hand() {
+        let mut encoder = Encoder::new("Worker-3", 0x9f2c_1b7a_55d0_1e44, Some(3), true);
+        encoder.begin(
+            1_795_455_720_223_456,
+            Level::ERROR,
+            "I/O operation failed: Random I/O failure!",
+            41,
+        );
+        encoder.number("iteration", 18);
+        encoder.string("next", "retry");
+        encoder.literal("share", "0.25");
+        encoder.number("big", u64::MAX);
+        encoder.finish();
+        let canonical = "2026-11-23T17:42:00.223456Z ERROR Worker-3 I/O operation failed: Random I/O failure! \
+            run=9f2c1b7a55d01e44 worker=3 seq=41 iteration=18 next=retry share=0.25 big=18446744073709551615";
+        let sum = checksum(canonical.as_bytes());
+        assert_eq!(
+            String::from_utf8_lossy(encoder.text()),
+            format!("{canonical} sum={sum:08x}\n")
+        );
+        assert_eq!(
+            String::from_utf8_lossy(encoder.json()),
+            format!(
+                "{{\"timestamp\":\"2026-11-23T17:42:00.223456Z\",\"level\":\"ERROR\",\"thread\":\"Worker-3\",\
+                 \"message\":\"I/O operation failed: Random I/O failure!\",\"run\":\"9f2c1b7a55d01e44\",\"worker\":3,\
+                 \"seq\":41,\"iteration\":18,\"next\":\"retry\",\"share\":0.25,\"big\":\"18446744073709551615\",\
+                 \"sum\":\"{sum:08x}\"}}\n"
+            )
+        );
+    }
+
+    /// These must never change: logs that were written long ago are audited by them. They were computed
+    /// by another program from the words above [`checksum`].
+    #[test]
+    fn golden_checksums() {
+        let digits: Vec<u8> = (b'0'..=b'9').cycle().take(100).collect();
+        for (text, sum) in [
+            (&b""[..], "9c5c0ef5"),
+            (b"a", "08f30e20"),
+            (&digits[..32], "75a66b7b"),
+            (&digits, "4a72a4d8"),
+        ] {
+            assert_eq!(format!("{:08x}", checksum(text)), sum, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn one_changed_byte_changes_the_sum() {
+        let text = encode(
+            &[("a", "b")],
+            "Operation result: Operation completed successfully",
+            7,
+        )
+        .0;
+        let sum = checksum(&text);
+        for i in 0..text.len() {
+            for bit in 0..8 {
+                let mut altered = text.clone();
+                altered[i] ^= 1 << bit;
+                assert_ne!(checksum(&altered), sum, "byte {i}, bit {bit}");
+            }
+        }
+        assert_ne!(checksum(&text[..text.len() - 1]), sum);
+        assert_ne!(checksum(b"\0"), checksum(b""));
+    }
+
+    #[test]
+    fn stamps_are_read_as_written() {
+        for micros in [0, 1, 999_999, 1_795_455_720_223_456] {
+            assert_eq!(parse_stamp(&stamp_text(micros)), Some(micros));
+        }
+        for text in [
+            "",
+            "2026-11-23T17:42:00Z",
+            "2026-11-23 17:42:00.000000Z",
+            "2026-13-23T17:42:00.000000Z",
+        ] {
+            assert_eq!(parse_stamp(text), None, "{text}");
+        }
+    }
+
+    /// Text that is hostile to terminals, quoting, JSON and line ends, and text of any other kind.
+    fn hostile() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "[a-z=\" \\\\\n\r\t,{}\u{1b}\u{9b}\u{202e}\u{2028}]*",
+            Just(
+                "x\n2026-11-23T17:42:00.000123Z  INFO main Run started run=0 seq=0 sum=00000000"
+                    .to_owned()
+            ),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(values in prop::collection::vec(hostile(), 0..5), message in hostile(), seq: u64) {
+            let fields: Vec<_> = ["alpha", "beta", "gamma", "delta", "epsilon"].into_iter().zip(values.iter().map(String::as_str)).collect();
+            let (text, json) = encode(&fields, &message, seq);
+            for bytes in [&text, &json] {
+                let (end, line) = bytes.split_last().unwrap();
+                prop_assert_eq!(*end, b'\n');
+                prop_assert!(!std::str::from_utf8(line).unwrap().chars().any(acts_on_display));
+                let line = Line::parse(line).unwrap();
+                prop_assert!(line.sum_holds());
+                prop_assert_eq!(&line.message, &message);
+                prop_assert_eq!(line.field("run"), Some("9f2c1b7a55d01e44"));
+                prop_assert_eq!(line.field("seq").and_then(|s| s.parse().ok()), Some(seq));
+                for (name, value) in &fields {
+                    prop_assert_eq!(line.field(name), Some(*value));
+                }
+                prop_assert_eq!(line.fields.len(), fields.len() + 3);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_a_panic(bytes: Vec<u8>, text in hostile()) {
+            let _ = Line::parse(&bytes);
+            let _ = Line::parse(text.as_bytes());
+            let _ = Line::parse(format!("{{{text}").as_bytes());
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! The workload: what a run does, in validated form.
+//!
+//! Everything that decides which lines a run must log stands here and nothing else does, so a
+//! [`Workload`] is what the "Run started" line carries and what the audit reads back from it.
+//! Each value is a type that holds only what is allowed, with one way to read it ([`FromStr`])
+//! and one to write it ([`fmt::Display`]), which the command line and the log share.
+//! This file must not know the command line, the log or the clock.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+/// The most workers a run may have.
+pub const THREADS_MAX: u32 = 4096;
+
+/// All that decides what must happen in a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workload {
+    /// Decides every outcome.
+    pub seed: u64,
+    /// Number of workers, 1 to [`THREADS_MAX`].
+    pub threads: u32,
+    /// Operations per worker.
+    pub iterations: Limit,
+    /// Chance that one attempt fails.
+    pub failure_rate: Probability,
+    /// Sleep after a success, before scaling.
+    pub success_delay: Micros,
+    /// When a failed attempt is tried again, and after how long.
+    pub retry: RetryPolicy,
+    /// Multiplies every delay.
+    pub time_scale: TimeScale,
+    /// Chance that an attempt hits an unexpected error.
+    pub panic_rate: Probability,
+    /// No operation is started after this long.
+    pub duration: Option<Micros>,
+    /// Items kept in memory; the oldest are dropped.
+    pub data_limit: Limit,
+}
+
+/// When a failed attempt is tried again, and after how long.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RetryPolicy {
+    /// Retries per operation before it is abandoned.
+    pub max_retries: u32,
+    /// Delay before the first retry, and after an operation that was abandoned at once.
+    pub delay: Micros,
+    /// How the delay grows from attempt to attempt.
+    pub backoff: Backoff,
+    /// Upper bound of the delay, before scaling.
+    pub max_delay: Micros,
+    /// The part of the delay that is random.
+    pub jitter: Probability,
+}
+
+/// How the delay grows from one failed attempt of an operation to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backoff {
+    /// The same delay each time.
+    Fixed,
+    /// Twice the delay each time.
+    Exponential,
+}
+
+impl fmt::Display for Backoff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fixed => "fixed",
+            Self::Exponential => "exponential",
+        })
+    }
+}
+
+impl FromStr for Backoff {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "fixed" => Ok(Self::Fixed),
+            "exponential" => Ok(Self::Exponential),
+            _ => Err("a backoff is fixed or exponential".into()),
+        }
+    }
+}
+
+/// A count that may be without bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// No bound.
+    Unlimited,
+    /// At most this many.
+    At(u64),
+}
+
+impl Limit {
+    /// Whether `count` has reached the limit.
+    pub fn reached_by(self, count: u64) -> bool {
+        matches!(self, Self::At(limit) if count >= limit)
+    }
+
+    /// The bound as a number; `u64::MAX` stands for none, which no count reaches.
+    pub fn or_max(self) -> u64 {
+        match self {
+            Self::Unlimited => u64::MAX,
+            Self::At(limit) => limit,
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unlimited => f.write_str("unlimited"),
+            Self::At(limit) => limit.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "unlimited" {
+            return Ok(Self::Unlimited);
+        }
+        match text.parse() {
+            Ok(limit) => Ok(Self::At(limit)),
+            Err(_) => Err(format!(
+                "a whole number from 0 to {}, or unlimited, is needed",
+                u64::MAX
+            )),
+        }
+    }
+}
+
+/// A chance or a share, from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Probability(f64);
+
+impl Probability {
+    /// What never happens.
+    pub const ZERO: Self = Self(0.0);
+
+    /// The chance `value`, if it is one.
+    pub fn new(value: f64) -> Option<Self> {
+        // Adding zero turns -0 into 0, which has one way of being written.
+        (0.0..=1.0).contains(&value).then_some(Self(value + 0.0))
+    }
+
+    /// The chance as a number from 0 to 1.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Probability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Probability {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse()
+            .ok()
+            .and_then(Self::new)
+            .ok_or_else(|| "a number from 0 to 1 is needed, such as 0.3".into())
+    }
+}
+
+/// The factor that every delay is multiplied with: 0 or more, and finite.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TimeScale(f64);
+
+impl TimeScale {
+    /// Delays as they are.
+    pub const REAL: Self = Self(1.0);
+
+    /// The factor `value`, if it is one.
+    pub fn new(value: f64) -> Option<Self> {
+        (value.is_finite() && value >= 0.0).then_some(Self(value + 0.0))
+    }
+
+    /// The factor as a number.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+
+    /// `delay` times the factor, to the whole microsecond below; it saturates at [`Micros::MAX`].
+    pub fn apply(self, delay: Micros) -> Micros {
+        if self == Self::REAL {
+            delay
+        } else {
+            delay.scaled(self.0)
+        }
+    }
+}
+
+impl fmt::Display for TimeScale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for TimeScale {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let factor = text.parse().ok().and_then(Self::new);
+        factor.ok_or_else(|| {
+            "a finite number of 0 or more is needed: 1 is real time, 0 runs without sleeping".into()
+        })
+    }
+}
+
+/// A length of time in whole microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Micros(pub u64);
+
+impl Micros {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+    /// The longest: over half a million years.
+    pub const MAX: Self = Self(u64::MAX);
+
+    /// This length times `factor`, which is 0 or more, to the whole microsecond below.
+    /// A float that is cast to an integer saturates, and so does this.
+    pub fn scaled(self, factor: f64) -> Self {
+        Self((self.0 as f64 * factor) as u64)
+    }
+
+    /// This length times 2 to the power of `doublings`; it saturates at [`Micros::MAX`].
+    pub fn doubled(self, doublings: u64) -> Self {
+        let factor = u32::try_from(doublings)
+            .ok()
+            .and_then(|n| 1_u64.checked_shl(n))
+            .unwrap_or(u64::MAX);
+        Self(self.0.saturating_mul(factor))
+    }
+}
+
+impl From<Micros> for Duration {
+    fn from(micros: Micros) -> Self {
+        Self::from_micros(micros.0)
+    }
+}
+
+impl fmt::Display for Micros {
+    /// The number alone: field names carry the unit.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Micros {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// Reads a duration as people write it (`10ms`, `1.5s`, `2m`, `0`); it saturates at [`Micros::MAX`].
+pub fn parse_duration(text: &str) -> Result<Micros, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) => Ok(Micros(
+            u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+        )),
+        Err(error) => Err(format!(
+            "{error}; a duration is needed, such as 10ms, 1.5s or 2m"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probability_is_from_zero_to_one() {
+        for (text, allowed) in [
+            ("0", true),
+            ("1", true),
+            ("0.3", true),
+            ("1.5", false),
+            ("-0.1", false),
+            ("NaN", false),
+            ("inf", false),
+            ("x", false),
+        ] {
+            assert_eq!(text.parse::<Probability>().is_ok(), allowed, "{text}");
+        }
+        assert_eq!("-0".parse::<Probability>().unwrap().to_string(), "0");
+    }
+
+    #[test]
+    fn durations_read_as_people_write_them() {
+        for (text, micros) in [
+            ("10ms", 10_000),
+            ("1.5s", 1_500_000),
+            ("2m", 120_000_000),
+            ("0", 0),
+            ("1us", 1),
+            ("2h 30m", 9_000_000_000),
+        ] {
+            assert_eq!(parse_duration(text), Ok(Micros(micros)), "{text}");
+        }
+        for text in ["10x", "", "-1s", "10", "1e3s", "ten"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn delays_saturate() {
+        assert_eq!(Micros(3).doubled(4), Micros(48));
+        assert_eq!(Micros(0).doubled(u64::MAX), Micros(0));
+        assert_eq!(Micros(1).doubled(64), Micros::MAX);
+        assert_eq!(Micros(2).doubled(63), Micros::MAX);
+        assert_eq!(TimeScale(f64::MAX).apply(Micros::MAX), Micros::MAX);
+        assert_eq!(TimeScale(0.0).apply(Micros::MAX), Micros::ZERO);
+        assert_eq!(
+            parse_duration("584554000years").map_or(Micros::MAX, |long| long),
+            Micros::MAX
+        );
+    }
+}
