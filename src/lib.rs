@@ -1,11 +1,42 @@
 //! A concurrent workload whose truth is known.
+//!
+//! Worker threads share one Processor, run a simulated I/O operation that fails at random, retry
+//! it, log every attempt, and end with a summary. A seed decides every outcome, so every line that a run must
+//! have logged can be computed again.
+//!
+//! ```text
+//! cli ──> config ──> plan ──> run ──> worker ──> recorder ──> log ──> file, console
+//!                                        └──> processor  └──> tally ──> books, summary
+//! ```
+//!
+//! Imports point one way, from the left to the right. Nothing behind [`config`] knows the command line.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+use std::io::{self, Write};
 
 pub mod backoff;
+pub mod books;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod log;
 pub mod plan;
+pub mod preview;
+pub mod processor;
+pub mod recorder;
+pub mod run;
+pub mod signals;
+pub mod stop;
+pub mod summary;
+pub mod tally;
+pub mod unexpected;
+pub mod usage;
+pub mod worker;
 pub mod workload;
 
-/// The log: from an event to a line, and back.
-pub mod log {
-    pub mod event;
-    pub mod line;
+/// Tells a person on standard error what is wrong. Where there is no standard error there is nobody to tell.
+pub fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "hifi: {text}");
 }

@@ -1,0 +1,49 @@
+//! The run's clock: the wall clock once, at the start, and from there the monotonic one.
+//!
+//! A step of the wall clock moves no time stamp and no duration.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A point of a run's time, in nanoseconds since its clock was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stamp(pub u64);
+
+impl Stamp {
+    /// Nanoseconds since `earlier`; 0 if that is later.
+    pub fn nanos_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// A clock that never runs backwards and whose reading can be told as a time of day.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+    start_micros: u64,
+}
+
+impl Clock {
+    /// A clock that starts now. A wall clock before 1970 counts as 1970.
+    pub fn start() -> Self {
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO);
+        Self {
+            start: Instant::now(),
+            start_micros: u64::try_from(wall.as_micros()).unwrap_or(0),
+        }
+    }
+
+    /// The time now.
+    #[inline]
+    pub fn now(&self) -> Stamp {
+        let elapsed = self.start.elapsed();
+        Stamp(elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos()))
+    }
+
+    /// A stamp as microseconds since 1970.
+    #[inline]
+    pub fn micros(&self, stamp: Stamp) -> u64 {
+        self.start_micros + stamp.0 / 1000
+    }
+}

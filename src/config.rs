@@ -1,0 +1,73 @@
+//! The configuration of a run: validated, complete, and without a trace of the command line.
+
+use std::path::PathBuf;
+
+use tracing::Level;
+
+use crate::workload::{Micros, Workload};
+
+/// All that a run needs to be told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What must happen.
+    pub workload: Workload,
+    /// Where it is written down.
+    pub log: LogConfig,
+    /// The form of the summary.
+    pub summary: SummaryFormat,
+    /// The command line that repeats the run's outcomes.
+    pub replay: String,
+}
+
+/// How the log is written.
+#[derive(Clone, Debug)]
+pub struct LogConfig {
+    /// The file. Its name is UTF-8 and its folder exists.
+    pub path: PathBuf,
+    /// The form of the file.
+    pub format: LogFormat,
+    /// When a new file is begun.
+    pub rotation: Rotation,
+    /// The longest that a line waits before its write starts. With zero, its author waits for the write.
+    pub flush_interval: Micros,
+    /// What standard error gets of it.
+    pub console: ConsoleConfig,
+}
+
+/// What standard error gets of the log.
+#[derive(Clone, Copy, Debug)]
+pub struct ConsoleConfig {
+    /// Lines up to this level; none where it is off.
+    pub level: Option<Level>,
+    /// Whether lines are coloured.
+    pub coloured: bool,
+}
+
+/// The form of the log's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// When a new log file is begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// Never.
+    Never,
+    /// At each full hour, UTC.
+    Hourly,
+    /// At midnight, UTC.
+    Daily,
+}
+
+/// The form of the summary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SummaryFormat {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+}

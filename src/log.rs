@@ -1,0 +1,20 @@
+//! The log: from an event to a line in the file and on the console, and back.
+//!
+//! ```text
+//! event ──tracing──> layer ──line──> pipeline: a lane per author ──time order──> file
+//!                                                                           └──> console
+//! ```
+//!
+//! [`event`] says what there is to say and [`line`] how a line looks, written and read. [`layer`] takes
+//! events from `tracing` to the calling thread's lane in the [`pipeline`], whose writer merges the lanes by time stamp
+//! into the [`file`] and onto the [`console`].
+
+pub mod console;
+pub mod event;
+pub mod file;
+pub mod layer;
+pub mod line;
+pub mod pipeline;
+
+pub use layer::{LogLayer, last_stamp, sign_on};
+pub use pipeline::{Log, LogReport};

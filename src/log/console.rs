@@ -1,0 +1,216 @@
+//! The log's other sink: the console, which must never harm the file or the run.
+//!
+//! Errors here are counted and nothing more. A reader that stalls is backpressure: it is waited for until a
+//! stop was asked for, and then for half a second at most. To be able to stop waiting, a pipe or a terminal
+//! is opened once more in non-blocking mode, since that mode belongs to an open file, which others share.
+//!
+//! This file must not know where lines come from.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, ErrorKind, IsTerminal, Write},
+    os::{
+        fd::AsFd,
+        unix::{
+            fs::{FileTypeExt, OpenOptionsExt},
+            net::UnixStream,
+        },
+    },
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use super::pipeline::SinkReport;
+use crate::{config::ConsoleConfig, stop::Stop};
+
+/// What a stalled reader may cost after a stop was asked for.
+const PATIENCE_AFTER_STOP: Duration = Duration::from_millis(500);
+/// Pauses between looks at a full pipe: the first, and the longest.
+const PAUSE_MIN: Duration = Duration::from_micros(20);
+const PAUSE_MAX: Duration = Duration::from_millis(1);
+
+/// Standard error, as the log writes to it.
+#[derive(Debug)]
+pub struct Console {
+    out: Out,
+    coloured: bool,
+    stop: Arc<Stop>,
+    /// A stop came while the reader stalled: it gets no more.
+    given_up: bool,
+    counts: SinkReport,
+}
+
+/// A way to standard error.
+#[derive(Debug)]
+enum Out {
+    /// A file or a device, whose writes do not stall.
+    Direct(io::Stderr),
+    /// A pipe or a terminal: a full one says so at once.
+    NonBlocking(File),
+    /// A socket: a full one says so after a pause.
+    Socket(UnixStream),
+}
+
+impl Console {
+    /// Standard error as `config` wants it; `stop` ends the patience with a reader that stalls.
+    pub fn open(config: &ConsoleConfig, stop: Arc<Stop>) -> Self {
+        Self {
+            out: Out::open(),
+            coloured: config.coloured,
+            stop,
+            given_up: false,
+            counts: SinkReport::default(),
+        }
+    }
+
+    /// Whether lines are coloured here, so that their bytes differ from the file's.
+    pub fn is_coloured(&self) -> bool {
+        self.coloured
+    }
+
+    /// Appends a text line to `out` as the console shows it.
+    pub fn render(&self, line: &[u8], out: &mut Vec<u8>) {
+        match line
+            .split_at_checked(LEVEL_END)
+            .map(|(head, rest)| (head.split_at(LEVEL_START), rest))
+        {
+            Some(((stamp, level), rest)) if self.coloured => {
+                out.extend_from_slice(DIM);
+                out.extend_from_slice(stamp);
+                out.extend_from_slice(RESET);
+                out.extend_from_slice(colour(level));
+                out.extend_from_slice(level);
+                out.extend_from_slice(RESET);
+                out.extend_from_slice(rest);
+            }
+            _ => out.extend_from_slice(line),
+        }
+    }
+
+    /// Writes whole lines, `count` in number.
+    pub fn write(&mut self, lines: &[u8], count: u64) {
+        if !self.given_up {
+            match self.try_write(lines) {
+                Ok(()) => {
+                    self.counts.lines += count;
+                    return;
+                }
+                Err(_) => self.counts.errors += 1,
+            }
+        }
+        self.counts.lost += count;
+    }
+
+    /// Tells a person something at once, whatever the console's level.
+    pub fn notice(&mut self, text: &str) {
+        if !self.given_up
+            && self
+                .try_write(format!("hifi: {text}\n").as_bytes())
+                .is_err()
+        {
+            self.counts.errors += 1;
+        }
+    }
+
+    /// What became of the lines so far.
+    pub fn report(&self) -> SinkReport {
+        self.counts
+    }
+
+    fn try_write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        let mut pause = PAUSE_MIN;
+        while !bytes.is_empty() {
+            match self.out.write(bytes) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    bytes = &bytes[n..];
+                    pause = PAUSE_MIN;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if self
+                        .stop
+                        .elapsed()
+                        .is_some_and(|since| since >= PATIENCE_AFTER_STOP)
+                    {
+                        self.given_up = true;
+                        return Err(error);
+                    }
+                    thread::sleep(pause);
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Out {
+    /// The best way to standard error that there is; one that may stall for ever is the last resort.
+    fn open() -> Self {
+        Self::reopened()
+            .or_else(Self::socket)
+            .unwrap_or_else(|| Self::Direct(io::stderr()))
+    }
+
+    fn reopened() -> Option<Self> {
+        let stderr = File::from(io::stderr().as_fd().try_clone_to_owned().ok()?);
+        let may_stall = stderr.metadata().ok()?.file_type().is_fifo() || stderr.is_terminal();
+        let flags = may_stall.then_some(OPEN_FLAGS)??;
+        OpenOptions::new()
+            .write(true)
+            .custom_flags(flags)
+            .open("/proc/self/fd/2")
+            .ok()
+            .map(Self::NonBlocking)
+    }
+
+    fn socket() -> Option<Self> {
+        let stderr = io::stderr().as_fd().try_clone_to_owned().ok()?;
+        let stream = UnixStream::from(stderr);
+        stream.set_write_timeout(Some(PAUSE_MAX)).ok()?;
+        Some(Self::Socket(stream))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Direct(out) => out.write(bytes),
+            Self::NonBlocking(out) => out.write(bytes),
+            Self::Socket(out) => out.write(bytes),
+        }
+    }
+}
+
+/// `O_NONBLOCK | O_NOCTTY`, as Linux has them on all machines but those with numbers of their own
+/// (asm-generic/fcntl.h). Elsewhere the console blocks.
+const OPEN_FLAGS: Option<i32> = if cfg!(all(
+    target_os = "linux",
+    not(any(
+        target_arch = "mips",
+        target_arch = "mips64",
+        target_arch = "sparc",
+        target_arch = "sparc64"
+    ))
+)) {
+    Some(0o4000 | 0o400)
+} else {
+    None
+};
+
+/// Where the level stands in a text line, its spaces included.
+const LEVEL_START: usize = super::line::STAMP_LEN;
+const LEVEL_END: usize = LEVEL_START + " ERROR ".len();
+
+const DIM: &[u8] = b"\x1b[2m";
+const RESET: &[u8] = b"\x1b[0m";
+
+fn colour(level: &[u8]) -> &'static [u8] {
+    match level.trim_ascii() {
+        b"ERROR" => b"\x1b[31m",
+        b"WARN" => b"\x1b[33m",
+        b"INFO" => b"\x1b[32m",
+        _ => b"\x1b[34m",
+    }
+}

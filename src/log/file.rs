@@ -1,0 +1,354 @@
+//! The log's file: every error is seen, counted, told at once and survived.
+//!
+//! tracing-appender opens the file, appends to it and rotates it. What it does not promise is added here:
+//! a short write is completed; while writing fails, lines are dropped and counted, and it is tried
+//! again every second; once it works again, a broken-off fragment is closed with a newline and a
+//! `Log gap` event is due that names what is missing; a log that was renamed or deleted is opened anew
+//! under its name.
+//!
+//! This file must not know where lines come from; it reads them only to name those that were lost.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    io::{self, ErrorKind, Write},
+    mem,
+    os::unix::fs::{FileTypeExt, MetadataExt},
+    path::{Path, PathBuf},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context, bail};
+use tracing_appender::rolling::{self, RollingFileAppender};
+
+use super::{
+    event::Event,
+    line::{Line, stamp_text},
+    pipeline::SinkReport,
+};
+use crate::config::Rotation;
+
+/// How long after a failed write the next is tried.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often it is looked up whether the file still has its name.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The open log file.
+#[derive(Debug)]
+pub struct LogFile {
+    path: PathBuf,
+    rotation: Rotation,
+    appender: RollingFileAppender,
+    name: Name,
+    looked: Instant,
+    /// While writing fails: when it is tried again.
+    next_try: Option<Instant>,
+    /// The last byte in the file is not the end of a line.
+    fragment: bool,
+    missing: Missing,
+    /// What the last `Log gap` told of. It is missing again if that line gets lost.
+    told: Missing,
+    reports: Vec<Event>,
+    counts: SinkReport,
+}
+
+/// The name under which the file is open (rotation changes it), and which file that is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Name {
+    path: PathBuf,
+    device_and_inode: Option<(u64, u64)>,
+}
+
+impl LogFile {
+    /// Opens the file at `path`, or with a rotation that of the current hour or day, for appending.
+    ///
+    /// # Errors
+    /// It cannot be opened, or it is nothing that keeps a log.
+    pub fn open(path: &Path, rotation: Rotation) -> anyhow::Result<Self> {
+        let (appender, name) = open(path, rotation)?;
+        Ok(Self {
+            path: path.into(),
+            rotation,
+            appender,
+            name,
+            looked: Instant::now(),
+            next_try: None,
+            fragment: false,
+            missing: Missing::default(),
+            told: Missing::default(),
+            reports: Vec::new(),
+            counts: SinkReport::default(),
+        })
+    }
+
+    /// Writes whole lines, `count` in number. Returns what a person should be told at once, if anything.
+    pub fn write(&mut self, lines: &[u8], count: u64) -> Option<String> {
+        let now = Instant::now();
+        if self.next_try.is_some_and(|next_try| now < next_try) {
+            self.lose(lines);
+            return None;
+        }
+        match self.try_write(lines, now) {
+            Ok(()) => {
+                self.counts.lines += count;
+                if self.next_try.take().is_some() {
+                    self.report_gap();
+                }
+                None
+            }
+            Err(Broken { written, error }) => {
+                let whole = lines[..written]
+                    .iter()
+                    .rposition(|b| *b == b'\n')
+                    .map_or(0, |i| i + 1);
+                if written > 0 {
+                    self.fragment = whole < written;
+                }
+                self.counts.lines += lines[..whole].iter().filter(|b| **b == b'\n').count() as u64;
+                self.counts.errors += 1;
+                self.lose(&lines[whole..]);
+                let news = self.next_try.replace(now + RETRY).is_none();
+                news.then(|| {
+                    format!(
+                        "cannot write to the log file {}: {error:#}; lines are dropped and counted, \
+                         and it is tried again every second",
+                        self.name.path.display()
+                    )
+                })
+            }
+        }
+    }
+
+    /// Whether there are events that should be logged.
+    pub fn has_reports(&self) -> bool {
+        !self.reports.is_empty()
+    }
+
+    /// The events that should be logged.
+    pub fn take_reports(&mut self) -> Vec<Event> {
+        mem::take(&mut self.reports)
+    }
+
+    /// Lets the next write try a file that was failing, with the gap to be told of in that write.
+    pub fn make_last_attempt(&mut self) {
+        if self.next_try.is_some() {
+            self.next_try = Some(Instant::now());
+            self.report_gap();
+        }
+    }
+
+    /// What became of the lines so far.
+    pub fn report(&self) -> SinkReport {
+        self.counts
+    }
+
+    fn try_write(&mut self, lines: &[u8], now: Instant) -> Result<(), Broken> {
+        let nothing = |error| Broken { written: 0, error };
+        self.follow_name(now).map_err(nothing)?;
+        if self.fragment {
+            write_whole(&mut self.appender, b"\n").map_err(|broken| nothing(broken.error))?;
+            self.fragment = false;
+        }
+        write_whole(&mut self.appender, lines)
+    }
+
+    /// Opens the file anew if its name has come to mean another one.
+    fn follow_name(&mut self, now: Instant) -> anyhow::Result<()> {
+        let look = now.duration_since(self.looked) >= LOOK;
+        if !look
+            && (self.rotation == Rotation::Never
+                || current_path(&self.path, self.rotation) == self.name.path)
+        {
+            return Ok(());
+        }
+        self.looked = now;
+        let expected = look_up(current_path(&self.path, self.rotation));
+        if expected == self.name {
+            return Ok(());
+        }
+        (self.appender, self.name) = open(&self.path, self.rotation)?;
+        self.fragment = false;
+        if self.name.path == expected.path && self.rotation == Rotation::Never {
+            self.reports.push(Event::LogReopened {});
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, lines: &[u8]) {
+        for line in lines.split_inclusive(|b| *b == b'\n') {
+            self.counts.lost += 1;
+            // These lines were made by this program a moment ago: there is none that it cannot read.
+            let Ok(line) = Line::parse(line.trim_ascii_end()) else {
+                continue;
+            };
+            let author = line.field("worker").and_then(|n| n.parse().ok());
+            if let Some(seq) = line.field("seq").and_then(|n| n.parse().ok()) {
+                self.missing.add(author, seq, seq);
+            }
+            if line.message == GAP_MESSAGE {
+                let told = mem::take(&mut self.told);
+                self.missing.add_all(told);
+            }
+        }
+    }
+
+    fn report_gap(&mut self) {
+        if self.missing.lines() > 0 {
+            self.told = mem::take(&mut self.missing);
+            self.reports.push(Event::LogGap {
+                lost: self.told.lines(),
+                ranges: self.told.to_string(),
+            });
+        }
+    }
+}
+
+/// The message of [`Event::LogGap`].
+const GAP_MESSAGE: &str = "Log gap";
+
+/// A write that came to an end too soon.
+struct Broken {
+    written: usize,
+    error: anyhow::Error,
+}
+
+/// Writes all of `bytes`, with as many writes as it takes.
+fn write_whole(out: &mut impl Write, bytes: &[u8]) -> Result<(), Broken> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match out.write(&bytes[written..]) {
+            Ok(0) => {
+                return Err(Broken {
+                    written,
+                    error: io::Error::from(ErrorKind::WriteZero).into(),
+                });
+            }
+            Ok(n) => written += n,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => {
+                return Err(Broken {
+                    written,
+                    error: error.into(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn open(path: &Path, rotation: Rotation) -> anyhow::Result<(RollingFileAppender, Name)> {
+    let current = current_path(path, rotation);
+    if let Ok(metadata) = fs::metadata(&current) {
+        let kind = metadata.file_type();
+        if kind.is_fifo() || kind.is_socket() || kind.is_block_device() {
+            bail!(
+                "the log file {} is a pipe, a socket or a disk, which keeps no log; name a file",
+                current.display()
+            );
+        }
+    }
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .context("the log file's name is not UTF-8")?;
+    let appender = RollingFileAppender::builder()
+        .rotation(match rotation {
+            Rotation::Never => rolling::Rotation::NEVER,
+            Rotation::Hourly => rolling::Rotation::HOURLY,
+            Rotation::Daily => rolling::Rotation::DAILY,
+        })
+        .filename_prefix(name)
+        .build(folder)
+        .with_context(|| {
+            format!(
+                "cannot open the log file {}; name one that can be written with --log-file",
+                current.display()
+            )
+        })?;
+    Ok((appender, look_up(current)))
+}
+
+/// The path that tracing-appender writes to now: with a rotation, the hour or day (UTC) is appended to it.
+fn current_path(path: &Path, rotation: Rotation) -> PathBuf {
+    let date_len = match rotation {
+        Rotation::Never => return path.into(),
+        Rotation::Daily => "2026-11-23".len(),
+        Rotation::Hourly => "2026-11-23T17".len(),
+    };
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let date =
+        stamp_text(u64::try_from(now.as_micros()).unwrap_or(0))[..date_len].replace('T', "-");
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(date);
+    name.into()
+}
+
+fn look_up(path: PathBuf) -> Name {
+    let device_and_inode = fs::metadata(&path)
+        .ok()
+        .map(|found| (found.dev(), found.ino()));
+    Name {
+        path,
+        device_and_inode,
+    }
+}
+
+/// Which lines are missing: ranges of sequence numbers, by author (none is `main`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Missing(BTreeMap<Option<u32>, Vec<(u64, u64)>>);
+
+impl Missing {
+    fn add(&mut self, author: Option<u32>, first: u64, last: u64) {
+        let ranges = self.0.entry(author).or_default();
+        match ranges.last_mut() {
+            Some((_, end)) if *end + 1 == first => *end = last,
+            _ => ranges.push((first, last)),
+        }
+    }
+
+    fn add_all(&mut self, other: Self) {
+        for (author, ranges) in other.0 {
+            let mut all = self.0.remove(&author).unwrap_or_default();
+            all.extend(ranges);
+            all.sort_unstable();
+            for (first, last) in all {
+                self.add(author, first, last);
+            }
+        }
+    }
+
+    fn lines(&self) -> u64 {
+        self.0
+            .values()
+            .flatten()
+            .map(|(first, last)| last - first + 1)
+            .sum()
+    }
+}
+
+impl fmt::Display for Missing {
+    /// `main:4-5,0:17,3:2-9`: the author, and the first and the last number, or the only one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut comma = "";
+        for (author, ranges) in &self.0 {
+            for (first, last) in ranges {
+                match author {
+                    Some(worker) => write!(f, "{comma}{worker}:{first}")?,
+                    None => write!(f, "{comma}main:{first}")?,
+                }
+                if last > first {
+                    write!(f, "-{last}")?;
+                }
+                comma = ",";
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,184 @@
+//! Figures that one thread writes and any thread reads, at the price of a plain store.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A count that one thread alone adds to.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU64);
+
+impl Count {
+    /// Adds `n`. Without a second writer, load and store need not be one step.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.0.store(self.get().wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// The count so far.
+    #[inline]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn raise_to(&self, value: u64) {
+        if value > self.get() {
+            self.0.store(value, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Each power of two is divided into this many buckets: a value read from one is right to 1 in 16.
+const STEPS: u64 = 16;
+const STEPS_LOG2: u32 = STEPS.trailing_zeros();
+/// Values from 2^48 nanoseconds (78 hours) on share the last bucket.
+const POWERS: u64 = 48;
+const BUCKETS: usize = ((POWERS - STEPS_LOG2 as u64 + 1) * STEPS) as usize;
+
+/// Times in nanoseconds, counted in buckets whose width grows with their value.
+#[derive(Debug)]
+pub struct Histogram {
+    buckets: Box<[Count]>,
+    count: Count,
+    sum: Count,
+    max: Count,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self {
+            buckets: (0..BUCKETS).map(|_| Count::default()).collect(),
+            count: Count::default(),
+            sum: Count::default(),
+            max: Count::default(),
+        }
+    }
+}
+
+impl Histogram {
+    /// Counts one time.
+    #[inline]
+    pub fn record(&self, nanos: u64) {
+        self.buckets[bucket(nanos)].add(1);
+        self.count.add(1);
+        self.sum.add(nanos);
+        self.max.raise_to(nanos);
+    }
+}
+
+/// The histograms of many threads, added up.
+#[derive(Clone, Debug)]
+pub struct Distribution {
+    buckets: Vec<u64>,
+    /// How many times were counted.
+    pub count: u64,
+    /// Their sum in nanoseconds.
+    pub sum: u64,
+    /// The longest in nanoseconds; 0 if there is none.
+    pub max: u64,
+}
+
+impl Default for Distribution {
+    fn default() -> Self {
+        Self {
+            buckets: vec![0; BUCKETS],
+            count: 0,
+            sum: 0,
+            max: 0,
+        }
+    }
+}
+
+impl Distribution {
+    /// Adds what `histogram` holds now.
+    pub fn add(&mut self, histogram: &Histogram) {
+        for (total, bucket) in self.buckets.iter_mut().zip(&histogram.buckets) {
+            *total += bucket.get();
+        }
+        self.count += histogram.count.get();
+        self.sum = self.sum.wrapping_add(histogram.sum.get());
+        self.max = self.max.max(histogram.max.get());
+    }
+
+    /// The time in nanoseconds that the share `quantile` (0 to 1) of all times does not exceed, rounded up by 1 in 16
+    /// at most; 0 if there is none.
+    pub fn quantile(&self, quantile: f64) -> u64 {
+        let rank = ((quantile * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));
+        let mut seen = 0;
+        for (i, bucket) in self.buckets.iter().enumerate() {
+            seen += bucket;
+            if seen >= rank {
+                return last_of(i).min(self.max);
+            }
+        }
+        self.max
+    }
+}
+
+/// The bucket of a value: exact up to [`STEPS`], then [`STEPS`] buckets for each power of two.
+#[inline]
+fn bucket(value: u64) -> usize {
+    if value < STEPS {
+        return value as usize;
+    }
+    let power = value.ilog2();
+    let step = (value >> (power - STEPS_LOG2)) & (STEPS - 1);
+    let index = (u64::from(power - STEPS_LOG2) + 1) * STEPS + step;
+    (index as usize).min(BUCKETS - 1)
+}
+
+/// The largest value of a bucket.
+fn last_of(bucket: usize) -> u64 {
+    let (power, step) = (bucket as u64 / STEPS, bucket as u64 % STEPS);
+    if power == 0 {
+        step
+    } else {
+        ((STEPS + step + 1) << (power - 1)) - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_lies_in_a_bucket_that_ends_close_above_it() {
+        let mut value: u64 = 0;
+        while value < 1 << 47 {
+            let last = last_of(bucket(value));
+            assert!(
+                last >= value && last - value <= value / STEPS,
+                "{value} is told as {last}"
+            );
+            assert_eq!(bucket(last), bucket(value));
+            assert_eq!(bucket(last + 1), bucket(value) + 1);
+            value = value * 9 / 8 + 1;
+        }
+        assert_eq!(bucket(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn quantiles_are_those_of_the_sorted_values() {
+        let histograms = [Histogram::default(), Histogram::default()];
+        for value in 1..=1000 {
+            histograms[value % 2].record(value as u64 * 1000);
+        }
+        let mut all = Distribution::default();
+        histograms.iter().for_each(|h| all.add(h));
+        assert_eq!(
+            (all.count, all.sum, all.max),
+            (1000, 500_500_000, 1_000_000)
+        );
+        for (quantile, exact) in [
+            (0.5, 500_000),
+            (0.9, 900_000),
+            (0.99, 990_000),
+            (1.0, 1_000_000),
+        ] {
+            let told = all.quantile(quantile);
+            assert!(
+                told >= exact && told <= exact + exact / STEPS,
+                "{quantile}: {told}"
+            );
+        }
+        assert_eq!(Distribution::default().quantile(0.5), 0);
+    }
+}
