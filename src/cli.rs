@@ -39,6 +39,7 @@ use crate::{
     name = "hifi",
     version,
     args_conflicts_with_subcommands = true,
+    allow_negative_numbers = true,
     max_term_width = 100
 )]
 pub struct Cli {
@@ -84,7 +85,7 @@ pub struct RunArgs {
 
     /// Level of the console's log [default: RUST_LOG, or info]; the file always holds every event
     #[arg(long, value_name = "LEVEL", help_heading = "Log", value_parser = one_of(LEVELS))]
-    log_level: Option<Option<Level>>,
+    log_level: Option<ConsoleLevel>,
 
     /// No log on stderr
     #[arg(short, long, help_heading = "Log")]
@@ -332,21 +333,25 @@ fn replay(workload: &Workload) -> String {
     line
 }
 
+/// The highest level that the console shows; none where it is off.
+#[derive(Clone, Copy, Debug)]
+struct ConsoleLevel(Option<Level>);
+
 /// The levels of the console, the quietest first.
-const LEVELS: &[(&str, Option<Level>)] = &[
-    ("off", None),
-    ("error", Some(Level::ERROR)),
-    ("warn", Some(Level::WARN)),
-    ("info", Some(Level::INFO)),
-    ("debug", Some(Level::DEBUG)),
-    ("trace", Some(Level::TRACE)),
+const LEVELS: &[(&str, ConsoleLevel)] = &[
+    ("off", ConsoleLevel(None)),
+    ("error", ConsoleLevel(Some(Level::ERROR))),
+    ("warn", ConsoleLevel(Some(Level::WARN))),
+    ("info", ConsoleLevel(Some(Level::INFO))),
+    ("debug", ConsoleLevel(Some(Level::DEBUG))),
+    ("trace", ConsoleLevel(Some(Level::TRACE))),
 ];
 
 /// The console's level: as `given`, or what RUST_LOG says of this program, or info.
-fn console_level(given: Option<Option<Level>>) -> Result<Option<Level>, clap::Error> {
+fn console_level(given: Option<ConsoleLevel>) -> Result<Option<Level>, clap::Error> {
     let variable = env::var_os("RUST_LOG").filter(|value| !value.is_empty());
     let Some(variable) = variable.filter(|_| given.is_none()) else {
-        return Ok(given.unwrap_or(Some(Level::INFO)));
+        return Ok(given.map_or(Some(Level::INFO), |given| given.0));
     };
     let targets: Option<Targets> = variable.to_str().and_then(|text| text.parse().ok());
     let Some(targets) = targets else {
@@ -361,7 +366,7 @@ fn console_level(given: Option<Option<Level>>) -> Result<Option<Level>, clap::Er
     };
     let enabled = LEVELS
         .iter()
-        .filter_map(|(_, level)| *level)
+        .filter_map(|(_, level)| level.0)
         .filter(|level| targets.would_enable(TARGET, level));
     Ok(enabled.max())
 }

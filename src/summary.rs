@@ -97,12 +97,11 @@ pub fn conclude(config: &Config, outcome: &Outcome) -> anyhow::Result<ExitCode> 
     let text = match config.summary {
         SummaryFormat::Text => summary.to_string(),
         SummaryFormat::Json => {
+            // What a program reads a person may not see. The text says these itself.
+            problems.iter().for_each(|problem| complain(problem));
             serde_json::to_string(&summary).context("cannot make the summary")? + "\n"
         }
     };
-    for problem in &problems {
-        complain(problem);
-    }
     io::stdout()
         .write_all(text.as_bytes())
         .context("cannot write the summary to standard output")?;

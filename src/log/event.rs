@@ -397,9 +397,12 @@ impl Field for Backoff {
 }
 
 impl Field for Limit {
-    /// Text, so that the field has one type whether there is a limit or not.
     fn value(&self) -> impl tracing::Value {
-        self.to_string()
+        let value: Box<dyn tracing::Value> = match self {
+            Self::Unlimited => Box::new("unlimited"),
+            Self::At(limit) => Box::new(*limit),
+        };
+        value
     }
 }
 
