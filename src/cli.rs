@@ -80,7 +80,7 @@ pub struct RunArgs {
     rotation: Rotation,
 
     /// The longest a line waits before its write starts; 0: a worker goes on when its line is written
-    #[arg(long, value_name = "DURATION", default_value = "5ms", value_parser = parse_duration, help_heading = "Log")]
+    #[arg(long, value_name = "DURATION", default_value = "5ms", value_parser = parse_duration, allow_hyphen_values = true, help_heading = "Log")]
     flush_interval: Micros,
 
     /// Level of the console's log [default: RUST_LOG, or info]; the file always holds every event
@@ -115,7 +115,7 @@ pub struct WorkloadArgs {
     failure_rate: Probability,
 
     /// Sleep after a success
-    #[arg(long, value_name = "DURATION", default_value = "10ms", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10ms", value_parser = parse_duration, allow_hyphen_values = true)]
     success_delay: Micros,
 
     /// Retries per operation before it is abandoned
@@ -123,7 +123,7 @@ pub struct WorkloadArgs {
     max_retries: u32,
 
     /// Delay before a retry, and after an abandoned operation
-    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = parse_duration, allow_hyphen_values = true)]
     retry_delay: Micros,
 
     /// How the delay grows from retry to retry
@@ -132,7 +132,7 @@ pub struct WorkloadArgs {
     backoff: Backoff,
 
     /// Upper bound of the delay
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration, allow_hyphen_values = true)]
     max_retry_delay: Micros,
 
     /// Random part of the delay, 0 to 1
@@ -148,7 +148,7 @@ pub struct WorkloadArgs {
     panic_rate: Probability,
 
     /// Start no operation after this long
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]
     duration: Option<Micros>,
 
     /// Decides every outcome [default: random; it is always logged and shown]

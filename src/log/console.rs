@@ -1,14 +1,16 @@
 //! The log's other sink: the console, which must never harm the file or the run.
 //!
-//! Errors here are counted and nothing more. A reader that stalls is backpressure: it is waited for until a
-//! stop was asked for, and then for half a second at most. To be able to stop waiting, a pipe or a terminal
-//! is opened once more in non-blocking mode, since that mode belongs to an open file, which others share.
+//! Errors here are counted and nothing more. A reader that stalls leaves a backlog, which the pipeline bounds by
+//! holding the authors up, until a stop was asked for, and then for half a second at most; the file goes on
+//! all the while. To be able not to wait, a pipe or a terminal is opened once more in non-blocking mode,
+//! since that mode belongs to an open file, which others share.
 //!
 //! This file must not know where lines come from.
 
 use std::{
     fs::{File, OpenOptions},
     io::{self, ErrorKind, IsTerminal, Write},
+    mem,
     os::{
         fd::AsFd,
         unix::{
@@ -26,7 +28,7 @@ use crate::{config::ConsoleConfig, stop::Stop};
 
 /// What a stalled reader may cost after a stop was asked for.
 const PATIENCE_AFTER_STOP: Duration = Duration::from_millis(500);
-/// Pauses between looks at a full pipe: the first, and the longest.
+/// Pauses between writes to a full pipe: the shortest, and the longest.
 const PAUSE_MIN: Duration = Duration::from_micros(20);
 const PAUSE_MAX: Duration = Duration::from_millis(1);
 
@@ -38,7 +40,17 @@ pub struct Console {
     stop: Arc<Stop>,
     /// A stop came while the reader stalled: it gets no more.
     given_up: bool,
+    backlog: Backlog,
+    pause: Duration,
     counts: SinkReport,
+}
+
+/// What the reader has not taken yet.
+#[derive(Debug, Default)]
+struct Backlog {
+    bytes: Vec<u8>,
+    written: usize,
+    lines: u64,
 }
 
 /// A way to standard error.
@@ -60,6 +72,8 @@ impl Console {
             coloured: config.coloured,
             stop,
             given_up: false,
+            backlog: Backlog::default(),
+            pause: PAUSE_MIN,
             counts: SinkReport::default(),
         }
     }
@@ -88,29 +102,69 @@ impl Console {
         }
     }
 
-    /// Writes whole lines, `count` in number.
+    /// Takes whole lines, `count` in number, and writes as much as the reader takes without waiting for it.
     pub fn write(&mut self, lines: &[u8], count: u64) {
-        if !self.given_up {
-            match self.try_write(lines) {
-                Ok(()) => {
-                    self.counts.lines += count;
-                    return;
-                }
-                Err(_) => self.counts.errors += 1,
-            }
+        if self.given_up {
+            self.counts.lost += count;
+            return;
         }
-        self.counts.lost += count;
+        self.backlog.lines += count;
+        if self.backlog.bytes.is_empty() {
+            // The usual case: the lines go out as they are, and only what the reader leaves is kept.
+            match self.write_some(lines) {
+                Ok(written) => self.backlog.bytes.extend_from_slice(&lines[written..]),
+                Err(_) => return self.lose_backlog(),
+            }
+        } else {
+            self.backlog.bytes.extend_from_slice(lines);
+        }
+        self.push();
+    }
+
+    /// Writes as much of the backlog as the reader takes without waiting for it.
+    pub fn push(&mut self) {
+        let bytes = mem::take(&mut self.backlog.bytes);
+        let result = self.write_some(&bytes[self.backlog.written..]);
+        self.backlog.bytes = bytes;
+        match result {
+            Ok(written) => self.backlog.written += written,
+            Err(_) => return self.lose_backlog(),
+        }
+        if self.backlog() == 0 {
+            self.counts.lines += mem::take(&mut self.backlog.lines);
+            self.backlog.bytes.clear();
+            self.backlog.written = 0;
+        } else if self
+            .stop
+            .elapsed()
+            .is_some_and(|since| since >= PATIENCE_AFTER_STOP)
+        {
+            self.given_up = true;
+            self.lose_backlog();
+        }
+    }
+
+    /// Waits until the reader has taken everything, as far as patience goes.
+    pub fn drain(&mut self) {
+        while self.backlog() > 0 {
+            thread::sleep(self.pause);
+            self.push();
+        }
+    }
+
+    /// Bytes that the reader has not taken yet.
+    pub fn backlog(&self) -> usize {
+        self.backlog.bytes.len() - self.backlog.written
+    }
+
+    /// How long to wait before the next [`Console::push`]: the longer the reader stalls, the longer.
+    pub fn pause(&self) -> Duration {
+        self.pause
     }
 
     /// Tells a person something at once, whatever the console's level.
     pub fn notice(&mut self, text: &str) {
-        if !self.given_up
-            && self
-                .try_write(format!("hifi: {text}\n").as_bytes())
-                .is_err()
-        {
-            self.counts.errors += 1;
-        }
+        self.write(format!("hifi: {text}\n").as_bytes(), 0);
     }
 
     /// What became of the lines so far.
@@ -118,32 +172,37 @@ impl Console {
         self.counts
     }
 
-    fn try_write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        let mut pause = PAUSE_MIN;
-        while !bytes.is_empty() {
-            match self.out.write(bytes) {
+    /// Writes until the reader takes no more. Returns how many bytes it took.
+    fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut written = 0;
+        while written < bytes.len() {
+            match self.out.write(&bytes[written..]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(n) => {
-                    bytes = &bytes[n..];
-                    pause = PAUSE_MIN;
+                    written += n;
+                    self.pause = PAUSE_MIN;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if self
-                        .stop
-                        .elapsed()
-                        .is_some_and(|since| since >= PATIENCE_AFTER_STOP)
-                    {
-                        self.given_up = true;
-                        return Err(error);
-                    }
-                    thread::sleep(pause);
-                    pause = (pause * 2).min(PAUSE_MAX);
+                    self.pause = (self.pause * 2).min(PAUSE_MAX);
+                    break;
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(written)
+    }
+
+    /// Counts an error, and as lost what was not written when it came.
+    fn lose_backlog(&mut self) {
+        let taken = self.backlog.bytes[..self.backlog.written]
+            .iter()
+            .filter(|b| **b == b'\n')
+            .count() as u64;
+        let backlog = mem::take(&mut self.backlog);
+        self.counts.errors += 1;
+        self.counts.lines += taken.min(backlog.lines);
+        self.counts.lost += backlog.lines - taken.min(backlog.lines);
     }
 }
 

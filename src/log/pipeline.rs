@@ -3,7 +3,8 @@
 //! Each author (a worker, or `main`) has a lane, where its finished lines wait in a tray. One writer
 //! thread empties all trays together, in a sweep, and merges what it took by time stamp. A sweep
 //! begins when a line has waited for half the flush interval (the other half is for the sweep), or at
-//! once when a tray is half full. A full tray makes its author wait: nothing is dropped here.
+//! once when a tray is half full. A full tray makes its author wait, and so does a
+//! console that is far behind: nothing is dropped here.
 //!
 //! Why the lines come out in time order:
 //! 1. Along a lane time stamps never fall: each is taken after the line before it was put into the tray.
@@ -48,6 +49,8 @@ const TRAY_BYTES_MIN: usize = 8 << 10;
 const TRAY_BYTES_MAX: usize = 128 << 10;
 /// A block this large is written before more is merged into it.
 const BLOCK_BYTES: usize = 256 << 10;
+/// A console with a longer backlog holds the authors up. What their trays hold by then is added to it.
+const BACKLOG_BYTES_MAX: usize = 256 << 10;
 /// How often an idle writer looks around.
 const IDLE: Duration = Duration::from_millis(500);
 
@@ -187,6 +190,8 @@ pub struct Pipeline {
     pending: AtomicBool,
     /// The next sweep is wanted at once.
     urgent: AtomicBool,
+    /// The console is too far behind: no line is put in until it has caught up.
+    held_up: AtomicBool,
 }
 
 /// What the writer is asked to do.
@@ -260,6 +265,7 @@ impl Pipeline {
             wake: Condvar::new(),
             pending: AtomicBool::new(false),
             urgent: AtomicBool::new(false),
+            held_up: AtomicBool::new(false),
         }
     }
 
@@ -280,6 +286,12 @@ impl Pipeline {
     /// Lines that all authors have logged.
     fn lines_logged(&self) -> u64 {
         self.lanes.iter().map(|lane| lane.tray().next_seq).sum()
+    }
+
+    /// Whether an author has to wait before it puts a line into this tray of its.
+    #[inline]
+    fn has_no_room(&self, tray: &Tray) -> bool {
+        tray.block.bytes() >= self.tray_bytes || self.held_up.load(Ordering::Relaxed)
     }
 
     /// Asks for a sweep at once.
@@ -314,6 +326,12 @@ impl Lane {
         mem::swap(&mut tray.block, taken);
         taken.move_newer(cut, &mut tray.block);
         if mem::take(&mut tray.author_waits) {
+            self.room.notify_all();
+        }
+    }
+
+    fn tell_of_room(&self) {
+        if mem::take(&mut self.tray().author_waits) {
             self.room.notify_all();
         }
     }
@@ -426,9 +444,9 @@ impl Author {
                 self.next_seq = tray.next_seq;
                 continue;
             }
-            if self.patient && tray.block.bytes() >= pipeline.tray_bytes {
+            if self.patient && pipeline.has_no_room(&tray) {
                 pipeline.hurry();
-                while tray.block.bytes() >= pipeline.tray_bytes {
+                while pipeline.has_no_room(&tray) {
                     tray.author_waits = true;
                     tray = lane.room.wait(tray).unwrap_or_else(PoisonError::into_inner);
                 }
@@ -470,6 +488,7 @@ impl Author {
         self.last_stamp = stamp;
         sinks.put(self.encoder.text(), self.encoder.json(), 1, to_console);
         sinks.write();
+        sinks.console.drain();
         let report_waits = sinks.file.has_reports();
         drop(sinks);
         if report_waits {
@@ -488,6 +507,8 @@ struct Writer {
     heads: BinaryHeap<Reverse<(Stamp, usize)>>,
     /// The next line of each lane.
     next: Vec<usize>,
+    /// While the console has a backlog: how long to wait before it is offered again.
+    console_pause: Option<Duration>,
 }
 
 /// Why the writer was woken.
@@ -505,6 +526,7 @@ impl Writer {
             taken: (0..lanes).map(|_| Block::default()).collect(),
             heads: BinaryHeap::with_capacity(lanes),
             next: vec![0; lanes],
+            console_pause: None,
             pipeline,
         }
     }
@@ -535,6 +557,7 @@ impl Writer {
         let pipeline = &*self.pipeline;
         let mut control = pipeline.control();
         let mut due: Option<Instant> = None;
+        let offer = self.console_pause.map(|pause| Instant::now() + pause);
         loop {
             if control.closing {
                 return Call::Close;
@@ -550,9 +573,10 @@ impl Writer {
                 due = due.or_else(|| now.checked_add(pipeline.flush_interval / 2));
             }
             let left = due.map_or(IDLE, |due| due.saturating_duration_since(now));
-            if left.is_zero() {
+            if left.is_zero() || offer.is_some_and(|offer| offer <= now) {
                 return Call::Sweep;
             }
+            let left = offer.map_or(left, |offer| left.min(offer - now));
             let (guard, _) = pipeline
                 .wake
                 .wait_timeout(control, left.min(IDLE))
@@ -581,6 +605,13 @@ impl Writer {
             }
         }
         sinks.write();
+        sinks.console.push();
+        self.console_pause = (sinks.console.backlog() > 0).then(|| sinks.console.pause());
+        let held_up = sinks.console.backlog() > BACKLOG_BYTES_MAX;
+        drop(sinks);
+        if pipeline.held_up.swap(held_up, Ordering::SeqCst) && !held_up {
+            pipeline.lanes.iter().for_each(Lane::tell_of_room);
+        }
         for block in &mut self.taken {
             block.clear();
         }
@@ -627,6 +658,7 @@ impl Writer {
             self.emit_reports();
             self.sweep();
         }
+        self.pipeline.sinks().console.drain();
     }
 }
 

@@ -1,0 +1,214 @@
+use std::{
+    fs::{self, File, OpenOptions},
+    io::Read,
+    process::{Command, Stdio},
+};
+
+use crate::rig::{Rig, Tmpfs, is_root};
+
+/// A run of the shell, in which streams can be closed.
+fn shell(rig: &Rig, line: &str) -> Command {
+    let mut command = Command::new("bash");
+    command.args([
+        "-c",
+        &line.replace("hifi", &format!("'{}'", env!("CARGO_BIN_EXE_hifi"))),
+    ]);
+    command.current_dir(rig.path("")).stdin(Stdio::null());
+    command
+}
+
+/// Expects a log that holds the whole run.
+fn assert_whole(rig: &Rig, lines: usize) {
+    let log = rig.read("app.log");
+    assert_eq!(log.lines().count(), lines);
+    assert!(
+        log.lines()
+            .last()
+            .is_some_and(|last| last.contains("Run ended"))
+    );
+}
+
+#[test]
+fn a_full_disk_is_told_counted_and_ends_with_1() {
+    let rig = Rig::new();
+    let finished = rig
+        .hifi("-t 2 -n 20 --time-scale 0 --log-file /dev/full --summary json")
+        .code(1);
+    let finished =
+        finished.complains("cannot write to the log file /dev/full: No space left on device");
+    let summary = finished.json();
+    assert_eq!(summary["file"]["lines"], 0);
+    assert_eq!(summary["file"]["lost"], summary["log_lines"]);
+    assert_eq!(
+        summary["console"]["lines"], summary["log_lines"],
+        "the console has all of them"
+    );
+}
+
+#[test]
+fn a_disk_that_is_freed_goes_on_with_a_gap_that_names_what_is_missing() {
+    if !is_root("a disk that fills up") {
+        return;
+    }
+    let rig = Rig::new();
+    let _disk = Tmpfs::mount(&rig.path("disk"), "2m");
+    fs::write(rig.path("disk/filler"), vec![0; 1 << 20]).unwrap();
+    let mut command = rig.command(
+        "-t 4 -n unlimited --success-delay 2ms --retry-delay 1ms --failure-rate 0.1 --log-file disk/app.log --summary json",
+    );
+    command
+        .stderr(File::create(rig.path("console")).unwrap())
+        .stdout(Stdio::piped());
+    let run = rig.start_command(command);
+    // It fills in about three seconds; once that was told, there is room again.
+    run.until(
+        "console",
+        "cannot write to the log file disk/app.log: No space left on device",
+    );
+    fs::remove_file(rig.path("disk/filler")).unwrap();
+    run.until("disk/app.log", "Log gap");
+    run.signal("INT");
+    let finished = run.finish().code(1);
+    let summary = finished.json();
+    let log = fs::read(rig.path("disk/app.log")).unwrap();
+    let log = String::from_utf8_lossy(&log);
+    let whole = log.lines().filter(|line| line.contains(" sum=")).count() as u64;
+    assert_eq!(summary["file"]["lines"], whole);
+    assert_eq!(
+        summary["file"]["lines"].as_u64().unwrap() + summary["file"]["lost"].as_u64().unwrap(),
+        summary["log_lines"]
+    );
+    let gaps: u64 = log
+        .lines()
+        .filter(|line| line.contains("Log gap"))
+        .map(|line| {
+            line.split(" lost=")
+                .nth(1)
+                .and_then(|rest| rest.split(' ').next())
+                .unwrap()
+                .parse::<u64>()
+                .unwrap()
+        })
+        .sum();
+    assert_eq!(
+        summary["file"]["lost"], gaps,
+        "the gaps name all that is missing"
+    );
+    assert!(
+        log.lines()
+            .last()
+            .is_some_and(|last| last.contains("Run ended"))
+    );
+}
+
+#[test]
+fn a_file_that_may_not_grow_is_an_error_and_no_death() {
+    let rig = Rig::new();
+    let run = shell(&rig, "ulimit -f 8; hifi -t 2 -n 200 --time-scale 0 -q");
+    rig.finish(run).code(1).complains("File too large");
+    assert!(fs::metadata(rig.path("app.log")).unwrap().len() <= 8 * 1024);
+}
+
+#[test]
+fn a_broken_console_harms_neither_file_nor_exit_code() {
+    for stream in [
+        "2>&-",
+        "2>/dev/full",
+        "2> >(head -n 1 >/dev/null)",
+        "2> >(exec <&-)",
+    ] {
+        let rig = Rig::new();
+        let finished = rig
+            .finish(shell(
+                &rig,
+                &format!("hifi -t 4 -n 3000 --time-scale 0 --summary json {stream}"),
+            ))
+            .code(0);
+        let summary = finished.json();
+        assert_eq!(summary["file"]["lines"], summary["log_lines"], "{stream}");
+        assert_whole(&rig, summary["log_lines"].as_u64().unwrap() as usize);
+    }
+}
+
+#[test]
+fn a_slow_reader_is_waited_for_and_gets_every_line() {
+    let rig = Rig::new();
+    let run = shell(
+        &rig,
+        "hifi -t 4 -n 3000 --time-scale 0 --seed 6 2> >(sleep 0.5; cat >console) >/dev/null; wait $!",
+    );
+    rig.finish(run).code(0);
+    assert!(
+        rig.read("console") == rig.read("app.log"),
+        "the reader got something else"
+    );
+}
+
+#[test]
+fn a_reader_that_stalls_for_ever_costs_a_stop_half_a_second() {
+    for flush in ["5ms", "0"] {
+        let rig = Rig::new();
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let mut command = rig.command(&format!(
+            "-t 4 -n 1000000 --time-scale 0 --summary json --flush-interval {flush}"
+        ));
+        command.stderr(Stdio::from(writer)).stdout(Stdio::piped());
+        let run = rig.start_command(command);
+        run.until("app.log", "Started thread: Worker-0");
+        run.signal("INT");
+        let finished = run.finish().code(130);
+        let summary = finished.json();
+        assert!(summary["console"]["lost"].as_u64() > Some(0), "{summary}");
+        assert_eq!(summary["file"]["lines"], summary["log_lines"]);
+        assert_whole(&rig, summary["log_lines"].as_u64().unwrap() as usize);
+        let mut got = [0; 10];
+        reader.read_exact(&mut got).unwrap();
+    }
+}
+
+#[test]
+fn a_console_that_is_a_file_is_appended_to() {
+    let rig = Rig::new();
+    fs::write(rig.path("console"), "before\n").unwrap();
+    let mut command = rig.command("-t 2 -n 5 --time-scale 0");
+    command
+        .stderr(
+            OpenOptions::new()
+                .append(true)
+                .open(rig.path("console"))
+                .unwrap(),
+        )
+        .stdout(Stdio::null());
+    rig.finish_as_is(command).code(0);
+    assert_eq!(
+        rig.read("console"),
+        format!("before\n{}", rig.read("app.log"))
+    );
+}
+
+#[test]
+fn a_summary_that_cannot_be_written_ends_with_1() {
+    let rig = Rig::new();
+    let mut command = rig.command("-t 2 -n 5 --time-scale 0 -q");
+    command
+        .stdout(File::create("/dev/full").unwrap())
+        .stderr(Stdio::piped());
+    rig.finish_as_is(command)
+        .code(1)
+        .complains("cannot write the summary");
+}
+
+#[test]
+fn a_log_that_is_renamed_or_deleted_is_opened_anew() {
+    let rig = Rig::new();
+    let run = rig.start("-t 2 -n unlimited --success-delay 1ms --failure-rate 0 -q --summary json");
+    run.until("app.log", "seq=20 ");
+    fs::rename(rig.path("app.log"), rig.path("app.log.1")).unwrap();
+    run.until("app.log", "Log reopened");
+    fs::remove_file(rig.path("app.log")).unwrap();
+    run.until("app.log", "Log reopened");
+    run.signal("TERM");
+    let summary = run.finish().code(143).json();
+    assert_eq!(summary["file"]["lines"], summary["log_lines"]);
+    assert!(rig.read("app.log").contains("Run ended"));
+}

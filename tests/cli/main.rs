@@ -1,0 +1,18 @@
+//! The command tests: the program as its users meet it.
+
+mod rig;
+
+/// Bad values: refused before anything is created.
+mod bad_values;
+/// The disk, standard error and standard output fail, stall or are gone.
+mod faults;
+/// What the log holds, and what the console shows of it.
+mod log;
+/// `hifi plan`.
+mod plan;
+/// Every command of the README.
+mod readme;
+/// Runs, their figures and their exit codes.
+mod run;
+/// SIGINT, SIGTERM, SIGHUP.
+mod signals;

@@ -1,0 +1,67 @@
+use serde_json::json;
+
+use crate::rig::{Rig, json_lines};
+
+#[test]
+fn the_plan_is_printed_as_text() {
+    let printed = Rig::new()
+        .hifi("plan --seed 42 --threads 2 --iterations 2")
+        .code(0)
+        .stdout();
+    assert_eq!(
+        printed,
+        "Plan of seed 42: 2 workers, 2 iterations each\n\
+         Worker-0 iteration=1 attempt=1 succeeds, then sleeps 10ms\n\
+         Worker-0 iteration=2 attempt=1 fails, is tried again after 500ms\n\
+         Worker-0 iteration=2 attempt=2 fails, is tried again after 500ms\n\
+         Worker-0 iteration=2 attempt=3 succeeds, then sleeps 10ms\n\
+         Worker-1 iteration=1 attempt=1 fails, is tried again after 500ms\n\
+         Worker-1 iteration=1 attempt=2 succeeds, then sleeps 10ms\n\
+         Worker-1 iteration=2 attempt=1 succeeds, then sleeps 10ms\n\
+         The longest sleeps in all are those of Worker-0: 1s 20ms\n"
+    );
+}
+
+#[test]
+fn the_plan_of_one_worker_as_json_is_what_the_log_then_holds() {
+    let rig = Rig::new();
+    let workload =
+        "--seed 9 --threads 3 --iterations 40 --time-scale 0 --max-retries 1 --panic-rate 0.01";
+    let planned = json_lines(
+        &rig.hifi(&format!("plan {workload} --worker 2 --format json"))
+            .code(0)
+            .stdout(),
+    );
+    rig.hifi(&format!("{workload} --log-format json --quiet"));
+    let logged: Vec<_> = json_lines(&rig.read("app.log"))
+        .into_iter()
+        .filter(|line| line["worker"] == 2 && line["message"] != "Worker ended")
+        .collect();
+    assert_eq!(planned.len(), logged.len());
+    for (planned, logged) in planned.iter().zip(&logged) {
+        for field in ["worker", "seq", "iteration", "attempt"] {
+            assert_eq!(planned[field], logged[field], "{field} of {logged}");
+        }
+        let outcome = match logged["message"].as_str().unwrap() {
+            "Operation result: Operation completed successfully" => json!("success"),
+            "Unexpected error" => json!("panic"),
+            _ => logged["next"].clone(),
+        };
+        assert_eq!(planned["outcome"], outcome, "{logged}");
+        assert_eq!(planned["error"], logged["error"], "{logged}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_an_endless_plan() {
+    let rig = Rig::new();
+    let mut shell = std::process::Command::new("sh");
+    let hifi = env!("CARGO_BIN_EXE_hifi");
+    shell.args([
+        "-c",
+        &format!("'{hifi}' plan --threads 1 --iterations unlimited --panic-rate 0 | head -n 3"),
+    ]);
+    let finished = rig.finish(shell).code(0);
+    assert_eq!(finished.stdout().lines().count(), 3);
+    assert_eq!(finished.stderr(), "");
+}

@@ -1,0 +1,296 @@
+//! The rig of the command tests: a folder for each test, and the program run in it.
+//!
+//! When an expectation fails, the rig prints the command, what it printed, and the folder, which it keeps.
+
+use std::{
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// No command of a test takes this long, on any machine: one that does hangs.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A folder of its own, which is removed if the test succeeds.
+pub struct Rig {
+    folder: TempDir,
+}
+
+impl Rig {
+    pub fn new() -> Self {
+        Self {
+            folder: tempfile::Builder::new()
+                .prefix("hifi-test-")
+                .tempdir()
+                .expect("a temporary folder"),
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// The program, to be run in the folder with nothing of the caller's environment but the search path.
+    pub fn command(&self, args: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hifi"));
+        command.args(args.split_whitespace());
+        command.current_dir(self.folder.path()).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn hifi(&self, args: &str) -> Finished {
+        self.finish(self.command(args))
+    }
+
+    /// Runs `command` to its end, with what it prints caught unless it goes elsewhere already.
+    pub fn finish(&self, mut command: Command) -> Finished {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.finish_as_is(command)
+    }
+
+    /// Runs `command` to its end with its streams as they are.
+    pub fn finish_as_is(&self, mut command: Command) -> Finished {
+        let words = format!("{command:?}");
+        let child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{words}: {error}"));
+        self.wait(words, child)
+    }
+
+    /// Starts the program in the background.
+    pub fn start(&self, args: &str) -> Started<'_> {
+        let mut command = self.command(args);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.start_command(command)
+    }
+
+    /// Starts `command` in the background.
+    pub fn start_command(&self, mut command: Command) -> Started<'_> {
+        let words = format!("{command:?}");
+        let child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{words}: {error}"));
+        Started {
+            rig: self,
+            words,
+            child,
+        }
+    }
+
+    fn wait(&self, command: String, mut child: Child) -> Finished {
+        let streams = [
+            child.stdout.take().map(drain),
+            child.stderr.take().map(drain),
+        ];
+        let started = Instant::now();
+        let status = loop {
+            match child.try_wait().expect("the child can be waited for") {
+                Some(status) => break Some(status),
+                None if started.elapsed() > PATIENCE => {
+                    child.kill().expect("the child can be killed");
+                    child.wait().expect("the child can be waited for");
+                    break None;
+                }
+                None => thread::sleep(Duration::from_millis(1)),
+            }
+        };
+        let [stdout, stderr] = streams.map(|stream| {
+            stream.map_or_else(Vec::new, |reader| reader.join().expect("the reader ends"))
+        });
+        let finished = Finished {
+            command,
+            folder: self.folder.path().into(),
+            output: None,
+            stdout,
+            stderr,
+        };
+        match status {
+            Some(status) => Finished {
+                output: Some(status),
+                ..finished
+            },
+            None => finished.fail("it did not end"),
+        }
+    }
+}
+
+fn drain(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stream
+            .read_to_end(&mut bytes)
+            .expect("the child's output can be read");
+        bytes
+    })
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.folder.disable_cleanup(true);
+            eprintln!("the folder is kept: {}", self.folder.path().display());
+        }
+    }
+}
+
+/// A program in the background.
+pub struct Started<'a> {
+    rig: &'a Rig,
+    words: String,
+    child: Child,
+}
+
+impl Started<'_> {
+    /// Waits until `file` in the folder holds `text`.
+    pub fn until(&self, file: &str, text: &str) {
+        let started = Instant::now();
+        while !fs::read_to_string(self.rig.path(file)).is_ok_and(|content| content.contains(text)) {
+            assert!(
+                started.elapsed() < PATIENCE,
+                "{}: {file} never held {text:?}",
+                self.words
+            );
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Sends a signal, by its name.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status();
+        assert!(
+            status.expect("kill can be run").success(),
+            "SIG{name} could not be sent to {}",
+            self.words
+        );
+    }
+
+    /// Waits for its end.
+    pub fn finish(self) -> Finished {
+        self.rig.wait(self.words, self.child)
+    }
+}
+
+/// A program that has ended.
+pub struct Finished {
+    command: String,
+    folder: PathBuf,
+    output: Option<std::process::ExitStatus>,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Finished {
+    /// Expects an exit code.
+    #[track_caller]
+    pub fn code(self, expected: i32) -> Self {
+        if self.output.and_then(|status| status.code()) != Some(expected) {
+            self.fail(&format!("its exit code was to be {expected}"));
+        }
+        self
+    }
+
+    /// Expects text on standard error.
+    #[track_caller]
+    pub fn complains(self, text: &str) -> Self {
+        if !self.stderr().contains(text) {
+            self.fail(&format!("its standard error was to hold {text:?}"));
+        }
+        self
+    }
+
+    /// Expects text on standard output.
+    #[track_caller]
+    pub fn prints(self, text: &str) -> Self {
+        if !self.stdout().contains(text) {
+            self.fail(&format!("its standard output was to hold {text:?}"));
+        }
+        self
+    }
+
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+
+    /// What it printed, as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.stdout).unwrap_or_else(|error| {
+            self.fail(&format!("its standard output was to be JSON: {error}"))
+        })
+    }
+
+    #[track_caller]
+    pub fn fail(&self, why: &str) -> ! {
+        let start =
+            |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(4000)]).into_owned();
+        panic!(
+            "{why}\n--- command: {}\n--- folder: {}\n--- ended: {:?}\n--- stdout:\n{}\n--- stderr:\n{}",
+            self.command,
+            self.folder.display(),
+            self.output,
+            start(&self.stdout),
+            start(&self.stderr)
+        )
+    }
+}
+
+/// The lines of a JSON log or plan.
+pub fn json_lines(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+/// Whether the tests run as root, which some faults need; CI does. Says so where a test is left out.
+pub fn is_root(what: &str) -> bool {
+    let output: Output = Command::new("id")
+        .arg("-u")
+        .output()
+        .expect("id can be run");
+    let root = output.stdout.trim_ascii() == b"0";
+    if !root {
+        eprintln!("LEFT OUT: {what}: it needs root");
+    }
+    root
+}
+
+/// Mounts a file system of `size` in memory at `folder`, for as long as the mount lives.
+pub struct Tmpfs(PathBuf);
+
+impl Tmpfs {
+    pub fn mount(folder: &Path, size: &str) -> Self {
+        fs::create_dir(folder).expect("the mount point can be made");
+        let status = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(folder)
+            .status()
+            .expect("mount can be run");
+        assert!(status.success(), "a tmpfs can be mounted");
+        Self(folder.into())
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
