@@ -56,10 +56,15 @@ pub struct Recorded {
     pub wait: Duration,
 }
 
+/// Keeps lock and Processor on one cache line, which two cores then hand to each other once per operation.
+#[derive(Debug)]
+#[repr(align(64))]
+struct OnOneLine<T>(T);
+
 /// A handle to the shared Processor; clones share it.
 #[derive(Clone, Debug)]
 pub struct SharedProcessor {
-    processor: Arc<Mutex<Processor>>,
+    processor: Arc<OnOneLine<Mutex<Processor>>>,
     data_limit: Limit,
 }
 
@@ -76,7 +81,7 @@ impl SharedProcessor {
             dropped: 0,
         };
         Self {
-            processor: Arc::new(Mutex::new(processor)),
+            processor: Arc::new(OnOneLine(Mutex::new(processor))),
             data_limit,
         }
     }
@@ -120,14 +125,13 @@ impl SharedProcessor {
     }
 
     fn lock(&self) -> MutexGuard<'_, Processor> {
-        self.processor
-            .lock()
+        self.processor.0.lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The lock, and how long it was waited for. A free lock costs no reading of the clock.
     fn lock_timed(&self) -> (MutexGuard<'_, Processor>, Duration) {
-        match self.processor.try_lock() {
+        match self.processor.0.try_lock() {
             Ok(guard) => (guard, Duration::ZERO),
             Err(TryLockError::Poisoned(poison)) => (poison.into_inner(), Duration::ZERO),
             Err(TryLockError::WouldBlock) => {
@@ -190,7 +194,7 @@ mod tests {
         let shared = SharedProcessor::new(Limit::Unlimited);
         shared.record();
         let struck = catch_unwind(AssertUnwindSafe(|| shared.panic_under_lock()));
-        assert!(struck.is_err() && shared.processor.is_poisoned());
+        assert!(struck.is_err() && shared.processor.0.is_poisoned());
         assert_eq!(shared.record().counter, 2);
         assert_eq!(
             shared.contents(),

@@ -288,7 +288,7 @@ fn push_json_number(out: &mut Vec<u8>, value: u64) {
 
 /// A value in text: as it is where that is plain, quoted otherwise.
 fn push_value(out: &mut Vec<u8>, value: &str) {
-    if !value.is_empty() && value.bytes().all(is_plain) {
+    if !value.is_empty() && all(value, is_plain) {
         out.extend_from_slice(value.as_bytes());
     } else {
         push_quoted(out, value);
@@ -305,20 +305,21 @@ fn push_message(out: &mut Vec<u8>, message: &str) {
 }
 
 fn is_plain_message(message: &str) -> bool {
-    !message.is_empty()
-        && message
-            .bytes()
-            .all(|b| b == b'!' || b == b' ' || is_plain(b))
+    !message.is_empty() && all(message, |b| (b == b'!') | (b == b' ') | is_plain(b))
 }
 
 /// Characters that stand in a text line as they are: letters, digits and what paths, addresses,
 /// dates and lists are made of.
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'.' | b'_' | b'-' | b'+' | b':' | b'/' | b',' | b';' | b'@' | b'%'
-        )
+    let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+    // From '+' to ';' stand + , - . / the digits : and ; in this order.
+    let digit_or_mark = byte.wrapping_sub(b'+') <= b';' - b'+';
+    letter | digit_or_mark | (byte == b'_') | (byte == b'@') | (byte == b'%')
+}
+
+/// Whether all bytes are of a kind. Without a branch, so that many are looked at in one step.
+fn all(text: &str, kind: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(true, |all, byte| all & kind(byte))
 }
 
 /// A JSON string. Besides what JSON demands, it escapes what a terminal or an editor would act on.

@@ -154,7 +154,7 @@ fn a_reader_that_stalls_for_ever_costs_a_stop_half_a_second() {
         ));
         command.stderr(Stdio::from(writer)).stdout(Stdio::piped());
         let run = rig.start_command(command);
-        run.until("app.log", "Started thread: Worker-0");
+        run.until("app.log", "Run started");
         run.signal("INT");
         let finished = run.finish().code(130);
         let summary = finished.json();

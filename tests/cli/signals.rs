@@ -50,7 +50,7 @@ fn the_second_signal_ends_at_once() {
     let (_reader, writer) = std::io::pipe().unwrap();
     command.stderr(Stdio::from(writer)).stdout(Stdio::null());
     let run = rig.start_command(command);
-    run.until("app.log", "Started thread: Worker-0");
+    run.until("app.log", "Run started");
     run.signal("INT");
     run.signal("INT");
     run.finish().code(130);
