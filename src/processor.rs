@@ -125,7 +125,9 @@ impl SharedProcessor {
     }
 
     fn lock(&self) -> MutexGuard<'_, Processor> {
-        self.processor.0.lock()
+        self.processor
+            .0
+            .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 

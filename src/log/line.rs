@@ -7,7 +7,7 @@
 //!
 //! The text up to ` sum=` is an event's canonical text; [`checksum`] is taken over it, also where
 //! the line itself is JSON. A value that could be taken for something else (it is empty, or holds
-//! anything but the characters of [`is_plain`]) is quoted as JSON quotes, and whatever could end a line,
+//! anything but letters, digits and `._-+:/,;@%`) is quoted as JSON quotes, and whatever could end a line,
 //! colour it or reorder its display is escaped: no value can forge, split or colour a line.
 //!
 //! This file must not know which events there are, nor where lines come from or go to.
