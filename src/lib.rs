@@ -1,5 +1,6 @@
 //! A concurrent workload whose truth is known.
 
+pub mod audit;
 pub mod backoff;
 pub mod plan;
 pub mod workload;
