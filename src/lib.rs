@@ -16,6 +16,7 @@
 
 use std::io::{self, Write};
 
+pub mod audit;
 pub mod backoff;
 pub mod books;
 pub mod cli;
