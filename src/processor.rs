@@ -10,11 +10,15 @@ use std::{
     collections::VecDeque,
     fmt,
     panic::panic_any,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
     time::{Duration, Instant},
 };
 
-use crate::{plan::Place, unexpected::SimulatedPanic, workload::Limit};
+use crate::{
+    plan::Place,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
+    unexpected::SimulatedPanic,
+    workload::Limit,
+};
 
 /// One item of the Processor's data: it reads as `Data-17`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,62 +154,82 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
+    use crate::sync::{explore, thread};
 
     #[test]
     fn counts_and_keeps_the_newest_items() {
-        let shared = SharedProcessor::new(Limit::At(3));
-        let counters: Vec<u64> = (0..5).map(|_| shared.record().counter).collect();
-        assert_eq!(counters, [1, 2, 3, 4, 5]);
-        assert_eq!(
-            shared.contents(),
-            Contents {
+        explore(|| {
+            let shared = SharedProcessor::new(Limit::At(3));
+            let counters: Vec<u64> = (0..5).map(|_| shared.record().counter).collect();
+            assert_eq!(counters, [1, 2, 3, 4, 5]);
+            let expected = Contents {
                 counter: 5,
                 data_len: 3,
                 dropped: 2,
-                data_in_order: true
-            }
-        );
-        assert_eq!(
-            shared
-                .lock()
-                .data
-                .iter()
-                .map(Item::to_string)
-                .collect::<Vec<_>>(),
-            ["Data-3", "Data-4", "Data-5"]
-        );
+                data_in_order: true,
+            };
+            assert_eq!(shared.contents(), expected);
+            let items: Vec<_> = shared.lock().data.iter().map(Item::to_string).collect();
+            assert_eq!(items, ["Data-3", "Data-4", "Data-5"]);
+        });
     }
 
     #[test]
     fn a_limit_of_nothing_keeps_nothing() {
-        let shared = SharedProcessor::new(Limit::At(0));
-        shared.record();
-        assert_eq!(
-            shared.contents(),
-            Contents {
+        explore(|| {
+            let shared = SharedProcessor::new(Limit::At(0));
+            shared.record();
+            let expected = Contents {
                 counter: 1,
                 data_len: 0,
                 dropped: 1,
-                data_in_order: true
-            }
-        );
+                data_in_order: true,
+            };
+            assert_eq!(shared.contents(), expected);
+        });
+    }
+
+    #[test]
+    fn no_schedule_loses_an_update() {
+        explore(|| {
+            let shared = SharedProcessor::new(Limit::At(4));
+            let workers: Vec<_> = (0..3)
+                .map(|_| {
+                    let shared = shared.clone();
+                    thread::spawn(move || [shared.record().counter, shared.record().counter])
+                })
+                .collect();
+            let counters = workers.into_iter().map(|worker| worker.join().unwrap());
+            let mut counters: Vec<_> = counters
+                .inspect(|[a, b]| assert!(a < b))
+                .flatten()
+                .collect();
+            counters.sort_unstable();
+            assert_eq!(counters, [1, 2, 3, 4, 5, 6]);
+            let expected = Contents {
+                counter: 6,
+                data_len: 4,
+                dropped: 2,
+                data_in_order: true,
+            };
+            assert_eq!(shared.contents(), expected);
+        });
     }
 
     #[test]
     fn a_poisoned_lock_still_holds_a_true_processor() {
-        let shared = SharedProcessor::new(Limit::Unlimited);
-        shared.record();
-        let struck = catch_unwind(AssertUnwindSafe(|| shared.panic_under_lock()));
-        assert!(struck.is_err() && shared.processor.0.is_poisoned());
-        assert_eq!(shared.record().counter, 2);
-        assert_eq!(
-            shared.contents(),
-            Contents {
+        explore(|| {
+            let shared = SharedProcessor::new(Limit::Unlimited);
+            shared.record();
+            assert!(catch_unwind(AssertUnwindSafe(|| shared.panic_under_lock())).is_err());
+            assert_eq!(shared.record().counter, 2);
+            let expected = Contents {
                 counter: 2,
                 data_len: 2,
                 dropped: 0,
-                data_in_order: true
-            }
-        );
+                data_in_order: true,
+            };
+            assert_eq!(shared.contents(), expected);
+        });
     }
 }
