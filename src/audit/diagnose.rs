@@ -628,12 +628,7 @@ fn starts_like_a_line(bytes: &[u8]) -> bool {
     } else {
         bytes.strip_prefix(JSON_START).unwrap_or(bytes)
     };
-    let shape = b"dddd-dd-ddTdd:dd:dd.ddddddZ";
-    !stamp.is_empty()
-        && stamp.iter().zip(shape).all(|(byte, form)| match form {
-            b'd' => byte.is_ascii_digit(),
-            form => byte == form,
-        })
+    !stamp.is_empty() && record::has_stamp_shape(stamp)
 }
 
 /// A part of a line that no plan knows: of main, of a worker's end, or too short to tell.
@@ -652,21 +647,15 @@ fn part(bytes: &[u8], hints: &Hints, runs: &[u32], accounts: &[Account]) -> Diag
         (_, true) => Some(Author::Main),
         _ => None,
     };
-    // The tail of a line has no stamp; of one that has both, something in between was changed.
-    let slot = author.zip(hints.seq).filter(|_| run.is_some());
-    match (begins && ends, slot, run) {
-        (true, Some(slot), Some(run)) => Diagnosis::Unsure {
-            run,
-            slot,
-            changes: vec![Change {
-                field: "line".into(),
-                expected: None,
-                found: String::from_utf8_lossy(bytes).into_owned(),
-            }],
-        },
-        (true, ..) => Diagnosis::Unknown,
-        _ => Diagnosis::Truncated { run, slot },
+    if begins && ends {
+        // Something in between was changed, and nothing says what the line was.
+        return Diagnosis::Unknown;
     }
+    // Parts of attempts were recognised by their plan before, or are none.
+    let ended = find(bytes, b"Worker ended").is_some();
+    let author = author.filter(|author| *author == Author::Main || ended);
+    let slot = author.zip(hints.seq).filter(|_| run.is_some());
+    Diagnosis::Truncated { run, slot }
 }
 
 /// What differs between the line as it was and as it is found, by field.
