@@ -184,6 +184,8 @@ impl<'a> Judge<'a> {
                 changes,
             } => {
                 let slot = Some((record.author, record.seq));
+                self.last_run = Some(run);
+                self.last_slot = slot;
                 let account = &mut self.accounts[run as usize];
                 account.damaged(Damage {
                     slot,
