@@ -17,6 +17,7 @@
 use std::io::{self, Write};
 
 pub mod backoff;
+pub mod board;
 pub mod books;
 pub mod cli;
 pub mod clock;

@@ -10,11 +10,15 @@ use std::{
     collections::VecDeque,
     fmt,
     panic::panic_any,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
     time::{Duration, Instant},
 };
 
-use crate::{plan::Place, unexpected::SimulatedPanic, workload::Limit};
+use crate::{
+    board::{Board, Desk, Held, NamedLock},
+    plan::Place,
+    unexpected::SimulatedPanic,
+    workload::Limit,
+};
 
 /// One item of the Processor's data: it reads as `Data-17`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,19 +56,16 @@ pub struct Contents {
 pub struct Recorded {
     /// The counter's value that this operation led to.
     pub counter: u64,
+    /// Items held after it.
+    pub data_len: u64,
     /// How long the lock was waited for; zero if it was free.
     pub wait: Duration,
 }
 
-/// Keeps lock and Processor on one cache line, which two cores then hand to each other once per operation.
-#[derive(Debug)]
-#[repr(align(64))]
-struct OnOneLine<T>(T);
-
 /// A handle to the shared Processor; clones share it.
 #[derive(Clone, Debug)]
 pub struct SharedProcessor {
-    processor: Arc<OnOneLine<Mutex<Processor>>>,
+    processor: NamedLock<Processor>,
     data_limit: Limit,
 }
 
@@ -72,8 +73,8 @@ impl SharedProcessor {
     /// Room for items that is made in advance, so that the lock is seldom held for an allocation.
     const ITEMS_RESERVED_MAX: u64 = 1 << 17;
 
-    /// An empty Processor that keeps at most `data_limit` items.
-    pub fn new(data_limit: Limit) -> Self {
+    /// An empty Processor that keeps at most `data_limit` items, its lock being known on `board`.
+    pub fn new(data_limit: Limit, board: &Board) -> Self {
         let reserved = data_limit.or_max().min(Self::ITEMS_RESERVED_MAX) as usize;
         let processor = Processor {
             counter: 0,
@@ -81,14 +82,47 @@ impl SharedProcessor {
             dropped: 0,
         };
         Self {
-            processor: Arc::new(OnOneLine(Mutex::new(processor))),
+            processor: NamedLock::new(board, "Processor", processor),
             data_limit,
         }
     }
 
-    /// Counts one completed operation and keeps its item.
-    pub fn record(&self) -> Recorded {
-        let (mut processor, wait) = self.lock_timed();
+    /// Counts one completed operation of the worker at `desk` and keeps its item.
+    #[inline]
+    pub fn record(&self, desk: &Desk) -> Recorded {
+        let (processor, wait) = self.processor.lock(desk);
+        self.add_item(processor, wait)
+    }
+
+    /// Does the same, and measures how long the lock is held.
+    #[cold]
+    pub fn record_timed(&self, desk: &Desk) -> (Recorded, Duration) {
+        let (processor, wait) = self.processor.lock(desk);
+        let locked = Instant::now();
+        let recorded = self.add_item(processor, wait);
+        (recorded, locked.elapsed())
+    }
+
+    /// Panics while the worker at `desk` holds the lock, before anything has changed.
+    pub fn panic_under_lock(&self, desk: &Desk) -> ! {
+        let _processor = self.processor.lock(desk);
+        panic_any(SimulatedPanic(Place::UnderLock))
+    }
+
+    /// What the Processor holds now.
+    pub fn contents(&self) -> Contents {
+        self.processor.lock_unseen().contents()
+    }
+
+    /// What the Processor holds now; none while somebody holds the lock.
+    pub fn contents_if_free(&self) -> Option<Contents> {
+        self.processor
+            .try_lock_unseen()
+            .map(|processor| processor.contents())
+    }
+
+    #[inline]
+    fn add_item(&self, mut processor: Held<'_, Processor>, wait: Duration) -> Recorded {
         processor.counter += 1;
         let item = Item(processor.counter);
         processor.data.push_back(item);
@@ -98,47 +132,20 @@ impl SharedProcessor {
         }
         Recorded {
             counter: processor.counter,
+            data_len: processor.data.len() as u64,
             wait,
         }
     }
+}
 
-    /// Panics while the lock is held, before anything has changed.
-    pub fn panic_under_lock(&self) -> ! {
-        let _processor = self.lock();
-        panic_any(SimulatedPanic(Place::UnderLock))
-    }
-
-    /// What the Processor holds now.
-    pub fn contents(&self) -> Contents {
-        let processor = self.lock();
-        let oldest = processor.counter + 1 - processor.data.len() as u64;
+impl Processor {
+    fn contents(&self) -> Contents {
+        let oldest = self.counter + 1 - self.data.len() as u64;
         Contents {
-            counter: processor.counter,
-            data_len: processor.data.len() as u64,
-            dropped: processor.dropped,
-            data_in_order: processor
-                .data
-                .iter()
-                .zip(oldest..)
-                .all(|(item, n)| item.0 == n),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Processor> {
-        self.processor.0.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The lock, and how long it was waited for. A free lock costs no reading of the clock.
-    fn lock_timed(&self) -> (MutexGuard<'_, Processor>, Duration) {
-        match self.processor.0.try_lock() {
-            Ok(guard) => (guard, Duration::ZERO),
-            Err(TryLockError::Poisoned(poison)) => (poison.into_inner(), Duration::ZERO),
-            Err(TryLockError::WouldBlock) => {
-                let asked = Instant::now();
-                let guard = self.lock();
-                (guard, asked.elapsed())
-            }
+            counter: self.counter,
+            data_len: self.data.len() as u64,
+            dropped: self.dropped,
+            data_in_order: self.data.iter().zip(oldest..).all(|(item, n)| item.0 == n),
         }
     }
 }
@@ -148,11 +155,15 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
+    use crate::clock::Clock;
 
     #[test]
     fn counts_and_keeps_the_newest_items() {
-        let shared = SharedProcessor::new(Limit::At(3));
-        let counters: Vec<u64> = (0..5).map(|_| shared.record().counter).collect();
+        let board = Board::new(1, Clock::start());
+        let shared = SharedProcessor::new(Limit::At(3), &board);
+        let counters: Vec<u64> = (0..5)
+            .map(|_| shared.record(board.desk(0)).counter)
+            .collect();
         assert_eq!(counters, [1, 2, 3, 4, 5]);
         assert_eq!(
             shared.contents(),
@@ -165,7 +176,8 @@ mod tests {
         );
         assert_eq!(
             shared
-                .lock()
+                .processor
+                .lock_unseen()
                 .data
                 .iter()
                 .map(Item::to_string)
@@ -176,8 +188,9 @@ mod tests {
 
     #[test]
     fn a_limit_of_nothing_keeps_nothing() {
-        let shared = SharedProcessor::new(Limit::At(0));
-        shared.record();
+        let board = Board::new(1, Clock::start());
+        let shared = SharedProcessor::new(Limit::At(0), &board);
+        shared.record(board.desk(0));
         assert_eq!(
             shared.contents(),
             Contents {
@@ -191,11 +204,12 @@ mod tests {
 
     #[test]
     fn a_poisoned_lock_still_holds_a_true_processor() {
-        let shared = SharedProcessor::new(Limit::Unlimited);
-        shared.record();
-        let struck = catch_unwind(AssertUnwindSafe(|| shared.panic_under_lock()));
-        assert!(struck.is_err() && shared.processor.0.is_poisoned());
-        assert_eq!(shared.record().counter, 2);
+        let board = Board::new(1, Clock::start());
+        let shared = SharedProcessor::new(Limit::Unlimited, &board);
+        shared.record(board.desk(0));
+        let struck = catch_unwind(AssertUnwindSafe(|| shared.panic_under_lock(board.desk(0))));
+        assert!(struck.is_err() && shared.processor.is_poisoned());
+        assert_eq!(shared.record(board.desk(0)).counter, 2);
         assert_eq!(
             shared.contents(),
             Contents {

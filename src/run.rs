@@ -10,6 +10,7 @@ use anyhow::Context;
 use tracing_subscriber::prelude::*;
 
 use crate::{
+    board::Board,
     clock::{Clock, Stamp},
     config::Config,
     log::{
@@ -79,8 +80,9 @@ pub fn run(config: &Config) -> anyhow::Result<Outcome> {
 
     Event::run_started(workload).emit();
     let began = log::last_stamp();
-    let processor = SharedProcessor::new(workload.data_limit);
-    let crew = Crew::start(workload, &processor, &log, clock, &stop);
+    let board = Arc::new(Board::new(workload.threads, clock));
+    let processor = SharedProcessor::new(workload.data_limit, &board);
+    let crew = Crew::start(workload, &processor, &board, &log, clock, &stop);
     let refused = crew.refused.clone();
     let (account, totals) = crew.join();
 
@@ -160,6 +162,7 @@ impl Crew {
     fn start(
         workload: &Workload,
         processor: &SharedProcessor,
+        board: &Arc<Board>,
         log: &Log,
         clock: Clock,
         stop: &Arc<Stop>,
@@ -181,6 +184,8 @@ impl Crew {
                 iterations: workload.iterations,
                 deadline,
                 processor: processor.clone(),
+                board: Arc::clone(board),
+                number,
                 recorder: Recorder::new(Arc::clone(&tally)),
                 clock,
                 stop: Arc::clone(stop),
