@@ -9,6 +9,8 @@
 //!                                        └──> processor  └──> tally ──> books, summary
 //! ```
 //!
+//! Beside them, [`board`] shows what each worker is doing; [`dump`] and [`watch`] look at it.
+//!
 //! Imports point one way, from the left to the right. Nothing behind [`config`] knows the command line.
 
 #![forbid(unsafe_code)]
@@ -22,6 +24,7 @@ pub mod books;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod dump;
 pub mod log;
 pub mod plan;
 pub mod preview;
@@ -34,6 +37,7 @@ pub mod summary;
 pub mod tally;
 pub mod unexpected;
 pub mod usage;
+pub mod watch;
 pub mod worker;
 pub mod workload;
 

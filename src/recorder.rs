@@ -22,6 +22,7 @@ pub const HOLD_SAMPLE: u64 = 64;
 
 /// One worker's figures, to be read by anyone at any time.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub struct Tally {
     completed: Count,
     abandoned: Count,
@@ -73,13 +74,19 @@ impl Totals {
             totals.operation_time.add(&tally.operation_nanos);
             totals.lock_wait.add(&tally.lock_wait_nanos);
             totals.lock_hold.add(&tally.lock_hold_nanos);
-            // The length first: with a worker in between, it is then one too small at most, and never too large.
-            let (data_len, counter) = (tally.data_len.get(), tally.counter.get());
-            if counter > totals.counter {
-                (totals.counter, totals.data_len) = (counter, data_len);
-            }
         }
+        (totals.counter, totals.data_len) = Self::latest(tallies);
         totals
+    }
+
+    /// Counter and length of the data as the last worker that has told of them saw them.
+    pub fn latest(tallies: &[Arc<Tally>]) -> (u64, u64) {
+        let latest = |tally: &Arc<Tally>| {
+            // The length first: with an operation in between, it is too small by one, and never larger than the counter.
+            let data_len = tally.data_len.get();
+            (tally.counter.get(), data_len)
+        };
+        tallies.iter().map(latest).max().unwrap_or_default()
     }
 }
 
