@@ -3,6 +3,8 @@
 //! Whatever can be known to be wrong is refused here, before anything is created. Nothing
 //! behind this file knows clap.
 
+mod audit;
+
 use std::{
     env,
     ffi::OsString,
@@ -20,6 +22,7 @@ use clap::{
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 
+pub use self::audit::{AuditArgs, VerdictFormat};
 use crate::{
     config::{Config, ConsoleConfig, LogConfig, LogFormat, Rotation, SummaryFormat, WatchConfig},
     log::event::TARGET,
@@ -56,6 +59,8 @@ pub struct Cli {
 pub enum Command {
     /// Print what must happen in a run, attempt by attempt, before it does
     Plan(PlanArgs),
+    /// Hold a log against what must exist: which lines were lost, doubled, moved or altered
+    Audit(AuditArgs),
 }
 
 /// The options of a run.

@@ -18,6 +18,7 @@
 
 use std::io::{self, Write};
 
+pub mod audit;
 pub mod backoff;
 pub mod board;
 pub mod books;

@@ -5,9 +5,9 @@
 //!                                                                           └──> console
 //! ```
 //!
-//! [`event`] says what there is to say and [`line`] how a line looks, written and read. [`layer`] takes
+//! [`event`] says what there is to say and [`mod@line`] how a line looks, written and read. [`layer`] takes
 //! events from `tracing` to the calling thread's lane in the [`pipeline`], whose writer merges the lanes by time stamp
-//! into the [`file`] and onto the [`console`].
+//! into the [`mod@file`] and onto the [`console`].
 
 pub mod console;
 pub mod event;

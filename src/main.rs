@@ -1,10 +1,15 @@
 //! The binary: reads the command line, runs what it asks for, and turns the result into an exit code.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
+use anyhow::Context;
 use clap::Parser;
 use hifi::{
-    cli::{Cli, Command},
+    audit,
+    cli::{AuditArgs, Cli, Command, VerdictFormat},
     preview, run, summary,
 };
 
@@ -15,6 +20,7 @@ fn main() -> ExitCode {
             Ok(workers) => preview::print(&args.workload.into_workload(), workers, args.format),
             Err(error) => error.exit(),
         },
+        Some(Command::Audit(args)) => return audit(args),
         None => match cli.run.into_config() {
             Ok(config) => {
                 run::run(&config).and_then(|outcome| summary::conclude(&config, &outcome))
@@ -26,4 +32,26 @@ fn main() -> ExitCode {
         hifi::complain(&format!("{error:#}"));
         ExitCode::FAILURE
     })
+}
+
+/// Audits; whatever keeps the audit from telling ends with 2.
+fn audit(args: AuditArgs) -> ExitCode {
+    let format = args.format;
+    let told = audit::run(&args.into_config(), &mut |_, _| {}).and_then(|verdict| {
+        let text = match format {
+            VerdictFormat::Text => audit::report(&verdict),
+            VerdictFormat::Json => serde_json::to_string(&verdict)? + "\n",
+        };
+        io::stdout()
+            .write_all(text.as_bytes())
+            .context("cannot write the verdict")?;
+        Ok(verdict.exit_code())
+    });
+    match told {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            hifi::complain(&format!("{error:#}"));
+            ExitCode::from(2)
+        }
+    }
 }

@@ -352,3 +352,72 @@ impl fmt::Display for Missing {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes a few bytes at a time, is interrupted now and then, and is full after `room` bytes.
+    struct Tight {
+        room: usize,
+        interrupted: bool,
+        taken: Vec<u8>,
+    }
+
+    impl Write for Tight {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.interrupted = !self.interrupted;
+            if self.interrupted {
+                return Err(ErrorKind::Interrupted.into());
+            }
+            let n = bytes.len().min(3).min(self.room);
+            if n == 0 {
+                return Err(ErrorKind::StorageFull.into());
+            }
+            self.room -= n;
+            self.taken.extend_from_slice(&bytes[..n]);
+            Ok(n)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_short_write_is_completed_and_a_broken_one_says_how_far_it_came() {
+        for room in 0..=12 {
+            let mut tight = Tight {
+                room,
+                interrupted: false,
+                taken: Vec::new(),
+            };
+            match write_whole(&mut tight, b"ten bytes\n") {
+                Ok(()) => assert!(room >= 10),
+                Err(broken) => assert_eq!(broken.written, room),
+            }
+            assert_eq!(tight.taken, b"ten bytes\n"[..room.min(10)]);
+        }
+    }
+
+    #[test]
+    fn missing_lines_are_told_as_ranges() {
+        let mut missing = Missing::default();
+        for (author, seq) in [
+            (Some(3), 41),
+            (None, 4),
+            (Some(3), 42),
+            (Some(0), 17),
+            (None, 5),
+            (Some(3), 44),
+        ] {
+            missing.add(author, seq, seq);
+        }
+        assert_eq!(missing.to_string(), "main:4-5,0:17,3:41-42,3:44");
+        assert_eq!(missing.lines(), 6);
+        let mut later = Missing::default();
+        later.add(Some(3), 45, 50);
+        later.add_all(missing);
+        assert_eq!(later.to_string(), "main:4-5,0:17,3:41-42,3:44-50");
+    }
+}

@@ -7,7 +7,7 @@
 //!
 //! The text up to ` sum=` is an event's canonical text; [`checksum`] is taken over it, also where
 //! the line itself is JSON. A value that could be taken for something else (it is empty, or holds
-//! anything but the characters of [`is_plain`]) is quoted as JSON quotes, and whatever could end a line,
+//! anything but letters, digits and `._-+:/,;@%`) is quoted as JSON quotes, and whatever could end a line,
 //! colour it or reorder its display is escaped: no value can forge, split or colour a line.
 //!
 //! This file must not know which events there are, nor where lines come from or go to.
@@ -30,6 +30,9 @@ pub struct Encoder {
     thread: String,
     text_context: Vec<u8>,
     json_context: Option<Vec<u8>>,
+    /// For each level, what stood between time stamp and number when it last occurred: most messages
+    /// of an author are those that it logged before.
+    heads: [Head; 5],
     second: u64,
     second_text: [u8; SECOND_LEN],
     text: Vec<u8>,
@@ -52,6 +55,7 @@ impl Encoder {
             text_context: format!(" run={run:016x}{text_worker} seq=").into_bytes(),
             json_context: json
                 .then(|| format!(",\"run\":\"{run:016x}\"{json_worker},\"seq\":").into_bytes()),
+            heads: Default::default(),
             second: u64::MAX,
             second_text: [0; SECOND_LEN],
             text: Vec::with_capacity(512),
@@ -62,27 +66,43 @@ impl Encoder {
     /// Begins a line: `micros` since 1970 is its time stamp.
     pub fn begin(&mut self, micros: u64, level: Level, message: &str, seq: u64) {
         let stamp = self.stamp(micros);
+        let slot = slot(level);
+        if self.heads[slot].message != message || self.heads[slot].text.is_empty() {
+            self.heads[slot] = self.head(level, message);
+        }
+        let head = &self.heads[slot];
         self.text.clear();
         self.text.extend_from_slice(&stamp);
-        self.text.extend_from_slice(padded(level));
-        self.text.extend_from_slice(self.thread.as_bytes());
-        self.text.push(b' ');
-        push_message(&mut self.text, message);
-        self.text.extend_from_slice(&self.text_context);
+        self.text.extend_from_slice(&head.text);
         push_number(&mut self.text, seq);
-        if let Some(context) = &self.json_context {
+        if self.json_context.is_some() {
             self.json.clear();
             self.json.extend_from_slice(b"{\"timestamp\":\"");
             self.json.extend_from_slice(&stamp);
-            self.json.extend_from_slice(b"\",\"level\":\"");
-            self.json.extend_from_slice(level.as_str().as_bytes());
-            self.json.extend_from_slice(b"\",\"thread\":");
-            push_quoted(&mut self.json, &self.thread);
-            self.json.extend_from_slice(b",\"message\":");
-            push_quoted(&mut self.json, message);
-            self.json.extend_from_slice(context);
+            self.json.extend_from_slice(&head.json);
             push_json_number(&mut self.json, seq);
         }
+    }
+
+    /// What stands between time stamp and number.
+    fn head(&self, level: Level, message: &str) -> Head {
+        let mut head = Head {
+            message: message.to_owned(),
+            ..Head::default()
+        };
+        head.text
+            .extend_from_slice(format!(" {:>5} {} ", level.as_str(), self.thread).as_bytes());
+        push_message(&mut head.text, message);
+        head.text.extend_from_slice(&self.text_context);
+        if let Some(context) = &self.json_context {
+            head.json
+                .extend_from_slice(format!("\",\"level\":\"{level}\",\"thread\":").as_bytes());
+            push_quoted(&mut head.json, &self.thread);
+            head.json.extend_from_slice(b",\"message\":");
+            push_quoted(&mut head.json, message);
+            head.json.extend_from_slice(context);
+        }
+        head
     }
 
     /// Adds a field with a whole number.
@@ -235,14 +255,21 @@ const HEX_PAIRS: [[u8; 2]; 256] = {
     pairs
 };
 
-/// The level with a space on both sides, padded to the width of the longest.
-fn padded(level: Level) -> &'static [u8] {
+/// What stands between time stamp and number in the lines with one message.
+#[derive(Debug, Default)]
+struct Head {
+    message: String,
+    text: Vec<u8>,
+    json: Vec<u8>,
+}
+
+fn slot(level: Level) -> usize {
     match level {
-        Level::ERROR => b" ERROR ",
-        Level::WARN => b"  WARN ",
-        Level::INFO => b"  INFO ",
-        Level::DEBUG => b" DEBUG ",
-        Level::TRACE => b" TRACE ",
+        Level::ERROR => 0,
+        Level::WARN => 1,
+        Level::INFO => 2,
+        Level::DEBUG => 3,
+        Level::TRACE => 4,
     }
 }
 
@@ -258,22 +285,30 @@ fn push_json_name(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(b"\":");
 }
 
-fn push_number(out: &mut Vec<u8>, mut value: u64) {
-    let mut digits = [0; 20];
-    let mut start = digits.len();
-    while value >= 100 {
-        start -= 2;
-        digits[start..][..2].copy_from_slice(&DIGIT_PAIRS[(value % 100) as usize]);
-        value /= 100;
-    }
-    if value >= 10 {
-        start -= 2;
-        digits[start..][..2].copy_from_slice(&DIGIT_PAIRS[value as usize]);
-    } else {
-        start -= 1;
-        digits[start] = b'0' + value as u8;
-    }
-    out.extend_from_slice(&digits[start..]);
+fn push_number(out: &mut Vec<u8>, value: u64) {
+    let Ok(small @ 0..=99_999_999) = u32::try_from(value) else {
+        out.extend_from_slice(value.to_string().as_bytes());
+        return;
+    };
+    // Eight digits, the first in the lowest byte. Those that lead with zeros are shifted out, and of
+    // the eight bytes that are stored in one step only the others are kept.
+    let digits = eight_digits(small);
+    let zeros = (digits.trailing_zeros() / 8).min(7);
+    let text = (digits | 0x3030_3030_3030_3030) >> (8 * zeros);
+    let end = out.len() + 8 - zeros as usize;
+    out.extend_from_slice(&text.to_le_bytes());
+    out.truncate(end);
+}
+
+/// The eight decimal digits of a number below 10^8, a byte each, the first in the lowest byte: it is divided by
+/// 10^4, both halves by 100, all quarters by 10, each step on all parts at once. The factors are the inverses
+/// 2^20 / 100 and 2^10 / 10, rounded up, which are exact for parts of this size.
+fn eight_digits(value: u32) -> u64 {
+    let halves = u64::from(value / 10_000) | u64::from(value % 10_000) << 32;
+    let hundreds = ((halves * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let quarters = hundreds | (halves - hundreds * 100) << 16;
+    let tens = ((quarters * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | (quarters - tens * 10) << 8
 }
 
 fn push_json_number(out: &mut Vec<u8>, value: u64) {
@@ -584,6 +619,27 @@ mod tests {
         ] {
             assert_eq!(format!("{:08x}", checksum(text)), sum, "{text:?}");
         }
+    }
+
+    #[test]
+    fn numbers_are_written_as_everyone_writes_them() {
+        let written = |value: u64| {
+            let mut out = Vec::new();
+            push_number(&mut out, value);
+            String::from_utf8(out).unwrap()
+        };
+        let mut value: u64 = 0;
+        while value < u64::MAX / 8 {
+            for near in value.saturating_sub(2)..value + 3 {
+                assert_eq!(written(near), near.to_string());
+            }
+            value = value * 7 / 5 + 1;
+        }
+        for near in (0..=20).map(|n| 10_u64.saturating_pow(n)) {
+            assert_eq!(written(near - 1), (near - 1).to_string());
+            assert_eq!(written(near), near.to_string());
+        }
+        assert!((0..10_000).all(|n| written(n) == n.to_string()));
     }
 
     #[test]

@@ -70,34 +70,23 @@ fn a_disk_that_is_freed_goes_on_with_a_gap_that_names_what_is_missing() {
     run.signal("INT");
     let finished = run.finish().code(1);
     let summary = finished.json();
-    let log = fs::read(rig.path("disk/app.log")).unwrap();
-    let log = String::from_utf8_lossy(&log);
-    let whole = log.lines().filter(|line| line.contains(" sum=")).count() as u64;
-    assert_eq!(summary["file"]["lines"], whole);
+    let verdict = rig.audit("disk/app.log").code(1).json();
+    let judged = &verdict["runs"][0];
+    assert_eq!(judged["lines"], summary["file"]["lines"]);
+    assert_eq!(judged["counts"]["lost"], summary["file"]["lost"]);
     assert_eq!(
-        summary["file"]["lines"].as_u64().unwrap() + summary["file"]["lost"].as_u64().unwrap(),
-        summary["log_lines"]
+        judged["counts"]["announced"], summary["file"]["lost"],
+        "the gap names all that is missing"
     );
-    let gaps: u64 = log
-        .lines()
-        .filter(|line| line.contains("Log gap"))
-        .map(|line| {
-            line.split(" lost=")
-                .nth(1)
-                .and_then(|rest| rest.split(' ').next())
-                .unwrap()
-                .parse::<u64>()
-                .unwrap()
-        })
-        .sum();
+    let total = |pointer: &str| {
+        summary
+            .pointer(pointer)
+            .and_then(serde_json::Value::as_u64)
+            .unwrap()
+    };
     assert_eq!(
-        summary["file"]["lost"], gaps,
-        "the gaps name all that is missing"
-    );
-    assert!(
-        log.lines()
-            .last()
-            .is_some_and(|last| last.contains("Run ended"))
+        total("/file/lines") + total("/file/lost"),
+        total("/log_lines")
     );
 }
 
@@ -107,6 +96,10 @@ fn a_file_that_may_not_grow_is_an_error_and_no_death() {
     let run = shell(&rig, "ulimit -f 8; hifi -t 2 -n 200 --time-scale 0 -q");
     rig.finish(run).code(1).complains("File too large");
     assert!(fs::metadata(rig.path("app.log")).unwrap().len() <= 8 * 1024);
+    // What follows the limit is lost, as was told; up to there nothing is.
+    let verdict = rig.audit("app.log").code(1).json();
+    assert_eq!(verdict["runs"][0]["counts"]["truncated"], 1, "{verdict}");
+    rig.audit("--killed app.log").code(0);
 }
 
 #[test]
@@ -199,16 +192,37 @@ fn a_summary_that_cannot_be_written_ends_with_1() {
 }
 
 #[test]
-fn a_log_that_is_renamed_or_deleted_is_opened_anew() {
+fn a_log_that_is_renamed_is_opened_anew_and_nothing_is_lost() {
     let rig = Rig::new();
     let run = rig.start("-t 2 -n unlimited --success-delay 1ms --failure-rate 0 -q --summary json");
-    run.until("app.log", "seq=20 ");
-    fs::rename(rig.path("app.log"), rig.path("app.log.1")).unwrap();
-    run.until("app.log", "Log reopened");
+    for part in 1..=3 {
+        run.until("app.log", " worker=1 seq=");
+        fs::rename(rig.path("app.log"), rig.path(&format!("app.log.{part}"))).unwrap();
+        run.until("app.log", "Log reopened");
+    }
+    run.signal("TERM");
+    let summary = run.finish().code(143).json();
+    assert_eq!(summary["file"]["lines"], summary["log_lines"]);
+}
+
+#[test]
+fn a_log_that_is_deleted_takes_its_lines_along_and_is_opened_anew() {
+    let rig = Rig::new();
+    let run = rig
+        .start("-t 2 -n unlimited --success-delay 1ms --failure-rate 0 -q --summary json --seed 3");
+    run.until("app.log", " worker=1 seq=20 ");
     fs::remove_file(rig.path("app.log")).unwrap();
     run.until("app.log", "Log reopened");
     run.signal("TERM");
     let summary = run.finish().code(143).json();
-    assert_eq!(summary["file"]["lines"], summary["log_lines"]);
-    assert!(rig.read("app.log").contains("Run ended"));
+    let verdict = rig
+        .audit("app.log --seed 3 -t 2 -n unlimited --success-delay 1ms --failure-rate 0")
+        .code(1)
+        .json();
+    let left = rig.read("app.log").lines().count() as u64;
+    assert_eq!(
+        verdict["runs"][0]["counts"]["lost"].as_u64(),
+        summary["log_lines"].as_u64().map(|all| all - left),
+        "{verdict}"
+    );
 }

@@ -1,5 +1,7 @@
 //! The command tests: the program as its users meet it.
 
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
 mod rig;
 
 /// Bad values: refused before anything is created.

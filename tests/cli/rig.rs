@@ -1,8 +1,10 @@
 //! The rig of the command tests: a folder for each test, and the program run in it.
 //!
-//! When an expectation fails, the rig prints the command, what it printed, and the folder, which it keeps.
+//! Every log that a test leaves in its folder is audited when the test ends, and must be clean, unless the test has
+//! had it judged itself. When an expectation fails, the rig prints the command, what it printed, and the folder, which it keeps.
 
 use std::{
+    cell::Cell,
     fs,
     io::Read,
     path::{Path, PathBuf},
@@ -20,16 +22,37 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// A folder of its own, which is removed if the test succeeds.
 pub struct Rig {
     folder: TempDir,
+    judged: Cell<bool>,
 }
 
 impl Rig {
     pub fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("hifi-test-").tempdir();
         Self {
-            folder: tempfile::Builder::new()
-                .prefix("hifi-test-")
-                .tempdir()
-                .expect("a temporary folder"),
+            folder: folder.expect("a temporary folder"),
+            judged: Cell::new(false),
         }
+    }
+
+    /// Audits logs with the options and files in `args`. The folder's logs then count as judged.
+    pub fn audit(&self, args: &str) -> Finished {
+        self.judged.set(true);
+        self.hifi(&format!("audit --format json {args}"))
+    }
+
+    /// The names of the logs in the folder.
+    fn logs(&self) -> Vec<String> {
+        let names = fs::read_dir(self.folder.path()).expect("the folder can be read");
+        let names = names.map(|entry| {
+            entry
+                .expect("the folder can be read")
+                .file_name()
+                .into_string()
+        });
+        names
+            .filter_map(Result::ok)
+            .filter(|name| name.contains(".log"))
+            .collect()
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -142,6 +165,8 @@ impl Drop for Rig {
         if thread::panicking() {
             self.folder.disable_cleanup(true);
             eprintln!("the folder is kept: {}", self.folder.path().display());
+        } else if !self.judged.get() && !self.logs().is_empty() {
+            self.audit(&self.logs().join(" ")).code(0);
         }
     }
 }

@@ -1,0 +1,268 @@
+//! The audit: a log held against what must exist.
+//!
+//! ```text
+//! input (files, streams) -> blocks -> scan (all cores) -> judge (in the order of the file) -> account of each run
+//!                                      |  unwrap, exact, record             |  diagnose       |  worker: route, seen
+//!                                      `- registry of runs                  '                 '-> books -> verdict -> report
+//! ```
+//!
+//! Every line's checksum is verified and its outcome is computed again from the seed; every number is accounted for.
+//! In memory stay the runs and their workers, and sets of numbers where lines are out of order. The audit knows the
+//! plan and the form of the log; it must not know the command line, nor how a run is carried out.
+
+mod account;
+mod books;
+mod diagnose;
+mod exact;
+mod input;
+mod judge;
+mod record;
+mod registry;
+mod report;
+mod route;
+mod scan;
+mod seen;
+mod spans;
+mod summing_up;
+mod unwrap;
+mod verdict;
+mod worker;
+
+#[cfg(test)]
+mod proof;
+#[cfg(test)]
+pub(crate) mod simulate;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::AtomicU64,
+        mpsc::{self, Receiver, Sender},
+    },
+    thread,
+};
+
+use anyhow::Result;
+
+pub use self::{
+    input::Input,
+    report::report,
+    verdict::{Change, Counts, Finding, Place, Range, RunVerdict, Status, Verdict},
+};
+use self::{
+    input::{Block, Inputs},
+    judge::Judge,
+    registry::Registry,
+    scan::{Scanned, Scanner, Shared},
+};
+use crate::workload::Workload;
+
+/// The default of [`AuditConfig::memory`]: 64 MiB.
+pub const MEMORY: u64 = 64 << 20;
+
+/// Which of the runs in a log are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Select {
+    /// All of them.
+    All,
+    /// The one that began last.
+    Last,
+    /// The one with this id.
+    Run(u64),
+}
+
+/// What to audit, and how strictly.
+#[derive(Clone, Debug)]
+pub struct AuditConfig {
+    /// What to read.
+    pub inputs: Vec<Input>,
+    /// Which runs to judge.
+    pub select: Select,
+    /// The configuration of runs whose "Run started" is lost.
+    pub fallback: Option<Workload>,
+    /// So many lost lines of a run are accepted.
+    pub allow_lost: u64,
+    /// Duplicates are accepted.
+    pub at_least_once: bool,
+    /// Runs without an end are accepted: each worker is judged up to its last line.
+    pub killed: bool,
+    /// What the accounts may take, in bytes. Past it the verdict is that it cannot be told.
+    pub memory: u64,
+    /// How many threads read; 0 for one a core.
+    pub threads: usize,
+}
+
+impl AuditConfig {
+    /// The strict audit of all runs in `inputs`.
+    pub fn new(inputs: Vec<Input>) -> Self {
+        Self {
+            inputs,
+            select: Select::All,
+            fallback: None,
+            allow_lost: 0,
+            at_least_once: false,
+            killed: false,
+            memory: MEMORY,
+            threads: 0,
+        }
+    }
+}
+
+/// How much trouble is taken over damaged lines in all: seconds, not hours, of a log that is nothing else.
+const PATIENCE: u64 = 200_000;
+
+/// Audits. `progress` is told now and then how many bytes were read, and how many there are where that is known.
+///
+/// An error means that something could not be read; it is for the caller to exit with 2 then.
+pub fn run(config: &AuditConfig, progress: &mut dyn FnMut(u64, Option<u64>)) -> Result<Verdict> {
+    let inputs = Inputs::open(&config.inputs)?;
+    let names = inputs.names().to_vec();
+    let shared = Shared {
+        registry: Registry::new(config.memory / 2),
+        patience: AtomicU64::new(PATIENCE),
+    };
+    let mut judge = Judge::new(&shared, config.memory);
+    let mut course = Course {
+        config,
+        shared: &shared,
+        judge: &mut judge,
+        progress,
+        bytes: 0,
+        size: inputs.size(),
+        ahead: false,
+    };
+    let full = course.read(&Mutex::new(inputs))?;
+    let bytes = course.bytes;
+    Ok(summing_up::verdict(config, &names, judge, bytes, full))
+}
+
+/// A block on its way: filled by a reader, judged, and used again.
+type Parcel = (Block, Scanned);
+
+/// One reading of all inputs.
+struct Course<'a, 'b> {
+    config: &'a AuditConfig,
+    shared: &'a Shared,
+    judge: &'a mut Judge<'b>,
+    progress: &'a mut dyn FnMut(u64, Option<u64>),
+    bytes: u64,
+    size: Option<u64>,
+    /// The inputs were searched for every "Run started" to come.
+    ahead: bool,
+}
+
+impl Course<'_, '_> {
+    /// Reads everything; false when memory did not suffice.
+    fn read(&mut self, inputs: &Mutex<Inputs>) -> Result<bool> {
+        let threads = match self.config.threads {
+            0 => thread::available_parallelism().map_or(2, |n| n.get()),
+            n => n,
+        };
+        let (free, parcels) = mpsc::channel::<Parcel>();
+        for _ in 0..threads + 4 {
+            // The receiver is alive: it is behind the lock below.
+            let _ = free.send(Parcel::default());
+        }
+        let parcels = Mutex::new(parcels);
+        let (done, scanned) = mpsc::channel();
+        let shared = self.shared;
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                let (parcels, done) = (&parcels, done.clone());
+                scope.spawn(move || scan_all(shared, inputs, parcels, &done));
+            }
+            drop(done);
+            self.judge_all(inputs, &scanned, free)
+        })
+    }
+
+    /// Judges the blocks in their order. When this returns, `free` is dropped and the readers end.
+    fn judge_all(
+        &mut self,
+        inputs: &Mutex<Inputs>,
+        scanned: &Receiver<Result<Parcel>>,
+        free: Sender<Parcel>,
+    ) -> Result<bool> {
+        let mut waiting = BTreeMap::new();
+        let mut next = 0;
+        while let Ok(parcel) = scanned.recv() {
+            let parcel = parcel?;
+            waiting.insert(parcel.0.number, parcel);
+            while let Some(mut parcel) = waiting.remove(&next) {
+                if parcel.1.unresolved {
+                    self.resolve(&mut parcel, inputs, scanned, &mut waiting)?;
+                }
+                if !self.judge.take(parcel.0.file, parcel.0.bytes(), &parcel.1) {
+                    return Ok(false);
+                }
+                self.bytes += parcel.0.bytes().len() as u64;
+                (self.progress)(self.bytes, self.size);
+                next += 1;
+                // Without readers left there is nobody to use it again.
+                let _ = free.send(parcel);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Scans a block again in which a run was not known. If it still is not, all inputs are searched for
+    /// the "Run started" of runs to come; a run that is unknown then has none.
+    fn resolve(
+        &mut self,
+        parcel: &mut Parcel,
+        inputs: &Mutex<Inputs>,
+        scanned: &Receiver<Result<Parcel>>,
+        waiting: &mut BTreeMap<u64, Parcel>,
+    ) -> Result<()> {
+        let mut scanner = Scanner::new(self.shared);
+        scanner.scan(parcel.0.bytes(), &mut parcel.1);
+        if parcel.1.unresolved && !self.ahead {
+            self.ahead = true;
+            // While this lock is held no block is handed out; those that were must have been scanned first.
+            let mut inputs = lock(inputs);
+            while parcel.0.number + waiting.len() as u64 + 1 < inputs.blocks() {
+                let other = scanned.recv()??;
+                waiting.insert(other.0.number, other);
+            }
+            let mut aside = Scanned::default();
+            inputs.look_ahead(|line| scanner.scan(line, &mut aside))?;
+        }
+        if parcel.1.unresolved {
+            let mut scanner = Scanner::adopting(self.shared, self.config.fallback.as_ref());
+            scanner.scan(parcel.0.bytes(), &mut parcel.1);
+        }
+        Ok(())
+    }
+}
+
+/// One reader: takes blocks and scans them, until there are none left.
+fn scan_all(
+    shared: &Shared,
+    inputs: &Mutex<Inputs>,
+    parcels: &Mutex<Receiver<Parcel>>,
+    done: &Sender<Result<Parcel>>,
+) {
+    let mut scanner = Scanner::new(shared);
+    loop {
+        let Ok((mut block, mut scanned)) = lock(parcels).recv() else {
+            return;
+        };
+        let more = lock(inputs).next(&mut block);
+        let parcel = match more {
+            Ok(false) => return,
+            Ok(true) => {
+                scanner.scan(block.bytes(), &mut scanned);
+                Ok((block, scanned))
+            }
+            Err(error) => Err(error),
+        };
+        if done.send(parcel).is_err() {
+            return;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,232 @@
+//! From the bytes of one line to what it tells, whatever its form: the general path.
+//!
+//! A [`Record`] is a line whose checksum holds. It knows who logged what and when; whether that is what
+//! should have been logged, this file must not know.
+
+use crate::{
+    log::{
+        event::{Event, Next},
+        line::{Encoder, Line, STAMP_LEN, checksum, parse_stamp},
+    },
+    plan::{Outcome, Position},
+};
+
+/// Who logs: the main thread or a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Author {
+    /// The main thread.
+    Main,
+    /// A worker, by its number.
+    Worker(u32),
+}
+
+impl Author {
+    /// The name of the author's thread.
+    pub fn thread(self) -> String {
+        match self {
+            Self::Main => "main".into(),
+            Self::Worker(worker) => format!("Worker-{worker}"),
+        }
+    }
+
+    /// The author's worker number.
+    pub fn worker(self) -> Option<u32> {
+        match self {
+            Self::Main => None,
+            Self::Worker(worker) => Some(worker),
+        }
+    }
+}
+
+/// A line whose checksum holds, and what it tells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Microseconds since 1970.
+    pub stamp: u64,
+    /// The run's id.
+    pub run: u64,
+    /// Who logged it.
+    pub author: Author,
+    /// Its number along its author.
+    pub seq: u64,
+    /// What it tells; none if no event of the program looks like this.
+    pub event: Option<Event>,
+    /// The checksum.
+    pub sum: u32,
+}
+
+/// Reads a line of either form, its keys in any order and with foreign ones among them.
+/// None unless the checksum holds.
+pub fn read(bytes: &[u8]) -> Option<Record> {
+    let line = Line::parse(bytes).ok()?;
+    if line.sum_holds() {
+        return record(line);
+    }
+    let line = in_schema_order(line)?;
+    line.sum_holds().then(|| record(line))?
+}
+
+/// A line's fields in the order in which the program writes them, and no others.
+fn in_schema_order(mut line: Line) -> Option<Line> {
+    let names = Event::field_names(&line.message)?;
+    let mut fields = Vec::with_capacity(names.len() + 3);
+    for name in ["run", "worker", "seq"].iter().chain(names) {
+        match line.fields.iter().position(|(n, _)| n == name) {
+            Some(at) => fields.push(line.fields.swap_remove(at)),
+            None if *name == "worker" => {}
+            None => return None,
+        }
+    }
+    line.fields = fields;
+    Some(line)
+}
+
+/// What a line tells whose checksum holds; none if it lacks what every line has.
+fn record(line: Line) -> Option<Record> {
+    let author = match line.field("worker") {
+        None => Author::Main,
+        Some(worker) => Author::Worker(worker.parse().ok()?),
+    };
+    let run = line.field("run")?;
+    let run = (run.len() == 16).then(|| u64::from_str_radix(run, 16).ok())??;
+    let event = Event::read(&line).ok().filter(|event| {
+        // A line that the program did not write, though its checksum holds, shows in level or thread.
+        event.level().as_str() == line.level && author.thread() == line.thread
+    });
+    Some(Record {
+        stamp: parse_stamp(&line.stamp)?,
+        run,
+        author,
+        seq: line.field("seq")?.parse().ok()?,
+        event,
+        sum: line.sum,
+    })
+}
+
+/// The line that the program writes for an event, without its newline.
+pub fn render(
+    run: u64,
+    author: Author,
+    seq: u64,
+    stamp: u64,
+    event: &Event,
+    json: bool,
+) -> Vec<u8> {
+    let mut encoder = Encoder::new(&author.thread(), run, author.worker(), json);
+    encoder.begin(stamp, event.level(), &event.message(), seq);
+    event.encode(&mut encoder);
+    encoder.finish();
+    let line = if json { encoder.json() } else { encoder.text() };
+    line[..line.len() - 1].to_vec()
+}
+
+/// What stands before the thread in a text line of this level.
+pub const LEVEL_WIDTH: usize = 7;
+
+/// The bytes with which every JSON line begins.
+pub const JSON_START: &[u8] = b"{\"timestamp\":\"";
+
+/// Whether a line of either form begins here.
+pub fn starts_here(bytes: &[u8]) -> bool {
+    let stamp = bytes.strip_prefix(JSON_START).unwrap_or(bytes);
+    let Some((stamp, rest)) = stamp.split_at_checked(STAMP_LEN) else {
+        return false;
+    };
+    let shape = b"dddd-dd-ddTdd:dd:dd.ddddddZ";
+    let is_stamp = stamp.iter().zip(shape).all(|(byte, form)| match form {
+        b'd' => byte.is_ascii_digit(),
+        form => byte == form,
+    });
+    is_stamp
+        && (rest.starts_with(b"\"")
+            || rest
+                .get(..LEVEL_WIDTH)
+                .is_some_and(|level| LEVELS.contains(&level)))
+}
+
+const LEVELS: [&[u8]; 5] = [b"  INFO ", b" ERROR ", b"  WARN ", b" DEBUG ", b" TRACE "];
+
+/// The places inside `bytes` where a line of either form begins.
+pub fn starts(bytes: &[u8]) -> Vec<usize> {
+    // Every stamp has its first hyphen at this offset: few other places need a closer look.
+    (0..bytes.len())
+        .filter(|&at| match bytes[at] {
+            b'0'..=b'9' => bytes.get(at + 4) == Some(&b'-') && starts_here(&bytes[at..]),
+            b'{' => starts_here(&bytes[at..]),
+            _ => false,
+        })
+        .filter(|&at| !bytes[..at].ends_with(JSON_START))
+        .collect()
+}
+
+/// The event that an attempt's end is logged as.
+pub fn attempt_event(position: Position, outcome: Outcome, counter: u64) -> Event {
+    let (iteration, attempt) = (position.iteration, position.attempt);
+    match outcome {
+        Outcome::Success { .. } => Event::Succeeded {
+            iteration,
+            attempt,
+            counter,
+        },
+        Outcome::Retry { delay } => Event::Failed {
+            iteration,
+            attempt,
+            next: Next::Retry,
+            delay_us: delay,
+        },
+        Outcome::Abandon { delay } => Event::Failed {
+            iteration,
+            attempt,
+            next: Next::Abandon,
+            delay_us: delay,
+        },
+        Outcome::Panic(place) => Event::Unexpected {
+            iteration,
+            attempt,
+            error: place.words().into(),
+        },
+    }
+}
+
+/// A whole number at the start of `bytes`, at most 19 digits long, and how many bytes it takes.
+#[inline]
+pub fn number(bytes: &[u8]) -> Option<(u64, usize)> {
+    let mut value = 0_u64;
+    let mut length = 0;
+    for byte in bytes.iter().take(20) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
+        length += 1;
+    }
+    (1..20).contains(&length).then_some((value, length))
+}
+
+/// A checksum as the log writes it.
+#[inline]
+pub fn hex8(bytes: &[u8]) -> Option<u32> {
+    let bytes: &[u8; 8] = bytes.first_chunk()?;
+    let mut value = 0_u32;
+    let mut bad = 0;
+    for byte in bytes {
+        let digit = HEX[usize::from(*byte)];
+        bad |= digit;
+        value = value << 4 | u32::from(digit);
+    }
+    (bad < 16).then_some(value)
+}
+
+const HEX: [u8; 256] = {
+    let mut table = [0xff; 256];
+    let mut i = 0;
+    while i < 16 {
+        table[b"0123456789abcdef"[i] as usize] = i as u8;
+        i += 1;
+    }
+    table
+};
+
+/// Bytes of ` sum=1c9e00f2`.
+pub const SUM_LEN: usize = 13;

@@ -1,0 +1,285 @@
+//! The verdict as text, for a person in trouble: the verdict first, then what, where and the likely cause.
+//!
+//! This file must not know how anything was found.
+
+use std::fmt::{self, Write as _};
+
+use super::verdict::{Change, Finding, Place, Range, RunVerdict, Status, Verdict};
+
+/// Lines are no longer than this, save where a name or a quotation is.
+const WIDTH: usize = 80;
+/// How many findings of a kind are shown of a run; the JSON form has more.
+const SHOWN: usize = 10;
+
+/// The verdict as text.
+pub fn report(verdict: &Verdict) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_verdict(&mut out, verdict);
+    out
+}
+
+fn write_verdict(out: &mut String, verdict: &Verdict) -> fmt::Result {
+    let runs = verdict.runs.len();
+    let what = format!(
+        "{} and {} read",
+        plural(runs as u64, "run"),
+        plural(verdict.lines, "line")
+    );
+    match verdict.status {
+        Status::Clean => writeln!(out, "CLEAN: {what}; nothing is missing, nothing is wrong.")?,
+        Status::Findings => writeln!(out, "FINDINGS: {what}; the log is not what it must be.")?,
+        Status::CannotTell => writeln!(out, "CANNOT TELL: {what}.")?,
+    }
+    for why in &verdict.cannot_tell {
+        paragraph(out, "  ", &format!("Cannot tell: {why}."))?;
+    }
+    for run in &verdict.runs {
+        writeln!(out)?;
+        write_run(out, run)?;
+    }
+    if verdict.stray_count > 0 {
+        writeln!(out, "\nOf no run: {}", plural(verdict.stray_count, "line"))?;
+        write_findings(out, &verdict.strays, verdict.stray_count)?;
+    }
+    Ok(())
+}
+
+fn write_run(out: &mut String, run: &RunVerdict) -> fmt::Result {
+    let word = match run.status {
+        Status::Clean => "clean",
+        Status::Findings => "findings",
+        Status::CannotTell => "cannot tell",
+    };
+    write!(
+        out,
+        "run {}: {word}, {}",
+        run.run,
+        plural(run.lines, "line")
+    )?;
+    if let (Some(threads), Some(seed)) = (run.threads, run.seed) {
+        write!(out, ", {}, seed {seed}", plural(threads.into(), "worker"))?;
+    }
+    writeln!(out)?;
+    for why in &run.cannot_tell {
+        paragraph(out, "  ", &format!("Cannot tell: {why}."))?;
+    }
+    for note in &run.notes {
+        paragraph(out, "  ", &format!("Note: {note}."))?;
+    }
+    if !run.outstanding.is_empty() {
+        let count: u64 = run.outstanding.iter().map(|range| range.count).sum();
+        paragraph(
+            out,
+            "  ",
+            &format!(
+                "Not there, and not counted as lost: {}.",
+                plural(count, "line")
+            ),
+        )?;
+        for range in run.outstanding.iter().take(SHOWN) {
+            writeln!(out, "    {}", range_words(range))?;
+        }
+        more(out, run.outstanding.len() as u64, SHOWN as u64)?;
+    }
+    for (kind, count) in run.counts.by_name() {
+        if count > 0 {
+            let findings: Vec<_> = run
+                .findings
+                .iter()
+                .filter(|finding| name(finding) == kind)
+                .cloned()
+                .collect();
+            writeln!(out, "  {kind}: {count}")?;
+            write_findings(out, &findings, findings.len() as u64)?;
+            if let Some(cause) = cause(kind, run) {
+                paragraph(out, "    ", &format!("Likely cause: {cause}."))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_findings(out: &mut String, findings: &[Finding], count: u64) -> fmt::Result {
+    for finding in findings.iter().take(SHOWN) {
+        write_finding(out, finding)?;
+    }
+    more(out, count, SHOWN as u64)
+}
+
+fn more(out: &mut String, count: u64, shown: u64) -> fmt::Result {
+    if count > shown {
+        writeln!(out, "    … and {} more", count - shown)?;
+    }
+    Ok(())
+}
+
+fn write_finding(out: &mut String, finding: &Finding) -> fmt::Result {
+    match finding {
+        Finding::Lost {
+            range,
+            announced,
+            before,
+        } => {
+            write!(out, "    {}", range_words(range))?;
+            if *announced {
+                write!(out, ", as a \"Log gap\" says")?;
+            }
+            if let Some(at) = before {
+                write!(out, ", before {}", place(at))?;
+            }
+            writeln!(out)
+        }
+        Finding::Duplicated { range, at } => {
+            writeln!(out, "    {}, again at {}", range_words(range), place(at))
+        }
+        Finding::Reordered {
+            range,
+            at,
+            time_only,
+        } => {
+            let how = if *time_only {
+                "time runs backwards at"
+            } else {
+                "behind later ones at"
+            };
+            writeln!(out, "    {}, {how} {}", range_words(range), place(at))
+        }
+        Finding::Altered {
+            author,
+            seq,
+            changes,
+            at,
+        } => {
+            writeln!(out, "    {author}: seq {seq} at {}", place(at))?;
+            changes
+                .iter()
+                .try_for_each(|change| write_change(out, change))
+        }
+        Finding::Truncated {
+            author,
+            seq,
+            at,
+            text,
+        } => {
+            match (author, seq) {
+                (Some(author), Some(seq)) => write!(out, "    {author}: seq {seq}")?,
+                _ => write!(out, "    a line that cannot be named any more")?,
+            }
+            writeln!(out, " at {}", place(at))?;
+            quote(out, text)
+        }
+        Finding::Unexpected {
+            why,
+            count,
+            at,
+            text,
+        } => {
+            let lines = if *count > 1 {
+                format!("{count} lines from ")
+            } else {
+                String::new()
+            };
+            paragraph(out, "    ", &format!("{lines}{}: {why}", place(at)))?;
+            quote(out, text)
+        }
+        Finding::Books { what, at } => {
+            let at = at.as_ref().map(|at| format!(" ({})", place(at)));
+            paragraph(out, "    ", &format!("{what}{}", at.unwrap_or_default()))
+        }
+    }
+}
+
+fn write_change(out: &mut String, change: &Change) -> fmt::Result {
+    write!(out, "      {}: ", change.field)?;
+    if let Some(expected) = &change.expected {
+        write!(out, "expected {expected:?}, ")?;
+    }
+    writeln!(out, "found {:?}", change.found)
+}
+
+fn quote(out: &mut String, text: &str) -> fmt::Result {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let shown: String = text.chars().take(WIDTH - 9).collect();
+    let cut = if shown.len() < text.len() { "…" } else { "" };
+    writeln!(out, "      | {shown}{cut}")
+}
+
+/// The kind of difference, as [`super::verdict::Counts`] calls it.
+fn name(finding: &Finding) -> &'static str {
+    match finding {
+        Finding::Lost { .. } => "lost",
+        Finding::Duplicated { .. } => "duplicated",
+        Finding::Reordered { .. } => "reordered",
+        Finding::Altered { .. } => "altered",
+        Finding::Truncated { .. } => "truncated",
+        Finding::Unexpected { .. } => "unexpected",
+        Finding::Books { .. } => "books",
+    }
+}
+
+fn cause(kind: &str, run: &RunVerdict) -> Option<&'static str> {
+    Some(match kind {
+        "lost" if run.counts.announced == run.counts.lost => {
+            "the log file could not be written for a while, and the program said so"
+        }
+        "lost" if run.counts.announced > 0 => {
+            "in part the log file could not be written, and the program said so; the rest was lost by what carries or rotates the log"
+        }
+        "lost" => {
+            "a buffer that was never flushed, a rate limit, a rotation by copying and truncating, or a part that was not given to the audit"
+        }
+        "duplicated" => "a shipper that sent again what it was not sure of, or a part given twice",
+        "reordered" => "several writers or connections that were merged without regard to time",
+        "altered" => "an edit, a conversion of characters, or a bad disk or memory",
+        "truncated" => "a kill or a full disk in mid-write, or a limit on the length of lines",
+        "unexpected" => {
+            "another program writing to the same file, or a program that does not do what it planned"
+        }
+        "books" => "a bug in the program that wrote the log, unless lines above are to blame",
+        _ => return None,
+    })
+}
+
+fn range_words(range: &Range) -> String {
+    let Range {
+        author,
+        first,
+        last,
+        count,
+    } = range;
+    if first == last {
+        format!("{author}: seq {first}")
+    } else {
+        format!("{author}: seq {first}-{last} ({count})")
+    }
+}
+
+fn place(place: &Place) -> String {
+    format!("{}:{}", place.file, place.line)
+}
+
+fn plural(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Text in lines of [`WIDTH`]; all but the first are indented two further.
+fn paragraph(out: &mut String, indent: &str, text: &str) -> fmt::Result {
+    let mut line = indent.to_owned();
+    let mut empty = true;
+    for word in text.split(' ') {
+        if !empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            writeln!(out, "{line}")?;
+            line = format!("{indent}  ");
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    writeln!(out, "{line}")
+}

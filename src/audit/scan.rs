@@ -1,0 +1,417 @@
+//! One block of the input: each of its lines read, its checksum verified, its outcome held against the plan.
+//!
+//! Blocks are scanned by all cores at once and know nothing of each other: what depends on the lines
+//! before (order, gaps, totals) is none of this file's business.
+
+use std::{
+    io::BufRead,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use super::{
+    diagnose,
+    exact::{self, Ending, StampReader},
+    record::{self, Author, Record, SUM_LEN},
+    registry::{Registry, Run},
+    unwrap::unwrap,
+};
+use crate::{
+    log::event::{Event, Next},
+    plan::{Outcome, Position},
+    workload::Workload,
+};
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It succeeded.
+    Success,
+    /// Another one follows.
+    Retry,
+    /// The operation was given up.
+    Abandon,
+    /// It panicked.
+    Panic,
+}
+
+/// An attempt's line.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    /// The run, by its place in the registry.
+    pub run: u32,
+    /// The worker.
+    pub worker: u32,
+    /// How it ended.
+    pub kind: Kind,
+    /// The outcome is what the plan has for this operation and attempt.
+    pub planned: bool,
+    /// Its number along its worker.
+    pub seq: u64,
+    /// Which attempt it is.
+    pub position: Position,
+    /// The counter, if it succeeded.
+    pub counter: u64,
+    /// Microseconds since 1970.
+    pub stamp: u64,
+    /// Where it stands in the block.
+    pub spot: Spot,
+}
+
+/// A physical line of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// The line's number within the block, from 0.
+    pub line: u32,
+    /// Its first byte.
+    pub offset: u32,
+}
+
+/// Something other than an attempt's line that verifies.
+#[derive(Clone, Debug)]
+pub struct Odd {
+    /// How many attempts stand before it in the block.
+    pub after: usize,
+    /// Where it stands.
+    pub spot: Spot,
+    /// What it is.
+    pub what: What,
+}
+
+/// What stands in a line.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A line whose checksum holds, of a run by its place in the registry.
+    Told(u32, Box<Record>),
+    /// Bytes that are no line, or no longer one.
+    Damaged(Vec<u8>),
+    /// The newline behind the record before is not there; these bytes are.
+    Joined(Vec<u8>),
+    /// A line of a run that there is no room for.
+    Homeless,
+}
+
+/// What a block holds.
+#[derive(Debug, Default)]
+pub struct Scanned {
+    /// The attempts, in the order of the file.
+    pub attempts: Vec<Attempt>,
+    /// All else, in the order of the file.
+    pub odds: Vec<Odd>,
+    /// How many newlines there are.
+    pub lines: u32,
+    /// There is a line of a run that is not known yet: the block must be scanned again.
+    pub unresolved: bool,
+}
+
+/// What all blocks share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The runs met so far.
+    pub registry: Registry,
+    /// How much trouble may still be taken over damaged lines.
+    pub patience: AtomicU64,
+}
+
+impl Shared {
+    /// Takes trouble over a damaged line, if there is still some to be taken.
+    pub fn bear(&self, trouble: u64) -> bool {
+        let take = |left: u64| left.checked_sub(trouble);
+        self.patience
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .is_ok()
+    }
+}
+
+/// What is kept of bytes that are no line: the rest would only cost memory.
+const DAMAGED_MAX: usize = 64 * 1024;
+
+/// Scans blocks, one after the other.
+pub struct Scanner<'a> {
+    shared: &'a Shared,
+    /// The run of the line before, which mostly is this line's as well.
+    run: Option<Arc<Run>>,
+    stamps: StampReader,
+    /// Every "Run started" is known: an unknown run has none, and gets this configuration, if any.
+    adopting: Option<Option<&'a Workload>>,
+}
+
+impl<'a> Scanner<'a> {
+    /// A scanner that has seen nothing yet.
+    pub fn new(shared: &'a Shared) -> Self {
+        Self {
+            shared,
+            run: None,
+            stamps: StampReader::new(),
+            adopting: None,
+        }
+    }
+
+    /// A scanner that knows that an unknown run has no "Run started", and gives it this configuration.
+    pub fn adopting(shared: &'a Shared, fallback: Option<&'a Workload>) -> Self {
+        Self {
+            adopting: Some(fallback),
+            ..Self::new(shared)
+        }
+    }
+
+    /// Scans a block of whole lines into `out`.
+    pub fn scan(&mut self, block: &[u8], out: &mut Scanned) {
+        out.attempts.clear();
+        out.odds.clear();
+        out.lines = 0;
+        out.unresolved = false;
+        let mut offset = 0;
+        while offset < block.len() {
+            offset += self
+                .exact(&block[offset..], offset, out)
+                .unwrap_or_else(|| self.general(&block[offset..], offset, out));
+        }
+    }
+
+    /// Reads a line in exact form; returns how long it is.
+    #[inline]
+    fn exact(&mut self, bytes: &[u8], offset: usize, out: &mut Scanned) -> Option<usize> {
+        let run = self.run.as_deref()?;
+        let line = exact::read(bytes, run, &mut self.stamps)?;
+        let position = Position {
+            iteration: line.iteration,
+            attempt: line.attempt,
+        };
+        let (kind, counter, delay) = match line.ending {
+            Ending::Success(counter) => (Kind::Success, counter, 0),
+            Ending::Retry(delay) => (Kind::Retry, 0, delay),
+            Ending::Abandon(delay) => (Kind::Abandon, 0, delay),
+        };
+        out.attempts.push(Attempt {
+            run: run.index,
+            worker: line.worker,
+            kind,
+            planned: planned(run, line.worker, position, kind, delay),
+            seq: line.seq,
+            position,
+            counter,
+            stamp: line.stamp,
+            spot: Spot {
+                line: out.lines,
+                offset: offset as u32,
+            },
+        });
+        out.lines += 1;
+        Some(line.length)
+    }
+
+    /// Reads a line in any form; returns how long it is.
+    #[cold]
+    fn general(&mut self, bytes: &[u8], offset: usize, out: &mut Scanned) -> usize {
+        let mut rest = bytes;
+        // Skipping in a slice cannot fail, and is the standard library's fastest search for a byte.
+        let length = rest.skip_until(b'\n').unwrap_or(bytes.len());
+        let line = &bytes[..length];
+        let spot = Spot {
+            line: out.lines,
+            offset: offset as u32,
+        };
+        out.lines += u32::from(line.ends_with(b"\n"));
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        match record::read(line) {
+            Some(record) => self.told(record, spot, out),
+            None => self.unwrapped(line, spot, out),
+        }
+        length
+    }
+
+    /// A line that cannot be read as it stands.
+    fn unwrapped(&mut self, line: &[u8], spot: Spot, out: &mut Scanned) {
+        let line = unwrap(line);
+        if let Some(record) = record::read(&line) {
+            return self.told(record, spot, out);
+        }
+        pieces(&line, |piece| match piece {
+            Piece::Record(record) => self.told(record, spot, out),
+            Piece::Damaged(bytes) => {
+                let bytes = &bytes[..bytes.len().min(DAMAGED_MAX)];
+                self.repaired_start(bytes);
+                odd(out, spot, What::Damaged(bytes.to_vec()));
+            }
+            Piece::Joined(bytes) => odd(out, spot, What::Joined(bytes.to_vec())),
+        });
+    }
+
+    /// A damaged "Run started" still says what is expected of its run, if it can be repaired.
+    fn repaired_start(&self, bytes: &[u8]) {
+        if !diagnose::may_be_run_started(bytes) || !self.shared.bear(diagnose::REPAIR) {
+            return;
+        }
+        if let Some(record) = diagnose::repair(bytes)
+            && let Some(event @ Event::RunStarted { .. }) = &record.event
+        {
+            self.shared.registry.start(record.run, event);
+        }
+    }
+
+    fn told(&mut self, record: Record, spot: Spot, out: &mut Scanned) {
+        let registry = &self.shared.registry;
+        let run = match &record.event {
+            Some(event @ Event::RunStarted { .. }) => match registry.start(record.run, event) {
+                Some(run) => run,
+                None => return odd(out, spot, What::Homeless),
+            },
+            _ => match (self.known(record.run), self.adopting) {
+                (Some(run), _) => run,
+                (None, Some(fallback)) => match registry.adopt(record.run, fallback) {
+                    Some(run) => run,
+                    None => return odd(out, spot, What::Homeless),
+                },
+                (None, None) => {
+                    out.unresolved = true;
+                    return;
+                }
+            },
+        };
+        match attempt(&record, &run, spot) {
+            Some(attempt) => out.attempts.push(attempt),
+            None => odd(out, spot, What::Told(run.index, Box::new(record))),
+        }
+        self.run = Some(run);
+    }
+
+    fn known(&self, id: u64) -> Option<Arc<Run>> {
+        match &self.run {
+            Some(run) if run.id == id => Some(Arc::clone(run)),
+            _ => self.shared.registry.get(id),
+        }
+    }
+}
+
+fn odd(out: &mut Scanned, spot: Spot, what: What) {
+    out.odds.push(Odd {
+        after: out.attempts.len(),
+        spot,
+        what,
+    });
+}
+
+/// The attempt that a record tells of, if it does.
+pub fn attempt(record: &Record, run: &Run, spot: Spot) -> Option<Attempt> {
+    let Author::Worker(worker) = record.author else {
+        return None;
+    };
+    let (iteration, attempt, kind, counter, delay) = match record.event.as_ref()? {
+        Event::Succeeded {
+            iteration,
+            attempt,
+            counter,
+        } => (*iteration, *attempt, Kind::Success, *counter, 0),
+        Event::Failed {
+            iteration,
+            attempt,
+            next,
+            delay_us,
+        } => {
+            let kind = match next {
+                Next::Retry => Kind::Retry,
+                Next::Abandon => Kind::Abandon,
+            };
+            (*iteration, *attempt, kind, 0, delay_us.0)
+        }
+        Event::Unexpected {
+            iteration, attempt, ..
+        } => (*iteration, *attempt, Kind::Panic, 0, 0),
+        _ => return None,
+    };
+    let position = Position { iteration, attempt };
+    let mut planned = planned(run, worker, position, kind, delay);
+    if let (Some(Event::Unexpected { error, .. }), true, Some(rules)) =
+        (&record.event, planned, run.rules(worker))
+    {
+        planned =
+            matches!(rules.outcome(position), Outcome::Panic(place) if place.words() == error);
+    }
+    Some(Attempt {
+        run: run.index,
+        worker,
+        kind,
+        planned,
+        seq: record.seq,
+        position,
+        counter,
+        stamp: record.stamp,
+        spot,
+    })
+}
+
+/// Whether the plan has this ending for this attempt. Of a run without a plan everything is believed.
+#[inline]
+fn planned(run: &Run, worker: u32, position: Position, kind: Kind, delay_us: u64) -> bool {
+    if position.iteration == 0 || position.attempt == 0 {
+        return false;
+    }
+    let Some(rules) = run.rules(worker) else {
+        return run.workload().is_none();
+    };
+    match rules.outcome(position) {
+        Outcome::Success { .. } => kind == Kind::Success,
+        Outcome::Retry { delay } => kind == Kind::Retry && delay.0 == delay_us,
+        Outcome::Abandon { delay } => kind == Kind::Abandon && delay.0 == delay_us,
+        Outcome::Panic(_) => kind == Kind::Panic,
+    }
+}
+
+/// A part of a line that is not one record as a whole.
+enum Piece<'a> {
+    Record(Record),
+    Damaged(&'a [u8]),
+    Joined(&'a [u8]),
+}
+
+/// Finds the records inside a line: behind a fragment, or joined because a newline is lost.
+fn pieces<'a>(line: &'a [u8], mut each: impl FnMut(Piece<'a>)) {
+    let mut starts = record::starts(line);
+    if starts.first() != Some(&0) {
+        starts.insert(0, 0);
+    }
+    for (i, start) in starts.iter().enumerate() {
+        let end = starts.get(i + 1).copied();
+        let segment = &line[*start..end.unwrap_or(line.len())];
+        match record_at_start(segment) {
+            Some((record, length)) => {
+                each(Piece::Record(record));
+                let rest = &segment[length..];
+                if rest.len() > 1 {
+                    each(Piece::Joined(b""));
+                    each(Piece::Damaged(rest));
+                } else if end.is_some() || !rest.is_empty() {
+                    each(Piece::Joined(rest));
+                }
+            }
+            None => each(Piece::Damaged(segment)),
+        }
+    }
+}
+
+/// How many marks of an end are tried: a line has one, and a hostile one as many as it likes.
+const MARKS_MAX: usize = 4;
+
+/// The record at the start of `bytes`, with whatever behind it, and its length.
+fn record_at_start(bytes: &[u8]) -> Option<(Record, usize)> {
+    if let Some(record) = record::read(bytes) {
+        return Some((record, bytes.len()));
+    }
+    let (mark, length): (&[u8], usize) = if bytes.first() == Some(&b'{') {
+        (b"\"sum\":\"", 17)
+    } else {
+        (b" sum=", SUM_LEN)
+    };
+    bytes
+        .windows(mark.len())
+        .enumerate()
+        .filter(|(_, window)| *window == mark)
+        .take(MARKS_MAX)
+        .find_map(|(at, _)| {
+            let end = at + length;
+            Some((record::read(bytes.get(..end)?)?, end))
+        })
+}

@@ -1,0 +1,301 @@
+//! A truthful log, made in memory: what a run of a workload would have written.
+//!
+//! Only for tests. The order in which workers come is random, as the scheduler's is.
+
+use crate::{
+    audit::record::{Author, attempt_event, render},
+    log::event::{Event, Reason},
+    plan::{Outcome, Plan, Position},
+    workload::{Backoff, Limit, Micros, Probability, RetryPolicy, TimeScale, Workload},
+};
+
+/// A random generator of the tests' own: they must not depend on what they test.
+pub struct Dice(pub u64);
+
+impl Dice {
+    /// A number below `sides`.
+    pub fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) % sides
+    }
+}
+
+/// A workload with some of everything.
+pub fn workload(seed: u64, threads: u32, iterations: u64) -> Workload {
+    Workload {
+        seed,
+        threads,
+        iterations: Limit::At(iterations),
+        failure_rate: Probability::new(0.3).unwrap_or(Probability::ZERO),
+        success_delay: Micros(10_000),
+        retry: RetryPolicy {
+            max_retries: 3,
+            delay: Micros(500_000),
+            backoff: Backoff::Fixed,
+            max_delay: Micros(30_000_000),
+            jitter: Probability::ZERO,
+        },
+        time_scale: TimeScale::REAL,
+        panic_rate: Probability::ZERO,
+        duration: None,
+        data_limit: Limit::At(100_000),
+    }
+}
+
+/// A line of a log, and what it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The run.
+    pub run: u64,
+    /// Who logged it.
+    pub author: Author,
+    /// Its number.
+    pub seq: u64,
+    /// When.
+    pub stamp: u64,
+    /// What.
+    pub event: Event,
+    /// The line, without its newline.
+    pub bytes: Vec<u8>,
+}
+
+/// How a run goes.
+#[derive(Clone, Debug)]
+pub struct Course {
+    /// Its id.
+    pub run: u64,
+    /// When it starts, in microseconds since 1970.
+    pub start: u64,
+    /// Its form.
+    pub json: bool,
+    /// After about so many attempts all workers are stopped.
+    pub stop_after: Option<u64>,
+}
+
+struct Worker {
+    plan: std::iter::Peekable<Plan>,
+    seq: u64,
+    begun: u64,
+    account: [u64; 6],
+    done: bool,
+}
+
+struct Writer<'a> {
+    course: &'a Course,
+    stamp: u64,
+    out: Vec<Entry>,
+    main_seq: u64,
+}
+
+impl Writer<'_> {
+    fn log(&mut self, author: Author, seq: u64, event: Event) {
+        let bytes = render(
+            self.course.run,
+            author,
+            seq,
+            self.stamp,
+            &event,
+            self.course.json,
+        );
+        self.out.push(Entry {
+            run: self.course.run,
+            author,
+            seq,
+            stamp: self.stamp,
+            event,
+            bytes,
+        });
+    }
+
+    fn main(&mut self, event: Event) {
+        self.log(Author::Main, self.main_seq, event);
+        self.main_seq += 1;
+    }
+}
+
+/// The lines that a run of `workload` writes.
+pub fn run(workload: &Workload, course: &Course, dice: &mut Dice) -> Vec<Entry> {
+    let mut writer = Writer {
+        course,
+        stamp: course.start,
+        out: Vec::new(),
+        main_seq: 0,
+    };
+    writer.main(Event::run_started(workload));
+    for worker in 0..workload.threads {
+        writer.stamp += dice.roll(3);
+        writer.main(Event::ThreadStarted {
+            worker: worker.into(),
+        });
+    }
+    let mut workers: Vec<Worker> = (0..workload.threads)
+        .map(|worker| Worker {
+            plan: Plan::new(workload, worker).peekable(),
+            seq: 0,
+            begun: 0,
+            account: [0; 6],
+            done: false,
+        })
+        .collect();
+    let (mut counter, mut attempts, mut alive) = (0, 0, workers.len());
+    while alive > 0 {
+        let number = dice.roll(workers.len() as u64) as usize;
+        if workers[number].done {
+            continue;
+        }
+        writer.stamp += dice.roll(4);
+        let stopped = course.stop_after.is_some_and(|limit| attempts >= limit);
+        if !step(
+            &mut workers[number],
+            number,
+            &mut counter,
+            &mut writer,
+            stopped,
+            workload,
+        ) {
+            alive -= 1;
+        }
+        attempts += 1;
+        if dice.roll(200) == 0 {
+            writer.main(Event::LogReopened {});
+        }
+    }
+    end(workload, &workers, counter, &mut writer);
+    writer.out
+}
+
+/// A worker's next line; false when it was its last.
+fn step(
+    worker: &mut Worker,
+    number: usize,
+    counter: &mut u64,
+    writer: &mut Writer<'_>,
+    stopped: bool,
+    workload: &Workload,
+) -> bool {
+    let author = Author::Worker(number as u32);
+    if !stopped && let Some(attempt) = worker.plan.next() {
+        let position = Position {
+            iteration: attempt.iteration,
+            attempt: attempt.number,
+        };
+        worker.begun = attempt.iteration;
+        let [completed, abandoned, panicked, interrupted, failed, retries] = &mut worker.account;
+        *interrupted = 0;
+        *retries += u64::from(attempt.number > 1);
+        match attempt.outcome {
+            Outcome::Success { .. } => {
+                *counter += 1;
+                *completed += 1;
+            }
+            Outcome::Retry { .. } => {
+                *failed += 1;
+                *interrupted = 1;
+            }
+            Outcome::Abandon { .. } => {
+                *failed += 1;
+                *abandoned += 1;
+            }
+            Outcome::Panic(_) => *panicked += 1,
+        }
+        writer.log(
+            author,
+            worker.seq,
+            attempt_event(position, attempt.outcome, *counter),
+        );
+        worker.seq += 1;
+        return true;
+    }
+    let reason = if worker.account[2] > 0 {
+        Reason::Panicked
+    } else if worker.plan.peek().is_some() {
+        Reason::Stopped
+    } else {
+        Reason::Finished
+    };
+    let not_started = left(workload.iterations, worker.begun);
+    let [
+        completed,
+        abandoned,
+        panicked,
+        interrupted,
+        failed_attempts,
+        retries,
+    ] = worker.account;
+    writer.log(
+        author,
+        worker.seq,
+        Event::WorkerEnded {
+            reason,
+            completed,
+            abandoned,
+            panicked,
+            interrupted,
+            not_started,
+            failed_attempts,
+            retries,
+        },
+    );
+    worker.done = true;
+    false
+}
+
+fn left(planned: Limit, begun: u64) -> Limit {
+    match planned {
+        Limit::At(n) => Limit::At(n - begun),
+        Limit::Unlimited => Limit::Unlimited,
+    }
+}
+
+fn end(workload: &Workload, workers: &[Worker], counter: u64, writer: &mut Writer<'_>) {
+    writer.main(Event::TotalOperations { count: counter });
+    let limit = workload.data_limit.or_max();
+    writer.main(Event::TotalData {
+        count: counter.min(limit),
+    });
+    let sum = |i: usize| workers.iter().map(|w| w.account[i]).sum();
+    let unfinished = workers.iter().map(|w| {
+        let begun = w.begun;
+        match workload.iterations {
+            Limit::At(n) => n - begun,
+            Limit::Unlimited => 0,
+        }
+    });
+    let not_started: u64 = unfinished.sum();
+    let reason = if sum(2) > 0 {
+        Reason::Panicked
+    } else if not_started > 0 || sum(3) > 0 || workload.iterations == Limit::Unlimited {
+        Reason::Stopped
+    } else {
+        Reason::Finished
+    };
+    let lines = writer.out.len() as u64 + 1;
+    writer.main(Event::RunEnded {
+        reason,
+        cause: "completed".into(),
+        lines,
+        completed: sum(0),
+        abandoned: sum(1),
+        panicked: sum(2),
+        interrupted: sum(3),
+        not_started: match workload.iterations {
+            Limit::At(_) => Limit::At(not_started),
+            Limit::Unlimited => Limit::Unlimited,
+        },
+        failed_attempts: sum(4),
+        retries: sum(5),
+        dropped_items: counter.saturating_sub(limit),
+    });
+}
+
+/// The log that holds these lines.
+pub fn log(entries: &[Entry]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for entry in entries {
+        out.extend_from_slice(&entry.bytes);
+        out.push(b'\n');
+    }
+    out
+}

@@ -1,0 +1,218 @@
+//! What the audit found, as data: the difference between what a log holds and what must exist.
+//!
+//! Counts are exact; of what they count, the first are shown with their evidence. This file must not know how
+//! the difference is found, nor how it is shown.
+
+use serde::Serialize;
+
+/// Where something stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The name of the input.
+    pub file: String,
+    /// The number of the line, from 1.
+    pub line: u64,
+}
+
+/// Consecutive lines of one author.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Range {
+    /// `main` or `Worker-3`, or a choice of them.
+    pub author: String,
+    /// The first sequence number.
+    pub first: u64,
+    /// The last sequence number.
+    pub last: u64,
+    /// How many lines.
+    pub count: u64,
+}
+
+/// What was changed in a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// The field, in the words of the JSON form.
+    pub field: String,
+    /// What stood there; none if that cannot be known.
+    pub expected: Option<String>,
+    /// What stands there.
+    pub found: String,
+}
+
+/// A difference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Finding {
+    /// Lines are not there.
+    Lost {
+        /// Which.
+        #[serde(flatten)]
+        range: Range,
+        /// The program itself said so, in a "Log gap".
+        announced: bool,
+        /// The first line of the author behind the gap.
+        before: Option<Place>,
+    },
+    /// Lines are there more than once.
+    Duplicated {
+        /// Which.
+        #[serde(flatten)]
+        range: Range,
+        /// The first of the copies.
+        at: Place,
+    },
+    /// Lines stand behind later ones.
+    Reordered {
+        /// Which.
+        #[serde(flatten)]
+        range: Range,
+        /// The first of them.
+        at: Place,
+        /// It is in order among its author's lines; only its time lies before that of the line above it.
+        time_only: bool,
+    },
+    /// A line was changed.
+    Altered {
+        /// Who logged it.
+        author: String,
+        /// Its number along its author.
+        seq: u64,
+        /// What was changed.
+        changes: Vec<Change>,
+        /// Where it stands.
+        at: Place,
+    },
+    /// A line is there in part.
+    Truncated {
+        /// Who logged it, if that part is there.
+        author: Option<String>,
+        /// Its number along its author, if that part is there.
+        seq: Option<u64>,
+        /// Where it stands.
+        at: Place,
+        /// What is left of it.
+        text: String,
+    },
+    /// Lines are there that nothing predicts.
+    Unexpected {
+        /// Why they should not be there.
+        why: String,
+        /// How many of its kind follow each other.
+        count: u64,
+        /// The first of them.
+        at: Place,
+        /// What it says.
+        text: String,
+    },
+    /// The program's own accounts do not balance.
+    Books {
+        /// What does not.
+        what: String,
+        /// Where that shows.
+        at: Option<Place>,
+    },
+}
+
+/// How many lines, or balances, each kind of difference concerns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Lines that are not there.
+    pub lost: u64,
+    /// Of those, lines that a "Log gap" names.
+    pub announced: u64,
+    /// Lines that are there once more than they should.
+    pub duplicated: u64,
+    /// Lines that stand behind later ones.
+    pub reordered: u64,
+    /// Lines that were changed.
+    pub altered: u64,
+    /// Lines that are there in part.
+    pub truncated: u64,
+    /// Lines that nothing predicts.
+    pub unexpected: u64,
+    /// Balances that do not hold.
+    pub books: u64,
+}
+
+impl Counts {
+    /// Each kind's name and count.
+    pub fn by_name(&self) -> [(&'static str, u64); 7] {
+        [
+            ("lost", self.lost),
+            ("duplicated", self.duplicated),
+            ("reordered", self.reordered),
+            ("altered", self.altered),
+            ("truncated", self.truncated),
+            ("unexpected", self.unexpected),
+            ("books", self.books),
+        ]
+    }
+}
+
+/// What is said of a run, or of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The log holds what must exist and nothing else.
+    Clean,
+    /// There are differences.
+    Findings,
+    /// It cannot be told whether there are.
+    CannotTell,
+}
+
+/// What is said of one run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunVerdict {
+    /// The run's id.
+    pub run: String,
+    /// In a word.
+    pub status: Status,
+    /// Why it cannot be told, where it cannot.
+    pub cannot_tell: Vec<String>,
+    /// What the reader should know besides.
+    pub notes: Vec<String>,
+    /// Lines of the run that were read.
+    pub lines: u64,
+    /// Its workers.
+    pub threads: Option<u32>,
+    /// Its seed.
+    pub seed: Option<u64>,
+    /// "Run ended" is there.
+    pub ended: bool,
+    /// What the plan still has, where the run has no end: not counted as lost.
+    pub outstanding: Vec<Range>,
+    /// How many differences of each kind.
+    pub counts: Counts,
+    /// The first of them.
+    pub findings: Vec<Finding>,
+}
+
+/// What is said of all that was read.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verdict {
+    /// In a word.
+    pub status: Status,
+    /// Why it cannot be told, where it cannot.
+    pub cannot_tell: Vec<String>,
+    /// Lines that were read.
+    pub lines: u64,
+    /// Bytes that were read.
+    pub bytes: u64,
+    /// The runs, in the order in which they were met.
+    pub runs: Vec<RunVerdict>,
+    /// Differences that belong to no run.
+    pub strays: Vec<Finding>,
+    /// How many differences belong to no run.
+    pub stray_count: u64,
+}
+
+impl Verdict {
+    /// 0 clean, 1 findings, 2 cannot tell.
+    pub fn exit_code(&self) -> u8 {
+        match self.status {
+            Status::Clean => 0,
+            Status::Findings => 1,
+            Status::CannotTell => 2,
+        }
+    }
+}

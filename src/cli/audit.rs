@@ -1,0 +1,93 @@
+//! The options of `hifi audit`, and their way into an [`AuditConfig`].
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{WorkloadArgs, one_of};
+use crate::audit::{AuditConfig, Input, MEMORY, Select};
+
+/// The form of the verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerdictFormat {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// The options of `hifi audit`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 clean, 1 findings, 2 cannot tell (nothing to read, no run in it, a run without \
+    its end)."
+)]
+pub struct AuditArgs {
+    /// Logs to read, rotated parts in any order; - is standard input
+    #[arg(value_name = "FILE", default_value = "app.log")]
+    files: Vec<PathBuf>,
+
+    /// Runs to judge: all, last, or a run's id
+    #[arg(long, value_name = "WHICH", default_value = "all", value_parser = parse_select)]
+    run: Select,
+
+    /// Accept so many lost lines of a run
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    allow_lost: u64,
+
+    /// Accept duplicates, as a shipper that delivers at least once makes them
+    #[arg(long)]
+    at_least_once: bool,
+
+    /// Accept a run without its end; each worker is judged up to its last line
+    #[arg(long)]
+    killed: bool,
+
+    /// Memory for the accounts, in MiB; a log whose disorder needs more cannot be judged
+    #[arg(long, value_name = "MIB", default_value_t = MEMORY >> 20,
+          value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    memory: u64,
+
+    /// Form of the verdict
+    #[arg(long, value_name = "FORMAT", default_value = "text",
+          value_parser = one_of(&[("text", VerdictFormat::Text), ("json", VerdictFormat::Json)]))]
+    pub format: VerdictFormat,
+
+    /// The run's options, for a log that has lost its "Run started": they count only with --seed.
+    #[command(flatten)]
+    workload: WorkloadArgs,
+}
+
+impl AuditArgs {
+    /// What to audit, and how strictly.
+    pub fn into_config(self) -> AuditConfig {
+        let inputs = self.files.into_iter().map(|path| match path.to_str() {
+            Some("-") => Input::Stdin,
+            _ => Input::File(path),
+        });
+        AuditConfig {
+            select: self.run,
+            fallback: self
+                .workload
+                .seed
+                .is_some()
+                .then(|| self.workload.into_workload()),
+            allow_lost: self.allow_lost,
+            at_least_once: self.at_least_once,
+            killed: self.killed,
+            memory: self.memory << 20,
+            ..AuditConfig::new(inputs.collect())
+        }
+    }
+}
+
+fn parse_select(text: &str) -> Result<Select, String> {
+    match text {
+        "all" => Ok(Select::All),
+        "last" => Ok(Select::Last),
+        id => match u64::from_str_radix(id, 16) {
+            Ok(run) if id.len() == 16 => Ok(Select::Run(run)),
+            _ => Err("all, last or a run's id of 16 hexadecimal digits is needed".into()),
+        },
+    }
+}
