@@ -24,7 +24,7 @@ use tracing_subscriber::filter::Targets;
 
 pub use self::audit::{AuditArgs, VerdictFormat};
 use crate::{
-    config::{Config, ConsoleConfig, LogConfig, LogFormat, Rotation, SummaryFormat},
+    config::{Config, ConsoleConfig, LogConfig, LogFormat, Rotation, SummaryFormat, WatchConfig},
     log::event::TARGET,
     workload::{
         Backoff, Limit, Micros, Probability, RetryPolicy, THREADS_MAX, TimeScale, Workload,
@@ -95,6 +95,14 @@ pub struct RunArgs {
     /// No log on stderr
     #[arg(short, long, help_heading = "Log")]
     quiet: bool,
+
+    /// End the run, with a thread dump, when no worker made progress for this long though none sleeps
+    #[arg(long, value_name = "DURATION", value_parser = parse_interval, allow_hyphen_values = true, help_heading = "Monitoring")]
+    stall_after: Option<Micros>,
+
+    /// Log memory and CPU figures this often
+    #[arg(long, value_name = "DURATION", value_parser = parse_interval, allow_hyphen_values = true, help_heading = "Monitoring")]
+    sample_interval: Option<Micros>,
 
     /// Form of the summary on stdout
     #[arg(long, value_name = "FORMAT", default_value = "text",
@@ -207,6 +215,10 @@ impl RunArgs {
                 rotation: self.rotation,
                 flush_interval: self.flush_interval,
                 console,
+            },
+            watch: WatchConfig {
+                stall_after: self.stall_after,
+                sample_interval: self.sample_interval,
             },
             summary: self.summary,
         })
@@ -397,6 +409,19 @@ fn parse_iterations(text: &str) -> Result<Limit, String> {
         Ok(limit) => Ok(limit),
     }
 }
+
+/// A duration after which something is done again.
+fn parse_interval(text: &str) -> Result<Micros, String> {
+    match parse_duration(text)? {
+        interval if interval < INTERVAL_MIN => {
+            Err("at least 1ms is needed; leave the option out to do without".into())
+        }
+        interval => Ok(interval),
+    }
+}
+
+/// More often than this nothing is looked at: the looking would be what is measured.
+const INTERVAL_MIN: Micros = Micros(1000);
 
 /// A parser for the path of a log file that could be opened, as far as that can be known without opening it.
 fn log_path() -> impl TypedValueParser<Value = PathBuf> {

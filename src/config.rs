@@ -13,10 +13,21 @@ pub struct Config {
     pub workload: Workload,
     /// Where it is written down.
     pub log: LogConfig,
+    /// Who looks on while it happens.
+    pub watch: WatchConfig,
     /// The form of the summary.
     pub summary: SummaryFormat,
     /// The command line that repeats the run's outcomes.
     pub replay: String,
+}
+
+/// Who looks on while the run lasts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WatchConfig {
+    /// After so long without any progress the run is ended.
+    pub stall_after: Option<Micros>,
+    /// How often figures of memory and CPU are logged.
+    pub sample_interval: Option<Micros>,
 }
 
 /// How the log is written.

@@ -9,6 +9,8 @@
 //!                                        └──> processor  └──> tally ──> books, summary
 //! ```
 //!
+//! Beside them, [`board`] shows what each worker is doing; [`dump`] and [`watch`] look at it.
+//!
 //! Imports point one way, from the left to the right. Nothing behind [`config`] knows the command line.
 
 #![forbid(unsafe_code)]
@@ -18,10 +20,12 @@ use std::io::{self, Write};
 
 pub mod audit;
 pub mod backoff;
+pub mod board;
 pub mod books;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod dump;
 pub mod log;
 pub mod plan;
 pub mod preview;
@@ -35,6 +39,7 @@ pub mod sync;
 pub mod tally;
 pub mod unexpected;
 pub mod usage;
+pub mod watch;
 pub mod worker;
 pub mod workload;
 

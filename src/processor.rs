@@ -14,8 +14,8 @@ use std::{
 };
 
 use crate::{
+    board::{Board, Desk, Held, NamedLock},
     plan::Place,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
     unexpected::SimulatedPanic,
     workload::Limit,
 };
@@ -56,19 +56,16 @@ pub struct Contents {
 pub struct Recorded {
     /// The counter's value that this operation led to.
     pub counter: u64,
+    /// Items held after it.
+    pub data_len: u64,
     /// How long the lock was waited for; zero if it was free.
     pub wait: Duration,
 }
 
-/// Keeps lock and Processor on one cache line, which two cores then hand to each other once per operation.
-#[derive(Debug)]
-#[repr(align(64))]
-struct OnOneLine<T>(T);
-
 /// A handle to the shared Processor; clones share it.
 #[derive(Clone, Debug)]
 pub struct SharedProcessor {
-    processor: Arc<OnOneLine<Mutex<Processor>>>,
+    processor: NamedLock<Processor>,
     data_limit: Limit,
 }
 
@@ -76,8 +73,8 @@ impl SharedProcessor {
     /// Room for items that is made in advance, so that the lock is seldom held for an allocation.
     const ITEMS_RESERVED_MAX: u64 = 1 << 17;
 
-    /// An empty Processor that keeps at most `data_limit` items.
-    pub fn new(data_limit: Limit) -> Self {
+    /// An empty Processor that keeps at most `data_limit` items, its lock being known on `board`.
+    pub fn new(data_limit: Limit, board: &Board) -> Self {
         let reserved = data_limit.or_max().min(Self::ITEMS_RESERVED_MAX) as usize;
         let processor = Processor {
             counter: 0,
@@ -85,14 +82,47 @@ impl SharedProcessor {
             dropped: 0,
         };
         Self {
-            processor: Arc::new(OnOneLine(Mutex::new(processor))),
+            processor: NamedLock::new(board, "Processor", processor),
             data_limit,
         }
     }
 
-    /// Counts one completed operation and keeps its item.
-    pub fn record(&self) -> Recorded {
-        let (mut processor, wait) = self.lock_timed();
+    /// Counts one completed operation of the worker at `desk` and keeps its item.
+    #[inline]
+    pub fn record(&self, desk: &Desk) -> Recorded {
+        let (processor, wait) = self.processor.lock(desk);
+        self.add_item(processor, wait)
+    }
+
+    /// Does the same, and measures how long the lock is held.
+    #[cold]
+    pub fn record_timed(&self, desk: &Desk) -> (Recorded, Duration) {
+        let (processor, wait) = self.processor.lock(desk);
+        let locked = Instant::now();
+        let recorded = self.add_item(processor, wait);
+        (recorded, locked.elapsed())
+    }
+
+    /// Panics while the worker at `desk` holds the lock, before anything has changed.
+    pub fn panic_under_lock(&self, desk: &Desk) -> ! {
+        let _processor = self.processor.lock(desk);
+        panic_any(SimulatedPanic(Place::UnderLock))
+    }
+
+    /// What the Processor holds now.
+    pub fn contents(&self) -> Contents {
+        self.processor.lock_unseen().contents()
+    }
+
+    /// What the Processor holds now; none while somebody holds the lock.
+    pub fn contents_if_free(&self) -> Option<Contents> {
+        self.processor
+            .try_lock_unseen()
+            .map(|processor| processor.contents())
+    }
+
+    #[inline]
+    fn add_item(&self, mut processor: Held<'_, Processor>, wait: Duration) -> Recorded {
         processor.counter += 1;
         let item = Item(processor.counter);
         processor.data.push_back(item);
@@ -102,49 +132,20 @@ impl SharedProcessor {
         }
         Recorded {
             counter: processor.counter,
+            data_len: processor.data.len() as u64,
             wait,
         }
     }
+}
 
-    /// Panics while the lock is held, before anything has changed.
-    pub fn panic_under_lock(&self) -> ! {
-        let _processor = self.lock();
-        panic_any(SimulatedPanic(Place::UnderLock))
-    }
-
-    /// What the Processor holds now.
-    pub fn contents(&self) -> Contents {
-        let processor = self.lock();
-        let oldest = processor.counter + 1 - processor.data.len() as u64;
+impl Processor {
+    fn contents(&self) -> Contents {
+        let oldest = self.counter + 1 - self.data.len() as u64;
         Contents {
-            counter: processor.counter,
-            data_len: processor.data.len() as u64,
-            dropped: processor.dropped,
-            data_in_order: processor
-                .data
-                .iter()
-                .zip(oldest..)
-                .all(|(item, n)| item.0 == n),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Processor> {
-        self.processor
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The lock, and how long it was waited for. A free lock costs no reading of the clock.
-    fn lock_timed(&self) -> (MutexGuard<'_, Processor>, Duration) {
-        match self.processor.0.try_lock() {
-            Ok(guard) => (guard, Duration::ZERO),
-            Err(TryLockError::Poisoned(poison)) => (poison.into_inner(), Duration::ZERO),
-            Err(TryLockError::WouldBlock) => {
-                let asked = Instant::now();
-                let guard = self.lock();
-                (guard, asked.elapsed())
-            }
+            counter: self.counter,
+            data_len: self.data.len() as u64,
+            dropped: self.dropped,
+            data_in_order: self.data.iter().zip(oldest..).all(|(item, n)| item.0 == n),
         }
     }
 }
@@ -154,13 +155,18 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
-    use crate::sync::{explore, thread};
+    use crate::{
+        clock::Clock,
+        sync::{Arc, explore, thread},
+    };
 
     #[test]
     fn counts_and_keeps_the_newest_items() {
         explore(|| {
-            let shared = SharedProcessor::new(Limit::At(3));
-            let counters: Vec<u64> = (0..5).map(|_| shared.record().counter).collect();
+            let board = Board::new(1, Clock::start());
+            let shared = SharedProcessor::new(Limit::At(3), &board);
+            let record = |_| shared.record(board.desk(0)).counter;
+            let counters: Vec<u64> = (0..5).map(record).collect();
             assert_eq!(counters, [1, 2, 3, 4, 5]);
             let expected = Contents {
                 counter: 5,
@@ -169,7 +175,8 @@ mod tests {
                 data_in_order: true,
             };
             assert_eq!(shared.contents(), expected);
-            let items: Vec<_> = shared.lock().data.iter().map(Item::to_string).collect();
+            let processor = shared.processor.lock_unseen();
+            let items: Vec<_> = processor.data.iter().map(Item::to_string).collect();
             assert_eq!(items, ["Data-3", "Data-4", "Data-5"]);
         });
     }
@@ -177,8 +184,9 @@ mod tests {
     #[test]
     fn a_limit_of_nothing_keeps_nothing() {
         explore(|| {
-            let shared = SharedProcessor::new(Limit::At(0));
-            shared.record();
+            let board = Board::new(1, Clock::start());
+            let shared = SharedProcessor::new(Limit::At(0), &board);
+            shared.record(board.desk(0));
             let expected = Contents {
                 counter: 1,
                 data_len: 0,
@@ -192,11 +200,13 @@ mod tests {
     #[test]
     fn no_schedule_loses_an_update() {
         explore(|| {
-            let shared = SharedProcessor::new(Limit::At(4));
+            let board = Arc::new(Board::new(3, Clock::start()));
+            let shared = SharedProcessor::new(Limit::At(4), &board);
             let workers: Vec<_> = (0..3)
-                .map(|_| {
-                    let shared = shared.clone();
-                    thread::spawn(move || [shared.record().counter, shared.record().counter])
+                .map(|worker| {
+                    let (shared, board) = (shared.clone(), Arc::clone(&board));
+                    let record = move || shared.record(board.desk(worker)).counter;
+                    thread::spawn(move || [record(), record()])
                 })
                 .collect();
             let counters = workers.into_iter().map(|worker| worker.join().unwrap());
@@ -219,10 +229,12 @@ mod tests {
     #[test]
     fn a_poisoned_lock_still_holds_a_true_processor() {
         explore(|| {
-            let shared = SharedProcessor::new(Limit::Unlimited);
-            shared.record();
-            assert!(catch_unwind(AssertUnwindSafe(|| shared.panic_under_lock())).is_err());
-            assert_eq!(shared.record().counter, 2);
+            let board = Board::new(1, Clock::start());
+            let shared = SharedProcessor::new(Limit::Unlimited, &board);
+            shared.record(board.desk(0));
+            let strike = AssertUnwindSafe(|| shared.panic_under_lock(board.desk(0)));
+            assert!(catch_unwind(strike).is_err());
+            assert_eq!(shared.record(board.desk(0)).counter, 2);
             let expected = Contents {
                 counter: 2,
                 data_len: 2,

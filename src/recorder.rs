@@ -3,7 +3,7 @@
 //! A recorder belongs to one worker. The clock is read where a line is stamped and nowhere else: the time of an
 //! event is that of its line.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     clock::Stamp,
@@ -12,12 +12,17 @@ use crate::{
         event::{Event, Next, Reason},
     },
     processor::Recorded,
-    tally::{Count, Distribution, Histogram},
+    tally::{Count, Distribution, Gauge, Histogram, Powers, PowersTotal},
     workload::{Limit, Micros},
 };
 
+/// A worker times the lock with one in so many of its completed operations: two more readings of the clock would
+/// show in each.
+pub const HOLD_SAMPLE: u64 = 64;
+
 /// One worker's figures, to be read by anyone at any time.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub struct Tally {
     completed: Count,
     abandoned: Count,
@@ -26,6 +31,9 @@ pub struct Tally {
     retries: Count,
     operation_nanos: Histogram,
     lock_wait_nanos: Histogram,
+    lock_hold_nanos: Powers,
+    counter: Gauge,
+    data_len: Gauge,
 }
 
 /// The figures of all workers, added up at one moment.
@@ -45,6 +53,12 @@ pub struct Totals {
     pub operation_time: Distribution,
     /// Times that the Processor's lock was waited for; a free lock counts as 0.
     pub lock_wait: Distribution,
+    /// Times that the Processor's lock was held, one in [`HOLD_SAMPLE`] of them.
+    pub lock_hold: PowersTotal,
+    /// The Processor's counter, as the last worker that has told of it saw it.
+    pub counter: u64,
+    /// The length of the Processor's data then.
+    pub data_len: u64,
 }
 
 impl Totals {
@@ -59,8 +73,20 @@ impl Totals {
             totals.retries += tally.retries.get();
             totals.operation_time.add(&tally.operation_nanos);
             totals.lock_wait.add(&tally.lock_wait_nanos);
+            totals.lock_hold.add(&tally.lock_hold_nanos);
         }
+        (totals.counter, totals.data_len) = Self::latest(tallies);
         totals
+    }
+
+    /// Counter and length of the data as the last worker that has told of them saw them.
+    pub fn latest(tallies: &[Arc<Tally>]) -> (u64, u64) {
+        let latest = |tally: &Arc<Tally>| {
+            // The length first: with an operation in between, it is too small by one, and never larger than the counter.
+            let data_len = tally.data_len.get();
+            (tally.counter.get(), data_len)
+        };
+        tallies.iter().map(latest).max().unwrap_or_default()
     }
 }
 
@@ -131,8 +157,23 @@ impl Recorder {
         self.tally
             .lock_wait_nanos
             .record(u64::try_from(recorded.wait.as_nanos()).unwrap_or(u64::MAX));
+        self.tally.data_len.set(recorded.data_len);
+        self.tally.counter.set(recorded.counter);
         self.tally.completed.add(1);
         self.ended_operation(at)
+    }
+
+    /// Whether the next completed operation is one whose lock is to be timed.
+    #[inline]
+    pub fn samples_hold(&self) -> bool {
+        self.tally.completed.get().is_multiple_of(HOLD_SAMPLE)
+    }
+
+    /// The lock was held for so long.
+    pub fn held(&self, hold: Duration) {
+        self.tally
+            .lock_hold_nanos
+            .record(u64::try_from(hold.as_nanos()).unwrap_or(u64::MAX));
     }
 
     /// The attempt failed and is tried again after `delay`. Returns the time of it.

@@ -1,17 +1,22 @@
 //! A run, from its first line to its closed books.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc, OnceLock,
+        mpsc::{Receiver, Sender, channel},
+    },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
 use tracing_subscriber::prelude::*;
 
 use crate::{
+    board::Board,
     clock::{Clock, Stamp},
     config::Config,
+    dump::{DumpBell, DumpService, Dumper},
     log::{
         self, Log, LogLayer, LogReport,
         event::{Event, Reason},
@@ -23,6 +28,7 @@ use crate::{
     stop::{Cause, Stop},
     unexpected,
     usage::Usage,
+    watch::{self, Gate, Stall},
     worker::{Worker, not_started},
     workload::{Limit, Workload},
 };
@@ -55,8 +61,16 @@ pub struct Outcome {
     pub nanos: u64,
     /// What it took of the machine.
     pub usage: Usage,
+    /// The same when all workers had been started.
+    pub usage_at_work: Usage,
     /// Why a worker's thread could not be started.
     pub refused: Option<String>,
+    /// The standstill that ended the run.
+    pub stall: Option<Stall>,
+    /// Workers that could not be waited for.
+    pub stuck: Vec<u32>,
+    /// One of them holds the Processor's lock.
+    pub processor_is_stuck: bool,
 }
 
 /// Runs the workload.
@@ -67,7 +81,16 @@ pub struct Outcome {
 pub fn run(config: &Config) -> anyhow::Result<Outcome> {
     unexpected::install_panic_hook();
     let stop = Arc::new(Stop::default());
-    let _signals = SignalWatch::start(Arc::clone(&stop))?;
+    let bell: Arc<OnceLock<DumpBell>> = Arc::default();
+    let _signals = SignalWatch::start(Arc::clone(&stop), {
+        let bell = Arc::clone(&bell);
+        // Before there are workers there is nothing to tell.
+        move || {
+            if let Some(bell) = bell.get() {
+                bell.ring();
+            }
+        }
+    })?;
     let run = rand::random();
     let clock = Clock::start();
     let workload = &config.workload;
@@ -79,12 +102,75 @@ pub fn run(config: &Config) -> anyhow::Result<Outcome> {
 
     Event::run_started(workload).emit();
     let began = log::last_stamp();
-    let processor = SharedProcessor::new(workload.data_limit);
-    let crew = Crew::start(workload, &processor, &log, clock, &stop);
+    let board = Arc::new(Board::new(workload.threads, clock));
+    let processor = SharedProcessor::new(workload.data_limit, &board);
+    let tallies: Arc<[Arc<Tally>]> = (0..workload.threads).map(|_| Arc::default()).collect();
+    let gate: Arc<Gate> = Arc::default();
+    let dumper = Dumper {
+        run,
+        board: Arc::clone(&board),
+        pipeline: Arc::clone(log.pipeline()),
+        gate: Arc::clone(&gate),
+    };
+    let dumps = DumpService::start(dumper.clone())?;
+    let _ = bell.set(dumps.bell());
+    let sampler = match config.watch.sample_interval {
+        Some(interval) => Some(watch::sample(
+            interval,
+            Arc::clone(&tallies),
+            Arc::clone(&gate),
+        )?),
+        None => None,
+    };
+    let (notices, inbox) = channel();
+    let stall: Arc<OnceLock<Stall>> = Arc::default();
+    let watchdog = match config.watch.stall_after {
+        Some(after) => {
+            let notices = notices.clone();
+            let tell = move || {
+                let _ = notices.send(Notice::Stalled);
+            };
+            Some(watch::watch_for_stall(
+                after,
+                dumper,
+                Arc::clone(&stop),
+                Arc::clone(&stall),
+                tell,
+            )?)
+        }
+        None => None,
+    };
+    let site = Site {
+        processor: &processor,
+        board: &board,
+        tallies: &tallies,
+        log: &log,
+        clock,
+        stop: &stop,
+    };
+    let crew = Crew::start(workload, &site, &notices);
     let refused = crew.refused.clone();
-    let (account, totals) = crew.join();
+    let usage_at_work = Usage::now();
+    let (account, stuck) = crew.join(&inbox);
+    drop(watchdog);
+    drop(sampler);
+    gate.close();
 
-    let contents = processor.contents();
+    let totals = Totals::of(&tallies);
+    let stall = stall.get().cloned();
+    // Where workers are stuck, one of them may hold the lock for ever.
+    let contents = if stuck.is_empty() {
+        Some(processor.contents())
+    } else {
+        processor.contents_if_free()
+    };
+    let processor_is_stuck = contents.is_none();
+    let contents = contents.unwrap_or(Contents {
+        counter: totals.counter,
+        data_len: totals.data_len,
+        dropped: totals.counter.saturating_sub(totals.data_len),
+        data_in_order: true,
+    });
     let stopped_by = stop.cause();
     let not_started = not_started_by_all(workload, account.begun);
     let reason = match (account.panicked, stopped_by, not_started) {
@@ -133,7 +219,11 @@ pub fn run(config: &Config) -> anyhow::Result<Outcome> {
         log: log.close(),
         nanos,
         usage: Usage::now(),
+        usage_at_work,
         refused,
+        stall,
+        stuck,
+        processor_is_stuck,
     })
 }
 
@@ -150,45 +240,78 @@ fn not_started_by_all(workload: &Workload, begun: u64) -> Limit {
 
 /// The workers of a run.
 struct Crew {
-    threads: Vec<JoinHandle<Account>>,
-    tallies: Vec<Arc<Tally>>,
+    threads: Vec<Option<JoinHandle<Account>>>,
     refused: Option<String>,
 }
 
+/// What all workers of a run share.
+struct Site<'a> {
+    processor: &'a SharedProcessor,
+    board: &'a Arc<Board>,
+    tallies: &'a [Arc<Tally>],
+    log: &'a Log,
+    clock: Clock,
+    stop: &'a Arc<Stop>,
+}
+
+/// What makes the one who waits for the workers look up.
+#[derive(Clone, Copy, Debug)]
+enum Notice {
+    /// This worker's thread is about to end.
+    Leaving(u32),
+    /// Workers are stuck.
+    Stalled,
+}
+
+/// Tells that a worker leaves, in whatever way it does.
+struct Leaving {
+    worker: u32,
+    notices: Sender<Notice>,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let _ = self.notices.send(Notice::Leaving(self.worker));
+    }
+}
+
+/// How long workers have to come round and end, once they were found to be stuck and a stop was asked for. A worker
+/// that waited for the console does, as soon as the console is given up.
+const TIME_TO_COME_ROUND: Duration = Duration::from_secs(1);
+
 impl Crew {
     /// Starts the workers. Where the system refuses a thread, those that were started are stopped.
-    fn start(
-        workload: &Workload,
-        processor: &SharedProcessor,
-        log: &Log,
-        clock: Clock,
-        stop: &Arc<Stop>,
-    ) -> Self {
+    fn start(workload: &Workload, site: &Site<'_>, notices: &Sender<Notice>) -> Self {
         let deadline = workload.duration.map(|duration| {
             let nanos = u64::try_from(Duration::from(duration).as_nanos()).unwrap_or(u64::MAX);
-            Stamp(clock.now().0.saturating_add(nanos))
+            Stamp(site.board.now().0.saturating_add(nanos))
         });
         let mut crew = Self {
             threads: Vec::new(),
-            tallies: Vec::new(),
             refused: None,
         };
-        for number in 0..workload.threads {
-            let tally = Arc::new(Tally::default());
-            let author = log.pipeline().author(Some(number));
+        for (number, tally) in (0..workload.threads).zip(site.tallies) {
+            let author = site.log.pipeline().author(Some(number));
             let worker = Worker {
                 plan: Plan::new(workload, number),
                 iterations: workload.iterations,
                 deadline,
-                processor: processor.clone(),
-                recorder: Recorder::new(Arc::clone(&tally)),
-                clock,
-                stop: Arc::clone(stop),
+                processor: site.processor.clone(),
+                board: Arc::clone(site.board),
+                number,
+                recorder: Recorder::new(Arc::clone(tally)),
+                clock: site.clock,
+                stop: Arc::clone(site.stop),
+            };
+            let leaving = Leaving {
+                worker: number,
+                notices: notices.clone(),
             };
             let spawned = thread::Builder::new()
                 .name(format!("Worker-{number}"))
                 .stack_size(STACK_BYTES)
                 .spawn(move || {
+                    let _leaving = leaving;
                     log::sign_on(author);
                     worker.work()
                 });
@@ -198,11 +321,10 @@ impl Crew {
                         worker: number.into(),
                     }
                     .emit();
-                    crew.threads.push(thread);
-                    crew.tallies.push(tally);
+                    crew.threads.push(Some(thread));
                 }
                 Err(error) => {
-                    stop.request(Cause::Failure);
+                    site.stop.request(Cause::Failure);
                     Event::ThreadRefused {
                         worker: number.into(),
                         error: error.to_string(),
@@ -220,16 +342,76 @@ impl Crew {
         crew
     }
 
-    /// Waits for all workers to end.
-    fn join(self) -> (Account, Totals) {
+    /// Waits for all workers to end; once they were found to be stuck, no longer than it takes to come round. Returns
+    /// the accounts, added up, and the workers that are left behind.
+    fn join(mut self, inbox: &Receiver<Notice>) -> (Account, Vec<u32>) {
         let mut all = Account::default();
-        for thread in self.threads {
-            // A worker catches what strikes in it. Were one to die all the same, its account would be missing and
-            // the books would not balance.
-            if let Ok(account) = thread.join() {
-                all.add(&account);
+        let mut left = self.threads.len();
+        let mut deadline: Option<Instant> = None;
+        while left > 0 {
+            let notice = match deadline {
+                None => inbox.recv().ok(),
+                Some(deadline) => inbox
+                    .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+                    .ok(),
+            };
+            match notice {
+                // A worker whose thread was refused leaves as well, without ever having come.
+                Some(Notice::Leaving(worker)) => {
+                    if let Some(thread) =
+                        self.threads.get_mut(worker as usize).and_then(Option::take)
+                    {
+                        // A worker catches what strikes in it. Were one to die all the same, its account would be
+                        // missing and the books would not balance.
+                        if let Ok(account) = thread.join() {
+                            all.add(&account);
+                        }
+                        left -= 1;
+                    }
+                }
+                Some(Notice::Stalled) => deadline = Some(Instant::now() + TIME_TO_COME_ROUND),
+                None => break,
             }
         }
-        (all, Totals::of(&self.tallies))
+        let stuck = (0..)
+            .zip(&self.threads)
+            .filter(|(_, thread)| thread.is_some());
+        (all, stuck.map(|(worker, _)| worker).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_that_are_stuck_are_left_behind() {
+        let (notices, inbox) = channel();
+        let spawn = |worker, pause: Duration| {
+            let leaving = Leaving {
+                worker,
+                notices: notices.clone(),
+            };
+            Some(thread::spawn(move || {
+                let _leaving = leaving;
+                thread::sleep(pause);
+                Account {
+                    completed: 7,
+                    ..Account::default()
+                }
+            }))
+        };
+        let crew = Crew {
+            threads: vec![
+                spawn(0, Duration::ZERO),
+                spawn(1, Duration::MAX),
+                spawn(2, Duration::ZERO),
+            ],
+            refused: None,
+        };
+        notices.send(Notice::Leaving(3)).unwrap();
+        notices.send(Notice::Stalled).unwrap();
+        let (account, stuck) = crew.join(&inbox);
+        assert_eq!((account.completed, stuck), (14, vec![1]));
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ},
+    consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ},
     flag,
     iterator::{Handle, Signals},
 };
@@ -23,18 +23,23 @@ pub struct SignalWatch {
 }
 
 impl SignalWatch {
-    /// Watches for the signals that end a program, and asks `stop` to stop at the first.
+    /// Watches for the signals that end a program, and asks `stop` to stop at the first. SIGQUIT is a request for a
+    /// thread dump, as it is to the JVM: it calls `quit`, which must not take long.
     ///
     /// # Errors
     /// The system refuses a handler or a thread.
-    pub fn start(stop: Arc<Stop>) -> anyhow::Result<Self> {
+    pub fn start(stop: Arc<Stop>, quit: impl Fn() + Send + 'static) -> anyhow::Result<Self> {
         let mut signals = register().context("cannot watch for signals")?;
         let handle = signals.handle();
         let thread = thread::Builder::new()
             .name("signals".into())
             .spawn(move || {
                 for signal in signals.forever() {
-                    stop.request(Cause::Signal(signal));
+                    if signal == SIGQUIT {
+                        quit();
+                    } else {
+                        stop.request(Cause::Signal(signal));
+                    }
                 }
             })
             .context(
@@ -69,7 +74,7 @@ fn register() -> io::Result<Signals> {
         flag::register_conditional_shutdown(*signal, 128 + signal, Arc::clone(&stopping))?;
         flag::register(*signal, Arc::clone(&stopping))?;
     }
-    Signals::new(ending)
+    Signals::new(ending.into_iter().chain([SIGQUIT]))
 }
 
 /// Whether the program was started with hang-ups ignored, as `nohup` does, which then is to stay so.

@@ -19,6 +19,8 @@ pub enum Cause {
     Signal(i32),
     /// The run itself could not go on.
     Failure,
+    /// The workers got stuck.
+    Stall,
 }
 
 impl fmt::Display for Cause {
@@ -29,6 +31,7 @@ impl fmt::Display for Cause {
                 None => write!(f, "signal {number}"),
             },
             Self::Failure => f.write_str("failure"),
+            Self::Stall => f.write_str("stall"),
         }
     }
 }

@@ -38,12 +38,16 @@ struct Summary<'a> {
     dropped_items: u64,
     workers: u32,
     workers_ended_early: u64,
+    workers_stuck: usize,
     operation_seconds: Percentiles,
     lock_wait_seconds: Percentiles,
     operations_per_second: f64,
     wall_seconds: f64,
     cpu_seconds: Option<f64>,
     peak_memory_bytes: Option<u64>,
+    resident_memory_bytes: Option<u64>,
+    threads: Option<u64>,
+    open_files: Option<u64>,
     log_file: &'a str,
     log_lines: u64,
     file: SinkReport,
@@ -97,8 +101,11 @@ pub fn conclude(config: &Config, outcome: &Outcome) -> anyhow::Result<ExitCode> 
     let text = match config.summary {
         SummaryFormat::Text => summary.to_string(),
         SummaryFormat::Json => {
-            // What a program reads a person may not see. The text says these itself.
-            problems.iter().for_each(|problem| complain(problem));
+            // What a program reads a person may not see. The text says these itself. A console that was given up
+            // would take no word, and hold the end up for it.
+            if outcome.log.console.lost == 0 {
+                problems.iter().for_each(|problem| complain(problem));
+            }
             serde_json::to_string(&summary).context("cannot make the summary")? + "\n"
         }
     };
@@ -116,6 +123,35 @@ pub fn conclude(config: &Config, outcome: &Outcome) -> anyhow::Result<ExitCode> 
 fn problems(outcome: &Outcome) -> Vec<String> {
     let mut problems = Vec::new();
     problems.extend(outcome.refused.clone());
+    if let Some(stall) = &outcome.stall {
+        problems.push(format!(
+            "no worker made progress for {:.1?} though none slept, so the run was ended",
+            stall.after
+        ));
+        problems.extend(
+            stall
+                .deadlocks
+                .iter()
+                .map(|cycle| format!("deadlock: {cycle}")),
+        );
+    }
+    if !outcome.stuck.is_empty() {
+        let names: Vec<String> = outcome
+            .stuck
+            .iter()
+            .map(|worker| format!("Worker-{worker}"))
+            .collect();
+        problems.push(format!(
+            "never ended, so their accounts are missing: {}",
+            names.join(", ")
+        ));
+    }
+    if outcome.processor_is_stuck {
+        problems.push(
+            "the Processor's lock is never released; its figures are those that a worker told last"
+                .into(),
+        );
+    }
     if outcome.account.panicked > 0 {
         problems.push(format!(
             "{} workers were ended by an unexpected error",
@@ -177,6 +213,7 @@ impl<'a> Summary<'a> {
             dropped_items: processor.dropped,
             workers: workload.threads,
             workers_ended_early: account.panicked,
+            workers_stuck: outcome.stuck.len(),
             operation_seconds: Percentiles::of(&totals.operation_time),
             lock_wait_seconds: Percentiles::of(&totals.lock_wait),
             operations_per_second: if wall > 0.0 {
@@ -187,6 +224,9 @@ impl<'a> Summary<'a> {
             wall_seconds: wall,
             cpu_seconds: outcome.usage.cpu.map(|cpu| cpu.as_secs_f64()),
             peak_memory_bytes: outcome.usage.peak_memory,
+            resident_memory_bytes: outcome.usage.memory,
+            threads: outcome.usage_at_work.threads,
+            open_files: outcome.usage_at_work.open_files,
             log_file: config.log.path.to_str().unwrap_or_default(),
             log_lines: log.lines,
             file: log.file,
@@ -274,6 +314,12 @@ impl fmt::Display for Summary<'_> {
                 memory as f64 / 1e6
             )?;
         }
+        if let (Some(threads), Some(files)) = (self.threads, self.open_files) {
+            write!(
+                f,
+                "\nProcess         {threads:>12} threads, {files} open files"
+            )?;
+        }
         writeln!(f)?;
         writeln!(f, "Seed            {}", self.seed)?;
         writeln!(f, "Replay          {}", self.replay)?;
@@ -298,7 +344,13 @@ impl fmt::Display for Percentiles {
 }
 
 /// A length of time in the unit that suits it, with three digits that count.
-struct Seconds(f64);
+pub(crate) struct Seconds(f64);
+
+impl Seconds {
+    pub(crate) fn from_nanos(nanos: u64) -> Self {
+        Self(nanos as f64 / 1e9)
+    }
+}
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,12 +4,12 @@
 //! may interleave (`tests/model`).
 
 pub use std::sync::{
-    Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError,
+    Condvar, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
 #[cfg(test)]
-pub use std::thread;
+pub use std::{sync::Arc, thread};
 
 /// Runs a test of threads: once here, under thousands of schedules in the model tests.
 #[cfg(test)]

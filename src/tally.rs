@@ -26,6 +26,23 @@ impl Count {
     }
 }
 
+/// A value that one thread alone sets.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// Sets the value.
+    #[inline]
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// The value as it was set last.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Each power of two is divided into this many buckets: a value read from one is right to 1 in 16.
 const STEPS: u64 = 16;
 const STEPS_LOG2: u32 = STEPS.trailing_zeros();
@@ -113,6 +130,89 @@ impl Distribution {
     }
 }
 
+/// Times in nanoseconds, counted by their power of two: a small histogram for what thousands of workers keep.
+#[derive(Debug)]
+pub struct Powers {
+    buckets: [Count; POWERS as usize],
+    sum: Count,
+}
+
+impl Default for Powers {
+    fn default() -> Self {
+        Self {
+            buckets: std::array::from_fn(|_| Count::default()),
+            sum: Count::default(),
+        }
+    }
+}
+
+impl Powers {
+    /// Counts one time.
+    pub fn record(&self, nanos: u64) {
+        let power = nanos.checked_ilog2().map_or(0, |power| power as usize + 1);
+        self.buckets[power.min(POWERS as usize - 1)].add(1);
+        self.sum.add(nanos);
+    }
+}
+
+/// Many [`Powers`], added up.
+#[derive(Clone, Debug, Default)]
+pub struct PowersTotal {
+    buckets: Vec<u64>,
+    sum: u64,
+}
+
+impl PowersTotal {
+    /// Adds what `powers` holds now.
+    pub fn add(&mut self, powers: &Powers) {
+        self.buckets.resize(POWERS as usize, 0);
+        for (total, bucket) in self.buckets.iter_mut().zip(&powers.buckets) {
+            *total += bucket.get();
+        }
+        self.sum = self.sum.wrapping_add(powers.sum.get());
+    }
+}
+
+/// A histogram that can be told with fewer buckets, whose bounds are powers of two.
+pub trait Cumulative {
+    /// How many times are shorter than 2^`power` nanoseconds.
+    fn below(&self, power: u32) -> u64;
+    /// How many there are.
+    fn count(&self) -> u64;
+    /// Their sum in nanoseconds.
+    fn sum(&self) -> u64;
+}
+
+impl Cumulative for Distribution {
+    fn below(&self, power: u32) -> u64 {
+        let end = bucket(1_u64.checked_shl(power).unwrap_or(u64::MAX));
+        self.buckets[..end].iter().sum()
+    }
+
+    fn count(&self) -> u64 {
+        // Not the field: a worker may be between its bucket and its count.
+        self.buckets.iter().sum()
+    }
+
+    fn sum(&self) -> u64 {
+        self.sum
+    }
+}
+
+impl Cumulative for PowersTotal {
+    fn below(&self, power: u32) -> u64 {
+        self.buckets.iter().take(power as usize + 1).sum()
+    }
+
+    fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    fn sum(&self) -> u64 {
+        self.sum
+    }
+}
+
 /// The bucket of a value: exact up to [`STEPS`], then [`STEPS`] buckets for each power of two.
 #[inline]
 fn bucket(value: u64) -> usize {
@@ -153,6 +253,30 @@ mod tests {
             value = value * 9 / 8 + 1;
         }
         assert_eq!(bucket(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn both_histograms_agree_at_the_powers_of_two() {
+        let (fine, coarse) = (Histogram::default(), Powers::default());
+        let values: Vec<u64> = (0..40)
+            .flat_map(|p| [(1 << p) - 1, 1 << p, (1 << p) + 1])
+            .collect();
+        for value in &values {
+            fine.record(*value);
+            coarse.record(*value);
+        }
+        let (mut all, mut total) = (Distribution::default(), PowersTotal::default());
+        all.add(&fine);
+        total.add(&coarse);
+        for power in 0..45 {
+            let exact = values.iter().filter(|value| **value < 1 << power).count() as u64;
+            assert_eq!(
+                (all.below(power), total.below(power)),
+                (exact, exact),
+                "{power}"
+            );
+        }
+        assert_eq!((total.count(), total.sum()), (all.count, all.sum));
     }
 
     #[test]

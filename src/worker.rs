@@ -10,6 +10,7 @@ use std::{
 };
 
 use crate::{
+    board::{Board, Desk, State},
     clock::{Clock, Stamp},
     log::event::Reason,
     plan::{Attempt, Outcome, Place, Plan},
@@ -31,6 +32,10 @@ pub struct Worker {
     pub deadline: Option<Stamp>,
     /// What it works on, with all the others.
     pub processor: SharedProcessor,
+    /// Where it shows what it is doing.
+    pub board: Arc<Board>,
+    /// Its number.
+    pub number: u32,
     /// Whom it tells.
     pub recorder: Recorder,
     /// The run's clock.
@@ -61,6 +66,7 @@ impl Worker {
     /// the account, which is logged by then.
     pub fn work(self) -> Account {
         self.stop.enlist();
+        self.desk().take_seat();
         let mut progress = Progress {
             now: self.clock.now(),
             ..Progress::default()
@@ -82,7 +88,13 @@ impl Worker {
             &account,
             not_started(self.iterations, account.begun),
         );
+        self.desk().enter(State::Ended, self.clock.now());
         account
+    }
+
+    #[inline]
+    fn desk(&self) -> &Desk {
+        self.board.desk(self.number)
     }
 
     fn carry_out(&self, progress: &mut Progress) -> Reason {
@@ -92,6 +104,8 @@ impl Worker {
             }
             progress.current.iteration = attempt.iteration;
             progress.current.attempt = attempt.number;
+            self.desk()
+                .work_at(attempt.iteration, attempt.number, progress.now);
             if self.attempt(attempt, progress) == Onward::Stop {
                 return Reason::Stopped;
             }
@@ -122,7 +136,13 @@ impl Worker {
         } = progress;
         let delay = match attempt.outcome {
             Outcome::Success { delay } => {
-                let recorded = self.processor.record();
+                let recorded = if self.recorder.samples_hold() {
+                    let (recorded, hold) = self.processor.record_timed(self.desk());
+                    self.recorder.held(hold);
+                    recorded
+                } else {
+                    self.processor.record(self.desk())
+                };
                 account.completed += 1;
                 account.retries += u64::from(attempt.number > 1);
                 *now = self.recorder.succeeded(*current, recorded);
@@ -142,9 +162,14 @@ impl Worker {
                 delay
             }
             Outcome::Panic(Place::BeforeLock) => panic_any(SimulatedPanic(Place::BeforeLock)),
-            Outcome::Panic(Place::UnderLock) => self.processor.panic_under_lock(),
+            Outcome::Panic(Place::UnderLock) => self.processor.panic_under_lock(self.desk()),
         };
         if delay > Micros::ZERO {
+            let asleep = match attempt.outcome {
+                Outcome::Success { .. } => State::Sleeping,
+                _ => State::BackingOff,
+            };
+            self.desk().enter(asleep, *now);
             self.stop.sleep(delay.into());
             *now = self.clock.now();
         }

@@ -202,6 +202,31 @@ events! {
 
     /// The log was renamed or deleted, and was opened anew under its name.
     WARN LogReopened "Log reopened" {}
+
+    /// A thread dump was printed: how many workers were in which state, and how many cycles of them wait for each other.
+    INFO ThreadDump "Thread dump" {
+        cause: String,
+        starting: u64,
+        working: u64,
+        waiting: u64,
+        sleeping: u64,
+        backing_off: u64,
+        ended: u64,
+        deadlocks: u64,
+    }
+
+    /// No worker made progress for `idle_us` though none sleeps; the run is stopped. `cycle` says who waits for whom.
+    ERROR Stalled "Run stalled" { idle_us: Micros, deadlocks: u64, cycle: String }
+
+    /// What the process uses at this moment, and how far its work has come.
+    INFO Sample "Sample" {
+        resident_bytes: Known,
+        cpu_us: Known,
+        threads: Known,
+        open_files: Known,
+        counter: u64,
+        data_length: u64,
+    }
 }
 
 impl Event {
@@ -275,6 +300,36 @@ impl Event {
             },
             data_limit,
         })
+    }
+}
+
+/// A number that the system may not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known(pub Option<u64>);
+
+impl Known {
+    const NOT: &str = "unknown";
+}
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(number) => number.fmt(f),
+            None => f.write_str(Self::NOT),
+        }
+    }
+}
+
+impl FromStr for Known {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            Self::NOT => Ok(Self(None)),
+            _ => whole_number(text)
+                .map(|number| Self(Some(number)))
+                .ok_or(()),
+        }
     }
 }
 
@@ -418,6 +473,16 @@ impl Field for Limit {
     }
 }
 
+impl Field for Known {
+    fn value(&self) -> impl tracing::Value {
+        let value: Box<dyn tracing::Value> = match self.0 {
+            Some(number) => Box::new(number),
+            None => Box::new(Self::NOT),
+        };
+        value
+    }
+}
+
 /// How a field's value is written without going through `tracing`: the audit writes the line that
 /// should have been there, to hold a damaged one against it.
 trait Put {
@@ -482,6 +547,15 @@ impl Put for Reason {
     }
 }
 
+impl Put for Known {
+    fn put(&self, encoder: &mut Encoder, name: &str) {
+        match self.0 {
+            Some(number) => encoder.number(name, number),
+            None => encoder.string(name, Self::NOT),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -517,6 +591,15 @@ mod tests {
             ),
             ("Log gap", "lost ranges"),
             ("Log reopened", ""),
+            (
+                "Thread dump",
+                "cause starting working waiting sleeping backing_off ended deadlocks",
+            ),
+            ("Run stalled", "idle_us deadlocks cycle"),
+            (
+                "Sample",
+                "resident_bytes cpu_us threads open_files counter data_length",
+            ),
         ] {
             let names = Event::field_names(message).unwrap_or_else(|| panic!("{message}"));
             assert_eq!(names.join(" "), fields, "{message}");

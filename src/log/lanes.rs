@@ -192,6 +192,11 @@ impl Lanes {
         self.rung.notify_all();
     }
 
+    /// Whether the writer was told that no author is left.
+    pub fn is_closing(&self) -> bool {
+        self.bell().closing
+    }
+
     /// Waits for a call, for at most `patience`. With `line_known`, the writer knows already that a line waits.
     pub fn wait(&self, line_known: bool, patience: Duration) -> Call {
         let mut bell = self.bell();

@@ -8,7 +8,10 @@
 //! This file must not know what a line says, nor what can go wrong with a sink.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool, atomic::Ordering},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -37,6 +40,8 @@ const TRAY_BYTES_MIN: usize = 8 << 10;
 const TRAY_BYTES_MAX: usize = 256 << 10;
 /// A console with a longer backlog holds the authors up. What their trays hold by then is added to it.
 const BACKLOG_BYTES_MAX: usize = 256 << 10;
+/// How often, a millisecond apart, a text for people is offered to the console once the writer is gone.
+const SAY_ATTEMPTS: u32 = 500;
 /// How often an idle writer looks around.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -186,6 +191,33 @@ impl Pipeline {
             last_stamp: Stamp::default(),
             patient: true,
         }
+    }
+
+    /// Writes a text for people to the console, whole, between two lines of the log and whatever its level.
+    pub fn say(&self, text: &str) {
+        self.sinks().console.write(text.as_bytes(), 0);
+        if !self.lanes.is_closing() {
+            // What the reader has not taken yet is the writer's business.
+            return self.lanes.hurry();
+        }
+        for _ in 0..SAY_ATTEMPTS {
+            thread::sleep(Duration::from_millis(1));
+            let mut sinks = self.sinks();
+            sinks.console.push();
+            if sinks.console.backlog() == 0 {
+                return;
+            }
+        }
+    }
+
+    /// What became of the lines of file and console so far; none while they are being written.
+    pub fn reports_if_free(&self) -> Option<(SinkReport, SinkReport)> {
+        let sinks = match self.sinks.try_lock() {
+            Ok(sinks) => sinks,
+            Err(TryLockError::Poisoned(poison)) => poison.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some((sinks.file.report(), sinks.console.report()))
     }
 
     /// A block of lines is written in steps that leave it whole, so poison has no meaning here.

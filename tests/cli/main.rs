@@ -16,5 +16,9 @@ mod plan;
 mod readme;
 /// Runs, their figures and their exit codes.
 mod run;
+/// Samples of what the process uses.
+mod samples;
 /// SIGINT, SIGTERM, SIGHUP.
 mod signals;
+/// SIGQUIT, and runs that are stuck.
+mod thread_dump;

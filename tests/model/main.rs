@@ -25,6 +25,8 @@ mod unexpected;
 #[path = "../../src/workload.rs"]
 mod workload;
 
+mod board;
+
 /// The scheduler's locks, under the names of the real ones.
 mod sync {
     pub use shuttle::{
@@ -34,7 +36,7 @@ mod sync {
         },
         thread,
     };
-    pub use std::sync::{PoisonError, TryLockError};
+    pub use std::sync::PoisonError;
 
     /// Schedules that a test is run under.
     const SCHEDULES: usize = 3000;

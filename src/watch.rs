@@ -1,0 +1,273 @@
+//! Those who watch a run while it lasts: one takes samples of what it uses, one sees that it does not get stuck.
+//!
+//! They log on `main`'s lane, which is why they have to ask at the [`Gate`]: from the moment on when `main` counts
+//! the lines of the run, nobody but `main` may add to them.
+
+use std::{
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        mpsc::{RecvTimeoutError, Sender, channel},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+
+use crate::{
+    board::{State, View},
+    dump::Dumper,
+    log::event::{Event, Known},
+    recorder::{Tally, Totals},
+    stop::{Cause, Stop},
+    usage::Usage,
+    workload::Micros,
+};
+
+/// The way into the log for all but `main` and the workers, until `main` closes it.
+#[derive(Debug, Default)]
+pub struct Gate {
+    closed: Mutex<bool>,
+}
+
+impl Gate {
+    /// Logs the event, unless the gate is closed.
+    pub fn emit(&self, event: &Event) {
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*closed {
+            event.emit();
+        }
+    }
+
+    /// Closes the gate. Whoever came before has gone through when this returns.
+    pub fn close(&self) {
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+}
+
+/// A thread that does something again and again, until this is dropped.
+#[derive(Debug)]
+pub struct Watcher {
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Why a watcher looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Again,
+    ForTheLastTime,
+}
+
+/// What follows a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    End,
+}
+
+impl Watcher {
+    fn start(
+        name: &str,
+        interval: Duration,
+        mut look: impl FnMut(Look) -> Next + Send + 'static,
+    ) -> anyhow::Result<Self> {
+        let (end, ended) = channel();
+        let thread = thread::Builder::new()
+            .name(name.into())
+            .spawn(move || {
+                let mut due = Instant::now();
+                loop {
+                    let left = due.saturating_duration_since(Instant::now());
+                    match ended.recv_timeout(left) {
+                        Err(RecvTimeoutError::Timeout) => {
+                            if look(Look::Again) == Next::End {
+                                return;
+                            }
+                            // A look that took longer than the interval is followed by the next one whole interval
+                            // later, not by a series that makes up for it.
+                            due = (due + interval).max(Instant::now());
+                        }
+                        _ => {
+                            look(Look::ForTheLastTime);
+                            return;
+                        }
+                    }
+                }
+            })
+            .with_context(|| {
+                format!(
+                    "cannot start the thread {name}; allow this user more processes (ulimit -u)"
+                )
+            })?;
+        Ok(Self {
+            end: Some(end),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Logs what the process uses: at once, every `interval`, and for the last time when the watcher is dropped.
+///
+/// # Errors
+/// The system refuses the thread.
+pub fn sample(
+    interval: Micros,
+    tallies: Arc<[Arc<Tally>]>,
+    gate: Arc<Gate>,
+) -> anyhow::Result<Watcher> {
+    Watcher::start("sampler", interval.into(), move |look| {
+        let usage = Usage::now();
+        let (counter, data_length) = Totals::latest(&tallies);
+        gate.emit(&Event::Sample {
+            resident_bytes: Known(usage.memory),
+            cpu_us: Known(
+                usage
+                    .cpu
+                    .and_then(|cpu| u64::try_from(cpu.as_micros()).ok()),
+            ),
+            threads: Known(usage.threads),
+            open_files: Known(usage.open_files),
+            counter,
+            data_length,
+        });
+        match look {
+            Look::Again => Next::GoOn,
+            Look::ForTheLastTime => Next::End,
+        }
+    })
+}
+
+/// A run that came to a standstill.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stall {
+    /// How long nothing had moved when it was noticed.
+    pub after: Duration,
+    /// Where workers wait for each other, in words.
+    pub deadlocks: Vec<String>,
+}
+
+/// Ends the run when no worker has made progress for `after` although none sleeps: dumps the threads, asks for a stop,
+/// logs it, leaves what it found in `found`, and calls `tell`.
+///
+/// # Errors
+/// The system refuses the thread.
+pub fn watch_for_stall(
+    after: Micros,
+    dumper: Dumper,
+    stop: Arc<Stop>,
+    found: Arc<OnceLock<Stall>>,
+    tell: impl Fn() + Send + 'static,
+) -> anyhow::Result<Watcher> {
+    let after = Duration::from(after);
+    let mut standstill = Standstill::default();
+    Watcher::start("watchdog", (after / 10).min(LOOK_MAX), move |look| {
+        let now = dumper.board.now();
+        let idle = Duration::from_nanos(standstill.lasts(dumper.board.read(), now.0));
+        if look == Look::ForTheLastTime {
+            return Next::End;
+        }
+        if idle < after {
+            return Next::GoOn;
+        }
+        let board = &dumper.board;
+        let deadlocks: Vec<String> = board
+            .deadlocks()
+            .iter()
+            .map(|cycle| board.describe(cycle))
+            .collect();
+        let text = dumper.text();
+        // First the stop: it ends the patience with a console that stalls, which may be what the workers wait for.
+        stop.request(Cause::Stall);
+        dumper.pipeline.say(&format!(
+            "hifi: no worker made progress for {idle:.1?}, and none sleeps\n{text}"
+        ));
+        dumper.gate.emit(&Event::Stalled {
+            idle_us: Micros(u64::try_from(idle.as_micros()).unwrap_or(u64::MAX)),
+            deadlocks: deadlocks.len() as u64,
+            cycle: deadlocks.first().map_or("none", String::as_str).to_owned(),
+        });
+        let _ = found.set(Stall {
+            after: idle,
+            deadlocks,
+        });
+        tell();
+        Next::End
+    })
+}
+
+/// The longest pause between two looks of the watchdog.
+const LOOK_MAX: Duration = Duration::from_millis(250);
+
+/// How long the board has looked the same.
+#[derive(Debug, Default)]
+struct Standstill {
+    since: u64,
+    views: Vec<View>,
+}
+
+impl Standstill {
+    /// Nanoseconds for which nothing has moved, given what is seen at the time `now`. A worker that sleeps will
+    /// move of its own, and where all have ended there is nothing that could.
+    fn lasts(&mut self, views: Vec<View>, now: u64) -> u64 {
+        let will_move = views
+            .iter()
+            .any(|view| matches!(view.state, State::Sleeping | State::BackingOff))
+            || views.iter().all(|view| view.state == State::Ended);
+        if will_move || views != self.views {
+            self.since = now;
+        }
+        self.views = views;
+        now.saturating_sub(self.since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        board::Board,
+        clock::{Clock, Stamp},
+    };
+
+    #[test]
+    fn a_standstill_is_when_nobody_moves_nor_will() {
+        let board = Board::new(2, Clock::start());
+        let mut standstill = Standstill::default();
+        let [one, two] = [board.desk(0), board.desk(1)];
+        one.work_at(1, 1, Stamp(1));
+        two.enter(State::Ended, Stamp(1));
+        assert_eq!(standstill.lasts(board.read(), 10), 0);
+        assert_eq!(standstill.lasts(board.read(), 15), 5);
+        one.work_at(1, 2, Stamp(15));
+        assert_eq!(
+            standstill.lasts(board.read(), 20),
+            0,
+            "an attempt is progress"
+        );
+        assert_eq!(standstill.lasts(board.read(), 29), 9);
+        one.enter(State::BackingOff, Stamp(29));
+        standstill.lasts(board.read(), 30);
+        assert_eq!(
+            standstill.lasts(board.read(), 90),
+            0,
+            "who sleeps will wake"
+        );
+        one.enter(State::Ended, Stamp(90));
+        standstill.lasts(board.read(), 91);
+        assert_eq!(
+            standstill.lasts(board.read(), 99),
+            0,
+            "who has ended need not move"
+        );
+    }
+}
