@@ -7,10 +7,10 @@
 //! Why the lines come out in time order:
 //! 1. Along a lane time stamps never fall: each is taken after the line before it was put into the tray.
 //! 2. A line that finds its tray empty puts the lane on the list. A sweep takes the list and, in the same step, the
-//!    time: its cut. Then it takes each tray in turn, leaves behind what is newer than the cut (and the lane
-//!    on the list), and marks the tray with the cut.
-//! 3. A line whose stamp is older than the cut of the last list that its lane was not on, or than the mark of its
-//!    tray, came too late for the sweep in which it belonged. It is refused: its author makes it anew.
+//!    time: its cut. Then it takes each tray in turn, but leaves behind what is newer than the cut, and the lane
+//!    on the list.
+//! 3. A line that finds its tray empty, with a stamp that is older than the last cut, came too late for the sweep in
+//!    which it belonged. It is refused: its author makes it anew.
 //!
 //! So all lines of a sweep are as old as its cut or older, all that come later are as old or newer, and within
 //! the sweep a merge sorts them. Stamp and line are made outside the locks, which are held to copy bytes only.
@@ -80,8 +80,6 @@ struct Tray {
     block: Block,
     /// The sequence number of the next line.
     next_seq: u64,
-    /// The cut of the last sweep that took this tray.
-    cut: Stamp,
     author_waits: bool,
 }
 
@@ -138,7 +136,7 @@ impl Lanes {
     pub fn put(&self, lane: usize, line: FinishedLine<'_>, patient: bool) -> Result<(), MakeAnew> {
         let Lane { tray, room } = &self.lanes[lane];
         let mut tray = tray.lock().unwrap_or_else(PoisonError::into_inner);
-        if tray.next_seq != line.seq || line.stamp < tray.cut {
+        if tray.next_seq != line.seq {
             return Err(MakeAnew { seq: tray.next_seq });
         }
         if patient && self.has_no_room(&tray) {
@@ -286,7 +284,6 @@ impl Lane {
     /// to be put on the list again.
     fn take(&self, cut: Stamp, taken: &mut Block, list_again: impl FnOnce()) {
         let mut tray = self.tray();
-        tray.cut = cut;
         mem::swap(&mut tray.block, taken);
         taken.move_newer(cut, &mut tray.block);
         if !tray.block.marks.is_empty() {
@@ -565,13 +562,15 @@ mod tests {
         }
     }
 
-    /// Runs authors and a writer to their end. The trays hold one line each, so that authors have to wait.
+    /// Runs authors and a writer to their end. A line has four bytes: a tray of as many makes its author wait, one
+    /// of many more never does.
     fn hand_over(
+        tray_bytes: usize,
         authors: usize,
         count: u64,
         hold_up: impl Fn(u64) -> bool + Send + Sync + Copy + 'static,
     ) {
-        let lanes = Arc::new(Lanes::new(authors, 4));
+        let lanes = Arc::new(Lanes::new(authors, tray_bytes));
         let ticks = Arc::new(Ticks::default());
         let written = Arc::new(Mutex::new(Vec::new()));
         let writer = thread::spawn({
@@ -598,13 +597,43 @@ mod tests {
 
     #[test]
     fn every_line_is_handed_over_once_and_in_time_order() {
-        explore(|| hand_over(2, 3, |_| false));
-        explore(|| hand_over(3, 2, |_| false));
+        explore(|| hand_over(4, 2, 3, |_| false));
+        explore(|| hand_over(64, 2, 3, |_| false));
+        explore(|| hand_over(12, 3, 2, |_| false));
     }
 
     #[test]
     fn authors_that_were_held_up_go_on() {
-        explore(|| hand_over(2, 3, |sweeps| sweeps % 2 == 1));
+        explore(|| hand_over(64, 2, 3, |sweeps| sweeps % 2 == 1));
+    }
+
+    /// Nobody but the waiting line itself calls the writer here.
+    #[test]
+    fn a_line_that_waits_is_told_of() {
+        explore(|| {
+            let lanes = Arc::new(Lanes::new(2, 64));
+            let ticks = Arc::new(Ticks::default());
+            let writer = thread::spawn({
+                let (lanes, ticks) = (Arc::clone(&lanes), Arc::clone(&ticks));
+                move || {
+                    let (mut sweep, mut lines) = (Sweep::default(), 0);
+                    while lines < 4 {
+                        assert_eq!(lanes.wait(false, Duration::MAX), Call::LineWaits);
+                        sweep.take(&lanes, || ticks.now());
+                        while let Some(run) = sweep.next_run() {
+                            lines += run.count();
+                        }
+                    }
+                }
+            });
+            let author = thread::spawn({
+                let (lanes, ticks) = (Arc::clone(&lanes), Arc::clone(&ticks));
+                move || log_lines(&lanes, &ticks, 1, 2)
+            });
+            log_lines(&lanes, &ticks, 0, 2);
+            author.join().unwrap();
+            writer.join().unwrap();
+        });
     }
 
     /// Threads that share an author's lane, as `main` and its helpers do, never share a number.
