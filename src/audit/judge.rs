@@ -92,7 +92,7 @@ impl<'a> Judge<'a> {
         self.attempts(&scanned.attempts[done..], block);
         self.line_base += u64::from(scanned.lines);
         self.blocks += 1;
-        !self.blocks.is_multiple_of(64) || self.memory_used() <= self.memory
+        !self.blocks.is_multiple_of(16) || self.memory_used() <= self.memory
     }
 
     /// About how many bytes the accounts take.
