@@ -1,5 +1,8 @@
 //! A concurrent workload whose truth is known.
 
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod audit;
 pub mod backoff;
 pub mod plan;

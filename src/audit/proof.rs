@@ -169,7 +169,7 @@ impl Planted {
                 let at = self.pick(2, dice)?;
                 self.items.swap(at, at + 1);
             }
-            3 | 4 | 5 => self.change(dice)?,
+            3..=5 => self.change(dice)?,
             6 => self.cut(dice)?,
             7 => {
                 let at = self.pick(2, dice)?;
@@ -336,7 +336,7 @@ fn field_at(bytes: &[u8], place: usize, json: bool) -> String {
                     .all(|b| matches!(b, b'a'..=b'z' | b'_'))
                     .then_some(name)
             });
-            names.last().unwrap().to_owned()
+            names.fold(None, |_, name| Some(name)).unwrap().to_owned()
         }
     }
 }
@@ -551,7 +551,8 @@ fn what_shippers_do_to_lines_is_clean() {
     for json in [false, true] {
         let entries = simulate::run(&workload, &course(1, json, None), &mut Dice(5));
         let quoted = |line: &str| serde_json::to_string(line).unwrap();
-        let wrappers: Vec<Box<dyn Fn(&str) -> String>> = vec![
+        type Wrap = Box<dyn Fn(&str) -> String>;
+        let wrappers: Vec<Wrap> = vec![
             Box::new(|line| format!("<134>Nov  3 17:42:00 host hifi[42]: {line}")),
             Box::new(|line| format!("2026-11-23T17:42:00.123456+01:00 host hifi: {line}")),
             Box::new(|line| format!("<134>1 2026-11-23T17:42:00.1Z host hifi 42 - - {line}")),

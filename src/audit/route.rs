@@ -269,7 +269,6 @@ impl Operation {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::{audit::simulate, plan::Plan, workload::Limit};

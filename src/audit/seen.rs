@@ -204,7 +204,6 @@ fn bit_ranges(words: &[u64; WORDS], mut each: impl FnMut(u64, u64)) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::collections::BTreeSet;
 

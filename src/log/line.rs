@@ -258,7 +258,8 @@ fn push_json_name(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(b"\":");
 }
 
-fn push_number(out: &mut Vec<u8>, mut value: u64) {
+/// Adds a whole number in decimal digits.
+pub(crate) fn push_number(out: &mut Vec<u8>, mut value: u64) {
     let mut digits = [0; 20];
     let mut start = digits.len();
     while value >= 100 {
