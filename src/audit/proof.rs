@@ -607,6 +607,41 @@ fn rotated_parts_are_clean_in_any_order() {
 }
 
 #[test]
+fn one_run_over_several_files_is_clean() {
+    let (_, entries) = finished(5, 100);
+    let files = [0, 1, 2].map(|n| {
+        let of = |e: &&Entry| e.author.worker().map_or(0, |w| 1 + w % 2) == n;
+        let part: Vec<Entry> = entries.iter().filter(of).cloned().collect();
+        Input::Bytes(format!("part-{n}"), simulate::log(&part))
+    });
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let inputs = order.map(|n| files[n].clone()).to_vec();
+        assert_clean(&audit(&AuditConfig::new(inputs)), "split by author");
+    }
+}
+
+#[test]
+fn a_lost_head_is_lost_to_the_line() {
+    let (workload, entries) = finished(3, 50);
+    for drop in 1..entries.len() {
+        let mut config = config(simulate::log(&entries[drop..]));
+        config.fallback = Some(workload.clone());
+        let verdict = audit(&config);
+        let expected = Counts {
+            lost: drop as u64,
+            ..Counts::default()
+        };
+        assert_eq!(
+            verdict.runs[0].counts,
+            expected,
+            "{drop}: {}",
+            report(&verdict)
+        );
+        assert_eq!(verdict.exit_code(), 1);
+    }
+}
+
+#[test]
 fn a_shuffled_log_holds_every_line() {
     for json in [false, true] {
         let workload = simulate::workload(7, 5, 400);
@@ -831,11 +866,13 @@ fn a_lost_update_shows_in_the_books() {
 #[test]
 fn split_state_shows_in_the_books() {
     let (_, entries) = finished(5, 100);
-    let log = with_bug(&entries, |event| match event {
-        Event::Succeeded {
+    let log = with_bug(&entries, |event| {
+        if let Event::Succeeded {
             counter, iteration, ..
-        } => *counter = *iteration,
-        _ => {}
+        } = event
+        {
+            *counter = *iteration;
+        }
     });
     let verdict = audit(&config(log));
     let counts = verdict.runs[0].counts;

@@ -70,7 +70,7 @@ pub fn verdict(
         };
         out.cannot_tell.push(why);
     }
-    out.status = overall(&out);
+    out.status = overall(&out, config.select);
     out
 }
 
@@ -93,9 +93,11 @@ fn selected(config: &AuditConfig, accounts: &[Account]) -> Option<usize> {
 }
 
 /// Findings are certain, and win; of runs, one that cannot be told makes the whole so.
-fn overall(verdict: &Verdict) -> Status {
+fn overall(verdict: &Verdict, select: Select) -> Status {
     let any = |status| verdict.runs.iter().any(|run| run.status == status);
-    if any(Status::Findings) || (verdict.stray_count > 0 && !verdict.runs.is_empty()) {
+    if any(Status::Findings)
+        || (verdict.stray_count > 0 && select == Select::All && !verdict.runs.is_empty())
+    {
         Status::Findings
     } else if any(Status::CannotTell) || !verdict.cannot_tell.is_empty() {
         Status::CannotTell
