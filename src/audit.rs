@@ -37,7 +37,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::AtomicU64,
+        atomic::{AtomicBool, AtomicU64},
         mpsc::{self, Receiver, Sender},
     },
     thread,
@@ -121,6 +121,7 @@ pub fn run(config: &AuditConfig, progress: &mut dyn FnMut(u64, Option<u64>)) -> 
     let shared = Shared {
         registry: Registry::new(config.memory / 2),
         patience: AtomicU64::new(PATIENCE),
+        worn_out: AtomicBool::new(false),
     };
     let mut judge = Judge::new(&shared, config.memory);
     let mut course = Course {

@@ -20,7 +20,8 @@ const STRAYS_MAX: usize = 1000;
 
 /// Takes in blocks, in order.
 pub struct Judge<'a> {
-    shared: &'a Shared,
+    /// What all blocks share.
+    pub shared: &'a Shared,
     memory: u64,
     /// The accounts, in the order of the registry.
     pub accounts: Vec<Account>,

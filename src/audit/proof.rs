@@ -1119,3 +1119,17 @@ proptest! {
         serde_json::to_string(&verdict).unwrap();
     }
 }
+
+/// A log whose every line was damaged is not looked at for hours.
+#[test]
+fn too_many_damaged_lines_are_said() {
+    let (_, entries) = finished(2, 20);
+    let mut log = simulate::log(&entries);
+    let cut = b"2026-11-23T17:42:00.000000Z ERROR main schema=1 sum=00000000\n";
+    for _ in 0..6000 {
+        log.extend_from_slice(cut);
+    }
+    let verdict = audit(&config(log));
+    assert_eq!(verdict.runs[0].counts.unexpected, 6000);
+    assert!(report(&verdict).contains("so many"), "{}", report(&verdict));
+}

@@ -7,7 +7,7 @@ use std::{
     io::BufRead,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -113,15 +113,20 @@ pub struct Shared {
     pub registry: Registry,
     /// How much trouble may still be taken over damaged lines.
     pub patience: AtomicU64,
+    /// Trouble was refused: there were more damaged lines than could be looked at closely.
+    pub worn_out: AtomicBool,
 }
 
 impl Shared {
     /// Takes trouble over a damaged line, if there is still some to be taken.
     pub fn bear(&self, trouble: u64) -> bool {
         let take = |left: u64| left.checked_sub(trouble);
-        self.patience
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-            .is_ok()
+        let order = Ordering::Relaxed;
+        let taken = self.patience.fetch_update(order, order, take).is_ok();
+        if !taken {
+            self.worn_out.store(true, order);
+        }
+        taken
     }
 }
 

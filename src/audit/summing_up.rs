@@ -2,6 +2,8 @@
 //!
 //! This file must not know how lines are read, nor how a verdict is shown.
 
+use std::sync::atomic::Ordering;
+
 use super::{
     AuditConfig, Select,
     account::{Account, Damage},
@@ -49,6 +51,10 @@ pub fn verdict(
             out.runs
                 .push(run_verdict(config, &namer, account, &mut budget));
         }
+    }
+    if judge.shared.worn_out.load(Ordering::Relaxed) {
+        let why = "what each damaged line was: there are so many that the later ones are only called unexpected";
+        out.cannot_tell.push(why.into());
     }
     if !whole {
         out.cannot_tell.push(format!(
