@@ -4,7 +4,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::rig::{Rig, Tmpfs, is_root};
+use crate::rig::{PIPE_BYTES, Rig, Tmpfs, is_root};
 
 /// A run of the shell, in which streams can be closed.
 fn shell(rig: &Rig, line: &str) -> Command {
@@ -147,7 +147,7 @@ fn a_reader_that_stalls_for_ever_costs_a_stop_half_a_second() {
         ));
         command.stderr(Stdio::from(writer)).stdout(Stdio::piped());
         let run = rig.start_command(command);
-        run.until("app.log", "Run started");
+        run.until_longer_than("app.log", PIPE_BYTES);
         run.signal("INT");
         let finished = run.finish().code(130);
         let summary = finished.json();

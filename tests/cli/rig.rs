@@ -19,6 +19,10 @@ use tempfile::TempDir;
 /// No command of a test takes this long, on any machine: one that does hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// A little less than a pipe holds on Linux (pipe(7)): lines that do not fit into its pages leave gaps. A log that is
+/// longer has filled the console's pipe, or is about to.
+pub const PIPE_BYTES: u64 = 60 << 10;
+
 /// A folder of its own, which is removed if the test succeeds.
 pub struct Rig {
     folder: TempDir,
@@ -186,6 +190,19 @@ impl Started<'_> {
             assert!(
                 started.elapsed() < PATIENCE,
                 "{}: {file} never held {text:?}",
+                self.words
+            );
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Waits until `file` in the folder is longer than this.
+    pub fn until_longer_than(&self, file: &str, bytes: u64) {
+        let started = Instant::now();
+        while fs::metadata(self.rig.path(file)).map_or(0, |found| found.len()) <= bytes {
+            assert!(
+                started.elapsed() < PATIENCE,
+                "{}: {file} stayed short",
                 self.words
             );
             thread::sleep(Duration::from_millis(1));

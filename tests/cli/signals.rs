@@ -1,6 +1,6 @@
 use std::{fs::File, process::Stdio};
 
-use crate::rig::Rig;
+use crate::rig::{PIPE_BYTES, Rig};
 
 #[test]
 fn the_first_signal_ends_the_run_in_words() {
@@ -50,7 +50,7 @@ fn the_second_signal_ends_at_once() {
     let (_reader, writer) = std::io::pipe().unwrap();
     command.stderr(Stdio::from(writer)).stdout(Stdio::null());
     let run = rig.start_command(command);
-    run.until("app.log", "Run started");
+    run.until_longer_than("app.log", PIPE_BYTES);
     run.signal("INT");
     run.signal("TERM");
     // The code tells which of them ended it.
