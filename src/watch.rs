@@ -15,13 +15,13 @@ use std::{
 use anyhow::Context;
 
 use crate::{
-    board::{State, View},
+    board::{Board, State, View},
     dump::Dumper,
     log::event::{Event, Known},
     recorder::{Tally, Totals},
     stop::{Cause, Stop},
     usage::Usage,
-    workload::Micros,
+    workload::{Micros, Workload},
 };
 
 /// The way into the log for all but `main` and the workers, until `main` closes it.
@@ -43,6 +43,21 @@ impl Gate {
     pub fn close(&self) {
         *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
     }
+}
+
+/// What a run shows to those who look on.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// The run's id.
+    pub run: u64,
+    /// What is to be done.
+    pub workload: Workload,
+    /// What each worker is doing.
+    pub board: Arc<Board>,
+    /// What each worker has done.
+    pub tallies: Arc<[Arc<Tally>]>,
+    /// The way to thread dumps, and to the log's own figures.
+    pub dumper: Dumper,
 }
 
 /// A thread that does something again and again, until this is dropped.

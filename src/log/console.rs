@@ -37,6 +37,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(1);
 pub struct Console {
     out: Out,
     coloured: bool,
+    /// A progress line may stand where the next text is to begin.
+    progress: bool,
     stop: Arc<Stop>,
     /// A stop came while the reader stalled: it gets no more.
     given_up: bool,
@@ -70,6 +72,7 @@ impl Console {
         Self {
             out: Out::open(),
             coloured: config.coloured,
+            progress: config.progress,
             stop,
             given_up: false,
             backlog: Backlog::default(),
@@ -164,7 +167,15 @@ impl Console {
 
     /// Tells a person something at once, whatever the console's level.
     pub fn notice(&mut self, text: &str) {
-        self.write(format!("hifi: {text}\n").as_bytes(), 0);
+        self.say(&format!("hifi: {text}\n"));
+    }
+
+    /// Writes whole lines for people that are none of the log's.
+    pub fn say(&mut self, text: &str) {
+        if self.progress {
+            self.write(CLEAR_LINE, 0);
+        }
+        self.write(text.as_bytes(), 0);
     }
 
     /// What became of the lines so far.
@@ -262,6 +273,7 @@ const OPEN_FLAGS: Option<i32> = if cfg!(all(
 const LEVEL_START: usize = super::line::STAMP_LEN;
 const LEVEL_END: usize = LEVEL_START + " ERROR ".len();
 
+const CLEAR_LINE: &[u8] = b"\r\x1b[2K";
 const DIM: &[u8] = b"\x1b[2m";
 const RESET: &[u8] = b"\x1b[0m";
 

@@ -287,7 +287,7 @@ impl Pipeline {
 
     /// Writes a text for people to the console, whole, between two lines of the log and whatever its level.
     pub fn say(&self, text: &str) {
-        self.sinks().console.write(text.as_bytes(), 0);
+        self.sinks().console.say(text);
         if !self.control().closing {
             // What the reader has not taken yet is the writer's business.
             return self.hurry();
