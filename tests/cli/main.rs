@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+#[cfg(feature = "monitoring")]
+mod http;
 mod rig;
 
 /// Bad values: refused before anything is created.
@@ -10,6 +12,9 @@ mod bad_values;
 mod faults;
 /// What the log holds, and what the console shows of it.
 mod log;
+/// Metrics, their server and file; completions.
+#[cfg(feature = "monitoring")]
+mod metrics;
 /// `hifi plan`.
 mod plan;
 /// Every command of the README.
@@ -22,3 +27,6 @@ mod samples;
 mod signals;
 /// SIGQUIT, and runs that are stuck.
 mod thread_dump;
+/// What a build without monitoring says of its options.
+#[cfg(not(feature = "monitoring"))]
+mod without_monitoring;
