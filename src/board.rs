@@ -379,11 +379,6 @@ impl<T> NamedLock<T> {
         }
     }
 
-    /// Whether a panic struck while the lock was held.
-    pub fn is_poisoned(&self) -> bool {
-        self.inner.0.is_poisoned()
-    }
-
     #[cold]
     fn wait(&self, desk: &Desk) -> (MutexGuard<'_, T>, Duration) {
         let before = desk.phase.load(Ordering::Relaxed);

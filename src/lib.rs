@@ -41,6 +41,7 @@ pub mod run;
 pub mod signals;
 pub mod stop;
 pub mod summary;
+pub mod sync;
 pub mod tally;
 pub mod unexpected;
 pub mod usage;

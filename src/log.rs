@@ -6,15 +6,17 @@
 //! ```
 //!
 //! [`event`] says what there is to say and [`mod@line`] how a line looks, written and read. [`layer`] takes
-//! events from `tracing` to the calling thread's lane in the [`pipeline`], whose writer merges the lanes by time stamp
-//! into the [`mod@file`] and onto the [`console`].
+//! events from `tracing` to the [`pipeline`], where each author's lines go over its own of the [`lanes`] to the writer,
+//! which merges them by time stamp for the [`sinks`]: the [`mod@file`] and the [`console`].
 
 pub mod console;
 pub mod event;
 pub mod file;
+pub mod lanes;
 pub mod layer;
 pub mod line;
 pub mod pipeline;
+pub mod sinks;
 
 pub use layer::{LogLayer, last_stamp, sign_on};
 pub use pipeline::{Log, LogReport};

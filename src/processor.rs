@@ -155,69 +155,93 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
-    use crate::clock::Clock;
+    use crate::{
+        clock::Clock,
+        sync::{Arc, explore, thread},
+    };
 
     #[test]
     fn counts_and_keeps_the_newest_items() {
-        let board = Board::new(1, Clock::start());
-        let shared = SharedProcessor::new(Limit::At(3), &board);
-        let counters: Vec<u64> = (0..5)
-            .map(|_| shared.record(board.desk(0)).counter)
-            .collect();
-        assert_eq!(counters, [1, 2, 3, 4, 5]);
-        assert_eq!(
-            shared.contents(),
-            Contents {
+        explore(|| {
+            let board = Board::new(1, Clock::start());
+            let shared = SharedProcessor::new(Limit::At(3), &board);
+            let record = |_| shared.record(board.desk(0)).counter;
+            let counters: Vec<u64> = (0..5).map(record).collect();
+            assert_eq!(counters, [1, 2, 3, 4, 5]);
+            let expected = Contents {
                 counter: 5,
                 data_len: 3,
                 dropped: 2,
-                data_in_order: true
-            }
-        );
-        assert_eq!(
-            shared
-                .processor
-                .lock_unseen()
-                .data
-                .iter()
-                .map(Item::to_string)
-                .collect::<Vec<_>>(),
-            ["Data-3", "Data-4", "Data-5"]
-        );
+                data_in_order: true,
+            };
+            assert_eq!(shared.contents(), expected);
+            let processor = shared.processor.lock_unseen();
+            let items: Vec<_> = processor.data.iter().map(Item::to_string).collect();
+            assert_eq!(items, ["Data-3", "Data-4", "Data-5"]);
+        });
     }
 
     #[test]
     fn a_limit_of_nothing_keeps_nothing() {
-        let board = Board::new(1, Clock::start());
-        let shared = SharedProcessor::new(Limit::At(0), &board);
-        shared.record(board.desk(0));
-        assert_eq!(
-            shared.contents(),
-            Contents {
+        explore(|| {
+            let board = Board::new(1, Clock::start());
+            let shared = SharedProcessor::new(Limit::At(0), &board);
+            shared.record(board.desk(0));
+            let expected = Contents {
                 counter: 1,
                 data_len: 0,
                 dropped: 1,
-                data_in_order: true
-            }
-        );
+                data_in_order: true,
+            };
+            assert_eq!(shared.contents(), expected);
+        });
+    }
+
+    #[test]
+    fn no_schedule_loses_an_update() {
+        explore(|| {
+            let board = Arc::new(Board::new(3, Clock::start()));
+            let shared = SharedProcessor::new(Limit::At(4), &board);
+            let workers: Vec<_> = (0..3)
+                .map(|worker| {
+                    let (shared, board) = (shared.clone(), Arc::clone(&board));
+                    let record = move || shared.record(board.desk(worker)).counter;
+                    thread::spawn(move || [record(), record()])
+                })
+                .collect();
+            let counters = workers.into_iter().map(|worker| worker.join().unwrap());
+            let mut counters: Vec<_> = counters
+                .inspect(|[a, b]| assert!(a < b))
+                .flatten()
+                .collect();
+            counters.sort_unstable();
+            assert_eq!(counters, [1, 2, 3, 4, 5, 6]);
+            let expected = Contents {
+                counter: 6,
+                data_len: 4,
+                dropped: 2,
+                data_in_order: true,
+            };
+            assert_eq!(shared.contents(), expected);
+        });
     }
 
     #[test]
     fn a_poisoned_lock_still_holds_a_true_processor() {
-        let board = Board::new(1, Clock::start());
-        let shared = SharedProcessor::new(Limit::Unlimited, &board);
-        shared.record(board.desk(0));
-        let struck = catch_unwind(AssertUnwindSafe(|| shared.panic_under_lock(board.desk(0))));
-        assert!(struck.is_err() && shared.processor.is_poisoned());
-        assert_eq!(shared.record(board.desk(0)).counter, 2);
-        assert_eq!(
-            shared.contents(),
-            Contents {
+        explore(|| {
+            let board = Board::new(1, Clock::start());
+            let shared = SharedProcessor::new(Limit::Unlimited, &board);
+            shared.record(board.desk(0));
+            let strike = AssertUnwindSafe(|| shared.panic_under_lock(board.desk(0)));
+            assert!(catch_unwind(strike).is_err());
+            assert_eq!(shared.record(board.desk(0)).counter, 2);
+            let expected = Contents {
                 counter: 2,
                 data_len: 2,
                 dropped: 0,
-                data_in_order: true
-            }
-        );
+                data_in_order: true,
+            };
+            assert_eq!(shared.contents(), expected);
+        });
     }
 }

@@ -119,6 +119,9 @@ pub struct Opening {
     pub at: Spot,
 }
 
+/// Why a damaged line is unexpected.
+pub const NO_LINE: &str = "no line of the program, or none any more";
+
 /// One run's account.
 #[derive(Debug)]
 pub struct Account {
@@ -199,8 +202,25 @@ impl Account {
             + 1024
     }
 
+    /// Thinks again about damaged lines of which it is not sure what they were: they cannot have been lines
+    /// that are there undamaged.
+    pub fn reconsider_damage(&mut self) {
+        let mut damage = std::mem::take(&mut self.damage);
+        damage.retain_mut(|damage| {
+            if damage.sure || !damage.slot.is_some_and(|slot| self.holds(slot)) {
+                return true;
+            }
+            damage.slot = None;
+            if damage.changes.is_some() {
+                self.stray(NO_LINE, damage.at, std::mem::take(&mut damage.text));
+            }
+            damage.changes.is_none()
+        });
+        self.damage = damage;
+    }
+
     /// Whether the line with this number was seen undamaged.
-    pub fn holds(&self, (author, seq): (Author, u64)) -> bool {
+    fn holds(&self, (author, seq): (Author, u64)) -> bool {
         match author {
             Author::Main => {
                 let line = self.main.lines.get(&seq);
@@ -208,9 +228,7 @@ impl Account {
             }
             Author::Worker(worker) => self.workers.get(worker as usize).is_some_and(|worker| {
                 worker.ends.iter().any(|end| end.seq == seq)
-                    || seq < worker.walk.seq
-                        && !worker.missing.contains(seq)
-                        && !worker.claimed.contains(seq)
+                    || seq < worker.walk.seq && !worker.missing.contains(seq)
             }),
         }
     }

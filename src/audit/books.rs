@@ -92,6 +92,7 @@ pub fn balance(account: &mut Account, killed: bool, budget: &mut Budget) -> Bala
             workload.clone()
         }
     };
+    account.reconsider_damage();
     if account.run.contradicted() {
         let why = "two \"Run started\" of this run tell different configurations";
         balance.cannot_tell.push(why.into());

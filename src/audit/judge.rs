@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::{
-    account::{Account, Damage},
+    account::{Account, Damage, NO_LINE},
     diagnose::{self, Diagnosis},
     registry::Run,
     route::Budget,
@@ -184,6 +184,8 @@ impl<'a> Judge<'a> {
                 changes,
             } => {
                 let slot = Some((record.author, record.seq));
+                self.last_run = Some(run);
+                self.last_slot = slot;
                 let account = &mut self.accounts[run as usize];
                 account.damaged(Damage {
                     slot,
@@ -222,7 +224,7 @@ impl<'a> Judge<'a> {
                     let why = if bytes.is_empty() {
                         "an empty line"
                     } else {
-                        "no line of the program, or none any more"
+                        NO_LINE
                     };
                     self.accounts[run as usize].stray(why, at, text);
                 }

@@ -6,7 +6,7 @@
 use crate::{
     log::{
         event::{Event, Next},
-        line::{Encoder, Line, STAMP_LEN, checksum, parse_stamp},
+        line::{Encoder, Line, STAMP_LEN, parse_stamp},
     },
     plan::{Outcome, Position},
 };
@@ -128,20 +128,28 @@ pub const JSON_START: &[u8] = b"{\"timestamp\":\"";
 
 /// Whether a line of either form begins here.
 pub fn starts_here(bytes: &[u8]) -> bool {
-    let stamp = bytes.strip_prefix(JSON_START).unwrap_or(bytes);
+    let (stamp, json) = match bytes.strip_prefix(JSON_START) {
+        Some(rest) => (rest, true),
+        None => (bytes, false),
+    };
     let Some((stamp, rest)) = stamp.split_at_checked(STAMP_LEN) else {
         return false;
     };
+    let level = rest.get(..LEVEL_WIDTH);
+    let goes_on = match json {
+        true => rest.starts_with(b"\""),
+        false => level.is_some_and(|level| LEVELS.contains(&level)),
+    };
+    goes_on && has_stamp_shape(stamp)
+}
+
+/// Whether `bytes`, as far as they go, are what a time stamp looks like.
+pub fn has_stamp_shape(bytes: &[u8]) -> bool {
     let shape = b"dddd-dd-ddTdd:dd:dd.ddddddZ";
-    let is_stamp = stamp.iter().zip(shape).all(|(byte, form)| match form {
+    bytes.iter().zip(shape).all(|(byte, form)| match form {
         b'd' => byte.is_ascii_digit(),
         form => byte == form,
-    });
-    is_stamp
-        && (rest.starts_with(b"\"")
-            || rest
-                .get(..LEVEL_WIDTH)
-                .is_some_and(|level| LEVELS.contains(&level)))
+    })
 }
 
 const LEVELS: [&[u8]; 5] = [b"  INFO ", b" ERROR ", b"  WARN ", b" DEBUG ", b" TRACE "];
@@ -155,7 +163,6 @@ pub fn starts(bytes: &[u8]) -> Vec<usize> {
             b'{' => starts_here(&bytes[at..]),
             _ => false,
         })
-        .filter(|&at| !bytes[..at].ends_with(JSON_START))
         .collect()
 }
 

@@ -7,7 +7,6 @@ use super::{
     account::{Account, Damage},
     books::{self, Balance, Loss},
     judge::Judge,
-    record::Author,
     route::Budget,
     spans::{Span, Spans, Spot},
     verdict::{Counts, Finding, Place, Range, RunVerdict, Status, Verdict},
@@ -245,28 +244,17 @@ fn spans(namer: &Namer<'_>, account: &Account, out: &mut RunVerdict) {
     }
 }
 
-/// Altered and truncated lines. A line of which it is not sure what it was cannot have been one that is there.
+/// Altered and truncated lines.
 fn damage(config: &AuditConfig, namer: &Namer<'_>, account: &Account, out: &mut RunVerdict) {
-    let present = |slot: &Option<(Author, u64)>| slot.is_some_and(|s| account.holds(s));
     for damage in &account.damage {
         let Damage {
             slot,
             changes,
-            sure,
+            sure: _,
             at,
             text,
         } = damage;
         let at = namer.place(*at);
-        if !sure && changes.is_some() && present(slot) {
-            out.counts.unexpected += 1;
-            out.findings.push(Finding::Unexpected {
-                why: "no line of the program, or none any more".into(),
-                count: 1,
-                at,
-                text: text.clone(),
-            });
-            continue;
-        }
         let author = slot.map(|(author, _)| author.thread());
         let seq = slot.map(|(_, seq)| seq);
         match (changes, author, seq) {

@@ -8,6 +8,8 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use super::record::{number, starts_here};
+
 /// Envelopes may lie in each other: a CRI prefix around a Docker object around a syslog line.
 const DEPTH_MAX: usize = 4;
 
@@ -31,7 +33,8 @@ pub fn unwrap(bytes: &[u8]) -> Cow<'_, [u8]> {
 
 /// One envelope taken off.
 fn step(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
-    if super::record::starts_here(bytes) && header(bytes).is_none() {
+    if starts_here(bytes) && !header(bytes).is_some_and(starts_here) {
+        // Our own line; what looks like a header in it is a damaged thread.
         return None;
     }
     if bytes.first() == Some(&b'{') {
@@ -86,7 +89,7 @@ fn syslog(mut text: Words<'_>) -> Option<&[u8]> {
     }
     let _host = text.word()?;
     let tag = text.word()?;
-    (tag.ends_with(b":") || super::record::starts_here(text.0)).then_some(text.0)
+    (tag.ends_with(b":") || starts_here(text.0)).then_some(text.0)
 }
 
 /// `TIMESTAMP HOST APP PROCID MSGID STRUCTURED-DATA LINE`, behind priority and version.
@@ -126,7 +129,7 @@ fn structured_data(bytes: &[u8]) -> Option<&[u8]> {
 /// `<134>`, and what stands behind it.
 fn priority(bytes: &[u8]) -> Option<&[u8]> {
     let rest = bytes.strip_prefix(b"<")?;
-    let (_, length) = super::record::number(rest)?;
+    let (_, length) = number(rest)?;
     (length <= 3).then_some(())?;
     rest[length..].strip_prefix(b">")
 }
@@ -137,7 +140,7 @@ fn month_stamp(text: &mut Words<'_>) -> Option<()> {
     let month = text.word()?;
     MONTHS.chunks(3).any(|m| m == month).then_some(())?;
     text.0 = text.0.strip_prefix(b" ").unwrap_or(text.0);
-    let (_, length) = super::record::number(text.word()?)?;
+    let (_, length) = number(text.word()?)?;
     (length <= 2).then_some(())?;
     let time = text.word()?;
     (time.len() == 8 && time[2] == b':' && time[5] == b':').then_some(())

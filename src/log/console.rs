@@ -173,9 +173,18 @@ impl Console {
     /// Writes whole lines for people that are none of the log's.
     pub fn say(&mut self, text: &str) {
         if self.progress {
-            self.write(CLEAR_LINE, 0);
+            self.write(CLEAR, 0);
         }
         self.write(text.as_bytes(), 0);
+    }
+
+    /// Shows a progress line in place of the one before; an empty one goes. A reader that stalls misses some. The cursor
+    /// stays at the line's beginning: a terminal that is made narrower breaks the line, and from there all of it is
+    /// overwritten.
+    pub fn show(&mut self, line: &str) {
+        if self.backlog() == 0 || line.is_empty() {
+            self.write(&[line.as_bytes(), CLEAR].concat(), 0);
+        }
     }
 
     /// What became of the lines so far.
@@ -273,7 +282,8 @@ const OPEN_FLAGS: Option<i32> = if cfg!(all(
 const LEVEL_START: usize = super::line::STAMP_LEN;
 const LEVEL_END: usize = LEVEL_START + " ERROR ".len();
 
-const CLEAR_LINE: &[u8] = b"\r\x1b[2K";
+/// Clears from the cursor to the end of the screen, and goes to the beginning of the line.
+const CLEAR: &[u8] = b"\x1b[J\r";
 const DIM: &[u8] = b"\x1b[2m";
 const RESET: &[u8] = b"\x1b[0m";
 

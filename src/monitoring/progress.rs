@@ -2,12 +2,12 @@
 
 use std::{
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
+use console::Term;
 
 use crate::{
     recorder::{Counts, Totals},
@@ -17,37 +17,30 @@ use crate::{
 
 /// How often the line is drawn.
 const INTERVAL: Duration = Duration::from_millis(100);
-/// How long the end waits for a terminal that takes nothing.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The line. To drop it is to remove it.
 #[derive(Debug)]
 pub struct Progress {
     end: Option<Sender<()>>,
-    /// Disconnected when the line is gone.
-    gone: Receiver<()>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Progress {
-    /// Draws the line until this is dropped.
+    /// Shows the line until this is dropped.
     ///
     /// # Errors
     /// The system refuses the thread.
     pub fn start(sources: Sources) -> anyhow::Result<Self> {
         let (end, ended) = channel();
-        let (going, gone) = channel();
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("progress".into())
-            .spawn(move || {
-                let _going: Sender<()> = going;
-                draw(&sources, &ended);
-            })
+            .spawn(move || show(&sources, &ended))
             .context(
                 "cannot start the progress line; allow this user more processes (ulimit -u)",
             )?;
         Ok(Self {
             end: Some(end),
-            gone,
+            thread: Some(thread),
         })
     }
 }
@@ -55,21 +48,24 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         drop(self.end.take());
-        let _ = self.gone.recv_timeout(PATIENCE);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 
-fn draw(sources: &Sources, ended: &Receiver<()>) {
-    let style =
-        ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = ProgressBar::no_length().with_style(style);
+fn show(sources: &Sources, ended: &Receiver<()>) {
+    let pipeline = &sources.dumper.pipeline;
+    let terminal = Term::stderr();
     let started = Instant::now();
     while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
         let counts = Totals::counts(&sources.tallies);
-        bar.set_message(line(&sources.workload, &counts, started.elapsed()));
-        bar.tick();
+        let line = line(&sources.workload, &counts, started.elapsed());
+        // The last column stays free: a line that fills it would leave the cursor in two minds.
+        let width = usize::from(terminal.size().1).saturating_sub(1);
+        pipeline.show(line.get(..width).unwrap_or(&line));
     }
-    bar.finish_and_clear();
+    pipeline.show("");
 }
 
 /// How far the run has come after `elapsed`, in one line.

@@ -1,0 +1,614 @@
+//! The handing over of lines, from many authors to one writer: lossless, bounded, in time order.
+//!
+//! Each author (a worker, or `main`) has a lane, where its finished lines wait in a tray. The writer empties
+//! all trays together, in a sweep, and merges what it took by time stamp. A full tray makes its author wait,
+//! and so does a reader of the console that is far behind: nothing is dropped here.
+//!
+//! Why the lines come out in time order:
+//! 1. Along a lane time stamps never fall: each is taken after the line before it was put into the tray.
+//! 2. A sweep takes the time first, its cut, and then each tray in turn. It leaves behind what is
+//!    newer than the cut, and marks the tray with the cut.
+//! 3. A line whose stamp is older than the mark of its tray came too late for the sweep in which it
+//!    belonged. It is refused: its author takes a new stamp and makes it again.
+//!
+//! So all lines of a sweep are as old as its cut or older, all that come later are as old or newer, and within
+//! the sweep a merge sorts them. Stamp and line are made outside the lock, which is held to copy bytes only.
+//!
+//! This file must not know clocks, threads, formats or sinks; the model tests explore it under every schedule
+//! that they find.
+
+use std::{cmp::Reverse, collections::BinaryHeap, mem, ops::Range, time::Duration};
+
+use crate::{
+    clock::Stamp,
+    sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, PoisonError},
+};
+
+/// The lanes of a run, and the bell by which authors call the writer.
+#[derive(Debug)]
+pub struct Lanes {
+    lanes: Vec<Lane>,
+    /// A tray with as many bytes is full.
+    tray_bytes: usize,
+    bell: Mutex<Bell>,
+    rung: Condvar,
+    /// A line was put in since the last sweep.
+    pending: AtomicBool,
+    /// A sweep is wanted at once.
+    urgent: AtomicBool,
+    /// The console is too far behind: no line is taken in until it has caught up.
+    held_up: AtomicBool,
+}
+
+/// What the writer is asked to do.
+#[derive(Debug, Default)]
+struct Bell {
+    closing: bool,
+    flushes_asked: u64,
+    flushes_done: u64,
+}
+
+/// Why the writer was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// A sweep is wanted at once.
+    Urgent,
+    /// A line waits. This is told once for each sweep.
+    LineWaits,
+    /// All lines that were logged so far must be written; [`Lanes::flushed`] is to be told this number then.
+    Flush(u64),
+    /// No author is left.
+    Close,
+    /// Nobody called for as long as was to be waited.
+    TimeUp,
+}
+
+/// One author's lane.
+#[derive(Debug, Default)]
+struct Lane {
+    tray: Mutex<Tray>,
+    /// There is room again for an author that waits.
+    room: Condvar,
+}
+
+/// Lines that wait for the writer.
+#[derive(Debug, Default)]
+struct Tray {
+    block: Block,
+    /// The sequence number of the next line.
+    next_seq: u64,
+    /// The cut of the last sweep.
+    cut: Stamp,
+    author_waits: bool,
+}
+
+/// A finished line, in the formats that the sinks need.
+#[derive(Clone, Copy, Debug)]
+pub struct FinishedLine<'a> {
+    /// When it was made.
+    pub stamp: Stamp,
+    /// Its number along the lane.
+    pub seq: u64,
+    /// The line as text.
+    pub text: &'a [u8],
+    /// The line as JSON; empty where no sink needs it.
+    pub json: &'a [u8],
+    /// Whether the console shows it.
+    pub to_console: bool,
+}
+
+/// Why a line was not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MakeAnew {
+    /// The number that it must have.
+    pub seq: u64,
+}
+
+impl Lanes {
+    /// `count` empty lanes, each with room for `tray_bytes` and a line.
+    pub fn new(count: usize, tray_bytes: usize) -> Self {
+        Self {
+            lanes: (0..count).map(|_| Lane::default()).collect(),
+            tray_bytes,
+            bell: Mutex::default(),
+            rung: Condvar::new(),
+            pending: AtomicBool::new(false),
+            urgent: AtomicBool::new(false),
+            held_up: AtomicBool::new(false),
+        }
+    }
+
+    /// How many lanes there are.
+    pub fn count(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// Lines that were taken in, of all lanes.
+    pub fn lines(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.tray().next_seq).sum()
+    }
+
+    /// Takes a line in, after waiting for room if `patient`.
+    ///
+    /// # Errors
+    /// Its number is taken, a sweep has passed its stamp, or it had to wait: it must be made anew.
+    #[inline]
+    pub fn put(&self, lane: usize, line: FinishedLine<'_>, patient: bool) -> Result<(), MakeAnew> {
+        let lane = &self.lanes[lane];
+        let mut tray = lane.tray();
+        if tray.next_seq != line.seq || line.stamp < tray.cut {
+            return Err(MakeAnew { seq: tray.next_seq });
+        }
+        if patient && self.has_no_room(&tray) {
+            self.hurry();
+            while self.has_no_room(&tray) {
+                tray.author_waits = true;
+                tray = lane.room.wait(tray).unwrap_or_else(PoisonError::into_inner);
+            }
+            return Err(MakeAnew { seq: tray.next_seq });
+        }
+        tray.block.push(&line);
+        tray.next_seq += 1;
+        let half_full = tray.block.bytes() >= self.tray_bytes / 2;
+        drop(tray);
+        if half_full {
+            self.hurry();
+        } else if !self.pending.load(Ordering::Relaxed)
+            && !self.pending.swap(true, Ordering::SeqCst)
+        {
+            self.ring();
+        }
+        Ok(())
+    }
+
+    /// Numbers a line that is written without a tray, by `write` while no other of its lane can be.
+    pub fn number(&self, lane: usize) -> u64 {
+        let mut tray = self.lanes[lane].tray();
+        tray.next_seq += 1;
+        tray.next_seq - 1
+    }
+
+    /// Asks for a sweep at once.
+    pub fn hurry(&self) {
+        if !self.urgent.swap(true, Ordering::SeqCst) {
+            self.ring();
+        }
+    }
+
+    /// Waits until all lines that were logged so far are written.
+    pub fn flush(&self) {
+        let mut bell = self.bell();
+        bell.flushes_asked += 1;
+        let asked = bell.flushes_asked;
+        self.rung.notify_all();
+        while bell.flushes_done < asked {
+            bell = self.rung.wait(bell).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Tells the writer that no author is left.
+    pub fn close(&self) {
+        self.bell().closing = true;
+        self.rung.notify_all();
+    }
+
+    /// Whether the writer was told that no author is left.
+    pub fn is_closing(&self) -> bool {
+        self.bell().closing
+    }
+
+    /// Waits for a call, for at most `patience`. With `line_known`, the writer knows already that a line waits.
+    pub fn wait(&self, line_known: bool, patience: Duration) -> Call {
+        let mut bell = self.bell();
+        let mut time_up = patience.is_zero();
+        loop {
+            if bell.closing {
+                return Call::Close;
+            }
+            if bell.flushes_asked > bell.flushes_done {
+                return Call::Flush(bell.flushes_asked);
+            }
+            if self.urgent.swap(false, Ordering::SeqCst) {
+                return Call::Urgent;
+            }
+            if !line_known && self.pending.load(Ordering::SeqCst) {
+                return Call::LineWaits;
+            }
+            if time_up {
+                return Call::TimeUp;
+            }
+            let (guard, waited) = self
+                .rung
+                .wait_timeout(bell, patience)
+                .unwrap_or_else(PoisonError::into_inner);
+            bell = guard;
+            time_up = waited.timed_out();
+        }
+    }
+
+    /// Tells those that wait for the flush number `asked` that it is done.
+    pub fn flushed(&self, asked: u64) {
+        self.bell().flushes_done = asked;
+        self.rung.notify_all();
+    }
+
+    /// Holds all authors up, or lets them go on.
+    pub fn hold_up(&self, held_up: bool) {
+        if self.held_up.swap(held_up, Ordering::SeqCst) && !held_up {
+            for lane in &self.lanes {
+                if mem::take(&mut lane.tray().author_waits) {
+                    lane.room.notify_all();
+                }
+            }
+        }
+    }
+
+    /// Whether an author has to wait before it puts a line into this tray of its.
+    fn has_no_room(&self, tray: &Tray) -> bool {
+        tray.block.bytes() >= self.tray_bytes || self.held_up.load(Ordering::SeqCst)
+    }
+
+    /// Calls the writer, which looks at its flags under the bell's lock before it waits: it cannot miss the call.
+    fn ring(&self) {
+        drop(self.bell());
+        self.rung.notify_all();
+    }
+
+    // What these locks guard is changed in steps that cannot fail halfway, so poison has no meaning here.
+
+    fn bell(&self) -> MutexGuard<'_, Bell> {
+        self.bell.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lane {
+    fn tray(&self) -> MutexGuard<'_, Tray> {
+        self.tray.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves the lines that are not newer than `cut` into `taken`, which is empty.
+    fn take(&self, cut: Stamp, taken: &mut Block) {
+        let mut tray = self.tray();
+        tray.cut = cut;
+        mem::swap(&mut tray.block, taken);
+        taken.move_newer(cut, &mut tray.block);
+        if mem::take(&mut tray.author_waits) {
+            self.room.notify_all();
+        }
+    }
+}
+
+/// One sweep after another: what was taken from the trays, to be read in time order.
+#[derive(Debug)]
+pub struct Sweep {
+    /// A block for each lane, empty between sweeps.
+    taken: Vec<Block>,
+    /// The lanes that have lines left, by the stamp of the next one.
+    heads: BinaryHeap<Reverse<(Stamp, usize)>>,
+    /// The next line of each lane.
+    next: Vec<usize>,
+}
+
+impl Sweep {
+    /// A sweep that has taken nothing yet, over `count` lanes.
+    pub fn new(count: usize) -> Self {
+        Self {
+            taken: (0..count).map(|_| Block::default()).collect(),
+            heads: BinaryHeap::with_capacity(count),
+            next: vec![0; count],
+        }
+    }
+
+    /// Takes all lines that are not newer than what `now` reads, in place of those of the sweep before.
+    pub fn take(&mut self, lanes: &Lanes, now: impl FnOnce() -> Stamp) {
+        lanes.pending.store(false, Ordering::SeqCst);
+        let cut = now();
+        for (i, (lane, block)) in lanes.lanes.iter().zip(&mut self.taken).enumerate() {
+            block.clear();
+            lane.take(cut, block);
+            self.next[i] = 0;
+            if let Some(first) = block.marks.first() {
+                self.heads.push(Reverse((first.stamp, i)));
+            }
+        }
+    }
+
+    /// The next lines in time order that stand together in one lane, with the lane's number.
+    pub fn next_run(&mut self) -> Option<(usize, Run<'_>)> {
+        let Reverse((_, lane)) = self.heads.pop()?;
+        let others = self.heads.peek().map(|Reverse((stamp, _))| *stamp);
+        let block = &self.taken[lane];
+        let start = self.next[lane];
+        let mut end = start + 1;
+        while block
+            .marks
+            .get(end)
+            .is_some_and(|mark| others.is_none_or(|other| mark.stamp <= other))
+        {
+            end += 1;
+        }
+        self.next[lane] = end;
+        if let Some(mark) = block.marks.get(end) {
+            self.heads.push(Reverse((mark.stamp, lane)));
+        }
+        Some((
+            lane,
+            Run {
+                block,
+                lines: start..end,
+            },
+        ))
+    }
+}
+
+/// Lines that stand one behind the other.
+#[derive(Clone, Debug)]
+pub struct Run<'a> {
+    block: &'a Block,
+    lines: Range<usize>,
+}
+
+impl<'a> Run<'a> {
+    /// How many lines there are.
+    pub fn count(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// All of them as text.
+    pub fn text(&self) -> &'a [u8] {
+        let ((start, _), (end, _)) = (
+            self.block.end_of(self.lines.start),
+            self.block.end_of(self.lines.end),
+        );
+        &self.block.text[start..end]
+    }
+
+    /// Each of them: its stamp, its text, its JSON, and whether the console shows it.
+    pub fn lines(&self) -> impl Iterator<Item = (Stamp, &'a [u8], &'a [u8], bool)> {
+        let block = self.block;
+        self.lines.clone().map(move |i| {
+            let (text, json) = block.line(i);
+            (block.marks[i].stamp, text, json, block.marks[i].to_console)
+        })
+    }
+}
+
+/// Finished lines, one behind the other.
+#[derive(Debug, Default)]
+struct Block {
+    text: Vec<u8>,
+    json: Vec<u8>,
+    marks: Vec<Mark>,
+}
+
+/// Where a line of a block ends.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    stamp: Stamp,
+    text_end: usize,
+    json_end: usize,
+    to_console: bool,
+}
+
+impl Block {
+    fn push(&mut self, line: &FinishedLine<'_>) {
+        self.text.extend_from_slice(line.text);
+        self.json.extend_from_slice(line.json);
+        self.marks.push(Mark {
+            stamp: line.stamp,
+            text_end: self.text.len(),
+            json_end: self.json.len(),
+            to_console: line.to_console,
+        });
+    }
+
+    fn bytes(&self) -> usize {
+        self.text.len() + self.json.len()
+    }
+
+    fn clear(&mut self) {
+        self.text.clear();
+        self.json.clear();
+        self.marks.clear();
+    }
+
+    /// Moves the lines that are newer than `cut`, few if any, to the end of `other`.
+    fn move_newer(&mut self, cut: Stamp, other: &mut Self) {
+        let newer = self
+            .marks
+            .iter()
+            .rev()
+            .take_while(|mark| mark.stamp > cut)
+            .count();
+        let kept = self.marks.len() - newer;
+        for i in kept..self.marks.len() {
+            let (text, json) = self.line(i);
+            let Mark {
+                stamp, to_console, ..
+            } = self.marks[i];
+            other.push(&FinishedLine {
+                stamp,
+                seq: 0,
+                text,
+                json,
+                to_console,
+            });
+        }
+        let (text_end, json_end) = self.end_of(kept);
+        self.text.truncate(text_end);
+        self.json.truncate(json_end);
+        self.marks.truncate(kept);
+    }
+
+    /// Where the first `count` lines end, as text and as JSON.
+    fn end_of(&self, count: usize) -> (usize, usize) {
+        count.checked_sub(1).map_or((0, 0), |last| {
+            (self.marks[last].text_end, self.marks[last].json_end)
+        })
+    }
+
+    /// Line number `i` as text and as JSON.
+    fn line(&self, i: usize) -> (&[u8], &[u8]) {
+        let (text_start, json_start) = self.end_of(i);
+        let mark = &self.marks[i];
+        (
+            &self.text[text_start..mark.text_end],
+            &self.json[json_start..mark.json_end],
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+    use crate::sync::{Arc, explore, thread};
+
+    /// A clock that any thread may read: it never falls, and sometimes stands still.
+    #[derive(Default)]
+    struct Ticks(AtomicU64);
+
+    impl Ticks {
+        fn now(&self) -> Stamp {
+            Stamp(self.0.fetch_add(1, Ordering::SeqCst) / 2)
+        }
+    }
+
+    /// What one author does: the loop of the log's author, without what a line costs to make.
+    fn log_lines(lanes: &Lanes, ticks: &Ticks, lane: usize, count: u64) {
+        let mut seq = 0;
+        for _ in 0..count {
+            loop {
+                let stamp = ticks.now();
+                let text = format!("{lane} {seq}\n");
+                let line = FinishedLine {
+                    stamp,
+                    seq,
+                    text: text.as_bytes(),
+                    json: &[],
+                    to_console: true,
+                };
+                match lanes.put(lane, line, true) {
+                    Ok(()) => break seq += 1,
+                    Err(MakeAnew { seq: other }) => seq = other,
+                }
+            }
+        }
+    }
+
+    /// The log's writer, with a list in place of the sinks. `hold_up` says when the console is far behind.
+    fn write_lines(
+        lanes: &Lanes,
+        ticks: &Ticks,
+        written: &Mutex<Vec<(Stamp, String)>>,
+        hold_up: impl Fn(u64) -> bool,
+    ) {
+        let mut sweep = Sweep::new(lanes.count());
+        let mut sweeps = 0;
+        loop {
+            let call = lanes.wait(false, Duration::MAX);
+            sweep.take(lanes, || ticks.now());
+            while let Some((_, run)) = sweep.next_run() {
+                let mut written = written.lock().unwrap();
+                for (stamp, text, _, _) in run.lines() {
+                    written.push((stamp, String::from_utf8(text.to_vec()).unwrap()));
+                }
+            }
+            sweeps += 1;
+            lanes.hold_up(hold_up(sweeps));
+            if hold_up(sweeps) {
+                // The console catches up.
+                lanes.hold_up(false);
+            }
+            match call {
+                Call::Flush(asked) => lanes.flushed(asked),
+                Call::Close => return,
+                Call::Urgent | Call::LineWaits | Call::TimeUp => {}
+            }
+        }
+    }
+
+    fn assert_whole_and_in_order(written: &[(Stamp, String)], authors: usize, count: u64) {
+        assert!(
+            written.is_sorted_by_key(|(stamp, _)| *stamp),
+            "time runs backwards: {written:?}"
+        );
+        for author in 0..authors {
+            let lines: Vec<_> = written
+                .iter()
+                .map(|(_, line)| line)
+                .filter(|line| line.starts_with(&format!("{author} ")))
+                .collect();
+            let expected: Vec<_> = (0..count).map(|seq| format!("{author} {seq}\n")).collect();
+            assert!(
+                lines.into_iter().eq(&expected),
+                "author {author}: {written:?}"
+            );
+        }
+    }
+
+    /// Runs authors and a writer to their end. The trays hold one line each, so that authors have to wait.
+    fn hand_over(
+        authors: usize,
+        count: u64,
+        hold_up: impl Fn(u64) -> bool + Send + Sync + Copy + 'static,
+    ) {
+        let lanes = Arc::new(Lanes::new(authors, 4));
+        let ticks = Arc::new(Ticks::default());
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let writer = thread::spawn({
+            let (lanes, ticks, written) =
+                (Arc::clone(&lanes), Arc::clone(&ticks), Arc::clone(&written));
+            move || write_lines(&lanes, &ticks, &written, hold_up)
+        });
+        let threads: Vec<_> = (0..authors)
+            .map(|lane| {
+                let (lanes, ticks) = (Arc::clone(&lanes), Arc::clone(&ticks));
+                thread::spawn(move || log_lines(&lanes, &ticks, lane, count))
+            })
+            .collect();
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
+        lanes.flush();
+        assert_whole_and_in_order(&written.lock().unwrap(), authors, count);
+        lanes.close();
+        writer.join().unwrap();
+        assert_whole_and_in_order(&written.lock().unwrap(), authors, count);
+        assert_eq!(lanes.lines(), authors as u64 * count);
+    }
+
+    #[test]
+    fn every_line_is_handed_over_once_and_in_time_order() {
+        explore(|| hand_over(2, 3, |_| false));
+        explore(|| hand_over(3, 2, |_| false));
+    }
+
+    #[test]
+    fn authors_that_were_held_up_go_on() {
+        explore(|| hand_over(2, 3, |sweeps| sweeps % 2 == 1));
+    }
+
+    /// Threads that share an author's lane, as `main` and its helpers do, never share a number.
+    #[test]
+    fn threads_that_share_a_lane_number_their_lines_apart() {
+        explore(|| {
+            let lanes = Arc::new(Lanes::new(1, 1 << 10));
+            let ticks = Arc::new(Ticks::default());
+            let threads: Vec<_> = (0..3)
+                .map(|_| {
+                    let (lanes, ticks) = (Arc::clone(&lanes), Arc::clone(&ticks));
+                    thread::spawn(move || log_lines(&lanes, &ticks, 0, 2))
+                })
+                .collect();
+            threads
+                .into_iter()
+                .for_each(|thread| thread.join().unwrap());
+            let written = Mutex::new(Vec::new());
+            lanes.close();
+            write_lines(&lanes, &ticks, &written, |_| false);
+            assert_whole_and_in_order(&written.lock().unwrap(), 1, 6);
+        });
+    }
+}

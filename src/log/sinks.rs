@@ -1,0 +1,94 @@
+//! Where lines end up: the file, and the console behind it.
+//!
+//! This file must not know where lines come from.
+
+use tracing::Level;
+
+use super::{console::Console, file::LogFile, lanes::Run};
+use crate::config::{LogConfig, LogFormat};
+
+/// A block this large is written before more is added to it.
+const BLOCK_BYTES: usize = 256 << 10;
+
+/// Both sinks, and the block of lines that is on its way there.
+#[derive(Debug)]
+pub struct Sinks {
+    /// The file.
+    pub file: LogFile,
+    /// The console.
+    pub console: Console,
+    file_is_json: bool,
+    /// The console takes every line as the file has it: one block serves both.
+    same_bytes: bool,
+    file_block: Vec<u8>,
+    console_block: Vec<u8>,
+    file_lines: u64,
+    console_lines: u64,
+}
+
+impl Sinks {
+    /// The sinks that `config` asks for, which are open.
+    pub fn new(config: &LogConfig, file: LogFile, console: Console) -> Self {
+        let file_is_json = config.format == LogFormat::Json;
+        // The program has no event below this level.
+        let shows_all = config
+            .console
+            .level
+            .is_some_and(|level| level >= Level::INFO);
+        Self {
+            same_bytes: !file_is_json && shows_all && !console.is_coloured(),
+            file,
+            console,
+            file_is_json,
+            file_block: Vec::new(),
+            console_block: Vec::new(),
+            file_lines: 0,
+            console_lines: 0,
+        }
+    }
+
+    /// Adds a run of lines, and writes if that makes the block large.
+    pub fn put_run(&mut self, run: &Run<'_>) {
+        if self.same_bytes {
+            self.file_block.extend_from_slice(run.text());
+            self.file_lines += run.count() as u64;
+        } else {
+            for (_, text, json, to_console) in run.lines() {
+                self.put(text, json, to_console);
+            }
+        }
+        if self.file_block.len().max(self.console_block.len()) >= BLOCK_BYTES {
+            self.write();
+        }
+    }
+
+    /// Adds one line.
+    pub fn put(&mut self, text: &[u8], json: &[u8], to_console: bool) {
+        self.file_block
+            .extend_from_slice(if self.file_is_json { json } else { text });
+        self.file_lines += 1;
+        if to_console && !self.same_bytes {
+            self.console.render(text, &mut self.console_block);
+            self.console_lines += 1;
+        }
+    }
+
+    /// Writes the block: first to the file, which the console must never harm.
+    pub fn write(&mut self) {
+        if self.file_lines == 0 {
+            return;
+        }
+        if let Some(trouble) = self.file.write(&self.file_block, self.file_lines) {
+            self.console.notice(&trouble);
+        }
+        if self.same_bytes {
+            self.console.write(&self.file_block, self.file_lines);
+        } else if self.console_lines > 0 {
+            self.console.write(&self.console_block, self.console_lines);
+        }
+        self.file_block.clear();
+        self.console_block.clear();
+        self.file_lines = 0;
+        self.console_lines = 0;
+    }
+}
