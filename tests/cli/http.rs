@@ -54,12 +54,6 @@ fn unchunk(mut body: &str) -> String {
     whole
 }
 
-/// The value of a series in Prometheus' text format.
-pub fn sample(text: &str, series: &str) -> Option<f64> {
-    text.lines()
-        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
-}
-
 /// The address on which a run says that it serves, once `notices` holds it.
 pub fn served_address(notices: &str) -> Option<SocketAddr> {
     notices

@@ -17,6 +17,9 @@ mod log;
 mod metrics;
 /// `hifi plan`.
 mod plan;
+/// The progress line of a quiet run.
+#[cfg(feature = "monitoring")]
+mod progress;
 /// Every command of the README.
 mod readme;
 /// Runs, their figures and their exit codes.

@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    http::{exchange, get, sample, served_address},
+    http::{exchange, get, served_address},
     rig::{Rig, Started},
 };
 
@@ -23,6 +23,12 @@ fn served<'a>(rig: &'a Rig, args: &str) -> (Started<'a>, SocketAddr) {
     run.until("console", "/metrics\n");
     let addr = served_address(&rig.read("console")).expect("an address");
     (run, addr)
+}
+
+/// The value of a series in Prometheus' text format.
+fn sample(text: &str, series: &str) -> Option<f64> {
+    text.lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
 }
 
 fn metrics(addr: SocketAddr) -> String {
