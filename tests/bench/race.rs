@@ -3,7 +3,6 @@
 //! Each round runs both, one after the other; a ratio is taken round by round, and its median is quoted.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
