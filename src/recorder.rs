@@ -113,9 +113,10 @@ impl Totals {
     /// Counter and length of the data as the last worker that has told of them saw them.
     pub fn latest(tallies: &[Arc<Tally>]) -> (u64, u64) {
         let latest = |tally: &Arc<Tally>| {
-            // The length first: with an operation in between, it is too small by one, and never larger than the counter.
-            let data_len = tally.data_len.get();
-            (tally.counter.get(), data_len)
+            // The counter first, which is set last: with an operation in between, the length is too large by one, which
+            // the counter bounds. What was dropped, the difference of both, then never seems to fall.
+            let counter = tally.counter.get();
+            (counter, tally.data_len.get().min(counter))
         };
         tallies.iter().map(latest).max().unwrap_or_default()
     }

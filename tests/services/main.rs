@@ -2,6 +2,8 @@
 //!
 //! A test whose service is missing fails, and says so.
 
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
 #[path = "../cli/http.rs"]
 mod http;
 #[path = "../cli/rig.rs"]
