@@ -1,18 +1,19 @@
 //! The handing over of lines, from many authors to one writer: lossless, bounded, in time order.
 //!
 //! Each author (a worker, or `main`) has a lane, where its finished lines wait in a tray. The writer empties
-//! all trays together, in a sweep, and merges what it took by time stamp. A full tray makes its author wait,
-//! and so does a reader of the console that is far behind: nothing is dropped here.
+//! the trays that hold something together, in a sweep, and merges what it took by time stamp. A full tray makes its
+//! author wait, and so does a reader of the console that is far behind: nothing is dropped here.
 //!
 //! Why the lines come out in time order:
 //! 1. Along a lane time stamps never fall: each is taken after the line before it was put into the tray.
-//! 2. A sweep takes the time first, its cut, and then each tray in turn. It leaves behind what is
-//!    newer than the cut, and marks the tray with the cut.
-//! 3. A line whose stamp is older than the mark of its tray came too late for the sweep in which it
-//!    belonged. It is refused: its author takes a new stamp and makes it again.
+//! 2. A line that finds its tray empty puts the lane on the list. A sweep takes the list and, in the same step, the
+//!    time: its cut. Then it takes each tray in turn, but leaves behind what is newer than the cut, and the lane
+//!    on the list.
+//! 3. A line that finds its tray empty, with a stamp that is older than the last cut, came too late for the sweep in
+//!    which it belonged. It is refused: its author makes it anew.
 //!
 //! So all lines of a sweep are as old as its cut or older, all that come later are as old or newer, and within
-//! the sweep a merge sorts them. Stamp and line are made outside the lock, which is held to copy bytes only.
+//! the sweep a merge sorts them. Stamp and line are made outside the locks, which are held to copy bytes only.
 //!
 //! This file must not know clocks, threads, formats or sinks; the model tests explore it under every schedule
 //! that they find.
@@ -32,8 +33,6 @@ pub struct Lanes {
     tray_bytes: usize,
     bell: Mutex<Bell>,
     rung: Condvar,
-    /// A line was put in since the last sweep.
-    pending: AtomicBool,
     /// A sweep is wanted at once.
     urgent: AtomicBool,
     /// The console is too far behind: no line is taken in until it has caught up.
@@ -44,6 +43,10 @@ pub struct Lanes {
 #[derive(Debug, Default)]
 struct Bell {
     closing: bool,
+    /// The lanes whose trays hold something.
+    waiting: Vec<usize>,
+    /// When the last sweep took that list.
+    cut: Stamp,
     flushes_asked: u64,
     flushes_done: u64,
 }
@@ -77,8 +80,6 @@ struct Tray {
     block: Block,
     /// The sequence number of the next line.
     next_seq: u64,
-    /// The cut of the last sweep.
-    cut: Stamp,
     author_waits: bool,
 }
 
@@ -112,7 +113,6 @@ impl Lanes {
             tray_bytes,
             bell: Mutex::default(),
             rung: Condvar::new(),
-            pending: AtomicBool::new(false),
             urgent: AtomicBool::new(false),
             held_up: AtomicBool::new(false),
         }
@@ -134,17 +134,20 @@ impl Lanes {
     /// Its number is taken, a sweep has passed its stamp, or it had to wait: it must be made anew.
     #[inline]
     pub fn put(&self, lane: usize, line: FinishedLine<'_>, patient: bool) -> Result<(), MakeAnew> {
-        let lane = &self.lanes[lane];
-        let mut tray = lane.tray();
-        if tray.next_seq != line.seq || line.stamp < tray.cut {
+        let Lane { tray, room } = &self.lanes[lane];
+        let mut tray = tray.lock().unwrap_or_else(PoisonError::into_inner);
+        if tray.next_seq != line.seq {
             return Err(MakeAnew { seq: tray.next_seq });
         }
         if patient && self.has_no_room(&tray) {
             self.hurry();
             while self.has_no_room(&tray) {
                 tray.author_waits = true;
-                tray = lane.room.wait(tray).unwrap_or_else(PoisonError::into_inner);
+                tray = room.wait(tray).unwrap_or_else(PoisonError::into_inner);
             }
+            return Err(MakeAnew { seq: tray.next_seq });
+        }
+        if tray.block.marks.is_empty() && !self.list(lane, line.stamp) {
             return Err(MakeAnew { seq: tray.next_seq });
         }
         tray.block.push(&line);
@@ -153,12 +156,23 @@ impl Lanes {
         drop(tray);
         if half_full {
             self.hurry();
-        } else if !self.pending.load(Ordering::Relaxed)
-            && !self.pending.swap(true, Ordering::SeqCst)
-        {
-            self.ring();
         }
         Ok(())
+    }
+
+    /// Puts a lane on the list for its first line, unless a sweep has passed the line's stamp.
+    fn list(&self, lane: usize, stamp: Stamp) -> bool {
+        let mut bell = self.bell();
+        if stamp < bell.cut {
+            return false;
+        }
+        bell.waiting.push(lane);
+        let first = bell.waiting.len() == 1;
+        drop(bell);
+        if first {
+            self.rung.notify_all();
+        }
+        true
     }
 
     /// Numbers a line that is written without a tray, by `write` while no other of its lane can be.
@@ -211,7 +225,7 @@ impl Lanes {
             if self.urgent.swap(false, Ordering::SeqCst) {
                 return Call::Urgent;
             }
-            if !line_known && self.pending.load(Ordering::SeqCst) {
+            if !line_known && !bell.waiting.is_empty() {
                 return Call::LineWaits;
             }
             if time_up {
@@ -266,12 +280,15 @@ impl Lane {
         self.tray.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves the lines that are not newer than `cut` into `taken`, which is empty.
-    fn take(&self, cut: Stamp, taken: &mut Block) {
+    /// Moves the lines that are not newer than `cut` into `taken`, which is empty. Where others are left, the lane is
+    /// to be put on the list again.
+    fn take(&self, cut: Stamp, taken: &mut Block, list_again: impl FnOnce()) {
         let mut tray = self.tray();
-        tray.cut = cut;
         mem::swap(&mut tray.block, taken);
         taken.move_newer(cut, &mut tray.block);
+        if !tray.block.marks.is_empty() {
+            list_again();
+        }
         if mem::take(&mut tray.author_waits) {
             self.room.notify_all();
         }
@@ -279,46 +296,46 @@ impl Lane {
 }
 
 /// One sweep after another: what was taken from the trays, to be read in time order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Sweep {
-    /// A block for each lane, empty between sweeps.
+    /// The lanes on the list.
+    lanes: Vec<usize>,
+    /// A block for each of them, and more from sweeps that had more.
     taken: Vec<Block>,
-    /// The lanes that have lines left, by the stamp of the next one.
+    /// Those that have lines left, by the stamp of the next one.
     heads: BinaryHeap<Reverse<(Stamp, usize)>>,
-    /// The next line of each lane.
+    /// The next line of each.
     next: Vec<usize>,
 }
 
 impl Sweep {
-    /// A sweep that has taken nothing yet, over `count` lanes.
-    pub fn new(count: usize) -> Self {
-        Self {
-            taken: (0..count).map(|_| Block::default()).collect(),
-            heads: BinaryHeap::with_capacity(count),
-            next: vec![0; count],
-        }
-    }
-
     /// Takes all lines that are not newer than what `now` reads, in place of those of the sweep before.
     pub fn take(&mut self, lanes: &Lanes, now: impl FnOnce() -> Stamp) {
-        lanes.pending.store(false, Ordering::SeqCst);
+        self.lanes.clear();
+        let mut bell = lanes.bell();
+        mem::swap(&mut self.lanes, &mut bell.waiting);
         let cut = now();
-        for (i, (lane, block)) in lanes.lanes.iter().zip(&mut self.taken).enumerate() {
+        bell.cut = cut;
+        drop(bell);
+        self.taken
+            .resize_with(self.taken.len().max(self.lanes.len()), Block::default);
+        self.next.clear();
+        self.next.resize(self.lanes.len(), 0);
+        for (i, (lane, block)) in self.lanes.iter().zip(&mut self.taken).enumerate() {
             block.clear();
-            lane.take(cut, block);
-            self.next[i] = 0;
+            lanes.lanes[*lane].take(cut, block, || lanes.bell().waiting.push(*lane));
             if let Some(first) = block.marks.first() {
                 self.heads.push(Reverse((first.stamp, i)));
             }
         }
     }
 
-    /// The next lines in time order that stand together in one lane, with the lane's number.
-    pub fn next_run(&mut self) -> Option<(usize, Run<'_>)> {
-        let Reverse((_, lane)) = self.heads.pop()?;
+    /// The next lines in time order that stand together in one lane.
+    pub fn next_run(&mut self) -> Option<Run<'_>> {
+        let Reverse((_, i)) = self.heads.pop()?;
         let others = self.heads.peek().map(|Reverse((stamp, _))| *stamp);
-        let block = &self.taken[lane];
-        let start = self.next[lane];
+        let block = &self.taken[i];
+        let start = self.next[i];
         let mut end = start + 1;
         while block
             .marks
@@ -327,17 +344,14 @@ impl Sweep {
         {
             end += 1;
         }
-        self.next[lane] = end;
+        self.next[i] = end;
         if let Some(mark) = block.marks.get(end) {
-            self.heads.push(Reverse((mark.stamp, lane)));
+            self.heads.push(Reverse((mark.stamp, i)));
         }
-        Some((
-            lane,
-            Run {
-                block,
-                lines: start..end,
-            },
-        ))
+        Some(Run {
+            block,
+            lines: start..end,
+        })
     }
 }
 
@@ -504,12 +518,12 @@ mod tests {
         written: &Mutex<Vec<(Stamp, String)>>,
         hold_up: impl Fn(u64) -> bool,
     ) {
-        let mut sweep = Sweep::new(lanes.count());
+        let mut sweep = Sweep::default();
         let mut sweeps = 0;
         loop {
             let call = lanes.wait(false, Duration::MAX);
             sweep.take(lanes, || ticks.now());
-            while let Some((_, run)) = sweep.next_run() {
+            while let Some(run) = sweep.next_run() {
                 let mut written = written.lock().unwrap();
                 for (stamp, text, _, _) in run.lines() {
                     written.push((stamp, String::from_utf8(text.to_vec()).unwrap()));
@@ -548,13 +562,15 @@ mod tests {
         }
     }
 
-    /// Runs authors and a writer to their end. The trays hold one line each, so that authors have to wait.
+    /// Runs authors and a writer to their end. A line has four bytes: a tray of as many makes its author wait, one
+    /// of many more never does.
     fn hand_over(
+        tray_bytes: usize,
         authors: usize,
         count: u64,
         hold_up: impl Fn(u64) -> bool + Send + Sync + Copy + 'static,
     ) {
-        let lanes = Arc::new(Lanes::new(authors, 4));
+        let lanes = Arc::new(Lanes::new(authors, tray_bytes));
         let ticks = Arc::new(Ticks::default());
         let written = Arc::new(Mutex::new(Vec::new()));
         let writer = thread::spawn({
@@ -581,13 +597,43 @@ mod tests {
 
     #[test]
     fn every_line_is_handed_over_once_and_in_time_order() {
-        explore(|| hand_over(2, 3, |_| false));
-        explore(|| hand_over(3, 2, |_| false));
+        explore(|| hand_over(4, 2, 3, |_| false));
+        explore(|| hand_over(64, 2, 3, |_| false));
+        explore(|| hand_over(12, 3, 2, |_| false));
     }
 
     #[test]
     fn authors_that_were_held_up_go_on() {
-        explore(|| hand_over(2, 3, |sweeps| sweeps % 2 == 1));
+        explore(|| hand_over(64, 2, 3, |sweeps| sweeps % 2 == 1));
+    }
+
+    /// Nobody but the waiting line itself calls the writer here.
+    #[test]
+    fn a_line_that_waits_is_told_of() {
+        explore(|| {
+            let lanes = Arc::new(Lanes::new(2, 64));
+            let ticks = Arc::new(Ticks::default());
+            let writer = thread::spawn({
+                let (lanes, ticks) = (Arc::clone(&lanes), Arc::clone(&ticks));
+                move || {
+                    let (mut sweep, mut lines) = (Sweep::default(), 0);
+                    while lines < 4 {
+                        assert_eq!(lanes.wait(false, Duration::MAX), Call::LineWaits);
+                        sweep.take(&lanes, || ticks.now());
+                        while let Some(run) = sweep.next_run() {
+                            lines += run.count();
+                        }
+                    }
+                }
+            });
+            let author = thread::spawn({
+                let (lanes, ticks) = (Arc::clone(&lanes), Arc::clone(&ticks));
+                move || log_lines(&lanes, &ticks, 1, 2)
+            });
+            log_lines(&lanes, &ticks, 0, 2);
+            author.join().unwrap();
+            writer.join().unwrap();
+        });
     }
 
     /// Threads that share an author's lane, as `main` and its helpers do, never share a number.

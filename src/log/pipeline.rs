@@ -35,8 +35,8 @@ use crate::{
 };
 
 /// Bytes of all trays together, which the authors share; a tray's bounds hold whatever their number.
-const TRAYS_BYTES: usize = 32 << 20;
-const TRAY_BYTES_MIN: usize = 8 << 10;
+const TRAYS_BYTES: usize = 16 << 20;
+const TRAY_BYTES_MIN: usize = 4 << 10;
 const TRAY_BYTES_MAX: usize = 256 << 10;
 /// A console with a longer backlog holds the authors up. What their trays hold by then is added to it.
 const BACKLOG_BYTES_MAX: usize = 256 << 10;
@@ -325,7 +325,7 @@ struct Writer {
 impl Writer {
     fn new(pipeline: Arc<Pipeline>) -> Self {
         Self {
-            sweep: Sweep::new(pipeline.lanes.count()),
+            sweep: Sweep::default(),
             pipeline,
             offer: None,
         }
@@ -366,7 +366,7 @@ impl Writer {
         let pipeline = &*self.pipeline;
         self.sweep.take(&pipeline.lanes, || pipeline.clock.now());
         let mut sinks = pipeline.sinks();
-        while let Some((_, run)) = self.sweep.next_run() {
+        while let Some(run) = self.sweep.next_run() {
             sinks.put_run(&run);
         }
         sinks.write();
