@@ -37,7 +37,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::AtomicU64,
+        atomic::{AtomicBool, AtomicU64},
         mpsc::{self, Receiver, Sender},
     },
     thread,
@@ -121,6 +121,7 @@ pub fn run(config: &AuditConfig, progress: &mut dyn FnMut(u64, Option<u64>)) -> 
     let shared = Shared {
         registry: Registry::new(config.memory / 2),
         patience: AtomicU64::new(PATIENCE),
+        worn_out: AtomicBool::new(false),
     };
     let mut judge = Judge::new(&shared, config.memory);
     let mut course = Course {
@@ -166,32 +167,37 @@ impl Course<'_, '_> {
         }
         let parcels = Mutex::new(parcels);
         let (done, scanned) = mpsc::channel();
-        let shared = self.shared;
+        let desk = Desk {
+            shared: self.shared,
+            inputs,
+            parcels,
+        };
         thread::scope(|scope| {
-            for _ in 0..threads {
-                let (parcels, done) = (&parcels, done.clone());
-                scope.spawn(move || scan_all(shared, inputs, parcels, &done));
+            // This thread is a reader as well, whenever there is nothing to be judged.
+            for _ in 1..threads {
+                let (desk, done) = (&desk, done.clone());
+                scope.spawn(move || desk.scan_all(&done));
             }
             drop(done);
-            self.judge_all(inputs, &scanned, free)
+            self.judge_all(&desk, &scanned, free)
         })
     }
 
     /// Judges the blocks in their order. When this returns, `free` is dropped and the readers end.
     fn judge_all(
         &mut self,
-        inputs: &Mutex<Inputs>,
+        desk: &Desk<'_>,
         scanned: &Receiver<Result<Parcel>>,
         free: Sender<Parcel>,
     ) -> Result<bool> {
+        let mut scanner = Scanner::new(self.shared);
         let mut waiting = BTreeMap::new();
         let mut next = 0;
-        while let Ok(parcel) = scanned.recv() {
-            let parcel = parcel?;
+        while let Some(parcel) = desk.next_parcel(scanned, &mut scanner)? {
             waiting.insert(parcel.0.number, parcel);
             while let Some(mut parcel) = waiting.remove(&next) {
                 if parcel.1.unresolved {
-                    self.resolve(&mut parcel, inputs, scanned, &mut waiting)?;
+                    self.resolve(&mut parcel, desk.inputs, scanned, &mut waiting)?;
                 }
                 if !self.judge.take(parcel.0.file, parcel.0.bytes(), &parcel.1) {
                     return Ok(false);
@@ -236,30 +242,61 @@ impl Course<'_, '_> {
     }
 }
 
-/// One reader: takes blocks and scans them, until there are none left.
-fn scan_all(
-    shared: &Shared,
-    inputs: &Mutex<Inputs>,
-    parcels: &Mutex<Receiver<Parcel>>,
-    done: &Sender<Result<Parcel>>,
-) {
-    let mut scanner = Scanner::new(shared);
-    loop {
-        let Ok((mut block, mut scanned)) = lock(parcels).recv() else {
-            return;
-        };
-        let more = lock(inputs).next(&mut block);
-        let parcel = match more {
-            Ok(false) => return,
-            Ok(true) => {
-                scanner.scan(block.bytes(), &mut scanned);
-                Ok((block, scanned))
+/// What the readers share.
+struct Desk<'a> {
+    shared: &'a Shared,
+    inputs: &'a Mutex<Inputs>,
+    /// Parcels that are free to be filled; there are only so many, so that memory stays bounded.
+    parcels: Mutex<Receiver<Parcel>>,
+}
+
+impl Desk<'_> {
+    /// One reader: fills parcels and scans them, until there is nothing left to read.
+    fn scan_all(&self, done: &Sender<Result<Parcel>>) {
+        let mut scanner = Scanner::new(self.shared);
+        loop {
+            let Ok(parcel) = lock(&self.parcels).recv() else {
+                return;
+            };
+            let Some(parcel) = self.fill(parcel, &mut scanner).transpose() else {
+                return;
+            };
+            if done.send(parcel).is_err() {
+                return;
             }
-            Err(error) => Err(error),
-        };
-        if done.send(parcel).is_err() {
-            return;
         }
+    }
+
+    /// Fills a parcel and scans it; none at the end of all inputs.
+    fn fill(
+        &self,
+        (mut block, mut scanned): Parcel,
+        scanner: &mut Scanner<'_>,
+    ) -> Result<Option<Parcel>> {
+        if !lock(self.inputs).next(&mut block)? {
+            return Ok(None);
+        }
+        scanner.scan(block.bytes(), &mut scanned);
+        Ok(Some((block, scanned)))
+    }
+
+    /// A parcel that a reader has scanned or, if there is none yet, one scanned here; none when all are done.
+    fn next_parcel(
+        &self,
+        scanned: &Receiver<Result<Parcel>>,
+        scanner: &mut Scanner<'_>,
+    ) -> Result<Option<Parcel>> {
+        if let Ok(parcel) = scanned.try_recv() {
+            return parcel.map(Some);
+        }
+        // A reader that waits for a free parcel holds the lock: then there is none for this thread either.
+        let free = self.parcels.try_lock().ok().and_then(|p| p.try_recv().ok());
+        if let Some(parcel) = free
+            && let Some(parcel) = self.fill(parcel, scanner)?
+        {
+            return Ok(Some(parcel));
+        }
+        scanned.recv().ok().transpose()
     }
 }
 

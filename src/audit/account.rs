@@ -187,7 +187,7 @@ impl Account {
             too_far: 0,
             first_stamp: None,
             last: None,
-            entries_max: (entries as usize).clamp(16, 1 << 16) & !1,
+            entries_max: (entries as usize).clamp(16, 1 << 18) & !1,
             run,
         }
     }

@@ -335,7 +335,9 @@ impl Books<'_> {
         let author = Author::Worker(number);
         let mut ends = self.account.workers[number as usize].ends.clone();
         let Some(end) = (!ends.is_empty()).then(|| ends.remove(0)) else {
-            if extent.ended && !extent.open {
+            let worker = &self.account.workers[number as usize];
+            let damaged = !extent.open && worker.claimed.contains(extent.attempts);
+            if damaged || extent.ended && !extent.open {
                 return;
             }
             let unfinished = !self.out.ended;

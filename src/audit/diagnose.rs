@@ -232,6 +232,8 @@ fn against_plan(
                     slot: Some((Author::Worker(*number), seq)),
                 });
             }
+            // What names it must be of one mind: two lines spliced together name two.
+            let agreed = agreed && hints.workers.len() == 1 && hints.run == Some(account.run.id);
             if agreed && unsure.is_none() && hints.ends_well(bytes) && line.resembles(bytes) {
                 unsure = Some(Diagnosis::Unsure {
                     run: account.run.index,

@@ -1,13 +1,13 @@
-//! The fast path: one line in exactly the form in which the program writes an attempt as text.
+//! The fast path: one line in exactly the form in which the program writes an attempt, text or JSON.
 //!
 //! It reads from left to right, compares what is fixed, and verifies the checksum. Whatever is not of
 //! that form, or does not verify, is left to the general path: this file finds no faults.
 
 use super::{
-    record::{SUM_LEN, hex8, number},
+    record::{hex8, number},
     registry::Run,
 };
-use crate::log::line::{STAMP_LEN, checksum, parse_stamp};
+use crate::log::line::{STAMP_LEN, checksum, parse_stamp, push_number};
 
 /// How an attempt ended, as its line tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,14 +44,14 @@ const SECOND_LEN: usize = 20;
 
 /// Reads stamps; most share their second with the one before.
 #[derive(Debug)]
-pub struct StampReader {
+struct StampReader {
     second: [u8; SECOND_LEN],
     micros: u64,
 }
 
 impl StampReader {
     /// A reader that has seen no stamp.
-    pub fn new() -> Self {
+    fn new() -> Self {
         Self {
             second: [0; SECOND_LEN],
             micros: 0,
@@ -95,65 +95,189 @@ impl Cursor<'_> {
 
     #[inline]
     fn number(&mut self) -> Option<u64> {
-        let (value, length) = number(self.bytes.get(self.at..)?)?;
+        let bytes = self.bytes.get(self.at..)?;
+        let (value, length) = number(bytes)?;
+        // The program writes no zero in front, and a JSON line's numbers are not checked as they stand.
+        if length > 1 && bytes[0] == b'0' {
+            return None;
+        }
         self.at += length;
         Some(value)
     }
 }
 
-/// Reads the line of `run` at the start of `bytes`, whose newline must be there as well.
-#[inline]
-pub fn read(bytes: &[u8], run: &Run, stamps: &mut StampReader) -> Option<Exact> {
-    let (stamp, _) = bytes.split_first_chunk::<STAMP_LEN>()?;
-    let mut cursor = Cursor {
-        bytes,
-        at: STAMP_LEN,
-    };
-    let success = cursor.skip(b"  INFO Worker-").is_some();
-    if !success {
-        cursor.skip(b" ERROR Worker-")?;
+/// The fixed parts of an attempt's line in one of the two forms.
+struct Form {
+    start: &'static [u8],
+    info: &'static [u8],
+    error: &'static [u8],
+    success: &'static [u8],
+    failure: &'static [u8],
+    worker: &'static [u8],
+    seq: &'static [u8],
+    iteration: &'static [u8],
+    attempt: &'static [u8],
+    counter: &'static [u8],
+    retry: &'static [u8],
+    abandon: &'static [u8],
+    sum: &'static [u8],
+    end: &'static [u8],
+}
+
+const TEXT: Form = Form {
+    start: b"",
+    info: b"  INFO Worker-",
+    error: b" ERROR Worker-",
+    success: b" Operation result: Operation completed successfully run=",
+    failure: b" I/O operation failed: Random I/O failure! run=",
+    worker: b" worker=",
+    seq: b" seq=",
+    iteration: b" iteration=",
+    attempt: b" attempt=",
+    counter: b" counter=",
+    retry: b" next=retry delay_us=",
+    abandon: b" next=abandon delay_us=",
+    sum: b" sum=",
+    end: b"",
+};
+
+const JSON: Form = Form {
+    start: b"{\"timestamp\":\"",
+    info: b"\",\"level\":\"INFO\",\"thread\":\"Worker-",
+    error: b"\",\"level\":\"ERROR\",\"thread\":\"Worker-",
+    success: b"\",\"message\":\"Operation result: Operation completed successfully\",\"run\":\"",
+    failure: b"\",\"message\":\"I/O operation failed: Random I/O failure!\",\"run\":\"",
+    worker: b"\",\"worker\":",
+    seq: b",\"seq\":",
+    iteration: b",\"iteration\":",
+    attempt: b",\"attempt\":",
+    counter: b",\"counter\":",
+    retry: b",\"next\":\"retry\",\"delay_us\":",
+    abandon: b",\"next\":\"abandon\",\"delay_us\":",
+    sum: b",\"sum\":\"",
+    end: b"\"}",
+};
+
+/// Reads lines of one run after the other.
+#[derive(Debug)]
+pub struct Reader {
+    stamps: StampReader,
+    /// The canonical text of a JSON line; text lines are their own.
+    canonical: Vec<u8>,
+}
+
+impl Reader {
+    /// A reader that has seen nothing.
+    pub fn new() -> Self {
+        Self {
+            stamps: StampReader::new(),
+            canonical: Vec::with_capacity(256),
+        }
     }
-    let name_at = cursor.at;
-    let worker = cursor.number()?;
-    let name = &bytes[name_at..cursor.at];
-    if success {
-        cursor.skip(b" Operation result: Operation completed successfully run=")?;
-    } else {
-        cursor.skip(b" I/O operation failed: Random I/O failure! run=")?;
+
+    /// Reads the line of `run` at the start of `bytes`, up to its newline or the end of `bytes`.
+    #[inline]
+    pub fn read(&mut self, bytes: &[u8], run: &Run) -> Option<Exact> {
+        if bytes.first() == Some(&b'{') {
+            self.read_form::<true>(bytes, run)
+        } else {
+            self.read_form::<false>(bytes, run)
+        }
     }
-    cursor.skip(&run.id_text)?;
-    cursor.skip(b" worker=")?;
-    cursor.skip(name)?;
-    cursor.skip(b" seq=")?;
-    let seq = cursor.number()?;
-    cursor.skip(b" iteration=")?;
-    let iteration = cursor.number()?;
-    cursor.skip(b" attempt=")?;
-    let attempt = cursor.number()?;
-    let ending = if success {
-        cursor.skip(b" counter=")?;
-        Ending::Success(cursor.number()?)
-    } else if cursor.skip(b" next=retry delay_us=").is_some() {
-        Ending::Retry(cursor.number()?)
-    } else {
-        cursor.skip(b" next=abandon delay_us=")?;
-        Ending::Abandon(cursor.number()?)
-    };
-    let canonical = &bytes[..cursor.at];
-    let tail: &[u8; SUM_LEN + 1] = bytes[cursor.at..].first_chunk()?;
-    if &tail[..5] != b" sum=" || tail[SUM_LEN] != b'\n' {
-        return None;
+
+    #[inline(always)]
+    fn read_form<const IS_JSON: bool>(&mut self, bytes: &[u8], run: &Run) -> Option<Exact> {
+        let form = const { if IS_JSON { &JSON } else { &TEXT } };
+        let mut cursor = Cursor { bytes, at: 0 };
+        cursor.skip(form.start)?;
+        let stamp: &[u8; STAMP_LEN] = bytes.get(cursor.at..)?.first_chunk()?;
+        cursor.at += STAMP_LEN;
+        let success = cursor.skip(form.info).is_some();
+        if !success {
+            cursor.skip(form.error)?;
+        }
+        let name_at = cursor.at;
+        let worker = cursor.number()?;
+        let name = &bytes[name_at..cursor.at];
+        cursor.skip(if success { form.success } else { form.failure })?;
+        cursor.skip(&run.id_text)?;
+        cursor.skip(form.worker)?;
+        cursor.skip(name)?;
+        cursor.skip(form.seq)?;
+        let seq = cursor.number()?;
+        cursor.skip(form.iteration)?;
+        let iteration = cursor.number()?;
+        cursor.skip(form.attempt)?;
+        let attempt = cursor.number()?;
+        let ending = if success {
+            cursor.skip(form.counter)?;
+            Ending::Success(cursor.number()?)
+        } else if cursor.skip(form.retry).is_some() {
+            Ending::Retry(cursor.number()?)
+        } else {
+            cursor.skip(form.abandon)?;
+            Ending::Abandon(cursor.number()?)
+        };
+        let canonical_end = cursor.at;
+        cursor.skip(form.sum)?;
+        let sum = hex8(bytes.get(cursor.at..)?)?;
+        cursor.at += 8;
+        cursor.skip(form.end)?;
+        match bytes.get(cursor.at) {
+            Some(b'\n') => cursor.at += 1,
+            Some(_) => return None,
+            None => {}
+        }
+        let line = Exact {
+            stamp: self.stamps.read(stamp)?,
+            worker: u32::try_from(worker).ok()?,
+            seq,
+            iteration,
+            attempt,
+            ending,
+            length: cursor.at,
+        };
+        let canonical = if IS_JSON {
+            self.canonical(&line, stamp, name, run)
+        } else {
+            &bytes[..canonical_end]
+        };
+        (checksum(canonical) == sum).then_some(line)
     }
-    if hex8(&tail[5..])? != checksum(canonical) {
-        return None;
+
+    /// The canonical text of a line that was read from JSON.
+    fn canonical(
+        &mut self,
+        line: &Exact,
+        stamp: &[u8; STAMP_LEN],
+        name: &[u8],
+        run: &Run,
+    ) -> &[u8] {
+        let success = matches!(line.ending, Ending::Success(_));
+        let (level, message) = if success {
+            (TEXT.info, TEXT.success)
+        } else {
+            (TEXT.error, TEXT.failure)
+        };
+        let (last_name, last) = match line.ending {
+            Ending::Success(counter) => (TEXT.counter, counter),
+            Ending::Retry(delay) => (TEXT.retry, delay),
+            Ending::Abandon(delay) => (TEXT.abandon, delay),
+        };
+        let out = &mut self.canonical;
+        out.clear();
+        for part in [stamp, level, name, message, &run.id_text, TEXT.worker, name] {
+            out.extend_from_slice(part);
+        }
+        for (name, value) in [
+            (TEXT.seq, line.seq),
+            (TEXT.iteration, line.iteration),
+            (TEXT.attempt, line.attempt),
+            (last_name, last),
+        ] {
+            out.extend_from_slice(name);
+            push_number(out, value);
+        }
+        out
     }
-    Some(Exact {
-        stamp: stamps.read(stamp)?,
-        worker: u32::try_from(worker).ok()?,
-        seq,
-        iteration,
-        attempt,
-        ending,
-        length: cursor.at + SUM_LEN + 1,
-    })
 }

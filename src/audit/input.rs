@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail};
 use super::{record, unwrap::unwrap};
 
 /// How much is read at once: more would fall out of the processor's cache.
-const BLOCK: usize = 256 * 1024;
+const BLOCK: usize = 512 * 1024;
 /// A line that has not ended by then is handed out in parts.
 const LINE_MAX: usize = 1024 * 1024;
 /// How much of a part is searched for its first time stamp.

@@ -20,7 +20,8 @@ const STRAYS_MAX: usize = 1000;
 
 /// Takes in blocks, in order.
 pub struct Judge<'a> {
-    shared: &'a Shared,
+    /// What all blocks share.
+    pub shared: &'a Shared,
     memory: u64,
     /// The accounts, in the order of the registry.
     pub accounts: Vec<Account>,
@@ -92,7 +93,7 @@ impl<'a> Judge<'a> {
         self.attempts(&scanned.attempts[done..], block);
         self.line_base += u64::from(scanned.lines);
         self.blocks += 1;
-        !self.blocks.is_multiple_of(64) || self.memory_used() <= self.memory
+        !self.blocks.is_multiple_of(16) || self.memory_used() <= self.memory
     }
 
     /// About how many bytes the accounts take.

@@ -169,7 +169,7 @@ impl Planted {
                 let at = self.pick(2, dice)?;
                 self.items.swap(at, at + 1);
             }
-            3 | 4 | 5 => self.change(dice)?,
+            3..=5 => self.change(dice)?,
             6 => self.cut(dice)?,
             7 => {
                 let at = self.pick(2, dice)?;
@@ -336,7 +336,7 @@ fn field_at(bytes: &[u8], place: usize, json: bool) -> String {
                     .all(|b| matches!(b, b'a'..=b'z' | b'_'))
                     .then_some(name)
             });
-            names.last().unwrap().to_owned()
+            names.fold(None, |_, name| Some(name)).unwrap().to_owned()
         }
     }
 }
@@ -536,4 +536,600 @@ fn plant_and_compare(seed: u64) -> u64 {
         "seed {seed}"
     );
     log.planted
+}
+
+/// One finished run of `workload`, and its lines.
+fn finished(threads: u32, iterations: u64) -> (Workload, Vec<Entry>) {
+    let workload = simulate::workload(7, threads, iterations);
+    let entries = simulate::run(&workload, &course(1, false, None), &mut Dice(5));
+    (workload, entries)
+}
+
+#[test]
+fn what_shippers_do_to_lines_is_clean() {
+    let workload = simulate::workload(7, 4, 50);
+    for json in [false, true] {
+        let entries = simulate::run(&workload, &course(1, json, None), &mut Dice(5));
+        let quoted = |line: &str| serde_json::to_string(line).unwrap();
+        type Wrap = Box<dyn Fn(&str) -> String>;
+        let wrappers: Vec<Wrap> = vec![
+            Box::new(|line| format!("<134>Nov  3 17:42:00 host hifi[42]: {line}")),
+            Box::new(|line| format!("2026-11-23T17:42:00.123456+01:00 host hifi: {line}")),
+            Box::new(|line| format!("<134>1 2026-11-23T17:42:00.1Z host hifi 42 - - {line}")),
+            Box::new(|line| format!("2026-11-23T17:42:00.123456789Z stdout F {line}")),
+            Box::new(|line| format!("{line}\r")),
+            Box::new(move |line| {
+                let line = quoted(&format!("{line}\n"));
+                format!("{{\"log\":{line},\"stream\":\"stdout\"}}")
+            }),
+            Box::new(move |line| format!("{{\"@t\":1,\"message\":{}}}", quoted(line))),
+        ];
+        for wrap in wrappers {
+            let mut log = String::new();
+            for entry in &entries {
+                log += &wrap(std::str::from_utf8(&entry.bytes).unwrap());
+                log.push('\n');
+            }
+            assert_clean(&audit(&config(log.clone().into_bytes())), &log[..300]);
+        }
+    }
+}
+
+#[test]
+fn json_keys_in_any_order_with_foreign_ones_are_clean() {
+    let workload = simulate::workload(7, 4, 50);
+    let entries = simulate::run(&workload, &course(1, true, None), &mut Dice(5));
+    let mut log = String::new();
+    for entry in &entries {
+        let line: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&entry.bytes).unwrap();
+        let mut turned: serde_json::Map<_, _> = line.into_iter().rev().collect();
+        turned.insert("hostname".into(), "web-1".into());
+        log += &serde_json::to_string(&turned).unwrap();
+        log.push('\n');
+    }
+    assert_clean(&audit(&config(log.into_bytes())), "turned");
+}
+
+#[test]
+fn rotated_parts_are_clean_in_any_order() {
+    let (_, entries) = finished(5, 100);
+    let third = entries.len() / 3;
+    let parts = [
+        &entries[..third],
+        &entries[third..2 * third],
+        &entries[2 * third..],
+    ];
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]] {
+        let inputs = order.map(|i| Input::Bytes(format!("app.log.{i}"), simulate::log(parts[i])));
+        assert_clean(&audit(&AuditConfig::new(inputs.to_vec())), "parts");
+    }
+}
+
+#[test]
+fn one_run_over_several_files_is_clean() {
+    let (_, entries) = finished(5, 100);
+    let files = [0, 1, 2].map(|n| {
+        let of = |e: &&Entry| e.author.worker().map_or(0, |w| 1 + w % 2) == n;
+        let part: Vec<Entry> = entries.iter().filter(of).cloned().collect();
+        Input::Bytes(format!("part-{n}"), simulate::log(&part))
+    });
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let inputs = order.map(|n| files[n].clone()).to_vec();
+        assert_clean(&audit(&AuditConfig::new(inputs)), "split by author");
+    }
+}
+
+#[test]
+fn a_lost_head_is_lost_to_the_line() {
+    let (workload, entries) = finished(3, 50);
+    for drop in 1..entries.len() {
+        let mut config = config(simulate::log(&entries[drop..]));
+        config.fallback = Some(workload.clone());
+        let verdict = audit(&config);
+        let expected = Counts {
+            lost: drop as u64,
+            ..Counts::default()
+        };
+        assert_eq!(
+            verdict.runs[0].counts,
+            expected,
+            "{drop}: {}",
+            report(&verdict)
+        );
+        assert_eq!(verdict.exit_code(), 1);
+    }
+}
+
+#[test]
+fn a_shuffled_log_holds_every_line() {
+    for json in [false, true] {
+        let workload = simulate::workload(7, 5, 400);
+        let mut dice = Dice(5);
+        let mut entries = simulate::run(&workload, &course(1, json, None), &mut dice);
+        for i in (1..entries.len()).rev() {
+            entries.swap(i, dice.roll(i as u64 + 1) as usize);
+        }
+        let verdict = audit(&config(simulate::log(&entries)));
+        let counts = verdict.runs[0].counts;
+        assert!(counts.reordered > 1000, "{}", report(&verdict));
+        let reordered = counts.reordered;
+        assert_eq!(
+            counts,
+            Counts {
+                reordered,
+                ..Counts::default()
+            },
+            "{}",
+            report(&verdict)
+        );
+    }
+}
+
+#[test]
+fn a_lost_start_is_said_and_replaced_by_options() {
+    let (workload, entries) = finished(3, 50);
+    let mut config = config(simulate::log(&entries[1..]));
+    let verdict = audit(&config);
+    assert_eq!(verdict.exit_code(), 2, "{}", report(&verdict));
+    assert!(report(&verdict).contains("\"Run started\" is not in the log"));
+    config.fallback = Some(workload);
+    let verdict = audit(&config);
+    assert_eq!(verdict.exit_code(), 1);
+    assert_eq!(
+        verdict.runs[0].counts,
+        Counts {
+            lost: 1,
+            ..Counts::default()
+        }
+    );
+    config.allow_lost = 1;
+    assert_eq!(audit(&config).exit_code(), 0);
+}
+
+#[test]
+fn options_accept_what_they_say() {
+    let (_, mut entries) = finished(3, 50);
+    entries.insert(90, entries[80].clone());
+    let mut config = config(simulate::log(&entries));
+    assert_eq!(audit(&config).exit_code(), 1);
+    config.at_least_once = true;
+    assert_eq!(audit(&config).exit_code(), 0);
+    entries.remove(100);
+    config.inputs = vec![Input::Bytes("x".into(), simulate::log(&entries))];
+    assert_eq!(audit(&config).exit_code(), 1);
+}
+
+#[test]
+fn a_log_without_its_end_cannot_be_told_unless_it_was_killed() {
+    let (_, entries) = finished(3, 50);
+    for keep in 1..entries.len() {
+        let bytes = simulate::log(&entries[..keep]);
+        let mut config = config(bytes.clone());
+        let verdict = audit(&config);
+        assert_eq!(verdict.exit_code(), 2, "{keep}: {}", report(&verdict));
+        let outstanding: u64 = verdict.runs[0].outstanding.iter().map(|r| r.count).sum();
+        let tail = entries[keep..]
+            .iter()
+            .filter(|e| e.author != Author::Main)
+            .count();
+        let of_workers: u64 = verdict.runs[0]
+            .outstanding
+            .iter()
+            .filter(|r| r.author != "main")
+            .map(|r| r.count)
+            .sum();
+        assert_eq!(of_workers, tail as u64, "{keep}");
+        assert!(outstanding > of_workers);
+        config.killed = true;
+        assert_clean(&audit(&config), "killed");
+        // A fragment at the end is how a kill leaves a log.
+        let fragment = [
+            &bytes,
+            &entries[keep].bytes[..entries[keep].bytes.len() / 2],
+        ]
+        .concat();
+        config.inputs = vec![Input::Bytes("x".into(), fragment.clone())];
+        assert_clean(&audit(&config), "fragment");
+        // Another run goes on behind it.
+        let again = simulate::run(
+            &simulate::workload(8, 2, 9),
+            &course(2, false, None),
+            &mut Dice(2),
+        );
+        config.inputs = vec![Input::Bytes(
+            "x".into(),
+            [fragment, simulate::log(&again)].concat(),
+        )];
+        config.select = Select::Run(2);
+        assert_clean(&audit(&config), "the run behind it");
+        config.select = Select::All;
+        assert_clean(&audit(&config), "both");
+    }
+}
+
+#[test]
+fn selection_leaves_other_runs_alone() {
+    let (_, mut entries) = finished(3, 50);
+    entries.remove(60);
+    let mut later = course(2, false, None);
+    later.start += 1_000_000_000;
+    entries.extend(simulate::run(
+        &simulate::workload(8, 2, 9),
+        &later,
+        &mut Dice(2),
+    ));
+    let mut config = config(simulate::log(&entries));
+    for (select, code) in [
+        (Select::All, 1),
+        (Select::Last, 0),
+        (Select::Run(1), 1),
+        (Select::Run(2), 0),
+        (Select::Run(3), 2),
+    ] {
+        config.select = select;
+        assert_eq!(audit(&config).exit_code(), code, "{select:?}");
+    }
+}
+
+#[test]
+fn a_log_gap_says_what_is_lost() {
+    let (_, mut entries) = finished(3, 50);
+    let gone: Vec<Entry> = entries.drain(60..70).collect();
+    let ranges: Vec<_> = gone
+        .iter()
+        .map(|e| {
+            format!(
+                "{}:{}",
+                e.author.worker().map_or("main".into(), |w| w.to_string()),
+                e.seq
+            )
+        })
+        .collect();
+    let event = Event::LogGap {
+        lost: 10,
+        ranges: ranges.join(","),
+    };
+    let last = entries.last().unwrap().clone();
+    let gap = |event: &Event| Entry {
+        bytes: render(1, Author::Main, last.seq + 1, last.stamp, event, false),
+        seq: last.seq + 1,
+        event: event.clone(),
+        ..last.clone()
+    };
+    let mut told = entries.clone();
+    told.push(gap(&event));
+    let verdict = audit(&config(simulate::log(&told)));
+    let expected = Counts {
+        lost: 10,
+        announced: 10,
+        ..Counts::default()
+    };
+    assert_eq!(verdict.runs[0].counts, expected, "{}", report(&verdict));
+    let liar = Event::LogGap {
+        lost: 11,
+        ranges: format!("{},0:1", ranges.join(",")),
+    };
+    entries.push(gap(&liar));
+    let verdict = audit(&config(simulate::log(&entries)));
+    assert_eq!(verdict.runs[0].counts.books, 1, "{}", report(&verdict));
+}
+
+/// The log of a program with a bug: `bug` changes what it writes.
+fn with_bug(entries: &[Entry], mut bug: impl FnMut(&mut Event)) -> Vec<u8> {
+    let mut out = Vec::new();
+    for entry in entries {
+        let mut event = entry.event.clone();
+        bug(&mut event);
+        out.extend(render(
+            entry.run,
+            entry.author,
+            entry.seq,
+            entry.stamp,
+            &event,
+            false,
+        ));
+        out.push(b'\n');
+    }
+    out
+}
+
+/// An update of the counter was lost: one value twice, and a total that is short by one.
+#[test]
+fn a_lost_update_shows_in_the_books() {
+    let (_, entries) = finished(5, 100);
+    let log = with_bug(&entries, |event| match event {
+        Event::Succeeded { counter, .. } if *counter > 77 => *counter -= 1,
+        Event::TotalOperations { count } | Event::TotalData { count } => *count -= 1,
+        _ => {}
+    });
+    let verdict = audit(&config(log));
+    let said = report(&verdict);
+    assert!(said.contains("counter 77 again"), "{said}");
+    assert!(
+        said.contains("Total operations completed is 494, and must be 495"),
+        "{said}"
+    );
+    let counts = verdict.runs[0].counts;
+    // One worker may have logged both.
+    assert!((2..=3).contains(&counts.books), "{said}");
+    assert_eq!(
+        counts,
+        Counts {
+            books: counts.books,
+            ..Counts::default()
+        }
+    );
+}
+
+/// A Processor for each worker: each counts from 1, and the total is that of none.
+#[test]
+fn split_state_shows_in_the_books() {
+    let (_, entries) = finished(5, 100);
+    let log = with_bug(&entries, |event| {
+        if let Event::Succeeded {
+            counter, iteration, ..
+        } = event
+        {
+            *counter = *iteration;
+        }
+    });
+    let verdict = audit(&config(log));
+    let counts = verdict.runs[0].counts;
+    assert!(counts.books >= 300, "{}", report(&verdict));
+    assert_eq!(
+        counts,
+        Counts {
+            books: counts.books,
+            ..Counts::default()
+        }
+    );
+}
+
+/// Errors are swallowed: no attempt follows a failed one, whatever was planned.
+#[test]
+fn swallowed_errors_are_off_the_plan() {
+    let (_, entries) = finished(1, 100);
+    let mut log = Vec::new();
+    let mut seq = 0;
+    for entry in &entries {
+        let retry = matches!(
+            entry.event,
+            Event::Succeeded { attempt: 2.., .. } | Event::Failed { attempt: 2.., .. }
+        );
+        if !retry {
+            let worker = entry.author != Author::Main;
+            let number = if worker { seq } else { entry.seq };
+            log.extend(render(
+                1,
+                entry.author,
+                number,
+                entry.stamp,
+                &entry.event,
+                false,
+            ));
+            log.push(b'\n');
+            seq += u64::from(worker);
+        }
+    }
+    let verdict = audit(&config(log));
+    let counts = verdict.runs[0].counts;
+    let said = report(&verdict);
+    assert!(counts.unexpected > 50 && counts.books > 0, "{said}");
+    assert_eq!(
+        (
+            counts.lost,
+            counts.duplicated,
+            counts.altered,
+            counts.truncated
+        ),
+        (0, 0, 0, 0),
+        "{said}"
+    );
+    assert!(said.contains("planned attempts never happened"), "{said}");
+}
+
+#[test]
+fn nothing_is_never_clean() {
+    for bytes in [
+        &b""[..],
+        b"\n",
+        b"some words\nand more\n",
+        b"\xff\xfe",
+        &[0; 100],
+    ] {
+        let verdict = audit(&config(bytes.to_vec()));
+        assert_eq!(verdict.exit_code(), 2, "{}", report(&verdict));
+    }
+    let missing = AuditConfig::new(vec![Input::File("/nowhere/app.log".into())]);
+    assert!(run(&missing, &mut |_, _| {}).is_err());
+}
+
+/// Lines with valid checksums that claim what no run can have.
+#[test]
+fn hostile_lines_cost_neither_time_nor_memory() {
+    let mut workload = simulate::workload(7, 4096, u64::MAX);
+    let event = Event::run_started(&workload);
+    let start = render(1, Author::Main, 0, START, &event, false);
+    workload.threads = 1;
+    let other = render(
+        1,
+        Author::Main,
+        0,
+        START,
+        &Event::run_started(&workload),
+        false,
+    );
+    let success = Outcome::Success { delay: Micros(0) };
+    let mut lines = vec![start.clone()];
+    for n in [1 << 20, 1 << 40, u64::MAX - 1, u64::MAX] {
+        for author in [Author::Main, Author::Worker(0), Author::Worker(u32::MAX)] {
+            let position = Position {
+                iteration: n,
+                attempt: n,
+            };
+            lines.push(render(
+                1,
+                author,
+                n,
+                START,
+                &attempt_event(position, success, n),
+                false,
+            ));
+            let position = Position {
+                iteration: n,
+                attempt: 1,
+            };
+            lines.push(render(
+                1,
+                author,
+                n,
+                START,
+                &attempt_event(position, success, n),
+                false,
+            ));
+            for event in [
+                Event::TotalOperations { count: n },
+                Event::ThreadStarted { worker: n },
+                Event::LogReopened {},
+                Event::LogGap {
+                    lost: n,
+                    ranges: format!("main:0-{n},3:1-{n}"),
+                },
+                Event::WorkerEnded {
+                    reason: crate::log::event::Reason::Finished,
+                    completed: n,
+                    abandoned: n,
+                    panicked: n,
+                    interrupted: n,
+                    not_started: crate::workload::Limit::At(n),
+                    failed_attempts: n,
+                    retries: n,
+                },
+                Event::RunEnded {
+                    reason: crate::log::event::Reason::Stopped,
+                    cause: "x".into(),
+                    lines: n,
+                    completed: n,
+                    abandoned: n,
+                    panicked: n,
+                    interrupted: n,
+                    not_started: crate::workload::Limit::Unlimited,
+                    failed_attempts: n,
+                    retries: n,
+                    dropped_items: n,
+                },
+            ] {
+                lines.push(render(1, author, n, START, &event, false));
+            }
+        }
+    }
+    let verdict = audit(&config(lines.join(&b'\n')));
+    assert_ne!(verdict.exit_code(), 0);
+    report(&verdict);
+    lines.insert(1, other);
+    let verdict = audit(&config(lines.join(&b'\n')));
+    assert_eq!(verdict.exit_code(), 2, "{}", report(&verdict));
+    assert!(report(&verdict).contains("different"));
+}
+
+#[test]
+fn a_line_without_an_end_is_bounded() {
+    let (_, entries) = finished(2, 20);
+    let mut bytes = vec![b'x'; 5 << 20];
+    bytes.extend(simulate::log(&entries));
+    let verdict = audit(&config(bytes));
+    let counts = verdict.runs[0].counts;
+    assert_eq!(
+        (counts.lost, counts.altered, counts.duplicated),
+        (0, 0, 0),
+        "{}",
+        report(&verdict)
+    );
+    // All lines joined by spaces: each is found.
+    let joined = simulate::log(&finished(2, 20_000).1);
+    let joined: Vec<u8> = joined
+        .iter()
+        .map(|b| if *b == b'\n' { b' ' } else { *b })
+        .collect();
+    let verdict = audit(&config(joined));
+    let counts = verdict.runs[0].counts;
+    assert_eq!(
+        (counts.lost, counts.unexpected, counts.truncated),
+        (0, 0, 0),
+        "{}",
+        report(&verdict)
+    );
+}
+
+#[test]
+fn too_little_memory_is_said() {
+    let workload = simulate::workload(7, 5, 20_000);
+    let mut dice = Dice(5);
+    let mut entries = simulate::run(&workload, &course(1, false, None), &mut dice);
+    for i in (1..entries.len()).rev() {
+        entries.swap(i, dice.roll(i as u64 + 1) as usize);
+    }
+    let mut config = config(simulate::log(&entries));
+    config.memory = 20_000;
+    let verdict = audit(&config);
+    assert!(
+        report(&verdict).contains("--memory"),
+        "{}",
+        report(&verdict)
+    );
+    assert_ne!(verdict.exit_code(), 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever is read, there is a verdict, and it can be shown.
+    #[test]
+    fn any_bytes_end_in_a_verdict(bytes: Vec<u8>, text in "[0-9TZ:. a-zA-Z={}\"\\n-]{0,400}") {
+        for bytes in [bytes, text.into_bytes()] {
+            let verdict = audit(&config(bytes));
+            prop_assert_ne!(verdict.exit_code(), 0);
+            report(&verdict);
+            serde_json::to_string(&verdict).unwrap();
+        }
+    }
+
+    /// So there is for any edits of a true log, and what is not the true log is not clean.
+    #[test]
+    fn any_edits_end_in_a_verdict(
+        seed in 1_u64..1000,
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..300, prop::collection::vec(any::<u8>(), 0..40)), 1..12),
+    ) {
+        let (_, entries, ..) = some_log(&mut Dice(seed));
+        let truth = simulate::log(&entries);
+        let mut bytes = truth.clone();
+        for (at, cut, insert) in edits {
+            if bytes.is_empty() {
+                break;
+            }
+            let at = at.index(bytes.len());
+            let end = (at + cut).min(bytes.len());
+            bytes.splice(at..end, insert);
+        }
+        let same = bytes == truth || bytes == truth[..truth.len() - 1];
+        let verdict = audit(&config(bytes));
+        prop_assert!(same || verdict.exit_code() != 0, "{}", report(&verdict));
+        report(&verdict);
+        serde_json::to_string(&verdict).unwrap();
+    }
+}
+
+/// A log whose every line was damaged is not looked at for hours.
+#[test]
+fn too_many_damaged_lines_are_said() {
+    let (_, entries) = finished(2, 20);
+    let mut log = simulate::log(&entries);
+    let cut = b"2026-11-23T17:42:00.000000Z ERROR main schema=1 sum=00000000\n";
+    for _ in 0..6000 {
+        log.extend_from_slice(cut);
+    }
+    let verdict = audit(&config(log));
+    assert_eq!(verdict.runs[0].counts.unexpected, 6000);
+    assert!(report(&verdict).contains("so many"), "{}", report(&verdict));
 }

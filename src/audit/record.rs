@@ -196,19 +196,19 @@ pub fn attempt_event(position: Position, outcome: Outcome, counter: u64) -> Even
 }
 
 /// A whole number at the start of `bytes`, at most 19 digits long, and how many bytes it takes.
-#[inline]
+#[inline(always)]
 pub fn number(bytes: &[u8]) -> Option<(u64, usize)> {
     let mut value = 0_u64;
     let mut length = 0;
-    for byte in bytes.iter().take(20) {
+    while let Some(byte) = bytes.get(length) {
         let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
+        if digit > 9 || length == 20 {
             break;
         }
         value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
         length += 1;
     }
-    (1..20).contains(&length).then_some((value, length))
+    (length.wrapping_sub(1) < 19).then_some((value, length))
 }
 
 /// A checksum as the log writes it.

@@ -17,6 +17,10 @@ use crate::{
     workload::Workload,
 };
 
+/// About what the account of a run takes, and of each of its workers, besides what is kept here.
+const RUN_SIZE: usize = 2048;
+const WORKER_SIZE: usize = 320;
+
 /// Where the expectation of a run comes from.
 #[derive(Clone, Debug)]
 pub enum Basis {
@@ -144,7 +148,8 @@ impl Registry {
             Basis::Started(workload) | Basis::Fallback(workload) => workload.threads,
             Basis::None(_) => 0,
         };
-        let size = size_of::<Run>() + 64 + threads as usize * size_of::<Rules>();
+        let size =
+            size_of::<Run>() + RUN_SIZE + threads as usize * (size_of::<Rules>() + WORKER_SIZE);
         inner.memory_left = inner.memory_left.checked_sub(size as u64)?;
         let index = u32::try_from(inner.runs.len()).ok()?;
         let mut id_text = [0; 16];

@@ -4,7 +4,10 @@
 
 use std::fmt::{self, Write as _};
 
-use super::verdict::{Change, Finding, Place, Range, RunVerdict, Status, Verdict};
+use super::{
+    spans::SPANS_MAX,
+    verdict::{Change, Finding, Place, Range, RunVerdict, Status, Verdict},
+};
 
 /// Lines are no longer than this, save where a name or a quotation is.
 const WIDTH: usize = 80;
@@ -108,8 +111,17 @@ fn write_findings(out: &mut String, findings: &[Finding], count: u64) -> fmt::Re
 }
 
 fn more(out: &mut String, count: u64, shown: u64) -> fmt::Result {
-    if count > shown {
-        writeln!(out, "    … and {} more", count - shown)?;
+    if count >= SPANS_MAX as u64 {
+        writeln!(
+            out,
+            "    … and many more; --format json has the first {count}"
+        )?;
+    } else if count > shown {
+        writeln!(
+            out,
+            "    … and {} more; --format json has them",
+            count - shown
+        )?;
     }
     Ok(())
 }

@@ -142,7 +142,7 @@ impl Index {
     pub fn new(entries_max: usize) -> Self {
         Self {
             entries_max,
-            stride: 8,
+            stride: 4,
             starts: Vec::new(),
             iteration: 1,
             seq: 0,
@@ -269,7 +269,6 @@ impl Operation {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::{audit::simulate, plan::Plan, workload::Limit};

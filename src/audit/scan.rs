@@ -7,13 +7,13 @@ use std::{
     io::BufRead,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use super::{
     diagnose,
-    exact::{self, Ending, StampReader},
+    exact::{self, Ending},
     record::{self, Author, Record, SUM_LEN},
     registry::{Registry, Run},
     unwrap::unwrap,
@@ -113,15 +113,20 @@ pub struct Shared {
     pub registry: Registry,
     /// How much trouble may still be taken over damaged lines.
     pub patience: AtomicU64,
+    /// Trouble was refused: there were more damaged lines than could be looked at closely.
+    pub worn_out: AtomicBool,
 }
 
 impl Shared {
     /// Takes trouble over a damaged line, if there is still some to be taken.
     pub fn bear(&self, trouble: u64) -> bool {
         let take = |left: u64| left.checked_sub(trouble);
-        self.patience
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-            .is_ok()
+        let order = Ordering::Relaxed;
+        let taken = self.patience.fetch_update(order, order, take).is_ok();
+        if !taken {
+            self.worn_out.store(true, order);
+        }
+        taken
     }
 }
 
@@ -133,7 +138,7 @@ pub struct Scanner<'a> {
     shared: &'a Shared,
     /// The run of the line before, which mostly is this line's as well.
     run: Option<Arc<Run>>,
-    stamps: StampReader,
+    exact: exact::Reader,
     /// Every "Run started" is known: an unknown run has none, and gets this configuration, if any.
     adopting: Option<Option<&'a Workload>>,
 }
@@ -144,7 +149,7 @@ impl<'a> Scanner<'a> {
         Self {
             shared,
             run: None,
-            stamps: StampReader::new(),
+            exact: exact::Reader::new(),
             adopting: None,
         }
     }
@@ -166,16 +171,28 @@ impl<'a> Scanner<'a> {
         let mut offset = 0;
         while offset < block.len() {
             offset += self
-                .exact(&block[offset..], offset, out)
+                .exact_line(&block[offset..], offset, out)
                 .unwrap_or_else(|| self.general(&block[offset..], offset, out));
         }
     }
 
     /// Reads a line in exact form; returns how long it is.
     #[inline]
-    fn exact(&mut self, bytes: &[u8], offset: usize, out: &mut Scanned) -> Option<usize> {
+    fn exact_line(&mut self, bytes: &[u8], offset: usize, out: &mut Scanned) -> Option<usize> {
+        let spot = Spot {
+            line: out.lines,
+            offset: offset as u32,
+        };
+        let length = self.exact(bytes, spot, out)?;
+        out.lines += u32::from(bytes[length - 1] == b'\n');
+        Some(length)
+    }
+
+    /// Takes in an attempt in exact form; returns how long it is, its newline included.
+    #[inline]
+    fn exact(&mut self, bytes: &[u8], spot: Spot, out: &mut Scanned) -> Option<usize> {
         let run = self.run.as_deref()?;
-        let line = exact::read(bytes, run, &mut self.stamps)?;
+        let line = self.exact.read(bytes, run)?;
         let position = Position {
             iteration: line.iteration,
             attempt: line.attempt,
@@ -194,12 +211,8 @@ impl<'a> Scanner<'a> {
             position,
             counter,
             stamp: line.stamp,
-            spot: Spot {
-                line: out.lines,
-                offset: offset as u32,
-            },
+            spot,
         });
-        out.lines += 1;
         Some(line.length)
     }
 
@@ -226,6 +239,9 @@ impl<'a> Scanner<'a> {
     /// A line that cannot be read as it stands.
     fn unwrapped(&mut self, line: &[u8], spot: Spot, out: &mut Scanned) {
         let line = unwrap(line);
+        if self.exact(&line, spot, out).is_some() {
+            return;
+        }
         if let Some(record) = record::read(&line) {
             return self.told(record, spot, out);
         }

@@ -93,18 +93,14 @@ impl SparseSet {
             return false;
         }
         let (page, bit) = (number / PAGE, number % PAGE);
-        if !self.pages.contains_key(&page) && !self.break_up(page) {
-            return false;
-        }
-        let Some(words) = self.pages.get_mut(&page) else {
-            return false;
+        let taken = self.pages.get_mut(&page).map(|words| take_bit(words, bit));
+        let (was, emptied) = match taken {
+            Some(taken) => taken,
+            None if self.break_up(page) => return self.remove(number),
+            None => return false,
         };
-        let mask = 1_u64 << (bit % 64);
-        let word = &mut words[(bit / 64) as usize];
-        let was = *word & mask != 0;
-        *word &= !mask;
         self.len -= u64::from(was);
-        if was && words.iter().all(|w| *w == 0) {
+        if emptied {
             self.pages.remove(&page);
         }
         was
@@ -172,6 +168,16 @@ impl SparseSet {
     }
 }
 
+/// Clears a bit; says whether it was set, and whether it was the last.
+fn take_bit(words: &mut [u64; WORDS], bit: u64) -> (bool, bool) {
+    let mask = 1_u64 << (bit % 64);
+    let word = &mut words[(bit / 64) as usize];
+    let was = *word & mask != 0;
+    *word &= !mask;
+    let emptied = *word == 0 && words.iter().all(|w| *w == 0);
+    (was, emptied)
+}
+
 /// Sets the bits from `from` to (exclusive) `to`; returns how many of them were not set before.
 fn set_bits(words: &mut [u64; WORDS], from: u64, to: u64) -> u32 {
     let mut new = 0;
@@ -204,7 +210,6 @@ fn bit_ranges(words: &[u64; WORDS], mut each: impl FnMut(u64, u64)) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::collections::BTreeSet;
 

@@ -2,6 +2,8 @@
 //!
 //! This file must not know how lines are read, nor how a verdict is shown.
 
+use std::sync::atomic::Ordering;
+
 use super::{
     AuditConfig, Select,
     account::{Account, Damage},
@@ -50,6 +52,10 @@ pub fn verdict(
                 .push(run_verdict(config, &namer, account, &mut budget));
         }
     }
+    if judge.shared.worn_out.load(Ordering::Relaxed) {
+        let why = "what each damaged line was: there are so many that the later ones are only called unexpected";
+        out.cannot_tell.push(why.into());
+    }
     if !whole {
         out.cannot_tell.push(format!(
             "the log is in such disorder that {} MiB do not suffice; --memory allows more",
@@ -70,7 +76,7 @@ pub fn verdict(
         };
         out.cannot_tell.push(why);
     }
-    out.status = overall(&out);
+    out.status = overall(&out, config.select);
     out
 }
 
@@ -93,9 +99,11 @@ fn selected(config: &AuditConfig, accounts: &[Account]) -> Option<usize> {
 }
 
 /// Findings are certain, and win; of runs, one that cannot be told makes the whole so.
-fn overall(verdict: &Verdict) -> Status {
+fn overall(verdict: &Verdict, select: Select) -> Status {
     let any = |status| verdict.runs.iter().any(|run| run.status == status);
-    if any(Status::Findings) || (verdict.stray_count > 0 && !verdict.runs.is_empty()) {
+    if any(Status::Findings)
+        || (verdict.stray_count > 0 && select == Select::All && !verdict.runs.is_empty())
+    {
         Status::Findings
     } else if any(Status::CannotTell) || !verdict.cannot_tell.is_empty() {
         Status::CannotTell

@@ -285,7 +285,8 @@ fn push_json_name(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(b"\":");
 }
 
-fn push_number(out: &mut Vec<u8>, value: u64) {
+/// Adds a whole number in decimal digits.
+pub(crate) fn push_number(out: &mut Vec<u8>, value: u64) {
     let Ok(small @ 0..=99_999_999) = u32::try_from(value) else {
         out.extend_from_slice(value.to_string().as_bytes());
         return;
