@@ -32,6 +32,14 @@ use crate::{
     },
 };
 
+#[cfg(feature = "monitoring")]
+mod monitoring;
+#[cfg(not(feature = "monitoring"))]
+#[path = "cli/without_monitoring.rs"]
+mod monitoring;
+
+pub use monitoring::{CompletionsArgs, MonitoringArgs};
+
 /// A concurrent workload whose truth is known.
 ///
 /// Worker threads share one Processor, run a simulated I/O operation that fails at random, retry it,
@@ -57,6 +65,10 @@ pub struct Cli {
 /// What the program does besides running the workload.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Print a Grafana dashboard for the metrics
+    Dashboard,
+    /// Print a script with which a shell completes hifi's command line
+    Completions(CompletionsArgs),
     /// Print what must happen in a run, attempt by attempt, before it does
     Plan(PlanArgs),
     /// Hold a log against what must exist: which lines were lost, doubled, moved or altered
@@ -71,7 +83,7 @@ pub struct RunArgs {
     pub workload: WorkloadArgs,
 
     /// File that the log is appended to; it is never truncated
-    #[arg(long, value_name = "PATH", default_value = "app.log", value_parser = log_path(), help_heading = "Log")]
+    #[arg(long, value_name = "PATH", default_value = "app.log", value_parser = file_path(), help_heading = "Log")]
     log_file: PathBuf,
 
     /// Form of the file
@@ -103,6 +115,10 @@ pub struct RunArgs {
     /// Log memory and CPU figures this often
     #[arg(long, value_name = "DURATION", value_parser = parse_interval, allow_hyphen_values = true, help_heading = "Monitoring")]
     sample_interval: Option<Micros>,
+
+    /// Who looks on.
+    #[command(flatten)]
+    monitoring: MonitoringArgs,
 
     /// Form of the summary on stdout
     #[arg(long, value_name = "FORMAT", default_value = "text",
@@ -204,6 +220,7 @@ impl RunArgs {
             },
             coloured: std::io::stderr().is_terminal()
                 && env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()),
+            progress: self.quiet && std::io::stderr().is_terminal(),
         };
         let workload = self.workload.into_workload();
         Ok(Config {
@@ -220,6 +237,7 @@ impl RunArgs {
                 stall_after: self.stall_after,
                 sample_interval: self.sample_interval,
             },
+            metrics: self.monitoring.into_config(),
             summary: self.summary,
         })
     }
@@ -423,8 +441,8 @@ fn parse_interval(text: &str) -> Result<Micros, String> {
 /// More often than this nothing is looked at: the looking would be what is measured.
 const INTERVAL_MIN: Micros = Micros(1000);
 
-/// A parser for the path of a log file that could be opened, as far as that can be known without opening it.
-fn log_path() -> impl TypedValueParser<Value = PathBuf> {
+/// A parser for the path of a file that could be opened, as far as that can be known without opening it.
+fn file_path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().try_map(|path: OsString| -> Result<PathBuf, String> {
         let path = PathBuf::from(path);
         if path.to_str().is_none() {

@@ -1,6 +1,6 @@
 //! The configuration of a run: validated, complete, and without a trace of the command line.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use tracing::Level;
 
@@ -15,6 +15,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Who looks on while it happens.
     pub watch: WatchConfig,
+    /// Where its metrics are to be had.
+    pub metrics: MetricsConfig,
     /// The form of the summary.
     pub summary: SummaryFormat,
     /// The command line that repeats the run's outcomes.
@@ -28,6 +30,17 @@ pub struct WatchConfig {
     pub stall_after: Option<Micros>,
     /// How often figures of memory and CPU are logged.
     pub sample_interval: Option<Micros>,
+}
+
+/// Where metrics are to be had.
+#[derive(Clone, Debug, Default)]
+pub struct MetricsConfig {
+    /// They are served on this address.
+    pub addr: Option<SocketAddr>,
+    /// For so long after the end.
+    pub linger: Micros,
+    /// The final ones are written to this file. Its folder exists.
+    pub file: Option<PathBuf>,
 }
 
 /// How the log is written.
@@ -52,6 +65,8 @@ pub struct ConsoleConfig {
     pub level: Option<Level>,
     /// Whether lines are coloured.
     pub coloured: bool,
+    /// It is a terminal that shows a progress line instead.
+    pub progress: bool,
 }
 
 /// The form of the log's file.

@@ -9,7 +9,7 @@
 //!                                        └──> processor  └──> tally ──> books, summary
 //! ```
 //!
-//! Beside them, [`board`] shows what each worker is doing; [`dump`] and [`watch`] look at it.
+//! Beside them, [`board`] shows what each worker is doing; [`dump`], [`watch`] and [`monitoring`] look at it.
 //!
 //! Imports point one way, from the left to the right. Nothing behind [`config`] knows the command line.
 
@@ -25,8 +25,14 @@ pub mod books;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod dashboard;
 pub mod dump;
 pub mod log;
+#[cfg(feature = "monitoring")]
+pub mod monitoring;
+#[cfg(not(feature = "monitoring"))]
+#[path = "without_monitoring.rs"]
+pub mod monitoring;
 pub mod plan;
 pub mod preview;
 pub mod processor;

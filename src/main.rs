@@ -10,7 +10,7 @@ use clap::Parser;
 use hifi::{
     audit,
     cli::{AuditArgs, Cli, Command, VerdictFormat},
-    preview, run, summary,
+    dashboard, preview, run, summary,
 };
 
 fn main() -> ExitCode {
@@ -21,10 +21,10 @@ fn main() -> ExitCode {
             Err(error) => error.exit(),
         },
         Some(Command::Audit(args)) => return audit(args),
+        Some(Command::Dashboard) => dashboard::print(),
+        Some(Command::Completions(args)) => args.print(),
         None => match cli.run.into_config() {
-            Ok(config) => {
-                run::run(&config).and_then(|outcome| summary::conclude(&config, &outcome))
-            }
+            Ok(config) => run::run(&config, |outcome| summary::conclude(&config, outcome)),
             Err(error) => error.exit(),
         },
     };

@@ -61,16 +61,47 @@ pub struct Totals {
     pub data_len: u64,
 }
 
+/// What workers have counted so far, without the distributions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Operations that ended with a success.
+    pub completed: u64,
+    /// Operations that were given up.
+    pub abandoned: u64,
+    /// Operations that an unexpected error ended.
+    pub panicked: u64,
+    /// Attempts that failed.
+    pub failed_attempts: u64,
+    /// Attempts beyond the first of their operation.
+    pub retries: u64,
+}
+
 impl Totals {
+    /// Adds up the counts of many workers: less work than all of their figures.
+    pub fn counts(tallies: &[Arc<Tally>]) -> Counts {
+        let mut counts = Counts::default();
+        for tally in tallies {
+            counts.completed += tally.completed.get();
+            counts.abandoned += tally.abandoned.get();
+            counts.panicked += tally.panicked.get();
+            counts.failed_attempts += tally.failed_attempts.get();
+            counts.retries += tally.retries.get();
+        }
+        counts
+    }
+
     /// Adds up the figures of many workers.
     pub fn of(tallies: &[Arc<Tally>]) -> Self {
-        let mut totals = Self::default();
+        let counts = Self::counts(tallies);
+        let mut totals = Self {
+            completed: counts.completed,
+            abandoned: counts.abandoned,
+            panicked: counts.panicked,
+            failed_attempts: counts.failed_attempts,
+            retries: counts.retries,
+            ..Self::default()
+        };
         for tally in tallies {
-            totals.completed += tally.completed.get();
-            totals.abandoned += tally.abandoned.get();
-            totals.panicked += tally.panicked.get();
-            totals.failed_attempts += tally.failed_attempts.get();
-            totals.retries += tally.retries.get();
             totals.operation_time.add(&tally.operation_nanos);
             totals.lock_wait.add(&tally.lock_wait_nanos);
             totals.lock_hold.add(&tally.lock_hold_nanos);
@@ -82,9 +113,10 @@ impl Totals {
     /// Counter and length of the data as the last worker that has told of them saw them.
     pub fn latest(tallies: &[Arc<Tally>]) -> (u64, u64) {
         let latest = |tally: &Arc<Tally>| {
-            // The length first: with an operation in between, it is too small by one, and never larger than the counter.
-            let data_len = tally.data_len.get();
-            (tally.counter.get(), data_len)
+            // The counter first, which is set last: with an operation in between, the length is too large by one, which
+            // the counter bounds. What was dropped, the difference of both, then never seems to fall.
+            let counter = tally.counter.get();
+            (counter, tally.data_len.get().min(counter))
         };
         tallies.iter().map(latest).max().unwrap_or_default()
     }

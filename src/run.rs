@@ -21,6 +21,7 @@ use crate::{
         self, Log, LogLayer, LogReport,
         event::{Event, Reason},
     },
+    monitoring::Prepared,
     plan::Plan,
     processor::{Contents, SharedProcessor},
     recorder::{Account, Recorder, Tally, Totals},
@@ -28,7 +29,7 @@ use crate::{
     stop::{Cause, Stop},
     unexpected,
     usage::Usage,
-    watch::{self, Gate, Stall},
+    watch::{self, Gate, Sources, Stall},
     worker::{Worker, not_started},
     workload::{Limit, Workload},
 };
@@ -71,14 +72,20 @@ pub struct Outcome {
     pub stuck: Vec<u32>,
     /// One of them holds the Processor's lock.
     pub processor_is_stuck: bool,
+    /// What kept the final metrics from being written.
+    pub metrics_file: Option<String>,
 }
 
-/// Runs the workload.
+/// Runs the workload, and has `conclude` draw the conclusions before those who looked on go as well.
 ///
 /// # Errors
-/// The log cannot be opened, or the system refuses the few threads or handlers that every run needs.
+/// The metrics' address or the log cannot be had, or the system refuses the few threads or handlers that every run needs.
 /// What goes wrong later is told in the outcome.
-pub fn run(config: &Config) -> anyhow::Result<Outcome> {
+pub fn run<T>(
+    config: &Config,
+    conclude: impl FnOnce(&Outcome) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let prepared = Prepared::new(&config.metrics)?;
     unexpected::install_panic_hook();
     let stop = Arc::new(Stop::default());
     let bell: Arc<OnceLock<DumpBell>> = Arc::default();
@@ -122,6 +129,14 @@ pub fn run(config: &Config) -> anyhow::Result<Outcome> {
         )?),
         None => None,
     };
+    let sources = Sources {
+        run,
+        workload: workload.clone(),
+        board: Arc::clone(&board),
+        tallies: Arc::clone(&tallies),
+        dumper: dumper.clone(),
+    };
+    let mut monitoring = prepared.start(config, sources)?;
     let (notices, inbox) = channel();
     let stall: Arc<OnceLock<Stall>> = Arc::default();
     let watchdog = match config.watch.stall_after {
@@ -152,6 +167,7 @@ pub fn run(config: &Config) -> anyhow::Result<Outcome> {
     let refused = crew.refused.clone();
     let usage_at_work = Usage::now();
     let (account, stuck) = crew.join(&inbox);
+    monitoring.workers_ended();
     drop(watchdog);
     drop(sampler);
     gate.close();
@@ -207,7 +223,8 @@ pub fn run(config: &Config) -> anyhow::Result<Outcome> {
     }
     .emit();
     let nanos = log::last_stamp().nanos_since(began);
-    Ok(Outcome {
+    let log = log.close();
+    let outcome = Outcome {
         run,
         workload: workload.clone(),
         reason,
@@ -216,7 +233,7 @@ pub fn run(config: &Config) -> anyhow::Result<Outcome> {
         not_started,
         totals,
         processor: contents,
-        log: log.close(),
+        log,
         nanos,
         usage: Usage::now(),
         usage_at_work,
@@ -224,7 +241,11 @@ pub fn run(config: &Config) -> anyhow::Result<Outcome> {
         stall,
         stuck,
         processor_is_stuck,
-    })
+        metrics_file: monitoring.run_ended(),
+    };
+    let conclusion = conclude(&outcome);
+    monitoring.linger(&stop);
+    conclusion
 }
 
 /// Operations that no worker began. Of workers that were never started these are all.

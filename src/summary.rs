@@ -158,6 +158,7 @@ fn problems(outcome: &Outcome) -> Vec<String> {
             outcome.account.panicked
         ));
     }
+    problems.extend(outcome.metrics_file.clone());
     let file = outcome.log.file;
     if file.errors > 0 || file.lost > 0 {
         problems.push(format!(

@@ -26,7 +26,7 @@ impl Count {
     }
 }
 
-/// A value that one thread alone sets.
+/// A value that one thread alone sets. Who sees it sees what that thread had set before.
 #[derive(Debug, Default)]
 pub struct Gauge(AtomicU64);
 
@@ -34,12 +34,12 @@ impl Gauge {
     /// Sets the value.
     #[inline]
     pub fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
+        self.0.store(value, Ordering::Release);
     }
 
     /// The value as it was set last.
     pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Acquire)
     }
 }
 

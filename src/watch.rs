@@ -15,13 +15,13 @@ use std::{
 use anyhow::Context;
 
 use crate::{
-    board::{State, View},
+    board::{Board, State, View},
     dump::Dumper,
     log::event::{Event, Known},
     recorder::{Tally, Totals},
     stop::{Cause, Stop},
     usage::Usage,
-    workload::Micros,
+    workload::{Micros, Workload},
 };
 
 /// The way into the log for all but `main` and the workers, until `main` closes it.
@@ -43,6 +43,21 @@ impl Gate {
     pub fn close(&self) {
         *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
     }
+}
+
+/// What a run shows to those who look on.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// The run's id.
+    pub run: u64,
+    /// What is to be done.
+    pub workload: Workload,
+    /// What each worker is doing.
+    pub board: Arc<Board>,
+    /// What each worker has done.
+    pub tallies: Arc<[Arc<Tally>]>,
+    /// The way to thread dumps, and to the log's own figures.
+    pub dumper: Dumper,
 }
 
 /// A thread that does something again and again, until this is dropped.
@@ -233,11 +248,84 @@ impl Standstill {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use super::*;
     use crate::{
-        board::Board,
+        board::{Board, NamedLock},
         clock::{Clock, Stamp},
+        config::{ConsoleConfig, LogConfig, LogFormat, Rotation},
+        log::Log,
     };
+
+    /// Two locks in opposite order. The threads stay stuck until the test program ends.
+    #[test]
+    fn a_deadlock_is_named_and_ends_the_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = LogConfig {
+            path: folder.path().join("app.log"),
+            format: LogFormat::Text,
+            rotation: Rotation::Never,
+            flush_interval: Micros(5000),
+            console: ConsoleConfig {
+                level: None,
+                coloured: false,
+                progress: false,
+            },
+        };
+        let (clock, stop) = (Clock::start(), Arc::new(Stop::default()));
+        let log = Log::open(&config, 7, 2, clock, Arc::clone(&stop)).unwrap();
+        let board = Arc::new(Board::new(2, clock));
+        let dumper = Dumper {
+            run: 7,
+            board: Arc::clone(&board),
+            pipeline: Arc::clone(log.pipeline()),
+            gate: Arc::default(),
+        };
+        let locks = [
+            NamedLock::new(&board, "ledger", ()),
+            NamedLock::new(&board, "index", ()),
+        ];
+        let both_hold = Arc::new(Barrier::new(2));
+        for worker in 0..2 {
+            let (board, locks, both_hold) =
+                (Arc::clone(&board), locks.clone(), Arc::clone(&both_hold));
+            thread::spawn(move || {
+                let desk = board.desk(worker as u32);
+                desk.take_seat();
+                desk.work_at(1, 1, Stamp(1));
+                let _first = locks[worker].lock(desk);
+                both_hold.wait();
+                let _second = locks[1 - worker].lock(desk);
+            });
+        }
+        let (found, (told, heard)) = (Arc::default(), channel());
+        let tell = move || told.send(()).unwrap();
+        let watchdog = watch_for_stall(
+            Micros(20_000),
+            dumper.clone(),
+            Arc::clone(&stop),
+            Arc::clone(&found),
+            tell,
+        );
+        let _watchdog = watchdog.unwrap();
+        heard.recv().unwrap();
+        let cycle = "Worker-0 waits for index, held by Worker-1; Worker-1 waits for ledger, held by Worker-0";
+        assert_eq!(
+            found.get().map(|stall: &Stall| stall.deadlocks.clone()),
+            Some(vec![cycle.into()])
+        );
+        assert_eq!(stop.cause(), Some(Cause::Stall));
+        let text = dumper.text();
+        for part in [
+            "waiting for a lock for ",
+            "   - locked ledger\n   - waiting to lock index, held by \"Worker-1\"\n",
+            "Lock index: held by \"Worker-1\", waited for by \"Worker-0\"\n",
+            &format!("DEADLOCK: {cycle}\n"),
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
 
     #[test]
     fn a_standstill_is_when_nobody_moves_nor_will() {

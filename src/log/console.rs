@@ -37,6 +37,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(1);
 pub struct Console {
     out: Out,
     coloured: bool,
+    /// A progress line may stand where the next text is to begin.
+    progress: bool,
     stop: Arc<Stop>,
     /// A stop came while the reader stalled: it gets no more.
     given_up: bool,
@@ -70,6 +72,7 @@ impl Console {
         Self {
             out: Out::open(),
             coloured: config.coloured,
+            progress: config.progress,
             stop,
             given_up: false,
             backlog: Backlog::default(),
@@ -164,7 +167,24 @@ impl Console {
 
     /// Tells a person something at once, whatever the console's level.
     pub fn notice(&mut self, text: &str) {
-        self.write(format!("hifi: {text}\n").as_bytes(), 0);
+        self.say(&format!("hifi: {text}\n"));
+    }
+
+    /// Writes whole lines for people that are none of the log's.
+    pub fn say(&mut self, text: &str) {
+        if self.progress {
+            self.write(CLEAR, 0);
+        }
+        self.write(text.as_bytes(), 0);
+    }
+
+    /// Shows a progress line in place of the one before; an empty one goes. A reader that stalls misses some. The cursor
+    /// stays at the line's beginning: a terminal that is made narrower breaks the line, and from there all of it is
+    /// overwritten.
+    pub fn show(&mut self, line: &str) {
+        if self.backlog() == 0 || line.is_empty() {
+            self.write(&[line.as_bytes(), CLEAR].concat(), 0);
+        }
     }
 
     /// What became of the lines so far.
@@ -262,6 +282,8 @@ const OPEN_FLAGS: Option<i32> = if cfg!(all(
 const LEVEL_START: usize = super::line::STAMP_LEN;
 const LEVEL_END: usize = LEVEL_START + " ERROR ".len();
 
+/// Clears from the cursor to the end of the screen, and goes to the beginning of the line.
+const CLEAR: &[u8] = b"\x1b[J\r";
 const DIM: &[u8] = b"\x1b[2m";
 const RESET: &[u8] = b"\x1b[0m";
 

@@ -195,7 +195,7 @@ impl Pipeline {
 
     /// Writes a text for people to the console, whole, between two lines of the log and whatever its level.
     pub fn say(&self, text: &str) {
-        self.sinks().console.write(text.as_bytes(), 0);
+        self.sinks().console.say(text);
         if !self.lanes.is_closing() {
             // What the reader has not taken yet is the writer's business.
             return self.lanes.hurry();
@@ -208,6 +208,11 @@ impl Pipeline {
                 return;
             }
         }
+    }
+
+    /// Shows a progress line of `text` on the console, in place of the one before; an empty one goes.
+    pub fn show(&self, text: &str) {
+        self.sinks().console.show(text);
     }
 
     /// What became of the lines of file and console so far; none while they are being written.

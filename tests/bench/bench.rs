@@ -126,6 +126,7 @@ fn pipeline(bencher: Bencher, authors: u32) {
                 console: ConsoleConfig {
                     level: None,
                     coloured: false,
+                    progress: false,
                 },
             };
             let log = Log::open(

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+#[cfg(feature = "monitoring")]
+mod http;
 mod rig;
 
 /// Bad values: refused before anything is created.
@@ -10,8 +12,14 @@ mod bad_values;
 mod faults;
 /// What the log holds, and what the console shows of it.
 mod log;
+/// Metrics, their server and file; completions.
+#[cfg(feature = "monitoring")]
+mod metrics;
 /// `hifi plan`.
 mod plan;
+/// The progress line of a quiet run.
+#[cfg(feature = "monitoring")]
+mod progress;
 /// Every command of the README.
 mod readme;
 /// Runs, their figures and their exit codes.
@@ -22,3 +30,6 @@ mod samples;
 mod signals;
 /// SIGQUIT, and runs that are stuck.
 mod thread_dump;
+/// What a build without monitoring says of its options.
+#[cfg(not(feature = "monitoring"))]
+mod without_monitoring;

@@ -1,0 +1,75 @@
+//! The options of monitoring, as typed.
+
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+
+use super::{Cli, file_path, one_of};
+use crate::{
+    config::MetricsConfig,
+    workload::{Micros, parse_duration},
+};
+
+/// The options of a run that concern metrics.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Monitoring")]
+pub struct MonitoringArgs {
+    /// Serve Prometheus metrics on this address while the run lasts: /metrics, /healthz, /threads
+    #[arg(long, value_name = "ADDR", value_parser = parse_addr)]
+    metrics_addr: Option<SocketAddr>,
+
+    /// Keep serving for this long after the end; a signal ends it
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true, requires = "metrics_addr")]
+    metrics_linger: Option<Micros>,
+
+    /// File for the final metrics, such as a textfile collector reads
+    #[arg(long, value_name = "PATH", value_parser = file_path())]
+    metrics_file: Option<PathBuf>,
+}
+
+impl MonitoringArgs {
+    /// The configuration.
+    pub fn into_config(self) -> MetricsConfig {
+        MetricsConfig {
+            addr: self.metrics_addr,
+            linger: self.metrics_linger.unwrap_or(Micros::ZERO),
+            file: self.metrics_file,
+        }
+    }
+}
+
+/// The options of `hifi completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// Shell that completes
+    #[arg(value_name = "SHELL", value_parser = one_of(&[("bash", Shell::Bash), ("zsh", Shell::Zsh), ("fish", Shell::Fish)]))]
+    shell: Shell,
+}
+
+impl CompletionsArgs {
+    /// Prints the script.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub fn print(&self) -> anyhow::Result<ExitCode> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "hifi", &mut script);
+        io::stdout()
+            .write_all(&script)
+            .context("cannot write the completions to standard output")?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn parse_addr(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "an IP address and a port are needed, such as 127.0.0.1:9464 or [::1]:9464; port 0 takes any that is free".into()
+    })
+}

@@ -1,0 +1,53 @@
+//! The options of monitoring in a build without it: each says which feature it needs.
+
+use std::{convert::Infallible, process::ExitCode};
+
+use clap::Args;
+
+use crate::config::MetricsConfig;
+
+/// The options of a run that concern metrics.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Monitoring")]
+pub struct MonitoringArgs {
+    /// Serve Prometheus metrics
+    #[arg(long, value_name = "ADDR", hide = true, value_parser = refuse)]
+    metrics_addr: Option<Infallible>,
+
+    /// Keep serving for this long after the end
+    #[arg(long, value_name = "DURATION", hide = true, value_parser = refuse, allow_hyphen_values = true)]
+    metrics_linger: Option<Infallible>,
+
+    /// File for the final metrics
+    #[arg(long, value_name = "PATH", hide = true, value_parser = refuse)]
+    metrics_file: Option<Infallible>,
+}
+
+impl MonitoringArgs {
+    /// The configuration: nothing was asked for, because nothing can be.
+    pub fn into_config(self) -> MetricsConfig {
+        MetricsConfig::default()
+    }
+}
+
+/// The options of `hifi completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// Shell that completes
+    #[arg(value_name = "SHELL", value_parser = refuse)]
+    shell: Infallible,
+}
+
+impl CompletionsArgs {
+    /// Is never called.
+    ///
+    /// # Errors
+    /// None.
+    pub fn print(&self) -> anyhow::Result<ExitCode> {
+        match self.shell {}
+    }
+}
+
+fn refuse(_: &str) -> Result<Infallible, String> {
+    Err("this hifi was built without the feature `monitoring`; build it with `cargo build --features monitoring`".into())
+}

@@ -1,0 +1,317 @@
+//! `hifi dashboard`: a Grafana dashboard for the metrics, to be imported as it is.
+//!
+//! This file must not know how the metrics are made; a test sends every query to a real Prometheus.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+/// The dashboard model of Grafana 11 and 12.
+const SCHEMA: u32 = 41;
+/// How many columns Grafana has, and how many and high a panel is here.
+const COLUMNS: usize = 24;
+const WIDTH: usize = 12;
+const HEIGHT: usize = 8;
+
+/// A panel: its title, its unit in Grafana's terms, and its lines, each a query and a legend.
+struct Panel {
+    title: &'static str,
+    about: &'static str,
+    unit: &'static str,
+    stacked: bool,
+    lines: &'static [(&'static str, &'static str)],
+}
+
+/// What a query may ask for: the run that was chosen. `hifi_run_info` tells which targets that is.
+const PANELS: &[Panel] = &[
+    Panel {
+        title: "Throughput",
+        about: "Operations that ended, a second.",
+        unit: "ops",
+        stacked: true,
+        lines: &[(
+            "sum by (outcome) (rate(hifi_operations_total[$__rate_interval]) * on (instance, job) group_left () $run)",
+            "{{outcome}}",
+        )],
+    },
+    Panel {
+        title: "Failed attempts",
+        about: "The share of attempts that failed: the failure rate, as it came out.",
+        unit: "percentunit",
+        stacked: false,
+        lines: &[(
+            "sum(rate(hifi_attempts_total{outcome=\"failure\"}[$__rate_interval]) * on (instance, job) group_left () $run) \
+             / sum(rate(hifi_attempts_total[$__rate_interval]) * on (instance, job) group_left () $run)",
+            "failed",
+        )],
+    },
+    Panel {
+        title: "Retries",
+        about: "Attempts beyond the first of their operation, a second.",
+        unit: "ops",
+        stacked: false,
+        lines: &[(
+            "sum(rate(hifi_retries_total[$__rate_interval]) * on (instance, job) group_left () $run)",
+            "retries",
+        )],
+    },
+    Panel {
+        title: "Operation time",
+        about: "From the start of an operation to its completion or abandonment, retries included.",
+        unit: "s",
+        stacked: false,
+        lines: &[
+            (
+                "histogram_quantile(0.5, sum by (le) (rate(hifi_operation_seconds_bucket[$__rate_interval]) * on (instance, job) group_left () $run))",
+                "p50",
+            ),
+            (
+                "histogram_quantile(0.99, sum by (le) (rate(hifi_operation_seconds_bucket[$__rate_interval]) * on (instance, job) group_left () $run))",
+                "p99",
+            ),
+        ],
+    },
+    Panel {
+        title: "Lock wait",
+        about: "How long the Processor's lock was waited for; 0 where it was free.",
+        unit: "s",
+        stacked: false,
+        lines: &[
+            (
+                "histogram_quantile(0.5, sum by (le) (rate(hifi_lock_wait_seconds_bucket[$__rate_interval]) * on (instance, job) group_left () $run))",
+                "p50",
+            ),
+            (
+                "histogram_quantile(0.99, sum by (le) (rate(hifi_lock_wait_seconds_bucket[$__rate_interval]) * on (instance, job) group_left () $run))",
+                "p99",
+            ),
+            (
+                "histogram_quantile(0.99, sum by (le) (rate(hifi_lock_hold_seconds_bucket[$__rate_interval]) * on (instance, job) group_left () $run))",
+                "held, p99",
+            ),
+        ],
+    },
+    Panel {
+        title: "Workers",
+        about: "Workers by what they are doing.",
+        unit: "short",
+        stacked: true,
+        lines: &[(
+            "sum by (state) (hifi_workers * on (instance, job) group_left () $run)",
+            "{{state}}",
+        )],
+    },
+    Panel {
+        title: "Data length",
+        about: "Items that the Processor holds, and those that its limit made it drop.",
+        unit: "short",
+        stacked: false,
+        lines: &[
+            (
+                "sum(hifi_data_items * on (instance, job) group_left () $run)",
+                "held",
+            ),
+            (
+                "sum(hifi_data_dropped_total * on (instance, job) group_left () $run)",
+                "dropped",
+            ),
+        ],
+    },
+    Panel {
+        title: "Memory",
+        about: "Resident memory of the process.",
+        unit: "bytes",
+        stacked: false,
+        lines: &[(
+            "sum(process_resident_memory_bytes * on (instance, job) group_left () $run)",
+            "resident",
+        )],
+    },
+    Panel {
+        title: "CPU",
+        about: "Cores in use.",
+        unit: "short",
+        stacked: false,
+        lines: &[(
+            "sum(rate(process_cpu_seconds_total[$__rate_interval]) * on (instance, job) group_left () $run)",
+            "cores",
+        )],
+    },
+    Panel {
+        title: "Log",
+        about: "Lines written a second.",
+        unit: "short",
+        stacked: false,
+        lines: &[(
+            "sum by (sink) (rate(hifi_log_lines_total[$__rate_interval]) * on (instance, job) group_left () $run)",
+            "{{sink}}",
+        )],
+    },
+    Panel {
+        title: "Log errors",
+        about: "Errors in writing the log since the start: anything above 0 in the file ends the run with code 1.",
+        unit: "short",
+        stacked: false,
+        lines: &[(
+            "sum by (sink) (hifi_log_errors_total * on (instance, job) group_left () $run)",
+            "{{sink}}",
+        )],
+    },
+    Panel {
+        title: "Threads and files",
+        about: "OS threads and open file descriptors of the process.",
+        unit: "short",
+        stacked: false,
+        lines: &[
+            (
+                "sum(process_threads * on (instance, job) group_left () $run)",
+                "threads",
+            ),
+            (
+                "sum(process_open_fds * on (instance, job) group_left () $run)",
+                "open files",
+            ),
+        ],
+    },
+];
+
+/// The series, of value 1, of the runs that are chosen; it stands for `$run` in the queries above.
+const RUN: &str = "hifi_run_info{run=~\"$run\"}";
+
+/// Prints the dashboard.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn print() -> anyhow::Result<ExitCode> {
+    let text =
+        serde_json::to_string_pretty(&dashboard()).context("cannot make the dashboard")? + "\n";
+    io::stdout()
+        .write_all(text.as_bytes())
+        .context("cannot write the dashboard to standard output")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn dashboard() -> Value {
+    let source = json!({ "type": "prometheus", "uid": "${datasource}" });
+    json!({
+        "uid": "hifi",
+        "title": "hifi",
+        "description": "Runs of hifi, a concurrent workload whose truth is known.",
+        "tags": ["hifi"],
+        "schemaVersion": SCHEMA,
+        "version": 1,
+        "editable": true,
+        "graphTooltip": 1,
+        "refresh": "5s",
+        "time": { "from": "now-15m", "to": "now" },
+        "timezone": "browser",
+        "annotations": { "list": [] },
+        "links": [],
+        "templating": { "list": [
+            {
+                "name": "datasource",
+                "label": "Data source",
+                "type": "datasource",
+                "query": "prometheus",
+                "current": {},
+                "hide": 0,
+                "refresh": 1,
+                "multi": false,
+                "includeAll": false,
+            },
+            {
+                "name": "run",
+                "label": "Run",
+                "type": "query",
+                "datasource": source,
+                "definition": "label_values(hifi_run_info, run)",
+                "query": { "query": "label_values(hifi_run_info, run)", "refId": "run", "qryType": 1 },
+                "current": {},
+                "hide": 0,
+                "refresh": 2,
+                "sort": 0,
+                "multi": true,
+                "includeAll": true,
+                "allValue": ".*",
+            },
+        ] },
+        "panels": PANELS.iter().enumerate().map(|(i, panel)| panel.model(i, &source)).collect::<Vec<_>>(),
+    })
+}
+
+impl Panel {
+    fn model(&self, index: usize, source: &Value) -> Value {
+        let place = index * WIDTH;
+        let targets: Vec<Value> = ('A'..)
+            .zip(self.lines)
+            .map(|(id, (query, legend))| {
+                json!({
+                    "refId": id.to_string(),
+                    "datasource": source,
+                    "expr": query.replace("$run", RUN),
+                    "legendFormat": legend,
+                    "editorMode": "code",
+                    "range": true,
+                })
+            })
+            .collect();
+        json!({
+            "id": index + 1,
+            "type": "timeseries",
+            "title": self.title,
+            "description": self.about,
+            "datasource": source,
+            "gridPos": { "x": place % COLUMNS, "y": place / COLUMNS * HEIGHT, "w": WIDTH, "h": HEIGHT },
+            "fieldConfig": {
+                "defaults": {
+                    "unit": self.unit,
+                    "min": 0,
+                    "custom": {
+                        "fillOpacity": if self.stacked { 30 } else { 10 },
+                        "lineWidth": 1,
+                        "showPoints": "auto",
+                        "stacking": { "mode": if self.stacked { "normal" } else { "none" }, "group": "A" },
+                    },
+                },
+                "overrides": [],
+            },
+            "options": {
+                "legend": { "displayMode": "list", "placement": "bottom", "showLegend": true, "calcs": [] },
+                "tooltip": { "mode": "multi", "sort": "desc" },
+            },
+            "targets": targets,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panels_do_not_overlap_and_ask_for_the_chosen_run() {
+        let model = dashboard();
+        let panels = model["panels"].as_array().unwrap();
+        let places: std::collections::BTreeSet<_> = panels
+            .iter()
+            .map(|panel| {
+                (
+                    panel["gridPos"]["y"].as_u64(),
+                    panel["gridPos"]["x"].as_u64(),
+                )
+            })
+            .collect();
+        assert_eq!(places.len(), panels.len());
+        for query in panels
+            .iter()
+            .flat_map(|panel| panel["targets"].as_array().unwrap())
+        {
+            let query = query["expr"].as_str().unwrap();
+            assert!(query.contains("hifi_run_info{run=~\"$run\"}"), "{query}");
+        }
+    }
+}

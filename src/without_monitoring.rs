@@ -1,0 +1,46 @@
+//! What stands in for monitoring in a build without the feature: nothing, under the same names.
+
+use crate::{
+    config::{Config, MetricsConfig},
+    stop::Stop,
+    watch::Sources,
+};
+
+/// Nothing is needed.
+#[derive(Debug)]
+pub struct Prepared;
+
+impl Prepared {
+    /// Does nothing.
+    ///
+    /// # Errors
+    /// None.
+    pub fn new(_config: &MetricsConfig) -> anyhow::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Does nothing.
+    ///
+    /// # Errors
+    /// None.
+    pub fn start(self, _config: &Config, _sources: Sources) -> anyhow::Result<Monitoring> {
+        Ok(Monitoring)
+    }
+}
+
+/// Nothing is monitored.
+#[derive(Debug)]
+pub struct Monitoring;
+
+impl Monitoring {
+    /// Does nothing.
+    pub fn workers_ended(&mut self) {}
+
+    /// Does nothing.
+    pub fn run_ended(&self) -> Option<String> {
+        None
+    }
+
+    /// Does nothing.
+    pub fn linger(&self, _stop: &Stop) {}
+}

@@ -1,0 +1,282 @@
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    process::Stdio,
+};
+
+use serde_json::Value;
+
+use crate::{
+    http::{exchange, get, served_address},
+    rig::{Rig, Started},
+};
+
+/// A run that serves metrics, and the address; its output goes to the files `out` and `console`.
+fn served<'a>(rig: &'a Rig, args: &str) -> (Started<'a>, SocketAddr) {
+    let mut command = rig.command(&format!("{args} --metrics-addr 127.0.0.1:0 --summary json"));
+    command.stdout(Stdio::from(File::create(rig.path("out")).expect("a file")));
+    command.stderr(Stdio::from(
+        File::create(rig.path("console")).expect("a file"),
+    ));
+    let run = rig.start_command(command);
+    run.until("console", "/metrics\n");
+    let addr = served_address(&rig.read("console")).expect("an address");
+    (run, addr)
+}
+
+/// The value of a series in Prometheus' text format.
+fn sample(text: &str, series: &str) -> Option<f64> {
+    text.lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
+}
+
+fn metrics(addr: SocketAddr) -> String {
+    let (status, text) = get(addr, "/metrics").expect("an answer");
+    assert_eq!(status, 200, "{text}");
+    text
+}
+
+#[test]
+fn final_figures_are_those_of_the_summary() {
+    let rig = Rig::new();
+    let (run, addr) = served(
+        &rig,
+        "-t 4 -n 500 --time-scale 0 --data-limit 100 --max-retries 1 --metrics-linger 1h --metrics-file hifi.prom -q",
+    );
+    run.until("out", "}\n");
+    let text = metrics(addr);
+    let summary: Value = serde_json::from_str(&rig.read("out")).expect("a summary");
+    for (series, expected) in [
+        (
+            "hifi_attempts_total{outcome=\"success\"}",
+            &summary["operations"]["completed"],
+        ),
+        (
+            "hifi_attempts_total{outcome=\"failure\"}",
+            &summary["failed_attempts"],
+        ),
+        (
+            "hifi_attempts_total{outcome=\"panic\"}",
+            &summary["operations"]["panicked"],
+        ),
+        (
+            "hifi_operations_total{outcome=\"completed\"}",
+            &summary["operations"]["completed"],
+        ),
+        (
+            "hifi_operations_total{outcome=\"abandoned\"}",
+            &summary["operations"]["abandoned"],
+        ),
+        ("hifi_retries_total", &summary["retries"]),
+        ("hifi_data_items", &summary["data_length"]),
+        ("hifi_data_dropped_total", &summary["dropped_items"]),
+        ("hifi_workers{state=\"ended\"}", &summary["workers"]),
+        ("hifi_operation_seconds_count", &2000.into()),
+        (
+            "hifi_lock_wait_seconds_count",
+            &summary["operations"]["completed"],
+        ),
+        ("hifi_log_lines_total{sink=\"file\"}", &summary["log_lines"]),
+        ("hifi_log_errors_total{sink=\"file\"}", &0.into()),
+    ] {
+        assert_eq!(
+            sample(&text, series),
+            expected.as_f64(),
+            "{series} in {text}"
+        );
+    }
+    let info = format!(
+        "hifi_run_info{{run=\"{}\",seed=\"{}\",version=\"{}\"}}",
+        summary["run"].as_str().unwrap_or_default(),
+        summary["seed"],
+        env!("CARGO_PKG_VERSION")
+    );
+    assert_eq!(sample(&text, &info), Some(1.0), "{info} in {text}");
+    for series in [
+        "hifi_lock_hold_seconds_count",
+        "process_cpu_seconds_total",
+        "process_open_fds",
+        "process_resident_memory_bytes",
+    ] {
+        assert!(sample(&text, series).is_some(), "{series} in {text}");
+    }
+    let served: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.contains("process_"))
+        .collect();
+    assert_eq!(
+        rig.read("hifi.prom").lines().collect::<Vec<_>>(),
+        served,
+        "the file tells the same"
+    );
+
+    assert_eq!(
+        get(addr, "/healthz").expect("an answer"),
+        (200, "ok\n".into())
+    );
+    let (_, threads) = get(addr, "/threads").expect("an answer");
+    assert!(
+        threads.contains("\"Worker-3\" #3 os_thread=") && threads.contains(" ended for "),
+        "{threads}"
+    );
+    assert_eq!(get(addr, "/").expect("an answer").0, 404);
+    let post = exchange(
+        addr,
+        b"POST /metrics HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n",
+    );
+    assert_eq!(post.expect("an answer").0, 405);
+
+    run.signal("QUIT");
+    run.until("console", "No deadlock found.");
+    run.signal("TERM");
+    run.finish().code(0);
+}
+
+#[test]
+fn a_run_is_seen_while_it_lasts() {
+    let rig = Rig::new();
+    let (run, addr) = served(&rig, "-t 3 --failure-rate 1 --retry-delay 1h");
+    for worker in 0..3 {
+        run.until("app.log", &format!(" Worker-{worker} I/O operation failed"));
+    }
+    while sample(&metrics(addr), "hifi_workers{state=\"backing_off\"}") != Some(3.0) {}
+    let text = metrics(addr);
+    assert_eq!(
+        sample(&text, "hifi_attempts_total{outcome=\"failure\"}"),
+        Some(3.0),
+        "{text}"
+    );
+    let (_, threads) = get(addr, "/threads").expect("an answer");
+    assert!(
+        threads.contains(" sleeping after a failure for "),
+        "{threads}"
+    );
+    run.signal("INT");
+    run.finish().code(130);
+}
+
+/// Clients of every bad kind, all at once; they are still there when the run ends.
+#[test]
+fn no_client_harms_the_run_or_a_scrape() {
+    let rig = Rig::new();
+    let (run, addr) = served(&rig, "-t 3 --failure-rate 1 --retry-delay 1h");
+    let mut clients: Vec<TcpStream> = (0..500)
+        .map(|_| TcpStream::connect(addr).expect("a connection"))
+        .collect();
+    let mut slow = TcpStream::connect(addr).expect("a connection");
+    slow.write_all(b"GET /metr")
+        .expect("a byte at a time is taken");
+    metrics(addr);
+
+    let mut garbage = TcpStream::connect(addr).expect("a connection");
+    garbage
+        .write_all(&[0xff, 0, b'\n', b'\r'].repeat(1000))
+        .expect("garbage is taken");
+    clients.extend([slow, garbage]);
+    metrics(addr);
+
+    let mut large = TcpStream::connect(addr).expect("a connection");
+    // The server may hang up in the middle of it.
+    let _ = large
+        .write_all(b"GET /metrics HTTP/1.1\r\nX: ")
+        .and_then(|()| large.write_all(&vec![b'a'; 1 << 20]));
+    let mut answer = Vec::new();
+    let _ = large.read_to_end(&mut answer);
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 431 "),
+        "{answer}"
+    );
+
+    let text = metrics(addr);
+    assert!(
+        sample(&text, "process_open_fds") < Some(200.0),
+        "connections are bounded: {text}"
+    );
+    run.signal("INT");
+    run.finish().code(130);
+    let summary: Value = serde_json::from_str(&rig.read("out")).expect("a summary");
+    assert_eq!(
+        summary["problems"].as_array().map(Vec::len),
+        Some(0),
+        "{summary}"
+    );
+}
+
+#[test]
+fn an_address_in_use_is_told_before_anything_is_created() {
+    let rig = Rig::new();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("an address");
+    let addr = taken.local_addr().expect("an address");
+    rig.hifi(&format!("--metrics-addr {addr}"))
+        .code(1)
+        .complains(&format!(
+            "cannot serve metrics on {addr}; choose another address with --metrics-addr"
+        ))
+        .complains("Address already in use");
+    assert_eq!(fs::read_dir(rig.path("")).expect("a folder").count(), 0);
+}
+
+#[test]
+fn a_metrics_file_that_cannot_be_written_is_an_error() {
+    let rig = Rig::new();
+    fs::create_dir(rig.path("sub")).expect("a folder");
+    let mut command =
+        rig.command("-t 1 --failure-rate 1 --retry-delay 1h --metrics-file sub/hifi.prom");
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let run = rig.start_command(command);
+    run.until("app.log", "next=retry");
+    fs::remove_dir(rig.path("sub")).expect("the folder can go");
+    run.signal("INT");
+    run.finish().code(1).prints(
+        "PROBLEM         the metrics file sub/hifi.prom could not be written: No such file",
+    );
+}
+
+#[test]
+fn bad_values_are_refused_before_anything_is_created() {
+    let rig = Rig::new();
+    for (args, said) in [
+        (
+            "--metrics-addr 9464",
+            "--metrics-addr <ADDR>': an IP address and a port are needed",
+        ),
+        ("--metrics-addr localhost:x", "'localhost:x'"),
+        (
+            "--metrics-addr 127.0.0.1:0 --metrics-linger ten",
+            "--metrics-linger <DURATION>",
+        ),
+        ("--metrics-linger 1s", "--metrics-addr <ADDR>"),
+        (
+            "--metrics-file no/such/file",
+            "its folder no/such cannot be used",
+        ),
+        ("--metrics-file .", "it is a folder; name a file in it"),
+        ("--stall-after 0", "at least 1ms is needed"),
+        ("--sample-interval 10us", "at least 1ms is needed"),
+        ("--sample-interval -1s", "--sample-interval <DURATION>"),
+        ("completions ksh", "possible values: bash, zsh, fish"),
+    ] {
+        rig.hifi(args).code(2).complains(said);
+    }
+    assert_eq!(fs::read_dir(rig.path("")).expect("a folder").count(), 0);
+}
+
+#[test]
+fn completions_and_the_dashboard_are_printed() {
+    let rig = Rig::new();
+    for (shell, text) in [
+        ("bash", "complete -F _hifi"),
+        ("zsh", "#compdef hifi"),
+        ("fish", "complete -c hifi"),
+    ] {
+        rig.hifi(&format!("completions {shell}"))
+            .code(0)
+            .prints(text)
+            .prints("metrics-addr");
+    }
+    let dashboard = rig.hifi("dashboard").code(0).json();
+    assert_eq!(dashboard["title"], "hifi");
+    assert_eq!(fs::read_dir(rig.path("")).expect("a folder").count(), 0);
+}
