@@ -88,6 +88,10 @@ fn syslog(mut text: Words<'_>) -> Option<&[u8]> {
         iso_stamp(text.word()?).then_some(())?;
     }
     let _host = text.word()?;
+    // syslog-ng writes no tag where it was told none.
+    if super::record::starts_here(text.0) {
+        return Some(text.0);
+    }
     let tag = text.word()?;
     (tag.ends_with(b":") || starts_here(text.0)).then_some(text.0)
 }
@@ -187,6 +191,7 @@ mod tests {
             format!("{LINE}\r"),
             format!("<134>Nov  3 17:42:00 host hifi[42]: {LINE}"),
             format!("Nov 23 17:42:00 host hifi: {LINE}"),
+            format!("Nov 23 17:42:00 host {LINE}"),
             format!("2026-11-23T17:42:00.123456+01:00 host hifi: {LINE}"),
             format!("2026-11-23T17:42:00.123456Z host hifi {LINE}"),
             format!("<134>1 2026-11-23T17:42:00.123456Z host hifi 42 - - {LINE}"),

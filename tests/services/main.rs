@@ -1,9 +1,11 @@
-//! Tests against the real services: `cargo test --test services -- --ignored` where they are installed.
+//! The service tests: the program, its logs and its metrics in the hands of real services. They need those services'
+//! packages, which `.ci/services` fetches, and are run with `cargo test --test services -- --ignored`.
 //!
 //! A test whose service is missing fails, and says so.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+#[cfg(feature = "monitoring")]
 #[path = "../cli/http.rs"]
 mod http;
 #[path = "../cli/rig.rs"]
@@ -13,3 +15,5 @@ mod rig;
 /// Prometheus and promtool.
 #[cfg(feature = "monitoring")]
 mod prometheus;
+/// rsyslog, syslog-ng and logrotate between the log and the audit.
+mod shippers;
