@@ -731,7 +731,35 @@ impl Books<'_> {
                 }
             }
         }
+        found += self.announce_fragments(author, named);
         self.out.announced += found;
+        found
+    }
+
+    /// A line that is cut short, and that a "Log gap" names, is what a full disk has left of it: it is lost.
+    fn announce_fragments(&mut self, author: Author, named: &Numbers<u64>) -> u64 {
+        let cut_short = self
+            .account
+            .damage
+            .iter()
+            .filter(|damage| damage.changes.is_none());
+        let slots = cut_short.filter_map(|damage| damage.slot);
+        let lost = &mut self.out.lost;
+        let known = lost.len();
+        for (of, seq) in slots {
+            let told =
+                |loss: &Loss| loss.announced && loss.authors == [of] && loss.numbers.contains(&seq);
+            if of == author && named.contains(&seq) && !lost.iter().any(told) {
+                lost.push(Loss {
+                    authors: vec![author],
+                    numbers: seq..seq + 1,
+                    count: 1,
+                    announced: true,
+                });
+            }
+        }
+        let found = (lost.len() - known) as u64;
+        self.out.lost_count += found;
         found
     }
 }

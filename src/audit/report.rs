@@ -30,6 +30,12 @@ fn write_verdict(out: &mut String, verdict: &Verdict) -> fmt::Result {
         plural(verdict.lines, "line")
     );
     match verdict.status {
+        Status::Clean if accepted(verdict) => {
+            writeln!(
+                out,
+                "CLEAN: {what}; all that is missing or wrong was to be accepted."
+            )?;
+        }
         Status::Clean => writeln!(out, "CLEAN: {what}; nothing is missing, nothing is wrong.")?,
         Status::Findings => writeln!(out, "FINDINGS: {what}; the log is not what it must be.")?,
         Status::CannotTell => writeln!(out, "CANNOT TELL: {what}.")?,
@@ -43,9 +49,17 @@ fn write_verdict(out: &mut String, verdict: &Verdict) -> fmt::Result {
     }
     if verdict.stray_count > 0 {
         writeln!(out, "\nOf no run: {}", plural(verdict.stray_count, "line"))?;
-        write_findings(out, &verdict.strays, verdict.stray_count)?;
+        write_findings(out, &verdict.strays)?;
     }
     Ok(())
+}
+
+/// Whether a clean verdict owes its cleanness to what the options accept.
+fn accepted(verdict: &Verdict) -> bool {
+    let told = |run: &RunVerdict| {
+        !run.notes.is_empty() || run.counts.by_name().into_iter().any(|(_, count)| count > 0)
+    };
+    verdict.runs.iter().any(told)
 }
 
 fn write_run(out: &mut String, run: &RunVerdict) -> fmt::Result {
@@ -83,7 +97,7 @@ fn write_run(out: &mut String, run: &RunVerdict) -> fmt::Result {
         for range in run.outstanding.iter().take(SHOWN) {
             writeln!(out, "    {}", range_words(range))?;
         }
-        more(out, run.outstanding.len() as u64, SHOWN as u64)?;
+        more(out, run.outstanding.len(), SHOWN)?;
     }
     for (kind, count) in run.counts.by_name() {
         if count > 0 {
@@ -94,7 +108,7 @@ fn write_run(out: &mut String, run: &RunVerdict) -> fmt::Result {
                 .cloned()
                 .collect();
             writeln!(out, "  {kind}: {count}")?;
-            write_findings(out, &findings, findings.len() as u64)?;
+            write_findings(out, &findings)?;
             if let Some(cause) = cause(kind, run) {
                 paragraph(out, "    ", &format!("Likely cause: {cause}."))?;
             }
@@ -103,27 +117,27 @@ fn write_run(out: &mut String, run: &RunVerdict) -> fmt::Result {
     Ok(())
 }
 
-fn write_findings(out: &mut String, findings: &[Finding], count: u64) -> fmt::Result {
+fn write_findings(out: &mut String, findings: &[Finding]) -> fmt::Result {
     for finding in findings.iter().take(SHOWN) {
         write_finding(out, finding)?;
     }
-    more(out, count, SHOWN as u64)
+    more(out, findings.len(), SHOWN)
 }
 
-fn more(out: &mut String, count: u64, shown: u64) -> fmt::Result {
-    if count >= SPANS_MAX as u64 {
-        writeln!(
+/// Says that there are more entries than are shown. The JSON form has those that were kept.
+fn more(out: &mut String, kept: usize, shown: usize) -> fmt::Result {
+    match kept {
+        SPANS_MAX.. => writeln!(
             out,
-            "    … and many more; --format json has the first {count}"
-        )?;
-    } else if count > shown {
-        writeln!(
+            "    … and many more; --format json has the first {kept}"
+        ),
+        _ if kept > shown => writeln!(
             out,
             "    … and {} more; --format json has them",
-            count - shown
-        )?;
+            kept - shown
+        ),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn write_finding(out: &mut String, finding: &Finding) -> fmt::Result {

@@ -89,7 +89,7 @@ fn syslog(mut text: Words<'_>) -> Option<&[u8]> {
     }
     let _host = text.word()?;
     // syslog-ng writes no tag where it was told none.
-    if super::record::starts_here(text.0) {
+    if starts_here(text.0) {
         return Some(text.0);
     }
     let tag = text.word()?;
