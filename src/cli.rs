@@ -4,6 +4,7 @@
 //! behind this file knows clap.
 
 mod audit;
+mod lab;
 
 use std::{
     env,
@@ -22,8 +23,12 @@ use clap::{
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 
-pub use self::audit::{AuditArgs, VerdictFormat};
+pub use self::{
+    audit::{AuditArgs, VerdictFormat},
+    lab::LabArgs,
+};
 use crate::{
+    bug::{self, Specimen},
     config::{Config, ConsoleConfig, LogConfig, LogFormat, Rotation, SummaryFormat, WatchConfig},
     log::event::TARGET,
     workload::{
@@ -73,6 +78,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Hold a log against what must exist: which lines were lost, doubled, moved or altered
     Audit(AuditArgs),
+    /// Watch bugs being caught: each with its evidence, its cause, its fix and a run of the fixed program
+    Lab(LabArgs),
 }
 
 /// The options of a run.
@@ -119,6 +126,10 @@ pub struct RunArgs {
     /// Who looks on.
     #[command(flatten)]
     monitoring: MonitoringArgs,
+
+    /// Run with a bug, to see it being caught (hifi lab explains each)
+    #[arg(long, value_name = "NAME", value_parser = specimen())]
+    bug: Option<&'static Specimen>,
 
     /// Form of the summary on stdout
     #[arg(long, value_name = "FORMAT", default_value = "text",
@@ -210,7 +221,7 @@ impl RunArgs {
     /// The validated configuration, with the seed drawn if none was given.
     ///
     /// # Errors
-    /// RUST_LOG cannot be read.
+    /// RUST_LOG cannot be read, or the bug needs more workers.
     pub fn into_config(self) -> Result<Config, clap::Error> {
         let console = ConsoleConfig {
             level: if self.quiet {
@@ -223,9 +234,17 @@ impl RunArgs {
             progress: self.quiet && std::io::stderr().is_terminal(),
         };
         let workload = self.workload.into_workload();
+        let mut replay = replay(&workload);
+        if let Some(bug) = self.bug {
+            if workload.threads < bug.workers_min {
+                return Err(too_few_workers(bug, workload.threads));
+            }
+            let _ = write!(replay, " --bug {}", bug.name);
+        }
         Ok(Config {
-            replay: replay(&workload),
+            replay,
             workload,
+            bug: self.bug,
             log: LogConfig {
                 path: self.log_file,
                 format: self.log_format,
@@ -288,6 +307,16 @@ impl WorkloadArgs {
             data_limit: self.data_limit,
         }
     }
+}
+
+fn too_few_workers(bug: &Specimen, threads: u32) -> clap::Error {
+    Cli::command().error(
+        ErrorKind::ValueValidation,
+        format!(
+            "invalid value '{threads}' for '--threads <N>': --bug {} goes wrong between workers, and needs {} or more",
+            bug.name, bug.workers_min
+        ),
+    )
 }
 
 /// The command line that repeats a workload's outcomes: its seed, size, and what is not the default.
@@ -416,6 +445,12 @@ fn one_of<T: Clone + Send + Sync + 'static>(
             .map(|(_, value)| value.clone())
             .ok_or("no such choice")
     })
+}
+
+/// A parser for the name of a specimen.
+fn specimen() -> impl TypedValueParser<Value = &'static Specimen> {
+    PossibleValuesParser::new(bug::SPECIMENS.iter().map(|specimen| specimen.name))
+        .try_map(|name| bug::find(&name).ok_or("no such bug"))
 }
 
 fn parse_iterations(text: &str) -> Result<Limit, String> {

@@ -4,13 +4,18 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use tracing::Level;
 
-use crate::workload::{Micros, Workload};
+use crate::{
+    bug::{Seam, Specimen},
+    workload::{Micros, Workload},
+};
 
 /// All that a run needs to be told.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// What must happen.
     pub workload: Workload,
+    /// The bug to do it with; none in an honest run.
+    pub bug: Option<&'static Specimen>,
     /// Where it is written down.
     pub log: LogConfig,
     /// Who looks on while it happens.
@@ -21,6 +26,13 @@ pub struct Config {
     pub summary: SummaryFormat,
     /// The command line that repeats the run's outcomes.
     pub replay: String,
+}
+
+impl Config {
+    /// Where the bug gets in, if there is one.
+    pub fn seam(&self) -> Option<&'static Seam> {
+        self.bug.map(|bug| &bug.seam)
+    }
 }
 
 /// Who looks on while the run lasts.

@@ -11,6 +11,8 @@
 //!
 //! Beside them, [`board`] shows what each worker is doing; [`dump`], [`watch`] and [`monitoring`] look at it.
 //!
+//! [`bug`] holds the specimens that `--bug` puts into a run, and [`lab`] shows them.
+//!
 //! Imports point one way, from the left to the right. Nothing behind [`config`] knows the command line.
 
 #![forbid(unsafe_code)]
@@ -22,11 +24,13 @@ pub mod audit;
 pub mod backoff;
 pub mod board;
 pub mod books;
+pub mod bug;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dashboard;
 pub mod dump;
+pub mod lab;
 pub mod log;
 #[cfg(feature = "monitoring")]
 pub mod monitoring;

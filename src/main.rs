@@ -10,7 +10,7 @@ use clap::Parser;
 use hifi::{
     audit,
     cli::{AuditArgs, Cli, Command, VerdictFormat},
-    dashboard, preview, run, summary,
+    dashboard, lab, preview, run, summary,
 };
 
 fn main() -> ExitCode {
@@ -21,6 +21,7 @@ fn main() -> ExitCode {
             Err(error) => error.exit(),
         },
         Some(Command::Audit(args)) => return audit(args),
+        Some(Command::Lab(args)) => lab::run(&args.into_config()),
         Some(Command::Dashboard) => dashboard::print(),
         Some(Command::Completions(args)) => args.print(),
         None => match cli.run.into_config() {

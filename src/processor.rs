@@ -5,6 +5,8 @@
 //! takes the Processor out of the poison and goes on.
 //!
 //! No sleep, log call or I/O happens while the lock is held, and no guard leaves this file.
+//!
+//! What can be done with the handle is a trait, [`Handle`]: specimens of bugs bring handles of their own.
 
 use std::{
     collections::VecDeque,
@@ -62,6 +64,33 @@ pub struct Recorded {
     pub wait: Duration,
 }
 
+/// What workers, and `main` at the end, can do with a Processor. An honest run has one kind, the
+/// [`SharedProcessor`]; who works through another one has a bug, on purpose.
+pub trait Handle: Send + Sync {
+    /// Counts one completed operation of the worker at `desk` and keeps its item.
+    fn record(&self, desk: &Desk) -> Recorded;
+
+    /// Does the same, and measures how long the lock is held; the whole takes so long where nothing else is known.
+    fn record_timed(&self, desk: &Desk) -> (Recorded, Duration) {
+        let began = Instant::now();
+        let recorded = self.record(desk);
+        (recorded, began.elapsed())
+    }
+
+    /// Panics where the worker at `desk` would have changed something.
+    fn panic_under_lock(&self, _desk: &Desk) -> ! {
+        panic_any(SimulatedPanic(Place::UnderLock))
+    }
+
+    /// What the Processor holds now.
+    fn contents(&self) -> Contents;
+
+    /// What the Processor holds now; none while somebody holds the lock.
+    fn contents_if_free(&self) -> Option<Contents> {
+        Some(self.contents())
+    }
+}
+
 /// A handle to the shared Processor; clones share it.
 #[derive(Clone, Debug)]
 pub struct SharedProcessor {
@@ -87,40 +116,6 @@ impl SharedProcessor {
         }
     }
 
-    /// Counts one completed operation of the worker at `desk` and keeps its item.
-    #[inline]
-    pub fn record(&self, desk: &Desk) -> Recorded {
-        let (processor, wait) = self.processor.lock(desk);
-        self.add_item(processor, wait)
-    }
-
-    /// Does the same, and measures how long the lock is held.
-    #[cold]
-    pub fn record_timed(&self, desk: &Desk) -> (Recorded, Duration) {
-        let (processor, wait) = self.processor.lock(desk);
-        let locked = Instant::now();
-        let recorded = self.add_item(processor, wait);
-        (recorded, locked.elapsed())
-    }
-
-    /// Panics while the worker at `desk` holds the lock, before anything has changed.
-    pub fn panic_under_lock(&self, desk: &Desk) -> ! {
-        let _processor = self.processor.lock(desk);
-        panic_any(SimulatedPanic(Place::UnderLock))
-    }
-
-    /// What the Processor holds now.
-    pub fn contents(&self) -> Contents {
-        self.processor.lock_unseen().contents()
-    }
-
-    /// What the Processor holds now; none while somebody holds the lock.
-    pub fn contents_if_free(&self) -> Option<Contents> {
-        self.processor
-            .try_lock_unseen()
-            .map(|processor| processor.contents())
-    }
-
     #[inline]
     fn add_item(&self, mut processor: Held<'_, Processor>, wait: Duration) -> Recorded {
         processor.counter += 1;
@@ -135,6 +130,38 @@ impl SharedProcessor {
             data_len: processor.data.len() as u64,
             wait,
         }
+    }
+}
+
+impl Handle for SharedProcessor {
+    #[inline]
+    fn record(&self, desk: &Desk) -> Recorded {
+        let (processor, wait) = self.processor.lock(desk);
+        self.add_item(processor, wait)
+    }
+
+    #[cold]
+    fn record_timed(&self, desk: &Desk) -> (Recorded, Duration) {
+        let (processor, wait) = self.processor.lock(desk);
+        let locked = Instant::now();
+        let recorded = self.add_item(processor, wait);
+        (recorded, locked.elapsed())
+    }
+
+    /// Panics while the worker holds the lock, before anything has changed.
+    fn panic_under_lock(&self, desk: &Desk) -> ! {
+        let _processor = self.processor.lock(desk);
+        panic_any(SimulatedPanic(Place::UnderLock))
+    }
+
+    fn contents(&self) -> Contents {
+        self.processor.lock_unseen().contents()
+    }
+
+    fn contents_if_free(&self) -> Option<Contents> {
+        self.processor
+            .try_lock_unseen()
+            .map(|processor| processor.contents())
     }
 }
 

@@ -14,6 +14,7 @@ use tracing_subscriber::prelude::*;
 
 use crate::{
     board::Board,
+    bug::{self, Seam},
     clock::{Clock, Stamp},
     config::Config,
     dump::{DumpBell, DumpService, Dumper},
@@ -22,8 +23,8 @@ use crate::{
         event::{Event, Reason},
     },
     monitoring::Prepared,
-    plan::Plan,
-    processor::{Contents, SharedProcessor},
+    plan::{Attempt, Plan},
+    processor::{Contents, Handle, SharedProcessor},
     recorder::{Account, Recorder, Tally, Totals},
     signals::SignalWatch,
     stop::{Cause, Stop},
@@ -110,7 +111,6 @@ pub fn run<T>(
     Event::run_started(workload).emit();
     let began = log::last_stamp();
     let board = Arc::new(Board::new(workload.threads, clock));
-    let processor = SharedProcessor::new(workload.data_limit, &board);
     let tallies: Arc<[Arc<Tally>]> = (0..workload.threads).map(|_| Arc::default()).collect();
     let gate: Arc<Gate> = Arc::default();
     let dumper = Dumper {
@@ -156,14 +156,14 @@ pub fn run<T>(
         None => None,
     };
     let site = Site {
-        processor: &processor,
+        workload,
         board: &board,
         tallies: &tallies,
         log: &log,
         clock,
         stop: &stop,
     };
-    let crew = Crew::start(workload, &site, &notices);
+    let (processor, crew) = start(config, &site, &notices)?;
     let refused = crew.refused.clone();
     let usage_at_work = Usage::now();
     let (account, stuck) = crew.join(&inbox);
@@ -171,6 +171,9 @@ pub fn run<T>(
     drop(watchdog);
     drop(sampler);
     gate.close();
+    if let Some(Seam::Log(_)) = config.seam() {
+        log.detour(None)?;
+    }
 
     let totals = Totals::of(&tallies);
     let stall = stall.get().cloned();
@@ -259,6 +262,46 @@ fn not_started_by_all(workload: &Workload, begun: u64) -> Limit {
     }
 }
 
+/// Opens what the workers work on, and starts them. What a specimen brings is chosen here, once and for all: the workers
+/// of an honest run know nothing of it. Returns what `main` has of the Processor.
+fn start(
+    config: &Config,
+    site: &Site<'_>,
+    notices: &Sender<Notice>,
+) -> anyhow::Result<(Arc<dyn Handle>, Crew)> {
+    let setting = bug::Setting {
+        data_limit: config.workload.data_limit,
+        board: Arc::clone(site.board),
+        stop: Arc::clone(site.stop),
+    };
+    match config.seam() {
+        Some(Seam::Processor(open)) => {
+            let processor = open(&setting);
+            let shared = Arc::clone(&processor);
+            let crew = Crew::start(site, notices, move || Arc::clone(&shared), Plan::new);
+            return Ok((processor, crew));
+        }
+        Some(Seam::EachThread(open)) => {
+            let processor = open(&setting);
+            let crew = Crew::start(site, notices, move || open(&setting), Plan::new);
+            return Ok((processor, crew));
+        }
+        _ => {}
+    }
+    let processor = SharedProcessor::new(config.workload.data_limit, site.board);
+    let shared = processor.clone();
+    let hand_out = move || Arc::new(shared.clone());
+    let crew = match config.seam() {
+        Some(Seam::Attempts(attempts)) => Crew::start(site, notices, hand_out, attempts),
+        Some(Seam::Log(set_up)) => {
+            site.log.detour(Some(*set_up))?;
+            Crew::start(site, notices, hand_out, Plan::new)
+        }
+        _ => Crew::start(site, notices, hand_out, Plan::new),
+    };
+    Ok((Arc::new(processor), crew))
+}
+
 /// The workers of a run.
 struct Crew {
     threads: Vec<Option<JoinHandle<Account>>>,
@@ -267,7 +310,7 @@ struct Crew {
 
 /// What all workers of a run share.
 struct Site<'a> {
-    processor: &'a SharedProcessor,
+    workload: &'a Workload,
     board: &'a Arc<Board>,
     tallies: &'a [Arc<Tally>],
     log: &'a Log,
@@ -302,7 +345,14 @@ const TIME_TO_COME_ROUND: Duration = Duration::from_secs(1);
 
 impl Crew {
     /// Starts the workers. Where the system refuses a thread, those that were started are stopped.
-    fn start(workload: &Workload, site: &Site<'_>, notices: &Sender<Notice>) -> Self {
+    /// A worker works with what `hand_out` gives it in its own thread, on the `attempts` of its number.
+    fn start<P: Handle + ?Sized + 'static, A: Iterator<Item = Attempt> + Send + 'static>(
+        site: &Site<'_>,
+        notices: &Sender<Notice>,
+        hand_out: impl Fn() -> Arc<P> + Clone + Send + 'static,
+        attempts: impl Fn(&Workload, u32) -> A,
+    ) -> Self {
+        let workload = site.workload;
         let deadline = workload.duration.map(|duration| {
             let nanos = u64::try_from(Duration::from(duration).as_nanos()).unwrap_or(u64::MAX);
             Stamp(site.board.now().0.saturating_add(nanos))
@@ -313,28 +363,31 @@ impl Crew {
         };
         for (number, tally) in (0..workload.threads).zip(site.tallies) {
             let author = site.log.pipeline().author(Some(number));
-            let worker = Worker {
-                plan: Plan::new(workload, number),
-                iterations: workload.iterations,
-                deadline,
-                processor: site.processor.clone(),
-                board: Arc::clone(site.board),
-                number,
-                recorder: Recorder::new(Arc::clone(tally)),
-                clock: site.clock,
-                stop: Arc::clone(site.stop),
-            };
             let leaving = Leaving {
                 worker: number,
                 notices: notices.clone(),
             };
+            let attempts = attempts(workload, number);
+            let (hand_out, iterations, clock) = (hand_out.clone(), workload.iterations, site.clock);
+            let (board, stop) = (Arc::clone(site.board), Arc::clone(site.stop));
+            let recorder = Recorder::new(Arc::clone(tally));
             let spawned = thread::Builder::new()
                 .name(format!("Worker-{number}"))
                 .stack_size(STACK_BYTES)
                 .spawn(move || {
                     let _leaving = leaving;
                     log::sign_on(author);
-                    worker.work()
+                    let worker = Worker {
+                        iterations,
+                        deadline,
+                        processor: hand_out(),
+                        board,
+                        number,
+                        recorder,
+                        clock,
+                        stop,
+                    };
+                    worker.work(attempts)
                 });
             match spawned {
                 Ok(thread) => {

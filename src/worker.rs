@@ -13,8 +13,8 @@ use crate::{
     board::{Board, Desk, State},
     clock::{Clock, Stamp},
     log::event::Reason,
-    plan::{Attempt, Outcome, Place, Plan},
-    processor::SharedProcessor,
+    plan::{Attempt, Outcome, Place},
+    processor::Handle,
     recorder::{Account, Current, Recorder},
     stop::Stop,
     unexpected::{SimulatedPanic, words},
@@ -23,15 +23,13 @@ use crate::{
 
 /// All that a worker works with.
 #[derive(Debug)]
-pub struct Worker {
-    /// What it has to do.
-    pub plan: Plan,
-    /// How many operations that are.
+pub struct Worker<P: ?Sized> {
+    /// How many operations it has to do.
     pub iterations: Limit,
     /// No operation is started from this time on.
     pub deadline: Option<Stamp>,
     /// What it works on, with all the others.
-    pub processor: SharedProcessor,
+    pub processor: Arc<P>,
     /// Where it shows what it is doing.
     pub board: Arc<Board>,
     /// Its number.
@@ -61,10 +59,10 @@ enum Onward {
     Stop,
 }
 
-impl Worker {
-    /// Works until the plan is done, a stop or the deadline comes, or an unexpected error strikes. Returns
+impl<P: Handle + ?Sized> Worker<P> {
+    /// Works until the `plan` is done, a stop or the deadline comes, or an unexpected error strikes. Returns
     /// the account, which is logged by then.
-    pub fn work(self) -> Account {
+    pub fn work(self, plan: impl Iterator<Item = Attempt>) -> Account {
         self.stop.enlist();
         self.desk().take_seat();
         let mut progress = Progress {
@@ -73,7 +71,7 @@ impl Worker {
         };
         // What a panic can leave behind is in `progress`, which is whole after every statement, and in the
         // Processor, whose handle says why it stays true.
-        let reason = match catch_unwind(AssertUnwindSafe(|| self.carry_out(&mut progress))) {
+        let reason = match catch_unwind(AssertUnwindSafe(|| self.carry_out(plan, &mut progress))) {
             Ok(reason) => reason,
             Err(payload) => {
                 progress.account.panicked = 1;
@@ -97,8 +95,8 @@ impl Worker {
         self.board.desk(self.number)
     }
 
-    fn carry_out(&self, progress: &mut Progress) -> Reason {
-        for attempt in self.plan.clone() {
+    fn carry_out(&self, plan: impl Iterator<Item = Attempt>, progress: &mut Progress) -> Reason {
+        for attempt in plan {
             if attempt.number == 1 && self.start_operation(progress) == Onward::Stop {
                 return Reason::Stopped;
             }

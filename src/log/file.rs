@@ -19,7 +19,10 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use tracing_appender::rolling::{self, RollingFileAppender};
+use tracing_appender::{
+    non_blocking::NonBlocking,
+    rolling::{self, RollingFileAppender},
+};
 
 use super::{
     event::Event,
@@ -39,6 +42,8 @@ pub struct LogFile {
     path: PathBuf,
     rotation: Rotation,
     appender: RollingFileAppender,
+    /// What lines are written to instead: a specimen's way of opening the log.
+    detour: Option<NonBlocking>,
     name: Name,
     looked: Instant,
     /// While writing fails: when it is tried again.
@@ -51,6 +56,9 @@ pub struct LogFile {
     reports: Vec<Event>,
     counts: SinkReport,
 }
+
+/// Puts something between the log and its file.
+pub type SetUp = fn(RollingFileAppender) -> NonBlocking;
 
 /// The name under which the file is open (rotation changes it), and which file that is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +78,7 @@ impl LogFile {
             path: path.into(),
             rotation,
             appender,
+            detour: None,
             name,
             looked: Instant::now(),
             next_try: None,
@@ -119,6 +128,18 @@ impl LogFile {
         }
     }
 
+    /// From now on writes to what `set_up` makes of the file, or to the file itself again.
+    ///
+    /// # Errors
+    /// The file cannot be opened a second time.
+    pub fn detour(&mut self, set_up: Option<SetUp>) -> anyhow::Result<()> {
+        self.detour = match set_up {
+            Some(set_up) => Some(set_up(open(&self.path, self.rotation)?.0)),
+            None => None,
+        };
+        Ok(())
+    }
+
     /// Whether there are events that should be logged.
     pub fn has_reports(&self) -> bool {
         !self.reports.is_empty()
@@ -149,7 +170,10 @@ impl LogFile {
             write_whole(&mut self.appender, b"\n").map_err(|broken| nothing(broken.error))?;
             self.fragment = false;
         }
-        write_whole(&mut self.appender, lines)
+        match &mut self.detour {
+            Some(detour) => write_whole(detour, lines),
+            None => write_whole(&mut self.appender, lines),
+        }
     }
 
     /// Opens the file anew if its name has come to mean another one.

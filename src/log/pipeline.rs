@@ -22,7 +22,7 @@ use tracing::Level;
 use super::{
     console::Console,
     event::Event,
-    file::LogFile,
+    file::{LogFile, SetUp},
     lanes::{Call, FinishedLine, Lanes, MakeAnew, Sweep},
     layer,
     line::Encoder,
@@ -116,6 +116,15 @@ impl Log {
     /// The part that authors and the layer share.
     pub fn pipeline(&self) -> &Arc<Pipeline> {
         &self.pipeline
+    }
+
+    /// Writes all that was logged so far. What follows goes through what `set_up` puts before the file, if anything.
+    ///
+    /// # Errors
+    /// The file cannot be opened a second time.
+    pub fn detour(&self, set_up: Option<SetUp>) -> anyhow::Result<()> {
+        self.pipeline.lanes.flush();
+        self.pipeline.sinks().file.detour(set_up)
     }
 
     /// Writes all that was logged so far, and from then on keeps back reports of trouble until the log is closed.

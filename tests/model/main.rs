@@ -26,6 +26,7 @@ mod unexpected;
 mod workload;
 
 mod board;
+mod bug;
 
 /// The scheduler's locks, under the names of the real ones.
 mod sync {

@@ -1,0 +1,41 @@
+//! The options of `hifi lab`, and their way into a [`LabConfig`].
+
+use std::{env, io::IsTerminal};
+
+use clap::Args;
+
+use super::{VerdictFormat, one_of, specimen};
+use crate::{bug::Specimen, lab::LabConfig};
+
+/// The options of `hifi lab`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 every bug was caught and every fixed run is clean, 1 not so."
+)]
+pub struct LabArgs {
+    /// Bug to look at in depth; all of them in brief without it
+    #[arg(value_name = "NAME", value_parser = specimen())]
+    name: Option<&'static Specimen>,
+
+    /// Decides every outcome of the runs [default: random; it is shown]
+    #[arg(long, value_name = "U64")]
+    seed: Option<u64>,
+
+    /// Form of what is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text",
+          value_parser = one_of(&[("text", VerdictFormat::Text), ("json", VerdictFormat::Json)]))]
+    format: VerdictFormat,
+}
+
+impl LabArgs {
+    /// What to show, and how.
+    pub fn into_config(self) -> LabConfig {
+        LabConfig {
+            specimen: self.name,
+            seed: self.seed.unwrap_or_else(rand::random),
+            json: self.format == VerdictFormat::Json,
+            coloured: std::io::stdout().is_terminal()
+                && env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()),
+        }
+    }
+}

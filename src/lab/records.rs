@@ -1,0 +1,54 @@
+//! The lines of a run's log, read back.
+
+use crate::{
+    log::{
+        event::Event,
+        line::{Line, parse_stamp},
+    },
+    workload::Workload,
+};
+
+/// A line of the log.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Its number in the file, from 1.
+    pub line: usize,
+    /// Microseconds since 1970.
+    pub micros: u64,
+    /// The worker that logged it; none for `main`.
+    pub worker: Option<u32>,
+    /// Its number along its author.
+    pub seq: u64,
+    /// What it tells.
+    pub event: Event,
+}
+
+impl Record {
+    /// Reads a log. What is no line of the program is left out: to find that is the audit's business.
+    pub fn read_all(log: &str) -> Vec<Self> {
+        let read = |(number, text): (usize, &str)| {
+            let line = Line::parse(text.as_bytes()).ok()?;
+            Some(Self {
+                line: number,
+                micros: parse_stamp(&line.stamp)?,
+                worker: line.field("worker").and_then(|n| n.parse().ok()),
+                seq: line.field("seq")?.parse().ok()?,
+                event: Event::read(&line).ok()?,
+            })
+        };
+        (1..).zip(log.lines()).filter_map(read).collect()
+    }
+
+    /// The worker and the counter that it has got to, if this tells of a success.
+    pub fn success(&self) -> Option<(u32, u64)> {
+        match self.event {
+            Event::Succeeded { counter, .. } => Some((self.worker?, counter)),
+            _ => None,
+        }
+    }
+}
+
+/// The workload of the run that `records` are of.
+pub fn workload(records: &[Record]) -> Option<Workload> {
+    records.iter().find_map(|record| record.event.workload())
+}
