@@ -35,7 +35,7 @@ pub struct Specimen {
     pub name: &'static str,
     /// What goes wrong, in a few words.
     pub title: &'static str,
-    /// The problem that the review of the original program names, by its number there.
+    /// Where it stands in the review of the original program.
     pub problem: &'static str,
     /// How somebody came to write it; paragraphs are separated by a newline.
     pub story: &'static str,
@@ -121,7 +121,7 @@ pub static SPECIMENS: &[Specimen] = &[
     Specimen {
         name: "unbounded-memory",
         title: "a global list that nobody empties",
-        problem: "1: `leaky_global` grows for ever",
+        problem: "problem 1, `leaky_global` grows for ever",
         story: "Somebody wanted to look at the results after a run, and put each of them into a global list as well. \
                 In every test that worked: tests are short.\n\
                 Nothing in the program takes anything out of that list again. It needs memory for every operation that \
@@ -135,8 +135,7 @@ pub static SPECIMENS: &[Specimen] = &[
              items; of this list it knows nothing.",
             Excerpt {
                 file: source!("bug/unbounded_memory.rs"),
-                from: "impl Handle for",
-                before: Some("static RESULTS"),
+                parts: &["static RESULTS", "fn record(&self"],
             },
         ),
         fix: (
@@ -144,18 +143,17 @@ pub static SPECIMENS: &[Specimen] = &[
              global list.",
             Excerpt {
                 file: source!("processor.rs"),
-                from: "fn add_item",
-                before: None,
+                parts: &["fn add_item"],
             },
         ),
         workers_min: 1,
-        lab_options: "--threads 4 --iterations 40000 --data-limit 1000 --sample-interval 5ms",
+        lab_options: "--threads 4 --iterations 40000 --data-limit 1000 --sample-interval 5ms --time-scale 0",
         seam: Seam::Processor(unbounded_memory::open),
     },
     Specimen {
         name: "lost-update",
         title: "two workers read the same counter, and one of their updates is lost",
-        problem: "2: `counter += 1` is not atomic",
+        problem: "problem 2, `counter += 1` is not atomic",
         story: "Workers share a counter of completed operations. A lock protects it: only one worker at a time may hold \
                 the lock. To hold it as briefly as possible, somebody let go of it while the item's text is made, and took \
                 it again to write the result.\n\
@@ -171,8 +169,7 @@ pub static SPECIMENS: &[Specimen] = &[
             "The lock is taken twice. What was read under the first is old by the time of the second.",
             Excerpt {
                 file: source!("bug/lost_update.rs"),
-                from: "fn record",
-                before: None,
+                parts: &["fn record"],
             },
         ),
         fix: (
@@ -180,18 +177,17 @@ pub static SPECIMENS: &[Specimen] = &[
              locked, and the lock is let go when it returns.",
             Excerpt {
                 file: source!("processor.rs"),
-                from: "fn add_item",
-                before: Some("fn record("),
+                parts: &["fn record(&self, desk: &Desk) -> Recorded {", "fn add_item"],
             },
         ),
         workers_min: 2,
-        lab_options: "--threads 4 --iterations 50",
+        lab_options: "--threads 4 --iterations 50 --success-delay 1ms --retry-delay 1ms",
         seam: Seam::Processor(lost_update::open),
     },
     Specimen {
         name: "split-state",
         title: "a Processor for each thread, where one was to be shared",
-        problem: "3: a Processor is made in each thread",
+        problem: "problem 3, a Processor is made in each thread",
         story: "The code that a thread runs makes the Processor that it needs, as a function makes what it needs. It even \
                 has a lock, and every test of a single thread passes.\n\
                 But each thread has made its own. Nobody ever waits for these locks, each worker counts from 1, and the \
@@ -205,8 +201,7 @@ pub static SPECIMENS: &[Specimen] = &[
             "This is called in every thread, and opens another Processor each time.",
             Excerpt {
                 file: source!("bug/split_state.rs"),
-                from: "fn open",
-                before: None,
+                parts: &["fn open"],
             },
         ),
         fix: (
@@ -214,18 +209,21 @@ pub static SPECIMENS: &[Specimen] = &[
              which leads to the same Processor.",
             Excerpt {
                 file: source!("run.rs"),
-                from: "let processor = SharedProcessor::new",
-                before: None,
+                parts: &[
+                    "let processor = SharedProcessor::new",
+                    "let shared = processor.clone();",
+                    "let hand_out = move ||",
+                ],
             },
         ),
         workers_min: 2,
-        lab_options: "--threads 4 --iterations 50",
+        lab_options: "--threads 4 --iterations 50 --time-scale 0",
         seam: Seam::EachThread(split_state::open),
     },
     Specimen {
         name: "swallowed-errors",
         title: "errors are thrown away, and failures pass for successes",
-        problem: "4: errors are printed and never handled",
+        problem: "problem 4, errors are printed and never handled",
         story: "The compiler warned that the result of the I/O operation is not used. Putting `let _ =` before it made \
                 the warning go away, and the error with it.\n\
                 What follows is done whether the operation worked or not: it is counted, logged as a success, and never \
@@ -239,26 +237,24 @@ pub static SPECIMENS: &[Specimen] = &[
             "`let _ =` throws the result away. The compiler had asked for it to be looked at.",
             Excerpt {
                 file: source!("bug/swallowed_errors.rs"),
-                from: "let operations =",
-                before: None,
+                parts: &["let operations =", "Box::new(operations.map"],
             },
         ),
         fix: (
             "A failure is an outcome like any other: it is counted, logged, and tried again after a delay.",
             Excerpt {
                 file: source!("worker.rs"),
-                from: "Outcome::Retry { delay } => {",
-                before: None,
+                parts: &["Outcome::Retry { delay } => {"],
             },
         ),
         workers_min: 1,
-        lab_options: "--threads 4 --iterations 50",
+        lab_options: "--threads 4 --iterations 50 --time-scale 0",
         seam: Seam::Attempts(swallowed_errors::attempts),
     },
     Specimen {
         name: "lossy-log",
         title: "a log that loses lines and reports success",
-        problem: "5: no monitoring that can be trusted",
+        problem: "problem 5, no monitoring that can be trusted",
         story: "Writing to a file takes time, so a buffer was put before it, with a thread of its own that does the \
                 writing while the workers are busy. The library gives back two things: the writer, and a guard. As long as \
                 the guard lives, so does that thread.\n\
@@ -273,8 +269,7 @@ pub static SPECIMENS: &[Specimen] = &[
              underscore in its name has silenced the warning that it is never used.",
             Excerpt {
                 file: source!("bug/lossy_log.rs"),
-                from: "pub fn set_up",
-                before: None,
+                parts: &["pub fn set_up"],
             },
         ),
         fix: (
@@ -282,18 +277,17 @@ pub static SPECIMENS: &[Specimen] = &[
              would close it, not lose what it holds.",
             Excerpt {
                 file: source!("log/pipeline.rs"),
-                from: "fn finish(&mut self)",
-                before: None,
+                parts: &["fn finish(&mut self)"],
             },
         ),
         workers_min: 1,
-        lab_options: "--threads 4 --iterations 50",
+        lab_options: "--threads 4 --iterations 50 --time-scale 0",
         seam: Seam::Log(lossy_log::set_up),
     },
     Specimen {
         name: "deadlock",
         title: "two workers wait for each other for ever",
-        problem: "the advice on thread dumps",
+        problem: "its advice to take thread dumps",
         story: "All workers queued up for one lock. So the Processor was split in two, its counter and its data, each with a \
                 lock of its own; and because an operation needs both, every other operation begins with the data, so \
                 that the queue is shared out.\n\
@@ -309,8 +303,7 @@ pub static SPECIMENS: &[Specimen] = &[
             "Two locks, and two orders in which they are taken. While nobody comes by in between, that is no harm.",
             Excerpt {
                 file: source!("bug/deadlock.rs"),
-                from: "fn record",
-                before: None,
+                parts: &["fn record"],
             },
         ),
         fix: (
@@ -318,12 +311,14 @@ pub static SPECIMENS: &[Specimen] = &[
              order: then whoever holds the last one never waits for the first.",
             Excerpt {
                 file: source!("processor.rs"),
-                from: "fn record(",
-                before: None,
+                parts: &[
+                    "fn record(&self, desk: &Desk) -> Recorded {",
+                    "struct SharedProcessor",
+                ],
             },
         ),
         workers_min: 2,
-        lab_options: "--threads 4 --iterations 50 --stall-after 300ms",
+        lab_options: "--threads 4 --iterations 50 --stall-after 300ms --time-scale 0",
         seam: Seam::Processor(deadlock::open),
     },
 ];
@@ -339,7 +334,10 @@ mod tests {
             assert!(std::ptr::eq(find(name).unwrap(), specimen), "{name} twice");
             for (words, excerpt) in [&specimen.cause, &specimen.fix] {
                 let lines = excerpt.lines();
-                assert!((2..=40).contains(&lines.len()), "{name}: {lines:#?}");
+                assert!((3..=40).contains(&lines.len()), "{name}: {lines:#?}");
+                let holds =
+                    |part: &&str| lines.iter().flatten().any(|(_, line)| line.contains(*part));
+                assert!(excerpt.parts.iter().all(holds), "{name}: {lines:#?}");
                 assert!(!words.is_empty());
             }
             let file = specimen.cause.1.file.path;

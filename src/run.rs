@@ -269,8 +269,9 @@ fn start(
     site: &Site<'_>,
     notices: &Sender<Notice>,
 ) -> anyhow::Result<(Arc<dyn Handle>, Crew)> {
+    let data_limit = config.workload.data_limit;
     let setting = bug::Setting {
-        data_limit: config.workload.data_limit,
+        data_limit,
         board: Arc::clone(site.board),
         stop: Arc::clone(site.stop),
     };
@@ -288,7 +289,7 @@ fn start(
         }
         _ => {}
     }
-    let processor = SharedProcessor::new(config.workload.data_limit, site.board);
+    let processor = SharedProcessor::new(data_limit, site.board);
     let shared = processor.clone();
     let hand_out = move || Arc::new(shared.clone());
     let crew = match config.seam() {

@@ -32,9 +32,10 @@ pub fn open(setting: &Setting) -> Arc<dyn Handle> {
 
 impl Handle for TwoLocks {
     fn record(&self, desk: &Desk) -> Recorded {
-        // Every other operation begins with the data, so that not all queue up for the counter.
+        // By turns, so that not all queue up for the counter.
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
-        let ((mut counter, wait), (mut data, more)) = if turn.is_multiple_of(2) {
+        let counter_first = turn.is_multiple_of(2);
+        let ((mut counter, wait), (mut data, more)) = if counter_first {
             let counter = self.counter.lock(desk);
             self.bad_luck.strike(); // another worker comes by just now
             (counter, self.data.lock(desk))

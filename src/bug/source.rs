@@ -20,45 +20,46 @@ macro_rules! source {
 }
 pub(super) use source;
 
-/// A part of a file: what begins in the first line that holds `from`, up to its end.
+/// Parts of a file, each from the first line that holds some text to the end of what that line opens.
 #[derive(Clone, Copy, Debug)]
 pub struct Excerpt {
-    /// Where it stands.
+    /// Where they stand.
     pub file: File,
-    /// In its first line.
-    pub from: &'static str,
-    /// In the first line of another part that is shown before it.
-    pub before: Option<&'static str>,
+    /// What the first line of each part holds.
+    pub parts: &'static [&'static str],
 }
 
 impl Excerpt {
-    /// The lines with their numbers; an empty one of number 0 stands between two parts.
-    pub fn lines(&self) -> Vec<(usize, &'static str)> {
-        let mut lines = Vec::new();
-        if let Some(before) = self.before {
-            lines.extend(self.part(before));
-            lines.push((0, ""));
+    /// The lines with their numbers; none stands for lines that are left out.
+    pub fn lines(&self) -> Vec<Option<(usize, &'static str)>> {
+        let mut lines: Vec<Option<(usize, &'static str)>> = Vec::new();
+        for part in self.parts {
+            let part = self.part(part);
+            if let (Some(Some((above, _))), Some((first, _))) = (lines.last(), part.first())
+                && above + 1 != *first
+            {
+                lines.push(None);
+            }
+            lines.extend(part.into_iter().map(Some));
         }
-        lines.extend(self.part(self.from));
         lines
     }
 
-    /// From the line that holds `from` to the one that closes what it opens, which is indented as far; a line that opens
-    /// nothing goes to the end of its block.
+    /// A line that opens nothing is a part alone; else the part ends with the line that closes it, indented as far.
     fn part(&self, from: &str) -> Vec<(usize, &'static str)> {
         let indent = |line: &str| line.len() - line.trim_start().len();
         let mut lines = (1..).zip(self.file.text.lines());
         let Some(first) = lines.find(|(_, line)| line.contains(from)) else {
             return Vec::new();
         };
-        let depth = indent(first.1);
         let mut part = vec![first];
         if first.1.ends_with(';') {
             return part;
         }
         for line in lines {
             part.push(line);
-            if indent(line.1) <= depth && line.1.trim_start().starts_with(['}', ')', ']']) {
+            if indent(line.1) <= indent(first.1) && line.1.trim_start().starts_with(['}', ')', ']'])
+            {
                 break;
             }
         }

@@ -9,6 +9,8 @@ use crate::processor::{Handle, SharedProcessor};
 
 /// What a thread works with; each thread calls this for itself.
 pub fn open(setting: &Setting) -> Arc<dyn Handle> {
-    let processor = SharedProcessor::new(setting.data_limit, &setting.board);
-    Arc::new(processor)
+    let Setting {
+        data_limit, board, ..
+    } = setting;
+    Arc::new(SharedProcessor::new(*data_limit, board))
 }

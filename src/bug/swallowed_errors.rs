@@ -19,7 +19,8 @@ fn simulate_io(attempt: &Attempt) -> Result<(), IoFailure> {
 /// What worker number `worker` does: each of its operations, once.
 pub fn attempts(workload: &Workload, worker: u32) -> Box<dyn Iterator<Item = Attempt> + Send> {
     let delay = workload.time_scale.apply(workload.success_delay);
-    let operations = Plan::new(workload, worker).filter(|attempt| attempt.number == 1);
+    let plan = Plan::new(workload, worker);
+    let operations = plan.filter(|attempt| attempt.number == 1);
     Box::new(operations.map(move |operation| {
         let _ = simulate_io(&operation);
         match operation.outcome {

@@ -10,6 +10,10 @@ use crate::bug::{CaughtBy, Excerpt, Specimen};
 
 /// The most columns of a line.
 const WIDTH: usize = 80;
+/// Columns of a line's number.
+const NUMBER: usize = 5;
+/// How many of the figures that do not balance are shown.
+const BOOKS: usize = 4;
 /// How far everything but headings is indented.
 const INDENT: &str = "  ";
 
@@ -61,13 +65,14 @@ impl Page {
         out.push('\n');
         wrap(&mut out, "", &format!("{}.", capitalised(specimen.title)));
         if self.in_depth {
-            let problem = format!("The review of the original program: {}.", specimen.problem);
+            let problem = format!(
+                "In the review of the original program: {}.",
+                specimen.problem
+            );
             wrap(&mut out, "", &problem);
         }
         self.heading(&mut out, "The story");
-        let paragraphs = specimen.story.split('\n');
-        // In brief, how it came about is enough.
-        for paragraph in paragraphs.take(if self.in_depth { usize::MAX } else { 1 }) {
+        for paragraph in specimen.story.split('\n') {
             wrap(&mut out, INDENT, paragraph);
         }
         self.heading(&mut out, "What the broken run said");
@@ -150,13 +155,19 @@ impl Page {
         };
         *out += &format!("{INDENT}{}\n", self.ink(ink, &text));
         if trial.specimen.caught_by == CaughtBy::Audit {
-            let counts = trial.broken.counts();
-            let counts: Vec<String> = counts
-                .iter()
-                .map(|(kind, count)| format!("{count} {kind}"))
-                .collect();
             self.command(out, &format!("hifi audit {}", trial.broken.log_file));
+            let counts = trial.broken.counts().into_iter();
+            let counts: Vec<String> = counts
+                .map(|(kind, count)| difference(kind, count))
+                .collect();
             wrap(out, INDENT, &format!("FINDINGS: {}", counts.join(", ")));
+            let books = trial
+                .broken
+                .findings()
+                .filter_map(|finding| finding["what"].as_str());
+            for book in books.take(if self.in_depth { BOOKS } else { 0 }) {
+                wrap_with(out, "    ", "      ", book.split_whitespace(), "");
+            }
         }
         wrap(out, INDENT, &exhibit.brief);
         if self.in_depth {
@@ -172,19 +183,37 @@ impl Page {
 
     fn source(&self, out: &mut String, (words, excerpt): &(&str, Excerpt)) {
         wrap(out, INDENT, words);
-        let lines = excerpt.lines();
-        let margin = |line: &str| line.len() - line.trim_start().len();
-        let margins = lines.iter().filter(|(_, line)| !line.is_empty());
-        let margin = margins.map(|(_, line)| margin(line)).min().unwrap_or(0);
         *out += &format!("{INDENT}{}\n", self.ink(Ink::Quiet, excerpt.file.path));
-        for (number, line) in lines {
-            let number = match number {
-                0 => "...".into(),
-                n => n.to_string(),
-            };
-            let line = line.get(margin..).unwrap_or_default();
-            let text = format!("{}  {line}", self.ink_padded(Ink::Quiet, &number, 5));
-            *out += text.trim_end();
+        for (n, part) in excerpt.lines().split(Option::is_none).enumerate() {
+            if n > 0 {
+                *out += &format!("{INDENT}{}\n", self.ink(Ink::Quiet, "..."));
+            }
+            let lines = part.iter().flatten();
+            let shown = lines.clone().filter(|(_, line)| !line.is_empty());
+            let margin = shown.map(|(_, line)| indent(line)).min().unwrap_or(0);
+            for (number, line) in lines {
+                let line = line.get(margin..).unwrap_or_default();
+                self.source_line(out, *number, line);
+            }
+        }
+    }
+
+    /// A line that is too long goes on in the next one, without a number.
+    fn source_line(&self, out: &mut String, number: usize, line: &str) {
+        let (space, code) = line.split_at(indent(line));
+        let first = format!("{number:>NUMBER$}  {space}");
+        let comment = if code.starts_with("//") {
+            "// "
+        } else {
+            "    "
+        };
+        let next = format!("{:NUMBER$}  {space}{comment}", "");
+        let mut text = String::new();
+        wrap_with(&mut text, &first, &next, code.split_whitespace(), "");
+        for line in text.lines() {
+            let (number, rest) = line.split_at(NUMBER);
+            *out += &self.ink(Ink::Quiet, number);
+            *out += rest.trim_end();
             out.push('\n');
         }
     }
@@ -221,7 +250,16 @@ impl Page {
 
     fn command(&self, out: &mut String, text: &str) {
         let mut lines = String::new();
-        wrap_with(&mut lines, "  $ ", "      ", text, " \\");
+        // An option stays with its value.
+        let words = text.split(" --").enumerate();
+        let words = words.map(|(n, word)| {
+            if n == 0 {
+                word.to_owned()
+            } else {
+                format!("--{word}")
+            }
+        });
+        wrap_with(&mut lines, "  $ ", "      ", words, " \\");
         for line in lines.lines() {
             *out += &self.ink(Ink::Quiet, line);
             out.push('\n');
@@ -242,11 +280,20 @@ impl Page {
             text.to_owned()
         }
     }
+}
 
-    /// The same, to the right of a field of `width` columns: colours take none.
-    fn ink_padded(&self, ink: Ink, text: &str, width: usize) -> String {
-        self.ink(ink, &format!("{text:>width$}"))
+/// What the audit has found, and how often.
+fn difference(kind: &str, count: u64) -> String {
+    let lines = if count == 1 { "line" } else { "lines" };
+    match kind {
+        "books" => format!("{count} figures that do not balance"),
+        "unexpected" => format!("{count} {lines} that nothing predicts"),
+        kind => format!("{count} {lines} {kind}"),
     }
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
 fn capitalised(text: &str) -> String {
@@ -258,14 +305,21 @@ fn capitalised(text: &str) -> String {
 
 /// Adds text in lines of at most [`WIDTH`] columns, unless a single word is longer.
 fn wrap(out: &mut String, indent: &str, text: &str) {
-    wrap_with(out, indent, indent, text, "");
+    wrap_with(out, indent, indent, text.split_whitespace(), "");
 }
 
 /// The same; lines that are continued end in `more`, and those that follow begin with `next`.
-fn wrap_with(out: &mut String, first: &str, next: &str, text: &str, more: &str) {
+fn wrap_with<W: AsRef<str>>(
+    out: &mut String,
+    first: &str,
+    next: &str,
+    words: impl Iterator<Item = W>,
+    more: &str,
+) {
     let mut line = first.to_owned();
     let mut empty = true;
-    for word in text.split_whitespace() {
+    for word in words {
+        let word = word.as_ref();
         let columns = line.chars().count() + 1 + word.chars().count() + more.len();
         if !empty && columns > WIDTH {
             *out += &format!("{line}{more}\n");
@@ -296,7 +350,7 @@ mod tests {
         );
         assert_eq!(out.split_whitespace().count(), 40);
         let mut out = String::new();
-        wrap_with(&mut out, "  $ ", "      ", &words, " \\");
+        wrap_with(&mut out, "  $ ", "      ", words.split_whitespace(), " \\");
         let lines: Vec<_> = out.lines().collect();
         assert!(lines.iter().all(|line| line.len() <= 80));
         assert!(lines[0].starts_with("  $ word") && lines[0].ends_with(" \\"));

@@ -17,8 +17,6 @@ pub struct Record {
     pub micros: u64,
     /// The worker that logged it; none for `main`.
     pub worker: Option<u32>,
-    /// Its number along its author.
-    pub seq: u64,
     /// What it tells.
     pub event: Event,
 }
@@ -32,7 +30,6 @@ impl Record {
                 line: number,
                 micros: parse_stamp(&line.stamp)?,
                 worker: line.field("worker").and_then(|n| n.parse().ok()),
-                seq: line.field("seq")?.parse().ok()?,
                 event: Event::read(&line).ok()?,
             })
         };

@@ -74,7 +74,7 @@ impl Trial {
     pub fn run(specimen: &'static Specimen, seed: u64) -> anyhow::Result<Self> {
         let folder = Folder::new()?;
         let run = |name: &str, bug: &str| {
-            let options = format!("{bug}{} --time-scale 0 --seed {seed}", specimen.lab_options);
+            let options = format!("{bug}{} --seed {seed}", specimen.lab_options);
             Run::make(folder.path(), name, &options)
         };
         Ok(Self {

@@ -1,6 +1,6 @@
 //! The command tests: the program as its users meet it.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::print_stdout)]
 
 #[cfg(feature = "monitoring")]
 mod http;
@@ -10,6 +10,8 @@ mod rig;
 mod bad_values;
 /// The disk, standard error and standard output fail, stall or are gone.
 mod faults;
+/// The specimens and the lab.
+mod lab;
 /// What the log holds, and what the console shows of it.
 mod log;
 /// Metrics, their server and file; completions.

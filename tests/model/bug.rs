@@ -1,13 +1,18 @@
 //! The specimen lost-update under the scheduler, without the bad luck that it has on order elsewhere: here it is the
 //! scheduler that looks for the moment at which it goes wrong.
 
-use std::{panic, sync::Mutex as StdMutex};
+use std::{
+    fs,
+    panic::{self, AssertUnwindSafe},
+};
+
+use shuttle::{Config, FailurePersistence, Runner, scheduler::RandomScheduler};
 
 use crate::{
     board::Board,
     clock::Clock,
     processor::{Handle, SharedProcessor},
-    sync::{Arc, explore, thread},
+    sync::{Arc, SCHEDULES, explore, thread},
     workload::Limit,
 };
 
@@ -16,7 +21,7 @@ mod lost_update;
 
 /// What a specimen knows of its run.
 pub struct Setting {
-    pub board: Arc<Board>,
+    board: Arc<Board>,
 }
 
 mod bad_luck {
@@ -31,8 +36,8 @@ mod bad_luck {
     }
 }
 
-/// Two workers complete two operations each; whatever the schedule, that makes four.
-fn two_workers_make_four(open: fn(&Setting) -> std::sync::Arc<dyn Handle>) {
+/// Two workers complete two operations each. Whatever the schedule, that makes four.
+fn two_and_two_make_four(open: fn(&Setting) -> std::sync::Arc<dyn Handle>) {
     let board = Arc::new(Board::new(2, Clock::start()));
     let processor = open(&Setting {
         board: Arc::clone(&board),
@@ -55,22 +60,35 @@ fn two_workers_make_four(open: fn(&Setting) -> std::sync::Arc<dyn Handle>) {
 #[test]
 fn no_schedule_makes_the_processor_lose_an_update() {
     explore(|| {
-        two_workers_make_four(|setting| {
+        two_and_two_make_four(|setting| {
             std::sync::Arc::new(SharedProcessor::new(Limit::Unlimited, &setting.board))
         });
     });
 }
 
-/// The same harness finds the specimen out, prints the schedule, and finds it out again when that schedule is replayed.
+/// The same harness finds the specimen out, prints the schedule, and with that schedule finds it out every time.
 #[test]
 fn a_schedule_makes_the_specimen_lose_an_update() {
-    let found = StdMutex::new(String::new());
-    let failure = panic::catch_unwind(|| {
-        explore(|| two_workers_make_four(lost_update::open));
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::new();
+    config.failure_persistence = FailurePersistence::File(Some(folder.path().into()));
+    let runner = Runner::new(RandomScheduler::new(SCHEDULES), config);
+    let failure = failure_of(|| {
+        runner.run(|| two_and_two_make_four(lost_update::open));
     });
-    let _ = found;
-    let words = failure.expect_err("no schedule was found");
-    let words = words.downcast_ref::<String>().unwrap();
-    println!("{words}");
-    assert!(words.contains("an update is lost"), "{words}");
+    assert!(failure.contains("an update is lost"), "{failure}");
+    let path = folder.path().join("schedule000.txt");
+    println!("the schedule: {}", fs::read_to_string(&path).unwrap());
+    for _ in 0..3 {
+        let again = failure_of(|| {
+            shuttle::replay_from_file(|| two_and_two_make_four(lost_update::open), &path);
+        });
+        assert!(again.contains("an update is lost"), "{again}");
+    }
+}
+
+/// The words with which `test` fails.
+fn failure_of(test: impl FnOnce()) -> String {
+    let failure = panic::catch_unwind(AssertUnwindSafe(test)).expect_err("no schedule fails");
+    failure.downcast_ref::<String>().unwrap().clone()
 }

@@ -40,7 +40,7 @@ mod sync {
     pub use std::sync::PoisonError;
 
     /// Schedules that a test is run under.
-    const SCHEDULES: usize = 3000;
+    pub const SCHEDULES: usize = 3000;
 
     pub fn explore(test: impl Fn() + Send + Sync + 'static) {
         shuttle::check_random(test, SCHEDULES);

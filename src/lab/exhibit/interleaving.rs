@@ -118,8 +118,11 @@ impl<'a> Collision<'a> {
             ),
         ];
         if self.between > 0 {
-            let others = format!("({} more of all workers)", self.between);
-            lines.push(row("...", "", &others, "", &self.highest.to_string()));
+            let others = format!("({} more operations, of all workers)", self.between);
+            lines.push(format!(
+                "{:>5}  {:>9}  {others:<44}{:>7}",
+                "...", "", self.highest
+            ));
         }
         lines.push(row(
             &second.line.to_string(),

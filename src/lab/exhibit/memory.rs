@@ -18,7 +18,7 @@ pub fn show(trial: &Trial) -> Option<Exhibit> {
     Some(Exhibit {
         brief: format!(
             "With the bug each further operation costs {rise:.0} bytes that never come back: {:.1} MB at the end. The \
-             fixed program has {:.1} MB, and {:.0} bytes more for each operation.",
+             fixed program has {:.1} MB, and {:.1} bytes more for each operation.",
             megabytes(&broken),
             megabytes(&fixed),
             flat.max(0.0)
