@@ -154,8 +154,8 @@ pub static SPECIMENS: &[Specimen] = &[
         name: "lost-update",
         title: "two workers read the same counter, and one of their updates is lost",
         problem: "problem 2, `counter += 1` is not atomic",
-        story: "Workers share a counter of completed operations. A lock protects it: only one worker at a time may hold \
-                the lock. To hold it as briefly as possible, somebody let go of it while the item's text is made, and took \
+        story: "Workers are threads: they run at the same time, and here they share one counter of completed operations. A \
+                lock protects it: only one worker at a time may hold the lock. To hold it as briefly as possible, somebody let go of it while the item's text is made, and took \
                 it again to write the result.\n\
                 Each access is protected now, but not the two together. Between reading the counter and writing it there \
                 is a gap, in which another worker reads the same old value. Both add one to it, both write the same \
@@ -166,7 +166,8 @@ pub static SPECIMENS: &[Specimen] = &[
         caught_by: CaughtBy::Audit,
         exhibit: Exhibit::Interleaving,
         cause: (
-            "The lock is taken twice. What was read under the first is old by the time of the second.",
+            "The lock is taken twice. What was read the first time is old the second time. (Out there one may wait for \
+             weeks for two workers to meet in that gap; `bad_luck` sees to it that they do, once in a run.)",
             Excerpt {
                 file: source!("bug/lost_update.rs"),
                 parts: &["fn record"],
@@ -300,7 +301,8 @@ pub static SPECIMENS: &[Specimen] = &[
         caught_by: CaughtBy::Watchdog,
         exhibit: Exhibit::ThreadDump,
         cause: (
-            "Two locks, and two orders in which they are taken. While nobody comes by in between, that is no harm.",
+            "Two locks, and two orders in which they are taken. As long as nobody comes by in between, that does no harm. \
+             (Out there one may wait for weeks until somebody does; `bad_luck` sees to it, once in a run.)",
             Excerpt {
                 file: source!("bug/deadlock.rs"),
                 parts: &["fn record"],

@@ -2,17 +2,21 @@
 //! scheduler that looks for the moment at which it goes wrong.
 
 use std::{
-    fs,
+    mem,
     panic::{self, AssertUnwindSafe},
+    sync::{Arc, Mutex},
 };
 
-use shuttle::{Config, FailurePersistence, Runner, scheduler::RandomScheduler};
+use shuttle::{
+    Config, Runner,
+    scheduler::{RandomScheduler, ReplayScheduler, Schedule, Scheduler, Task, TaskId},
+};
 
 use crate::{
     board::Board,
     clock::Clock,
     processor::{Handle, SharedProcessor},
-    sync::{Arc, SCHEDULES, explore, thread},
+    sync::{SCHEDULES, explore, thread},
     workload::Limit,
 };
 
@@ -37,14 +41,14 @@ mod bad_luck {
 }
 
 /// Two workers complete two operations each. Whatever the schedule, that makes four.
-fn two_and_two_make_four(open: fn(&Setting) -> std::sync::Arc<dyn Handle>) {
+fn two_and_two_make_four(open: fn(&Setting) -> Arc<dyn Handle>) {
     let board = Arc::new(Board::new(2, Clock::start()));
     let processor = open(&Setting {
         board: Arc::clone(&board),
     });
     let workers: Vec<_> = (0..2)
         .map(|worker| {
-            let (processor, board) = (processor.clone(), Arc::clone(&board));
+            let (processor, board) = (Arc::clone(&processor), Arc::clone(&board));
             thread::spawn(move || {
                 processor.record(board.desk(worker));
                 processor.record(board.desk(worker));
@@ -61,7 +65,7 @@ fn two_and_two_make_four(open: fn(&Setting) -> std::sync::Arc<dyn Handle>) {
 fn no_schedule_makes_the_processor_lose_an_update() {
     explore(|| {
         two_and_two_make_four(|setting| {
-            std::sync::Arc::new(SharedProcessor::new(Limit::Unlimited, &setting.board))
+            Arc::new(SharedProcessor::new(Limit::Unlimited, &setting.board))
         });
     });
 }
@@ -69,26 +73,58 @@ fn no_schedule_makes_the_processor_lose_an_update() {
 /// The same harness finds the specimen out, prints the schedule, and with that schedule finds it out every time.
 #[test]
 fn a_schedule_makes_the_specimen_lose_an_update() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut config = Config::new();
-    config.failure_persistence = FailurePersistence::File(Some(folder.path().into()));
-    let runner = Runner::new(RandomScheduler::new(SCHEDULES), config);
-    let failure = failure_of(|| {
-        runner.run(|| two_and_two_make_four(lost_update::open));
+    let steps = Arc::default();
+    let failure = failure_under(Recording {
+        scheduler: RandomScheduler::new(SCHEDULES),
+        steps: Arc::clone(&steps),
     });
     assert!(failure.contains("an update is lost"), "{failure}");
-    let path = folder.path().join("schedule000.txt");
-    println!("the schedule: {}", fs::read_to_string(&path).unwrap());
+    let steps = mem::take(&mut *steps.lock().unwrap());
+    let names = ["main", "Worker-0", "Worker-1"];
+    let names: Vec<_> = steps.iter().map(|step| names[usize::from(*step)]).collect();
+    println!(
+        "an update is lost if these go on, in this order: {}",
+        names.join(", ")
+    );
     for _ in 0..3 {
-        let again = failure_of(|| {
-            shuttle::replay_from_file(|| two_and_two_make_four(lost_update::open), &path);
-        });
-        assert!(again.contains("an update is lost"), "{again}");
+        let schedule = Schedule::new_from_task_ids(0, steps.iter().copied());
+        let again = failure_under(ReplayScheduler::new_from_schedule(schedule));
+        assert_eq!(again, failure);
     }
 }
 
-/// The words with which `test` fails.
-fn failure_of(test: impl FnOnce()) -> String {
-    let failure = panic::catch_unwind(AssertUnwindSafe(test)).expect_err("no schedule fails");
+/// The words with which the specimen fails under what a scheduler decides.
+fn failure_under(scheduler: impl Scheduler + 'static) -> String {
+    let runner = Runner::new(scheduler, Config::new());
+    let run = || runner.run(|| two_and_two_make_four(lost_update::open));
+    let failure = panic::catch_unwind(AssertUnwindSafe(run)).expect_err("no schedule fails");
     failure.downcast_ref::<String>().unwrap().clone()
+}
+
+/// Notes which task goes on, step by step, of the execution at hand.
+struct Recording<S> {
+    scheduler: S,
+    steps: Arc<Mutex<Vec<TaskId>>>,
+}
+
+impl<S: Scheduler> Scheduler for Recording<S> {
+    fn new_execution(&mut self) -> Option<Schedule> {
+        self.steps.lock().unwrap().clear();
+        self.scheduler.new_execution()
+    }
+
+    fn next_task(
+        &mut self,
+        runnable: &[&Task],
+        current: Option<TaskId>,
+        is_yielding: bool,
+    ) -> Option<TaskId> {
+        let next = self.scheduler.next_task(runnable, current, is_yielding)?;
+        self.steps.lock().unwrap().push(next);
+        Some(next)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        self.scheduler.next_u64()
+    }
 }

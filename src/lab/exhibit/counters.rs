@@ -42,16 +42,12 @@ pub fn show(trial: &Trial) -> Option<Exhibit> {
             words(&fixed, worker)
         ));
     }
-    lines.push(format!(
-        "{:<12}{:<32}{}",
-        "total",
-        format!("{counter} of {completed}"),
-        format!(
-            "{} of {}",
-            trial.fixed.number("/counter"),
-            trial.fixed.number("/operations/completed")
-        )
-    ));
+    let total = |run: &Run| {
+        let (counter, completed) = (run.number("/counter"), run.number("/operations/completed"));
+        format!("{counter} of {completed}")
+    };
+    let totals = [&trial.broken, &trial.fixed].map(total);
+    lines.push(format!("{:<12}{:<32}{}", "total", totals[0], totals[1]));
     Some(Exhibit {
         brief: format!(
             "Each of the {} workers counted from 1. They completed {completed} operations; the total is {counter}.",

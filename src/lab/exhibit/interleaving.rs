@@ -35,24 +35,24 @@ pub fn show(trial: &Trial) -> Option<Exhibit> {
         log = run.log_file,
     );
     let reading = if collision.between == 0 {
-        format!(
-            "Two operations, and the counter went from {before} to {value}. Each worker did right by what it knew; \
-             what Worker-{two} knew was old by the time it wrote."
-        )
+        "Each worker did right by what it knew; but".to_owned()
     } else {
         format!(
-            "While Worker-{two} was on its way with the value that it had read, the others counted on to {highest}. Then it \
-             wrote {value}, and the {thrown} updates in between were gone: what it knew was old by the time it wrote.",
-            highest = collision.highest,
-            thrown = collision.highest.saturating_sub(value),
+            "While Worker-{two} was on its way with the {before} that it had read, the others counted on to {}. Then it wrote \
+             {value} over that:",
+            collision.highest
         )
     };
+    let reading = format!(
+        "{reading} what Worker-{two} knew was old by the time it wrote. That makes {} operations, and a counter that went from \
+         {before} to {value}. Rows with a line number stand in the log. The reading does not, but it follows: who writes \
+         {value} has read {before}.",
+        collision.between + 2
+    );
     Some(Exhibit {
         brief,
         lines: collision.table(run),
-        reading: reading
-            + " Rows with a line number stand in the log. The reading does not, but it follows: who writes a value has \
-               read the one before it.",
+        reading,
         data: json!({
             "value": value,
             "workers": [one, two],
