@@ -320,7 +320,7 @@ pub static SPECIMENS: &[Specimen] = &[
             },
         ),
         workers_min: 2,
-        lab_options: "--threads 4 --iterations 50 --stall-after 300ms --time-scale 0",
+        lab_options: "--threads 4 --iterations 50 --stall-after 500ms --time-scale 0",
         seam: Seam::Processor(deadlock::open),
     },
 ];

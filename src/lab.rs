@@ -62,10 +62,12 @@ pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
     }
     let mut good = true;
     for specimen in specimens {
-        let trial = Trial::run(specimen, config.seed)?;
+        let trial = Trial::run(specimen, config.seed);
+        // Where a signal has ended a run, there is nothing to be shown.
         if let Some(Cause::Signal(number)) = stop.cause() {
             return Ok(ExitCode::from(128 + number as u8));
         }
+        let trial = trial?;
         let exhibit = Exhibit::of(&trial)?;
         let conclusion = trial.conclude();
         good &= conclusion.caught && conclusion.fixed_is_clean;
