@@ -138,7 +138,7 @@ mod tests {
             "{lines:#?}"
         );
         assert!(
-            lines[1].ends_with('o') && lines[8].contains("---"),
+            lines[1].ends_with('o') && lines[9].contains("---"),
             "{lines:#?}"
         );
     }
