@@ -95,10 +95,13 @@ pub enum Seam {
     /// What each thread works with, opened in that thread.
     EachThread(fn(&Setting) -> Arc<dyn Handle>),
     /// What a worker makes of the attempts that are planned for it.
-    Attempts(fn(&Workload, u32) -> Box<dyn Iterator<Item = Attempt> + Send>),
+    Attempts(fn(&Workload, u32) -> Attempts),
     /// How the log reaches its file while the workers are at work.
     Log(SetUp),
 }
+
+/// Attempts, one after the other.
+pub type Attempts = Box<dyn Iterator<Item = Attempt> + Send>;
 
 /// The run that a specimen gets into, as far as it needs to know.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use tracing_subscriber::prelude::*;
 
 use crate::{
     board::Board,
-    bug::{self, Seam},
+    bug::{self, Attempts, Seam},
     clock::{Clock, Stamp},
     config::Config,
     dump::{DumpBell, DumpService, Dumper},
@@ -275,32 +275,37 @@ fn start(
         board: Arc::clone(site.board),
         stop: Arc::clone(site.stop),
     };
-    match config.seam() {
+    if let Some(Seam::Log(set_up)) = config.seam() {
+        site.log.detour(Some(*set_up))?;
+    }
+    // All specimens share one code of a worker, so that an honest run has its own, made for nothing else.
+    let planned = |workload: &Workload, worker| Box::new(Plan::new(workload, worker)) as Attempts;
+    Ok(match config.seam() {
+        None | Some(Seam::Log(_)) => {
+            let processor = SharedProcessor::new(data_limit, site.board);
+            let shared = processor.clone();
+            let hand_out = move || Arc::new(shared.clone());
+            let crew = Crew::start(site, notices, hand_out, Plan::new);
+            (Arc::new(processor), crew)
+        }
+        Some(Seam::Attempts(attempts)) => {
+            let processor: Arc<dyn Handle> = Arc::new(SharedProcessor::new(data_limit, site.board));
+            let shared = Arc::clone(&processor);
+            let crew = Crew::start(site, notices, move || Arc::clone(&shared), attempts);
+            (processor, crew)
+        }
         Some(Seam::Processor(open)) => {
             let processor = open(&setting);
             let shared = Arc::clone(&processor);
-            let crew = Crew::start(site, notices, move || Arc::clone(&shared), Plan::new);
-            return Ok((processor, crew));
+            let crew = Crew::start(site, notices, move || Arc::clone(&shared), planned);
+            (processor, crew)
         }
         Some(Seam::EachThread(open)) => {
             let processor = open(&setting);
-            let crew = Crew::start(site, notices, move || open(&setting), Plan::new);
-            return Ok((processor, crew));
+            let crew = Crew::start(site, notices, move || open(&setting), planned);
+            (processor, crew)
         }
-        _ => {}
-    }
-    let processor = SharedProcessor::new(data_limit, site.board);
-    let shared = processor.clone();
-    let hand_out = move || Arc::new(shared.clone());
-    let crew = match config.seam() {
-        Some(Seam::Attempts(attempts)) => Crew::start(site, notices, hand_out, attempts),
-        Some(Seam::Log(set_up)) => {
-            site.log.detour(Some(*set_up))?;
-            Crew::start(site, notices, hand_out, Plan::new)
-        }
-        _ => Crew::start(site, notices, hand_out, Plan::new),
-    };
-    Ok((Arc::new(processor), crew))
+    })
 }
 
 /// The workers of a run.

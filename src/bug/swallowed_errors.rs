@@ -1,5 +1,6 @@
 //! The specimen swallowed-errors: `let _ =`, and on as if nothing had happened.
 
+use super::Attempts;
 use crate::{
     plan::{Attempt, Outcome, Plan},
     workload::Workload,
@@ -17,7 +18,7 @@ fn simulate_io(attempt: &Attempt) -> Result<(), IoFailure> {
 }
 
 /// What worker number `worker` does: each of its operations, once.
-pub fn attempts(workload: &Workload, worker: u32) -> Box<dyn Iterator<Item = Attempt> + Send> {
+pub fn attempts(workload: &Workload, worker: u32) -> Attempts {
     let delay = workload.time_scale.apply(workload.success_delay);
     let plan = Plan::new(workload, worker);
     let operations = plan.filter(|attempt| attempt.number == 1);
