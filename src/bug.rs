@@ -146,7 +146,7 @@ pub static SPECIMENS: &[Specimen] = &[
              global list.",
             Excerpt {
                 file: source!("processor.rs"),
-                parts: &["fn add_item"],
+                parts: &["fn take(&mut self, items"],
             },
         ),
         workers_min: 1,
@@ -177,11 +177,15 @@ pub static SPECIMENS: &[Specimen] = &[
             },
         ),
         fix: (
-            "Reading, adding and writing happen under one lock, without a gap: `add_item` gets the Processor while it is \
-             locked, and the lock is let go when it returns.",
+            "Reading, adding and writing happen under one lock, without a gap: `record` takes it, and it is let go only when \
+             `add_item` and `push` are done.",
             Excerpt {
                 file: source!("processor.rs"),
-                parts: &["fn record(&self, desk: &Desk) -> Recorded {", "fn add_item"],
+                parts: &[
+                    "fn record(&self, desk: &Desk) -> Recorded {",
+                    "fn add_item",
+                    "fn push(&mut self",
+                ],
             },
         ),
         workers_min: 2,

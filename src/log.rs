@@ -5,10 +5,11 @@
 //!                                                                           └──> console
 //! ```
 //!
-//! [`event`] says what there is to say and [`mod@line`] how a line looks, written and read. [`layer`] takes
+//! [`event`] says what there is to say and [`mod@line`] how a line looks, written (into a [`buffer`]) and read. [`layer`] takes
 //! events from `tracing` to the [`pipeline`], where each author's lines go over its own of the [`lanes`] to the writer,
 //! which merges them by time stamp for the [`sinks`]: the [`mod@file`] and the [`console`].
 
+pub mod buffer;
 pub mod console;
 pub mod event;
 pub mod file;

@@ -7,7 +7,10 @@ use super::{
     record::{hex8, number},
     registry::Run,
 };
-use crate::log::line::{STAMP_LEN, checksum, parse_stamp, push_number};
+use crate::log::{
+    buffer::LineBuffer,
+    line::{STAMP_LEN, checksum, parse_stamp},
+};
 
 /// How an attempt ended, as its line tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,7 +166,7 @@ const JSON: Form = Form {
 pub struct Reader {
     stamps: StampReader,
     /// The canonical text of a JSON line; text lines are their own.
-    canonical: Vec<u8>,
+    canonical: LineBuffer,
 }
 
 impl Reader {
@@ -171,7 +174,7 @@ impl Reader {
     pub fn new() -> Self {
         Self {
             stamps: StampReader::new(),
-            canonical: Vec::with_capacity(256),
+            canonical: LineBuffer::default(),
         }
     }
 
@@ -265,9 +268,9 @@ impl Reader {
             Ending::Abandon(delay) => (TEXT.abandon, delay),
         };
         let out = &mut self.canonical;
-        out.clear();
+        out.begin(&[]);
         for part in [stamp, level, name, message, &run.id_text, TEXT.worker, name] {
-            out.extend_from_slice(part);
+            out.push(part);
         }
         for (name, value) in [
             (TEXT.seq, line.seq),
@@ -275,9 +278,9 @@ impl Reader {
             (TEXT.attempt, line.attempt),
             (last_name, last),
         ] {
-            out.extend_from_slice(name);
-            push_number(out, value);
+            out.push(name);
+            out.push_number(value);
         }
-        out
+        out.bytes()
     }
 }

@@ -18,7 +18,13 @@
 //! This file must not know clocks, threads, formats or sinks; the model tests explore it under every schedule
 //! that they find.
 
-use std::{cmp::Reverse, collections::BinaryHeap, mem, ops::Range, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, binary_heap::PeekMut},
+    mem,
+    ops::Range,
+    time::Duration,
+};
 
 use crate::{
     clock::Stamp,
@@ -39,8 +45,9 @@ pub struct Lanes {
     held_up: AtomicBool,
 }
 
-/// What the writer is asked to do.
+/// What the writer is asked to do. It has cache lines of its own: authors look at what stands beside it for each line.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 struct Bell {
     closing: bool,
     /// The lanes whose trays hold something.
@@ -66,8 +73,9 @@ pub enum Call {
     TimeUp,
 }
 
-/// One author's lane.
+/// One author's lane, on cache lines of its own.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 struct Lane {
     tray: Mutex<Tray>,
     /// There is room again for an author that waits.
@@ -184,7 +192,9 @@ impl Lanes {
 
     /// Asks for a sweep at once.
     pub fn hurry(&self) {
-        if !self.urgent.swap(true, Ordering::SeqCst) {
+        // Who sees that one is wanted already need not say so again: it has not begun. Else the writer would have taken
+        // the wish back, before it took what the caller has just let go of, or will take.
+        if !self.urgent.load(Ordering::SeqCst) && !self.urgent.swap(true, Ordering::SeqCst) {
             self.ring();
         }
     }
@@ -302,7 +312,9 @@ pub struct Sweep {
     lanes: Vec<usize>,
     /// A block for each of them, and more from sweeps that had more.
     taken: Vec<Block>,
-    /// Those that have lines left, by the stamp of the next one.
+    /// The one with the oldest line.
+    oldest: Option<usize>,
+    /// The others that have lines left, by the stamp of the next one.
     heads: BinaryHeap<Reverse<(Stamp, usize)>>,
     /// The next line of each.
     next: Vec<usize>,
@@ -328,11 +340,12 @@ impl Sweep {
                 self.heads.push(Reverse((first.stamp, i)));
             }
         }
+        self.oldest = self.heads.pop().map(|Reverse((_, i))| i);
     }
 
     /// The next lines in time order that stand together in one lane.
     pub fn next_run(&mut self) -> Option<Run<'_>> {
-        let Reverse((_, i)) = self.heads.pop()?;
+        let i = self.oldest?;
         let others = self.heads.peek().map(|Reverse((stamp, _))| *stamp);
         let block = &self.taken[i];
         let start = self.next[i];
@@ -345,9 +358,13 @@ impl Sweep {
             end += 1;
         }
         self.next[i] = end;
-        if let Some(mark) = block.marks.get(end) {
-            self.heads.push(Reverse((mark.stamp, i)));
-        }
+        self.oldest = match (block.marks.get(end), self.heads.peek_mut()) {
+            (_, None) => None,
+            (None, Some(oldest)) => Some(PeekMut::pop(oldest).0.1),
+            (Some(mark), Some(mut oldest)) => {
+                Some(mem::replace(&mut *oldest, Reverse((mark.stamp, i))).0.1)
+            }
+        };
         Some(Run {
             block,
             lines: start..end,

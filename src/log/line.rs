@@ -16,6 +16,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use tracing::Level;
 
+use super::buffer::{LineBuffer, eight_digits};
+
 /// Bytes of a time stamp: `2026-11-23T17:42:00.223456Z`.
 pub const STAMP_LEN: usize = 27;
 
@@ -30,14 +32,15 @@ pub struct Encoder {
     thread: String,
     text_context: Vec<u8>,
     json_context: Option<Vec<u8>>,
-    /// For each level, what stood between time stamp and number when it last occurred: most messages
-    /// of an author are those that it logged before.
+    /// For each level, the head of the line when it last occurred: most messages of an author are those
+    /// that it logged before, in the same second.
     heads: [Head; 5],
-    second: u64,
-    second_text: [u8; SECOND_LEN],
-    text: Vec<u8>,
-    json: Vec<u8>,
+    text: LineBuffer,
+    json: LineBuffer,
 }
+
+/// What stands before a time stamp in JSON.
+const JSON_START: &str = "{\"timestamp\":\"";
 
 /// Bytes of the part of a time stamp that stays the same for a second: `2026-11-23T17:42:00.`.
 const SECOND_LEN: usize = 20;
@@ -56,128 +59,116 @@ impl Encoder {
             json_context: json
                 .then(|| format!(",\"run\":\"{run:016x}\"{json_worker},\"seq\":").into_bytes()),
             heads: Default::default(),
-            second: u64::MAX,
-            second_text: [0; SECOND_LEN],
-            text: Vec::with_capacity(512),
-            json: Vec::new(),
+            text: LineBuffer::default(),
+            json: LineBuffer::default(),
         }
     }
 
     /// Begins a line: `micros` since 1970 is its time stamp.
+    #[inline]
     pub fn begin(&mut self, micros: u64, level: Level, message: &str, seq: u64) {
-        let stamp = self.stamp(micros);
+        let (second, fraction) = (micros / MICROS_IN_SECOND, micros % MICROS_IN_SECOND);
         let slot = slot(level);
-        if self.heads[slot].message != message || self.heads[slot].text.is_empty() {
-            self.heads[slot] = self.head(level, message);
+        let head = &self.heads[slot];
+        if head.second != second || head.message != message || head.text.bytes().is_empty() {
+            self.heads[slot] = self.head(second, level, message);
         }
         let head = &self.heads[slot];
-        self.text.clear();
-        self.text.extend_from_slice(&stamp);
-        self.text.extend_from_slice(&head.text);
-        push_number(&mut self.text, seq);
+        // Of the eight digits the first two are zeros.
+        let [_, _, fraction @ ..] = eight_digits(fraction as u32).to_le_bytes();
+        self.text.begin(head.text.bytes());
+        self.text.patch(SECOND_LEN, fraction);
+        self.text.push_number(seq);
         if self.json_context.is_some() {
-            self.json.clear();
-            self.json.extend_from_slice(b"{\"timestamp\":\"");
-            self.json.extend_from_slice(&stamp);
-            self.json.extend_from_slice(&head.json);
+            self.json.begin(head.json.bytes());
+            self.json.patch(JSON_START.len() + SECOND_LEN, fraction);
             push_json_number(&mut self.json, seq);
         }
     }
 
-    /// What stands between time stamp and number.
-    fn head(&self, level: Level, message: &str) -> Head {
-        let mut head = Head {
-            message: message.to_owned(),
-            ..Head::default()
-        };
-        head.text
-            .extend_from_slice(format!(" {:>5} {} ", level.as_str(), self.thread).as_bytes());
-        push_message(&mut head.text, message);
-        head.text.extend_from_slice(&self.text_context);
+    /// What stands before the number of a line that is logged in `second`, its time stamp being that of the
+    /// second's beginning.
+    #[cold]
+    fn head(&self, second: u64, level: Level, message: &str) -> Head {
+        let stamp = stamp_text(second * MICROS_IN_SECOND);
+        let thread = &self.thread;
+        let (mut text, mut json) = (LineBuffer::default(), LineBuffer::default());
+        text.push(format!("{stamp} {:>5} {thread} ", level.as_str()).as_bytes());
+        push_message(&mut text, message);
+        text.push(&self.text_context);
         if let Some(context) = &self.json_context {
-            head.json
-                .extend_from_slice(format!("\",\"level\":\"{level}\",\"thread\":").as_bytes());
-            push_quoted(&mut head.json, &self.thread);
-            head.json.extend_from_slice(b",\"message\":");
-            push_quoted(&mut head.json, message);
-            head.json.extend_from_slice(context);
+            json.push(
+                format!("{JSON_START}{stamp}\",\"level\":\"{level}\",\"thread\":").as_bytes(),
+            );
+            push_quoted(&mut json, thread);
+            json.push(b",\"message\":");
+            push_quoted(&mut json, message);
+            json.push(context);
         }
-        head
+        Head {
+            second,
+            message: message.to_owned(),
+            text,
+            json,
+        }
     }
 
     /// Adds a field with a whole number.
+    #[inline]
     pub fn number(&mut self, name: &str, value: u64) {
-        push_name(&mut self.text, name);
-        push_number(&mut self.text, value);
+        self.text.push_named_number(*b" ", name, *b"=", value);
         if self.json_context.is_some() {
-            push_json_name(&mut self.json, name);
+            self.json.push_name(*b",\"", name, *b"\":");
             push_json_number(&mut self.json, value);
         }
     }
 
     /// Adds a field whose JSON form is the same as its text: a finite float, true or false.
     pub fn literal(&mut self, name: &str, value: &str) {
-        push_name(&mut self.text, name);
+        self.text.push_name(*b" ", name, *b"=");
         push_value(&mut self.text, value);
         if self.json_context.is_some() {
-            push_json_name(&mut self.json, name);
-            self.json.extend_from_slice(value.as_bytes());
+            self.json.push_name(*b",\"", name, *b"\":");
+            self.json.push(value.as_bytes());
         }
     }
 
     /// Adds a field with any text at all.
+    #[inline]
     pub fn string(&mut self, name: &str, value: &str) {
-        push_name(&mut self.text, name);
+        self.text.push_name(*b" ", name, *b"=");
         push_value(&mut self.text, value);
         if self.json_context.is_some() {
-            push_json_name(&mut self.json, name);
+            self.json.push_name(*b",\"", name, *b"\":");
             push_quoted(&mut self.json, value);
         }
     }
 
     /// Ends the line with its checksum and a newline.
+    #[inline]
     pub fn finish(&mut self) {
-        let sum = hex8(checksum(&self.text));
-        self.text.extend_from_slice(b" sum=");
-        self.text.extend_from_slice(&sum);
-        self.text.push(b'\n');
+        let [a, b, c, d, e, f, g, h] = hex8(checksum(self.text.bytes()));
+        self.text.push_short(*b" sum=");
+        self.text.push_short([a, b, c, d, e, f, g, h, b'\n']);
         if self.json_context.is_some() {
-            self.json.extend_from_slice(b",\"sum\":\"");
-            self.json.extend_from_slice(&sum);
-            self.json.extend_from_slice(b"\"}\n");
+            self.json.push_short(*b",\"sum\":\"");
+            self.json.push_short([a, b, c, d, e, f, g, h]);
+            self.json.push_short(*b"\"}\n");
         }
     }
 
     /// The finished line as text.
     pub fn text(&self) -> &[u8] {
-        &self.text
+        self.text.bytes()
     }
 
     /// The finished line as JSON; empty unless the encoder was asked to make it.
     pub fn json(&self) -> &[u8] {
-        &self.json
-    }
-
-    /// The time stamp as text. Most lines share their second with the line before.
-    fn stamp(&mut self, micros: u64) -> [u8; STAMP_LEN] {
-        let second = micros / 1_000_000;
-        if second != self.second {
-            self.second = second;
-            self.second_text
-                .copy_from_slice(&stamp_text(micros).as_bytes()[..SECOND_LEN]);
-        }
-        let mut stamp = [b'Z'; STAMP_LEN];
-        stamp[..SECOND_LEN].copy_from_slice(&self.second_text);
-        let fraction = (micros % 1_000_000) as usize;
-        for (i, pair) in [fraction / 10_000, fraction / 100 % 100, fraction % 100]
-            .into_iter()
-            .enumerate()
-        {
-            stamp[SECOND_LEN + 2 * i..][..2].copy_from_slice(&DIGIT_PAIRS[pair]);
-        }
-        stamp
+        self.json.bytes()
     }
 }
+
+const MICROS_IN_SECOND: u64 = 1_000_000;
 
 /// A time stamp, in microseconds since 1970, as the log writes it (RFC 3339).
 pub fn stamp_text(micros: u64) -> String {
@@ -234,16 +225,6 @@ fn hex8(value: u32) -> [u8; 8] {
     text
 }
 
-const DIGIT_PAIRS: [[u8; 2]; 100] = {
-    let mut pairs = [[0; 2]; 100];
-    let mut i = 0;
-    while i < 100 {
-        pairs[i] = [b'0' + (i / 10) as u8, b'0' + (i % 10) as u8];
-        i += 1;
-    }
-    pairs
-};
-
 const HEX_PAIRS: [[u8; 2]; 256] = {
     let digits = b"0123456789abcdef";
     let mut pairs = [[0; 2]; 256];
@@ -255,12 +236,14 @@ const HEX_PAIRS: [[u8; 2]; 256] = {
     pairs
 };
 
-/// What stands between time stamp and number in the lines with one message.
+/// What stands before the number in the lines of one second with one message.
 #[derive(Debug, Default)]
 struct Head {
+    second: u64,
     message: String,
-    text: Vec<u8>,
-    json: Vec<u8>,
+    /// Empty as long as there was no such line.
+    text: LineBuffer,
+    json: LineBuffer,
 }
 
 fn slot(level: Level) -> usize {
@@ -273,110 +256,73 @@ fn slot(level: Level) -> usize {
     }
 }
 
-fn push_name(out: &mut Vec<u8>, name: &str) {
-    out.push(b' ');
-    out.extend_from_slice(name.as_bytes());
-    out.push(b'=');
-}
-
-fn push_json_name(out: &mut Vec<u8>, name: &str) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
-}
-
-/// Adds a whole number in decimal digits.
-pub(crate) fn push_number(out: &mut Vec<u8>, value: u64) {
-    let Ok(small @ 0..=99_999_999) = u32::try_from(value) else {
-        out.extend_from_slice(value.to_string().as_bytes());
-        return;
-    };
-    // Eight digits, the first in the lowest byte. Those that lead with zeros are shifted out, and of
-    // the eight bytes that are stored in one step only the others are kept.
-    let digits = eight_digits(small);
-    let zeros = (digits.trailing_zeros() / 8).min(7);
-    let text = (digits | 0x3030_3030_3030_3030) >> (8 * zeros);
-    let end = out.len() + 8 - zeros as usize;
-    out.extend_from_slice(&text.to_le_bytes());
-    out.truncate(end);
-}
-
-/// The eight decimal digits of a number below 10^8, a byte each, the first in the lowest byte: it is divided by
-/// 10^4, both halves by 100, all quarters by 10, each step on all parts at once. The factors are the inverses
-/// 2^20 / 100 and 2^10 / 10, rounded up, which are exact for parts of this size.
-fn eight_digits(value: u32) -> u64 {
-    let halves = u64::from(value / 10_000) | u64::from(value % 10_000) << 32;
-    let hundreds = ((halves * 10_486) >> 20) & 0x0000_007f_0000_007f;
-    let quarters = hundreds | (halves - hundreds * 100) << 16;
-    let tens = ((quarters * 103) >> 10) & 0x000f_000f_000f_000f;
-    tens | (quarters - tens * 10) << 8
-}
-
-fn push_json_number(out: &mut Vec<u8>, value: u64) {
+fn push_json_number(out: &mut LineBuffer, value: u64) {
     if value <= JSON_EXACT_MAX {
-        push_number(out, value);
+        out.push_number(value);
     } else {
-        out.push(b'"');
-        push_number(out, value);
-        out.push(b'"');
+        out.push(b"\"");
+        out.push_number(value);
+        out.push(b"\"");
     }
 }
 
 /// A value in text: as it is where that is plain, quoted otherwise.
-fn push_value(out: &mut Vec<u8>, value: &str) {
-    if !value.is_empty() && all(value, is_plain) {
-        out.extend_from_slice(value.as_bytes());
+fn push_value(out: &mut LineBuffer, value: &str) {
+    if !value.is_empty() && value.bytes().all(|b| PLAIN[usize::from(b)]) {
+        out.push(value.as_bytes());
     } else {
         push_quoted(out, value);
     }
 }
 
 /// A message in text: words as they are, quoted where they could be taken for a field or a quotation.
-fn push_message(out: &mut Vec<u8>, message: &str) {
+fn push_message(out: &mut LineBuffer, message: &str) {
     if is_plain_message(message) {
-        out.extend_from_slice(message.as_bytes());
+        out.push(message.as_bytes());
     } else {
         push_quoted(out, message);
     }
 }
 
 fn is_plain_message(message: &str) -> bool {
-    !message.is_empty() && all(message, |b| (b == b'!') | (b == b' ') | is_plain(b))
+    let mut bytes = message.bytes();
+    !message.is_empty() && bytes.all(|b| b == b'!' || b == b' ' || PLAIN[usize::from(b)])
 }
 
 /// Characters that stand in a text line as they are: letters, digits and what paths, addresses,
 /// dates and lists are made of.
-fn is_plain(byte: u8) -> bool {
-    let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
-    // From '+' to ';' stand + , - . / the digits : and ; in this order.
-    let digit_or_mark = byte.wrapping_sub(b'+') <= b';' - b'+';
-    letter | digit_or_mark | (byte == b'_') | (byte == b'@') | (byte == b'%')
-}
-
-/// Whether all bytes are of a kind. Without a branch, so that many are looked at in one step.
-fn all(text: &str, kind: impl Fn(u8) -> bool) -> bool {
-    text.bytes().fold(true, |all, byte| all & kind(byte))
-}
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < plain.len() {
+        plain[byte] = matches!(
+            byte as u8,
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'+' | b':' | b'/' | b',' | b';' | b'@' | b'%'
+        );
+        byte += 1;
+    }
+    plain
+};
 
 /// A JSON string. Besides what JSON demands, it escapes what a terminal or an editor would act on.
-fn push_quoted(out: &mut Vec<u8>, value: &str) {
-    out.push(b'"');
+fn push_quoted(out: &mut LineBuffer, value: &str) {
+    out.push(b"\"");
     for c in value.chars() {
         match c {
-            '"' => out.extend_from_slice(b"\\\""),
-            '\\' => out.extend_from_slice(b"\\\\"),
-            '\n' => out.extend_from_slice(b"\\n"),
-            '\r' => out.extend_from_slice(b"\\r"),
-            '\t' => out.extend_from_slice(b"\\t"),
+            '"' => out.push(b"\\\""),
+            '\\' => out.push(b"\\\\"),
+            '\n' => out.push(b"\\n"),
+            '\r' => out.push(b"\\r"),
+            '\t' => out.push(b"\\t"),
             c if acts_on_display(c) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
-                    out.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
+                    out.push(format!("\\u{unit:04x}").as_bytes());
                 }
             }
-            c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            c => out.push(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
-    out.push(b'"');
+    out.push(b"\"");
 }
 
 /// Control characters (C0, DEL, C1), line and paragraph separators, and the invisible characters that
@@ -429,13 +375,14 @@ impl Line {
 
     /// The canonical text: what [`checksum`] is taken over.
     pub fn canonical(&self) -> String {
-        let mut out = format!("{} {:>5} {} ", self.stamp, self.level, self.thread).into_bytes();
+        let mut out = LineBuffer::default();
+        out.push(format!("{} {:>5} {} ", self.stamp, self.level, self.thread).as_bytes());
         push_message(&mut out, &self.message);
         for (name, value) in &self.fields {
-            push_name(&mut out, name);
+            out.push_name(*b" ", name, *b"=");
             push_value(&mut out, value);
         }
-        String::from_utf8_lossy(&out).into_owned()
+        String::from_utf8_lossy(out.bytes()).into_owned()
     }
 
     /// Whether the checksum that the line carries is that of its canonical text.
@@ -620,27 +567,6 @@ mod tests {
         ] {
             assert_eq!(format!("{:08x}", checksum(text)), sum, "{text:?}");
         }
-    }
-
-    #[test]
-    fn numbers_are_written_as_everyone_writes_them() {
-        let written = |value: u64| {
-            let mut out = Vec::new();
-            push_number(&mut out, value);
-            String::from_utf8(out).unwrap()
-        };
-        let mut value: u64 = 0;
-        while value < u64::MAX / 8 {
-            for near in value.saturating_sub(2)..value + 3 {
-                assert_eq!(written(near), near.to_string());
-            }
-            value = value * 7 / 5 + 1;
-        }
-        for near in (0..=20).map(|n| 10_u64.saturating_pow(n)) {
-            assert_eq!(written(near - 1), (near - 1).to_string());
-            assert_eq!(written(near), near.to_string());
-        }
-        assert!((0..10_000).all(|n| written(n) == n.to_string()));
     }
 
     #[test]
