@@ -125,17 +125,18 @@ pub static SPECIMENS: &[Specimen] = &[
         name: "unbounded-memory",
         title: "a global list that nobody empties",
         problem: "problem 1, `leaky_global` grows for ever",
-        story: "Somebody wanted to look at the results after a run, and put each of them into a global list as well. \
-                In every test that worked: tests are short.\n\
-                Nothing in the program takes anything out of that list again. It needs memory for every operation that \
-                was ever completed, until the system ends the process, on whichever night that happens to be.",
-        claim: "All is well: every figure it has is right. It has none of what its memory holds.",
+        story: "Somebody wanted to look at the results after a run, and put each of them into a global list as \
+                well. In every test that worked: tests are short.\n\
+                Nothing in the program takes anything out of that list again. It needs memory for every operation \
+                that was ever completed, until the system ends the process, on whichever night that happens to be.",
+        claim: "All is well, and every figure is right. The peak of its memory is among them, but one figure does \
+                not say whether it would have gone on rising.",
         exit_code: 0,
         caught_by: CaughtBy::Samples,
         exhibit: Exhibit::Memory,
         cause: (
-            "A `static` lives as long as the process, and so does all that is in it. `--data-limit` bounds the Processor's \
-             items; of this list it knows nothing.",
+            "A `static` lives as long as the process, and so does all that is in it. `--data-limit` bounds the \
+             Processor's items; of this list it knows nothing.",
             Excerpt {
                 file: source!("bug/unbounded_memory.rs"),
                 parts: &["static RESULTS", "fn record(&self"],
@@ -157,28 +158,29 @@ pub static SPECIMENS: &[Specimen] = &[
         name: "lost-update",
         title: "two workers read the same counter, and one of their updates is lost",
         problem: "problem 2, `counter += 1` is not atomic",
-        story: "Workers are threads: they run at the same time, and here they share one counter of completed operations. A \
-                lock protects it: only one worker at a time may hold the lock. To hold it as briefly as possible, somebody let go of it while the item's text is made, and took \
-                it again to write the result.\n\
-                Each access is protected now, but not the two together. Between reading the counter and writing it there \
-                is a gap, in which another worker reads the same old value. Both add one to it, both write the same \
-                result, and two operations have raised the counter by one.",
-        claim: "It ends as if all were done. Only because completed operations are also counted in a second place does \
-                it notice that two of its figures differ, and exits with 1.",
+        story: "Workers are threads: they run at the same time, and here they share one counter of completed \
+                operations. A lock protects it: only one worker at a time may hold the lock. To hold it as briefly \
+                as possible, somebody let go of it while the item's text is made, and took it again to write the \
+                result.\n\
+                Each access is protected now, but not the two together. Between reading the counter and writing it \
+                there is a gap, in which another worker reads the same old value. Both add one to it, both write \
+                the same result, and two operations have raised the counter by one.",
+        claim: "It ends as if all were done. Only because completed operations are also counted in a second place \
+                does it notice that two of its figures differ, and exits with 1.",
         exit_code: 1,
         caught_by: CaughtBy::Audit,
         exhibit: Exhibit::Interleaving,
         cause: (
-            "The lock is taken twice. What was read the first time is old the second time. (Out there one may wait for \
-             weeks for two workers to meet in that gap; `bad_luck` sees to it that they do, once in a run.)",
+            "The lock is taken twice. What was read the first time is old the second time. (Out there one may wait \
+             for weeks for two workers to meet in that gap; `bad_luck` sees to it that they do, once in a run.)",
             Excerpt {
                 file: source!("bug/lost_update.rs"),
                 parts: &["fn record"],
             },
         ),
         fix: (
-            "Reading, adding and writing happen under one lock, without a gap: `record` takes it, and it is let go only when \
-             `add_item` and `push` are done.",
+            "Reading, adding and writing happen under one lock, without a gap: `record` takes it, and it is let go \
+             only when `add_item` and `push` are done.",
             Excerpt {
                 file: source!("processor.rs"),
                 parts: &[
@@ -196,12 +198,12 @@ pub static SPECIMENS: &[Specimen] = &[
         name: "split-state",
         title: "a Processor for each thread, where one was to be shared",
         problem: "problem 3, a Processor is made in each thread",
-        story: "The code that a thread runs makes the Processor that it needs, as a function makes what it needs. It even \
-                has a lock, and every test of a single thread passes.\n\
-                But each thread has made its own. Nobody ever waits for these locks, each worker counts from 1, and the \
-                Processor that the main thread asks for the total has seen none of the work.",
-        claim: "It ends, and gives a total of 0. Its own books notice that this is not what the workers counted, and it \
-                exits with 1.",
+        story: "The code that a thread runs makes the Processor that it needs, as a function makes what it needs. \
+                It even has a lock, and every test of a single thread passes.\n\
+                But each thread has made its own. Nobody ever waits for these locks, each worker counts from 1, and \
+                the Processor that the main thread asks for the total has seen none of the work.",
+        claim: "It ends, and gives a total of 0. Its own books notice that this is not what the workers counted, \
+                and it exits with 1.",
         exit_code: 1,
         caught_by: CaughtBy::Audit,
         exhibit: Exhibit::Counters,
@@ -213,8 +215,8 @@ pub static SPECIMENS: &[Specimen] = &[
             },
         ),
         fix: (
-            "One Processor is made before the threads are, and each thread is handed a clone of the handle, \
-             which leads to the same Processor.",
+            "One Processor is made before the threads are, and each thread is handed a clone of the handle, which \
+             leads to the same Processor.",
             Excerpt {
                 file: source!("run.rs"),
                 parts: &[
@@ -232,12 +234,13 @@ pub static SPECIMENS: &[Specimen] = &[
         name: "swallowed-errors",
         title: "errors are thrown away, and failures pass for successes",
         problem: "problem 4, errors are printed and never handled",
-        story: "The compiler warned that the result of the I/O operation is not used. Putting `let _ =` before it made \
-                the warning go away, and the error with it.\n\
-                What follows is done whether the operation worked or not: it is counted, logged as a success, and never \
-                tried again. The log has no error in it, and the summary is the best that anyone has ever seen.",
-        claim: "All is well, and better than that: every operation completed, not one failure. All its figures agree, \
-                because all of them come from the same lie.",
+        story: "The compiler warned that the result of the I/O operation is not used. Putting `let _ =` before it \
+                made the warning go away, and the error with it.\n\
+                What follows is done whether the operation worked or not: it is counted, logged as a success, and \
+                never tried again. The log has no error in it, and the summary is the best that anyone has ever \
+                seen.",
+        claim: "All is well, and better than that: every operation completed, not one failure. All its figures \
+                agree, because all of them come from the same lie.",
         exit_code: 0,
         caught_by: CaughtBy::Audit,
         exhibit: Exhibit::PlanBesideLog,
@@ -264,10 +267,10 @@ pub static SPECIMENS: &[Specimen] = &[
         title: "a log that loses lines and reports success",
         problem: "problem 5, no monitoring that can be trusted",
         story: "Writing to a file takes time, so a buffer was put before it, with a thread of its own that does the \
-                writing while the workers are busy. The library gives back two things: the writer, and a guard. As long as \
-                the guard lives, so does that thread.\n\
-                The function that sets this up returns the writer. The guard is a local variable of that function, and \
-                ends with it. From then on every line is accepted, counted as written, and gone.",
+                writing while the workers are busy. The library gives back two things: the writer, and a guard. As \
+                long as the guard lives, so does that thread.\n\
+                The function that sets this up returns the writer. The guard is a local variable of that function, \
+                and ends with it. From then on every line is accepted, counted as written, and gone.",
         claim: "All is well: every line was written, none was lost. The buffer has told it so.",
         exit_code: 0,
         caught_by: CaughtBy::Audit,
@@ -296,28 +299,28 @@ pub static SPECIMENS: &[Specimen] = &[
         name: "deadlock",
         title: "two workers wait for each other for ever",
         problem: "its advice to take thread dumps",
-        story: "All workers queued up for one lock. So the Processor was split in two, its counter and its data, each with a \
-                lock of its own; and because an operation needs both, every other operation begins with the data, so \
-                that the queue is shared out.\n\
+        story: "All workers queued up for one lock. So the Processor was split in two, its counter and its data, \
+                each with a lock of its own; and because an operation needs both, every other operation begins with \
+                the data, so that the queue is shared out.\n\
                 That goes well until one worker holds the counter and wants the data, while another holds the data \
-                and wants the counter. Each waits for what the other one has, and neither will ever let go. No error, no \
-                line in the log, no work for the CPU: the program just stands still.",
-        claim: "Nothing: it stands still. Without --stall-after it does so until somebody ends it; with it the run is \
-                ended, and exits with 1.",
+                and wants the counter. Each waits for what the other one has, and neither will ever let go. No \
+                error, no line in the log, no work for the CPU: the program just stands still.",
+        claim: "Left alone it says nothing: it stands still until somebody ends it. Here --stall-after has ended \
+                it, with exit code 1.",
         exit_code: 1,
         caught_by: CaughtBy::Watchdog,
         exhibit: Exhibit::ThreadDump,
         cause: (
-            "Two locks, and two orders in which they are taken. As long as nobody comes by in between, that does no harm. \
-             (Out there one may wait for weeks until somebody does; `bad_luck` sees to it, once in a run.)",
+            "Two locks, and two orders in which they are taken. As long as nobody comes by in between, that does no \
+             harm. (Out there one may wait for weeks until somebody does; `bad_luck` sees to it, once in a run.)",
             Excerpt {
                 file: source!("bug/deadlock.rs"),
                 parts: &["fn record"],
             },
         ),
         fix: (
-            "There is one lock, and nobody who holds it waits for another. Where two are needed, all take them in the same \
-             order: then whoever holds the last one never waits for the first.",
+            "There is one lock, and nobody who holds it waits for another. Where two are needed, all take them in \
+             the same order: then whoever holds the last one never waits for the first.",
             Excerpt {
                 file: source!("processor.rs"),
                 parts: &[

@@ -47,8 +47,8 @@ impl Page {
         }
         let mut out = String::new();
         let text = format!(
-            "{specimens} bugs, each let loose in a run and caught. Beside it stands the same run of the fixed program, from the \
-             same seed ({seed})."
+            "{specimens} bugs, each let loose in a run and caught. Beside it stands the same run of the fixed \
+             program, from the same seed ({seed})."
         );
         wrap(&mut out, "", &text);
         out
@@ -97,8 +97,8 @@ impl Page {
         match specimen {
             Some(specimen) => {
                 let text = format!(
-                    "Try it yourself: run the first command above as often as you like, with any seed, and look at the \
-                     log with `hifi audit broken.log`. The whole specimen is {}.",
+                    "Try it yourself: run the first command above as often as you like, with any seed, and look at \
+                     the log with `hifi audit broken.log`. The whole specimen is {}.",
                     specimen.cause.1.file.path
                 );
                 wrap(&mut out, "", &text);
@@ -149,7 +149,7 @@ impl Page {
             CaughtBy::Watchdog => "the stall watchdog",
         };
         let (ink, text) = if conclusion.caught {
-            (Ink::Bad, format!("CAUGHT by {by}"))
+            (Ink::Good, format!("CAUGHT by {by}"))
         } else {
             (Ink::Bad, format!("NOT CAUGHT by {by}"))
         };

@@ -28,8 +28,8 @@ pub fn show(trial: &Trial) -> Option<Exhibit> {
     let (value, before) = (collision.value, collision.value - 1);
     let [(one, first), (two, second)] = [collision.first, collision.second];
     let brief = format!(
-        "Worker-{one} and Worker-{two} both wrote the value {value} ({log}, lines {} and {}): both had read {before}. {completed} \
-         operations were completed, and the counter says {counter}.",
+        "Worker-{one} and Worker-{two} both wrote the value {value} ({log}, lines {} and {}): both had read \
+         {before}. {completed} operations were completed, and the counter says {counter}.",
         first.line,
         second.line,
         log = run.log_file,
@@ -38,15 +38,15 @@ pub fn show(trial: &Trial) -> Option<Exhibit> {
         "Each worker did right by what it knew; but".to_owned()
     } else {
         format!(
-            "While Worker-{two} was on its way with the {before} that it had read, the others counted on to {}. Then it wrote \
-             {value} over that:",
+            "While Worker-{two} was on its way with the {before} that it had read, the others counted on to {}. \
+             Then it wrote {value} over that:",
             collision.highest
         )
     };
     let reading = format!(
-        "{reading} what Worker-{two} knew was old by the time it wrote. That makes {} operations, and a counter that went from \
-         {before} to {value}. Rows with a line number stand in the log. The reading does not, but it follows: who writes \
-         {value} has read {before}.",
+        "{reading} what Worker-{two} knew was old by the time it wrote. That makes {} operations, and a counter \
+         that went from {before} to {value}. Rows with a line number stand in the log. The reading does not, but it \
+         follows: who writes {value} has read {before}.",
         collision.between + 2
     );
     Some(Exhibit {

@@ -49,12 +49,13 @@ pub fn show(trial: &Trial) -> Option<Exhibit> {
     }
     Some(Exhibit {
         brief: format!(
-            "{written} lines written, {lost} lost, says the summary. The file has {there} lines; {all} are gone, among them \
-             everything that the workers logged."
+            "{written} lines written, {lost} lost, says the summary. The file has {there} lines; {all} are gone, \
+             among them everything that the workers logged."
         ),
         lines,
-        reading: "Every line has a number along the thread that wrote it (seq), and the seed says how many attempts there \
-                  had to be. So the audit can tell which lines are missing, though nothing in the file speaks of them."
+        reading: "Every line has a number along the thread that wrote it (seq), and the seed says how many attempts \
+                  there had to be. So the audit can tell which lines are missing, though nothing in the file speaks \
+                  of them."
             .into(),
         data: json!({
             "said_to_be_written": written,

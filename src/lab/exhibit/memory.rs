@@ -17,15 +17,15 @@ pub fn show(trial: &Trial) -> Option<Exhibit> {
     };
     Some(Exhibit {
         brief: format!(
-            "With the bug each further operation costs {rise:.0} bytes that never come back: {:.1} MB at the end. The \
-             fixed program has {:.1} MB, and {:.1} bytes more for each operation.",
+            "With the bug each further operation costs {rise:.0} bytes that never come back: {:.1} MB at the end. \
+             The fixed program has {:.1} MB, and {:.1} bytes more for each operation.",
             megabytes(&broken),
             megabytes(&fixed),
             flat.max(0.0)
         ),
         lines: chart::draw(&broken, &fixed),
-        reading: "Both runs did the same work. A program that works on for ever may take as much memory as it likes, but \
-                  not more for each operation: a line that rises here has no end but that of the memory."
+        reading: "Both runs did the same work. A program that works on for ever may take as much memory as it \
+                  likes, but not more for each operation: a line that rises here has no end but that of the memory."
             .into(),
         data: Value::Object(
             [

@@ -45,15 +45,16 @@ pub fn show(trial: &Trial) -> Option<Exhibit> {
     let claimed = run.number("/operations/completed");
     Some(Exhibit {
         brief: format!(
-            "By the plan of this seed {failures} attempts had to fail; the log tells of {logged_failures}. Worker-{worker} leaves its \
-             plan at seq {first}: what had to fail is logged as a success, and never tried again."
+            "By the plan of this seed {failures} attempts had to fail; the log tells of {logged_failures}. \
+             Worker-{worker} leaves its plan at seq {first}: what had to fail is logged as a success, and never \
+             tried again."
         ),
         lines,
         reading: format!(
-            "These are lines of Worker-{worker}. The seed decides which attempts fail, so what must be in the log is known \
-             before the run. From the first arrow on, nothing is as planned: the failed attempt passes for a success, and \
-             the attempts that should have followed never happened. {claimed} operations are said to be completed; \
-             nobody can say which of them were."
+            "These are lines of Worker-{worker}. The seed decides which attempts fail, so what must be in the log \
+             is known before the run. From the first arrow on, nothing is as planned: the failed attempt passes for \
+             a success, and the attempts that should have followed never happened. {claimed} operations are said to \
+             be completed; nobody can say which of them were."
         ),
         data: json!({
             "planned_failures": failures,
