@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// Bytes of all trays together, which the authors share; a tray's bounds hold whatever their number.
-const TRAYS_BYTES: usize = 16 << 20;
+const TRAYS_BYTES: usize = 24 << 20;
 const TRAY_BYTES_MIN: usize = 4 << 10;
 const TRAY_BYTES_MAX: usize = 256 << 10;
 /// A console with a longer backlog holds the authors up. What their trays hold by then is added to it.
