@@ -1,6 +1,13 @@
 //! Unexpected errors: panics, simulated or real, and what is said of them.
 
-use std::{any::Any, panic};
+use std::{
+    any::Any,
+    panic,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use crate::plan::Place;
 
@@ -8,15 +15,21 @@ use crate::plan::Place;
 #[derive(Clone, Copy, Debug)]
 pub struct SimulatedPanic(pub Place);
 
-/// Keeps the panics that the plan asked for off stderr: the log tells of them. All others are
-/// printed as ever, with the place in the source.
-pub fn install_panic_hook() {
+/// Keeps the panics that the plan asked for off stderr: the log tells of them. All others, in whatever thread, are
+/// counted in what is returned, and printed as ever, with the place in the source.
+pub fn install_panic_hook() -> Arc<AtomicU64> {
+    let others = Arc::new(AtomicU64::new(0));
     let print = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        if !info.payload().is::<SimulatedPanic>() {
-            print(info);
+    panic::set_hook(Box::new({
+        let others = Arc::clone(&others);
+        move |info| {
+            if !info.payload().is::<SimulatedPanic>() {
+                others.fetch_add(1, Ordering::SeqCst);
+                print(info);
+            }
         }
     }));
+    others
 }
 
 /// The words of a caught panic.
@@ -35,6 +48,14 @@ pub fn words(payload: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn panics_that_nobody_planned_are_counted_in_any_thread() {
+        let others = install_panic_hook();
+        let thread = std::thread::spawn(|| panic!("on purpose"));
+        assert!(thread.join().is_err());
+        assert!(others.load(Ordering::SeqCst) > 0);
+    }
 
     #[test]
     fn every_kind_of_payload_has_words() {

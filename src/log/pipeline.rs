@@ -8,6 +8,7 @@
 //! This file must not know what a line says, nor what can go wrong with a sink.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering},
@@ -103,7 +104,7 @@ impl Log {
         let writer = Writer::new(Arc::clone(&pipeline));
         let writer = thread::Builder::new()
             .name("log-writer".into())
-            .spawn(move || writer.serve())
+            .spawn(move || writer.serve_to_the_end())
             .context(
                 "cannot start the log's writer thread; allow this user more processes (ulimit -u)",
             )?;
@@ -130,9 +131,10 @@ impl Log {
     pub fn close(mut self) -> LogReport {
         self.finish();
         let sinks = self.pipeline.sinks();
+        let lines = self.pipeline.lanes.lines();
         LogReport {
-            lines: self.pipeline.lanes.lines(),
-            file: sinks.file.report(),
+            lines,
+            file: sinks.file_report(lines),
             console: sinks.console.report(),
         }
     }
@@ -331,7 +333,18 @@ impl Writer {
         }
     }
 
-    fn serve(mut self) {
+    /// Serves until the log is closed, whatever strikes: authors and `main` wait for this thread, so it must not go. What
+    /// it has in hand when an error of the program itself strikes is lost, and all that comes after, since nobody
+    /// knows what is whole; it is taken from the authors and counted.
+    fn serve_to_the_end(mut self) {
+        if catch_unwind(AssertUnwindSafe(|| self.serve())).is_err() {
+            self.sweep = Sweep::default();
+            self.pipeline.sinks().give_up();
+            self.serve();
+        }
+    }
+
+    fn serve(&mut self) {
         let mut clerk = self.pipeline.author(None);
         clerk.patient = false;
         layer::sign_on(clerk);
