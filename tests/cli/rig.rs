@@ -7,6 +7,7 @@ use std::{
     cell::Cell,
     fs,
     io::Read,
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread,
@@ -221,6 +222,11 @@ impl Started<'_> {
         );
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for its end.
     pub fn finish(self) -> Finished {
         self.rig.wait(self.words, self.child)
@@ -237,6 +243,16 @@ pub struct Finished {
 }
 
 impl Finished {
+    /// The signal that ended it, if one did.
+    pub fn ended_by(&self) -> Option<i32> {
+        self.output.and_then(|status| status.signal())
+    }
+
+    /// Its exit code, if it ended of its own.
+    pub fn exit_code(&self) -> Option<i32> {
+        self.output.and_then(|status| status.code())
+    }
+
     /// Expects an exit code.
     #[track_caller]
     pub fn code(self, expected: i32) -> Self {
