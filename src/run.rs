@@ -415,9 +415,14 @@ impl Crew {
         crew
     }
 
-    /// No workers: what must be there before them could not be had.
+    /// No workers, from the first on: what must be there before them could not be had.
     fn refused(stop: &Stop, why: String) -> Self {
         stop.request(Cause::Failure);
+        Event::ThreadRefused {
+            worker: 0,
+            error: why.clone(),
+        }
+        .emit();
         Self {
             threads: Vec::new(),
             refused: Some(why),
