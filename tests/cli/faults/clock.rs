@@ -51,10 +51,16 @@ fn a_clock_that_is_set_back_and_forward_moves_no_time_stamp() {
         let longest = summary["operation_seconds"]["max"].as_f64().unwrap();
         assert!(longest < 60.0, "{summary}");
         let log = json_lines(&rig.read("app.log"));
-        let stamps: Vec<&str> = log.iter().filter_map(|line| line["timestamp"].as_str()).collect();
+        let stamps: Vec<&str> = log
+            .iter()
+            .filter_map(|line| line["timestamp"].as_str())
+            .collect();
         assert!(stamps.is_sorted(), "time runs backwards");
         // What is fake is the clock that the program sees, and it has seen it: the audit above all.
-        assert_eq!(stamps.first().map(|s| &s[..4]), stamps.last().map(|s| &s[..4]));
+        assert_eq!(
+            stamps.first().map(|s| &s[..4]),
+            stamps.last().map(|s| &s[..4])
+        );
         rig.audit("app.log").code(0);
     }
 }
@@ -81,7 +87,8 @@ fn rotation_follows_a_clock_that_is_set_and_loses_nothing() {
         run.until(&format!("app.log.2026-11-24-{hour}"), "Worker-");
     }
     run.finish().code(0);
-    rig.audit("app.log.2026-11-24-09 app.log.2026-11-24-10 app.log.2026-11-24-12").code(0);
+    rig.audit("app.log.2026-11-24-09 app.log.2026-11-24-10 app.log.2026-11-24-12")
+        .code(0);
 }
 
 /// At full speed over the end of an hour, and of a day that ends a year.
@@ -89,16 +96,32 @@ fn rotation_follows_a_clock_that_is_set_and_loses_nothing() {
 #[ignore = "needs libfaketime: a part of cargo test --test cli faults -- --ignored"]
 fn rotation_at_its_boundary_under_load_loses_nothing() {
     for (rotation, before, after, clock) in [
-        ("hourly", "app.log.2026-11-24-10", "app.log.2026-11-24-11", "2026-11-24 10:59:59.7"),
-        ("daily", "app.log.2026-12-31", "app.log.2027-01-01", "2026-12-31 23:59:59.7"),
+        (
+            "hourly",
+            "app.log.2026-11-24-10",
+            "app.log.2026-11-24-11",
+            "2026-11-24 10:59:59.7",
+        ),
+        (
+            "daily",
+            "app.log.2026-12-31",
+            "app.log.2027-01-01",
+            "2026-12-31 23:59:59.7",
+        ),
     ] {
         let rig = Rig::new();
-        let args = format!("-t 4 -n unlimited --duration 700ms --time-scale 0 -q --rotation {rotation}");
+        let args =
+            format!("-t 4 -n unlimited --duration 700ms --time-scale 0 -q --rotation {rotation}");
         let mut command = at(&rig, &args);
-        command.env("TZ", "UTC").env("FAKETIME", format!("@{clock}"));
+        command
+            .env("TZ", "UTC")
+            .env("FAKETIME", format!("@{clock}"));
         rig.finish(command).code(0);
         for part in [before, after] {
-            assert!(fs::metadata(rig.path(part)).unwrap().len() > 100_000, "{part} is short");
+            assert!(
+                fs::metadata(rig.path(part)).unwrap().len() > 100_000,
+                "{part} is short"
+            );
         }
         rig.audit(&format!("{before} {after}")).code(0);
     }

@@ -6,7 +6,9 @@ use crate::rig::Rig;
 fn runs(log: &[u8]) -> BTreeSet<String> {
     let log = String::from_utf8_lossy(log);
     let starts = log.split(" Run started run=").skip(1);
-    starts.filter_map(|rest| Some(rest.get(..16)?.to_owned())).collect()
+    starts
+        .filter_map(|rest| Some(rest.get(..16)?.to_owned()))
+        .collect()
 }
 
 /// Processes append to one log at full speed; some are killed, and the others go on to their end.

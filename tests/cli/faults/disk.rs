@@ -72,7 +72,8 @@ fn a_file_system_that_is_read_only_is_told_and_ends_with_1() {
 fn a_link_that_leads_nowhere_is_followed_or_told() {
     let rig = Rig::new();
     symlink("target.log", rig.path("link.log")).unwrap();
-    rig.hifi("-n 5 --time-scale 0 -q --log-file link.log").code(0);
+    rig.hifi("-n 5 --time-scale 0 -q --log-file link.log")
+        .code(0);
     assert!(rig.read("target.log").contains(" Run ended "));
     assert!(rig.path("link.log").is_symlink());
     fs::remove_file(rig.path("link.log")).unwrap();
@@ -102,9 +103,12 @@ fn the_longest_path_works_and_a_longer_one_is_refused() {
         .prints("0 lost, 0 errors");
     rig.audit(&path(4095)).code(0);
     for bytes in [4096, 4200] {
-        rig.hifi(&format!("-n 5 --time-scale 0 -q --log-file {}", path(bytes)))
-            .code(1)
-            .complains("File name too long");
+        rig.hifi(&format!(
+            "-n 5 --time-scale 0 -q --log-file {}",
+            path(bytes)
+        ))
+        .code(1)
+        .complains("File name too long");
     }
     let deep = format!("{}/app.log", "d".repeat(4096));
     rig.hifi(&format!("-n 5 --time-scale 0 -q --log-file {deep}"))

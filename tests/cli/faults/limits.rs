@@ -21,7 +21,10 @@ fn ended_in_order(rig: &Rig, finished: Finished) -> bool {
         Some(0) => {}
         Some(1) => {
             let told = finished.stderr() + &finished.stdout();
-            assert!(told.contains("hifi: ") || told.contains("PROBLEM "), "{told}");
+            assert!(
+                told.contains("hifi: ") || told.contains("PROBLEM "),
+                "{told}"
+            );
         }
         _ => finished.fail("it was to end in order"),
     }
@@ -38,10 +41,14 @@ fn too_few_descriptors_are_told_and_the_log_is_whole() {
     let mut done = 0;
     for descriptors in 5..=16 {
         let rig = Rig::new();
-        let line = format!("ulimit -n {descriptors}; exec hifi -t 4 -n 200 --time-scale 0 -q {HELPERS}");
+        let line =
+            format!("ulimit -n {descriptors}; exec hifi -t 4 -n 200 --time-scale 0 -q {HELPERS}");
         done += u32::from(ended_in_order(&rig, rig.finish(shell(&rig, &line))));
     }
-    assert!((1..12).contains(&done), "{done} of 12 runs had enough of them");
+    assert!(
+        (1..12).contains(&done),
+        "{done} of 12 runs had enough of them"
+    );
 }
 
 /// The program in the folder of a rig that is open to all, to be run as another user than root.
@@ -75,7 +82,10 @@ fn too_few_threads_are_told_and_the_log_is_whole() {
             .current_dir(rig.path(""));
         done += u32::from(ended_in_order(&rig, rig.finish(command)));
     }
-    assert!((1..12).contains(&done), "{done} of 12 runs had enough of them");
+    assert!(
+        (1..12).contains(&done),
+        "{done} of 12 runs had enough of them"
+    );
 }
 
 /// A control group's limit of threads, as containers have it. Removed when it is dropped.
@@ -84,7 +94,8 @@ struct Threads(std::path::PathBuf);
 impl Threads {
     fn new(most: u32) -> Option<Self> {
         for root in ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"] {
-            let group = std::path::Path::new(root).join(format!("faults-test-{}", std::process::id()));
+            let group =
+                std::path::Path::new(root).join(format!("faults-test-{}", std::process::id()));
             if fs::create_dir(&group).is_err() {
                 continue;
             }
@@ -111,9 +122,14 @@ fn a_control_group_without_room_for_threads_is_told() {
     };
     let rig = Rig::new();
     let procs = group.0.join("cgroup.procs");
-    let line = format!("echo $$ >'{}' && exec hifi -t 100 -q --summary json", procs.display());
+    let line = format!(
+        "echo $$ >'{}' && exec hifi -t 100 -q --summary json",
+        procs.display()
+    );
     let finished = rig.finish(shell(&rig, &line)).code(1);
-    let finished = finished.complains("could not be started").complains("fewer --threads than 100");
+    let finished = finished
+        .complains("could not be started")
+        .complains("fewer --threads than 100");
     assert_eq!(finished.json()["stopped_by"], "failure");
     rig.audit("app.log").code(0);
 }
@@ -151,19 +167,35 @@ fn the_largest_and_the_smallest_runs() {
     for (args, code) in [
         ("-t 4096 -n 5 --time-scale 0", 0),
         ("-t 1 -n 1 --time-scale 0", 0),
-        ("-t 4 -n 18446744073709551615 --duration 30ms --time-scale 0", 0),
-        ("-t 4096 -n 18446744073709551615 --duration 1us --time-scale 0", 0),
+        (
+            "-t 4 -n 18446744073709551615 --duration 30ms --time-scale 0",
+            0,
+        ),
+        (
+            "-t 4096 -n 18446744073709551615 --duration 1us --time-scale 0",
+            0,
+        ),
         ("-t 4 -n 200 --failure-rate 0 --success-delay 0ms", 0),
-        ("-t 4 -n 200 --failure-rate 1 --retry-delay 0ms --success-delay 0ms", 0),
+        (
+            "-t 4 -n 200 --failure-rate 1 --retry-delay 0ms --success-delay 0ms",
+            0,
+        ),
         ("-t 4 -n 5 --panic-rate 1 --time-scale 0", 1),
         ("-t 4 -n 20 --duration 580000years --time-scale 0", 0),
         ("-t 4 -n 20 --data-limit 0 --time-scale 0", 0),
         ("-t 4 -n 20 --max-retries 4294967295 --time-scale 0", 0),
     ] {
         let rig = Rig::new();
-        let summary = rig.hifi(&format!("{args} -q --summary json")).code(code).json();
+        let summary = rig
+            .hifi(&format!("{args} -q --summary json"))
+            .code(code)
+            .json();
         let problems = summary["problems"].as_array().map(Vec::len);
-        assert_eq!(problems, Some(usize::try_from(code).unwrap()), "{args}: {summary}");
+        assert_eq!(
+            problems,
+            Some(usize::try_from(code).unwrap()),
+            "{args}: {summary}"
+        );
     }
 }
 
@@ -172,7 +204,9 @@ fn a_delay_of_years_is_cut_short() {
     let rig = Rig::new();
     let years = "-t 4 -q --failure-rate 0.5 --success-delay 580000years --retry-delay 580000years \
                  --max-retry-delay 580000years --duration 580000years --flush-interval 580000years";
-    let run = rig.start(&format!("{years} --sample-interval 580000years --stall-after 580000years"));
+    let run = rig.start(&format!(
+        "{years} --sample-interval 580000years --stall-after 580000years"
+    ));
     // Nothing of the log may be due before the end: the threads tell when they are there.
     let tasks = format!("/proc/{}/task", run.id());
     while fs::read_dir(&tasks).map_or(0, Iterator::count) < 9 {

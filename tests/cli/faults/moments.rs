@@ -33,7 +33,11 @@ fn assert_sound(rig: &Rig, killed: bool, finished: &Finished, moment: &str) {
         let _ = fs::remove_file(rig.path("app.log"));
         return;
     }
-    let verdict = rig.audit(if killed { "--killed app.log" } else { "app.log" });
+    let verdict = rig.audit(if killed {
+        "--killed app.log"
+    } else {
+        "app.log"
+    });
     if verdict.exit_code() != Some(0) {
         finished.fail(&format!("{moment}: the audit says {}", verdict.stdout()));
     }
@@ -49,7 +53,10 @@ fn one_signal(signal: &str, number: i32, moment: Duration) {
     let moment = format!("SIG{signal} after {moment:?}");
     if finished.ended_by() == Some(number) {
         // Nothing had begun: the handlers are there before the log is.
-        assert!(!rig.path("app.log").exists(), "{moment}: a log without a handler");
+        assert!(
+            !rig.path("app.log").exists(),
+            "{moment}: a log without a handler"
+        );
         return;
     }
     let stopped_by = match finished.exit_code() {
@@ -124,8 +131,10 @@ fn two_signals_in_a_row_at_many_moments_leave_whole_lines() {
 fn to_the_group(moments: u32) {
     for number in 0..moments {
         let rig = Rig::new();
-        let line = format!("trap : INT; hifi {RUN} --log-level info 2> >(cat >console) >summary; echo $? >code")
-            .replace(" -q", "");
+        let line = format!(
+            "trap : INT; hifi {RUN} --log-level info 2> >(cat >console) >summary; echo $? >code"
+        )
+        .replace(" -q", "");
         let mut command = shell(&rig, &line);
         command.process_group(0).stderr(Stdio::null());
         let run = rig.start_command(command);

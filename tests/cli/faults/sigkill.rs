@@ -23,7 +23,9 @@ fn attempts(metrics: &str) -> u64 {
 /// Whole lines in the log that tell of an attempt.
 fn attempt_lines(log: &[u8]) -> u64 {
     let whole = log.len() - log.iter().rev().take_while(|b| **b != b'\n').count();
-    String::from_utf8_lossy(&log[..whole]).matches(" attempt=").count() as u64
+    String::from_utf8_lossy(&log[..whole])
+        .matches(" attempt=")
+        .count() as u64
 }
 
 /// Whether a program can be given a processor whenever it wants one, whatever else the machine does.
@@ -89,14 +91,20 @@ fn kill_at_random_moments(flush: Duration, moments: u32) {
         if log.contains(&b'\n') {
             let verdict = rig.audit("--killed app.log");
             if verdict.exit_code() != Some(0) {
-                finished.fail(&format!("at {moment:?}: the audit says {}", verdict.stdout()));
+                finished.fail(&format!(
+                    "at {moment:?}: the audit says {}",
+                    verdict.stdout()
+                ));
             }
         } else {
             // There is no line to audit.
             let _ = fs::remove_file(rig.path("app.log"));
         }
     }
-    assert!(judged >= moments / 2, "only {judged} of {moments} runs had begun their work");
+    assert!(
+        judged >= moments / 2,
+        "only {judged} of {moments} runs had begun their work"
+    );
 }
 
 /// A machine that is busy with other things delays a write by some milliseconds: only a longer interval hides that.

@@ -52,7 +52,10 @@ fn slope(scrapes: &[Scrape]) -> f64 {
     let n = scrapes.len() as f64;
     let mean = |of: fn(&Scrape) -> f64| scrapes.iter().map(of).sum::<f64>() / n;
     let (x, y) = (mean(|s| s.seconds), mean(|s| s.memory));
-    let covariance: f64 = scrapes.iter().map(|s| (s.seconds - x) * (s.memory - y)).sum();
+    let covariance: f64 = scrapes
+        .iter()
+        .map(|s| (s.seconds - x) * (s.memory - y))
+        .sum();
     covariance / scrapes.iter().map(|s| (s.seconds - x).powi(2)).sum::<f64>()
 }
 
@@ -148,9 +151,16 @@ fn a_soak_keeps_memory_threads_and_descriptors_and_is_audited_clean() {
     let growth = slope(&scrapes) * seconds as f64;
     let range = |of: fn(&Scrape) -> f64| {
         let values = scrapes.iter().map(of);
-        (values.clone().fold(f64::MAX, f64::min), values.fold(0.0, f64::max))
+        (
+            values.clone().fold(f64::MAX, f64::min),
+            values.fold(0.0, f64::max),
+        )
     };
-    let (memory, threads, files) = (range(|s| s.memory), range(|s| s.threads), range(|s| s.files));
+    let (memory, threads, files) = (
+        range(|s| s.memory),
+        range(|s| s.threads),
+        range(|s| s.files),
+    );
     eprintln!(
         "soak of {seconds} s: {} lines, {} scrapes; memory {:.1} to {:.1} MiB, {:+.0} KiB over the whole of it; \
          threads {threads:?}, descriptors {files:?}",
@@ -160,9 +170,15 @@ fn a_soak_keeps_memory_threads_and_descriptors_and_is_audited_clean() {
         memory.1 / 1_048_576.0,
         growth / 1024.0
     );
-    assert!(growth < NOISE_BYTES, "memory grows by {growth} bytes in {seconds} s");
+    assert!(
+        growth < NOISE_BYTES,
+        "memory grows by {growth} bytes in {seconds} s"
+    );
     assert_eq!(threads.0, threads.1, "threads come or go");
     // A scrape's own connection, one that is being closed, and a log that is being opened anew.
     assert!(files.1 - files.0 <= 3.0, "descriptors come: {files:?}");
-    assert!(scrapes[scrapes.len() - 1].files <= scrapes[0].files + 2.0, "{files:?}");
+    assert!(
+        scrapes[scrapes.len() - 1].files <= scrapes[0].files + 2.0,
+        "{files:?}"
+    );
 }

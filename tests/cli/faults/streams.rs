@@ -98,7 +98,9 @@ fn a_complaint_does_not_wait_for_ever_either() {
     let rig = Rig::new();
     let (_reader, writer) = full_pipe();
     let mut command = rig.command("-t 2 -n 5 --time-scale 0 -q");
-    command.stderr(writer).stdout(File::create("/dev/full").unwrap());
+    command
+        .stderr(writer)
+        .stdout(File::create("/dev/full").unwrap());
     rig.finish_as_is(command).code(1);
 }
 
@@ -123,7 +125,10 @@ fn a_run_needs_neither_standard_input_nor_an_environment() {
         fs::remove_file(rig.path("app.log")).unwrap();
         // On a terminal, with a progress line.
         let mut script = std::process::Command::new("script");
-        let line = format!("{before} '{}' {RUN} --duration 300ms", env!("CARGO_BIN_EXE_hifi"));
+        let line = format!(
+            "{before} '{}' {RUN} --duration 300ms",
+            env!("CARGO_BIN_EXE_hifi")
+        );
         script
             .args(["-q", "-e", "-c", &line, "/dev/null"])
             .current_dir(rig.path(""))
