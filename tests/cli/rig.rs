@@ -222,14 +222,6 @@ impl Started<'_> {
         );
     }
 
-    /// Whether it has ended.
-    pub fn has_ended(&mut self) -> bool {
-        self.child
-            .try_wait()
-            .expect("the child can be waited for")
-            .is_some()
-    }
-
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()

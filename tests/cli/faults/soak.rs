@@ -1,7 +1,7 @@
 use std::{
     env,
     fs::{self, File},
-    io::{self, Write},
+    io::{self, ErrorKind, Write},
     net::SocketAddr,
     process::{ChildStdin, Stdio},
     thread,
@@ -62,11 +62,17 @@ fn slope(scrapes: &[Scrape]) -> f64 {
 /// Scrapes as long as there is a server.
 fn scrape(addr: SocketAddr) -> Vec<Scrape> {
     let (started, mut scrapes) = (Instant::now(), Vec::new());
-    while let Ok((200, metrics)) = get(addr, "/metrics") {
-        scrapes.push(Scrape::read(&metrics, started.elapsed().as_secs_f64()));
+    loop {
+        match get(addr, "/metrics") {
+            Ok((200, metrics)) => {
+                scrapes.push(Scrape::read(&metrics, started.elapsed().as_secs_f64()));
+            }
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return scrapes,
+            // The run is held up by the audit, or about to end.
+            _ => {}
+        }
         thread::sleep(Duration::from_millis(250));
     }
-    scrapes
 }
 
 /// Gives a part of the log to the audit, and removes it.
@@ -118,11 +124,11 @@ fn a_soak_keeps_memory_threads_and_descriptors_and_is_audited_clean() {
     let mut audit = audit.spawn().unwrap();
     let mut lines = audit.stdin.take().unwrap();
 
-    let mut run = rig.start_command(command);
+    let run = rig.start_command(command);
     run.until("console", "http://");
     let addr = served_address(&rig.read("console")).unwrap();
     let scraper = thread::spawn(move || scrape(addr));
-    while !run.has_ended() {
+    while !scraper.is_finished() {
         if fs::metadata(rig.path("app.log")).is_ok_and(|log| log.len() > PART_BYTES) {
             rotate(&rig, &run, &mut lines);
         }
