@@ -375,3 +375,54 @@ impl fmt::Display for Seconds {
         write!(f, "{value:.decimals$} {unit}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::{cli::Cli, processor::Contents};
+
+    /// A run of no operations, in which nothing went wrong.
+    fn outcome() -> Outcome {
+        let cli = Cli::try_parse_from(["hifi", "--duration", "1s", "-n", "unlimited"]).unwrap();
+        Outcome {
+            run: 7,
+            workload: cli.run.workload.into_workload(),
+            reason: Reason::Stopped,
+            stopped_by: None,
+            account: Default::default(),
+            not_started: Limit::Unlimited,
+            totals: Default::default(),
+            processor: Contents {
+                counter: 0,
+                data_len: 0,
+                dropped: 0,
+                data_in_order: true,
+            },
+            log: Default::default(),
+            nanos: 0,
+            usage: Default::default(),
+            usage_at_work: Default::default(),
+            refused: None,
+            stall: None,
+            stuck: Vec::new(),
+            processor_is_stuck: false,
+            metrics_file: None,
+            errors_of_its_own: 0,
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_program_itself_is_a_problem_wherever_it_strikes() {
+        assert_eq!(problems(&outcome()), [""; 0]);
+        let errors = Outcome {
+            errors_of_its_own: 2,
+            ..outcome()
+        };
+        assert_eq!(
+            problems(&errors),
+            ["unexpected errors of the program itself: 2; standard error has told where"]
+        );
+    }
+}

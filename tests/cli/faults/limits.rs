@@ -51,6 +51,39 @@ fn too_few_descriptors_are_told_and_the_log_is_whole() {
     );
 }
 
+/// The log is renamed while there is no descriptor for a new one: an error until there is one again.
+#[test]
+fn a_log_that_cannot_be_opened_anew_is_an_error_until_it_can() {
+    let rig = Rig::new();
+    let mut command = rig.command("-t 2 -n unlimited --success-delay 1ms -q --summary json");
+    command
+        .stderr(fs::File::create(rig.path("console")).unwrap())
+        .stdout(std::process::Stdio::piped());
+    let run = rig.start_command(command);
+    let allow = |descriptors: &str| {
+        let mut prlimit = Command::new("prlimit");
+        prlimit.args([
+            "--pid",
+            &run.id().to_string(),
+            &format!("--nofile={descriptors}:"),
+        ]);
+        assert!(prlimit.status().is_ok_and(|status| status.success()));
+    };
+    run.until("app.log", " worker=1 seq=9 ");
+    allow("3");
+    fs::rename(rig.path("app.log"), rig.path("app.log.1")).unwrap();
+    run.until("console", "Too many open files");
+    allow("64");
+    run.until("app.log", "Log gap");
+    run.signal("TERM");
+    let summary = run.finish().code(1).json();
+    let verdict = rig.audit("app.log.1 app.log").code(1).json();
+    let counts = &verdict["runs"][0]["counts"];
+    assert!(summary["file"]["lost"].as_u64() > Some(0), "{summary}");
+    assert_eq!(counts["lost"], summary["file"]["lost"], "{verdict}");
+    assert_eq!(counts["announced"], summary["file"]["lost"], "{verdict}");
+}
+
 /// The program in the folder of a rig that is open to all, to be run as another user than root.
 fn for_all(rig: &Rig) -> std::path::PathBuf {
     let hifi = rig.path("hifi");
