@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::shell;
-use crate::rig::{Finished, Rig, is_root};
+use crate::rig::{Finished, Rig, is_root, left_out};
 
 /// All the helpers that a run can have.
 #[cfg(feature = "monitoring")]
@@ -137,7 +137,7 @@ impl Threads {
                 return Some(group);
             }
         }
-        eprintln!("LEFT OUT: a control group's limit of threads: no group can be made here");
+        left_out("a control group's limit of threads: no group can be made here");
         None
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     http::{get, served_address},
-    rig::Rig,
+    rig::{Rig, left_out},
 };
 
 /// Attempts that the run says it has logged: a worker counts an attempt after its line has been handed over.
@@ -33,7 +33,7 @@ fn has_real_time() -> bool {
     let status = Command::new("chrt").args(["--fifo", "1", "true"]).status();
     let given = status.is_ok_and(|status| status.success());
     if !given {
-        eprintln!("LEFT OUT: a flush interval of 5 ms: real-time priority (chrt) is not to be had");
+        left_out("a flush interval of 5 ms: real-time priority (chrt) is not to be had");
     }
     given
 }
