@@ -313,9 +313,9 @@ pub fn displayed(path: &Path) -> String {
     if !path.contains(acts_on_display) {
         return path;
     }
-    let mut quoted = Vec::new();
+    let mut quoted = LineBuffer::default();
     push_quoted(&mut quoted, &path);
-    String::from_utf8_lossy(&quoted).into_owned()
+    String::from_utf8_lossy(quoted.bytes()).into_owned()
 }
 
 /// A JSON string. Besides what JSON demands, it escapes what a terminal or an editor would act on.
