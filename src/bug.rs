@@ -220,7 +220,7 @@ pub static SPECIMENS: &[Specimen] = &[
             Excerpt {
                 file: source!("run.rs"),
                 parts: &[
-                    "let processor = SharedProcessor::new",
+                    "let processor = SharedProcessor::new(data_limit, site.board);",
                     "let shared = processor.clone();",
                     "let hand_out = move ||",
                 ],

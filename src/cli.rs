@@ -30,7 +30,7 @@ pub use self::{
 use crate::{
     bug::{self, Specimen},
     config::{Config, ConsoleConfig, LogConfig, LogFormat, Rotation, SummaryFormat, WatchConfig},
-    log::event::TARGET,
+    log::{event::TARGET, line::displayed},
     workload::{
         Backoff, Limit, Micros, Probability, RetryPolicy, THREADS_MAX, TimeScale, Workload,
         parse_duration,
@@ -494,11 +494,11 @@ fn file_path() -> impl TypedValueParser<Value = PathBuf> {
             Ok(found) if found.is_dir() => Ok(path),
             Ok(_) => Err(format!(
                 "{} is no folder; choose a file in one",
-                folder.display()
+                displayed(folder)
             )),
             Err(error) => Err(format!(
                 "its folder {} cannot be used: {error}; create it first",
-                folder.display()
+                displayed(folder)
             )),
         }
     })

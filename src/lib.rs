@@ -18,8 +18,6 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-use std::io::{self, Write};
-
 pub mod audit;
 pub mod backoff;
 pub mod board;
@@ -37,6 +35,7 @@ pub mod monitoring;
 #[cfg(not(feature = "monitoring"))]
 #[path = "without_monitoring.rs"]
 pub mod monitoring;
+pub mod outlet;
 pub mod plan;
 pub mod preview;
 pub mod processor;
@@ -53,7 +52,8 @@ pub mod watch;
 pub mod worker;
 pub mod workload;
 
-/// Tells a person on standard error what is wrong. Where there is no standard error there is nobody to tell.
+/// Tells a person on standard error what is wrong. Where there is no standard error, or nobody who reads it, there is
+/// nobody to tell.
 pub fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "hifi: {text}");
+    let _ = outlet::Outlet::stderr().write_soon(format!("hifi: {text}\n").as_bytes());
 }

@@ -25,7 +25,9 @@ fn main() -> ExitCode {
         Some(Command::Dashboard) => dashboard::print(),
         Some(Command::Completions(args)) => args.print(),
         None => match cli.run.into_config() {
-            Ok(config) => run::run(&config, |outcome| summary::conclude(&config, outcome)),
+            Ok(config) => run::run(&config, |outcome, stop| {
+                summary::conclude(&config, outcome, stop)
+            }),
             Err(error) => error.exit(),
         },
     };

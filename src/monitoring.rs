@@ -17,6 +17,7 @@ use anyhow::Context;
 
 use crate::{
     config::{Config, MetricsConfig},
+    log::line::displayed,
     stop::Stop,
     watch::Sources,
     workload::Micros,
@@ -55,10 +56,11 @@ impl Prepared {
     pub fn start(self, config: &Config, sources: Sources) -> anyhow::Result<Monitoring> {
         let server = match self.listener {
             Some((listener, addr)) => {
+                let server = server::Server::start(listener, sources.clone())?;
                 sources.dumper.pipeline.say(&format!(
                     "hifi: metrics are served on http://{addr}/metrics\n"
                 ));
-                Some(server::Server::start(listener, sources.clone())?)
+                Some(server)
             }
             None => None,
         };
@@ -100,7 +102,7 @@ impl Monitoring {
         written.err().map(|error| {
             format!(
                 "the metrics file {} could not be written: {error:#}; name another with --metrics-file",
-                path.display()
+                displayed(path)
             )
         })
     }

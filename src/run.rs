@@ -3,6 +3,7 @@
 use std::{
     sync::{
         Arc, OnceLock,
+        atomic::Ordering,
         mpsc::{Receiver, Sender, channel},
     },
     thread::{self, JoinHandle},
@@ -22,7 +23,7 @@ use crate::{
         self, Log, LogLayer, LogReport,
         event::{Event, Reason},
     },
-    monitoring::Prepared,
+    monitoring::{Monitoring, Prepared},
     plan::{Attempt, Plan},
     processor::{Contents, Handle, SharedProcessor},
     recorder::{Account, Recorder, Tally, Totals},
@@ -30,7 +31,7 @@ use crate::{
     stop::{Cause, Stop},
     unexpected,
     usage::Usage,
-    watch::{self, Gate, Sources, Stall},
+    watch::{self, Gate, Sources, Stall, Watcher},
     worker::{Worker, not_started},
     workload::{Limit, Workload},
 };
@@ -65,7 +66,7 @@ pub struct Outcome {
     pub usage: Usage,
     /// The same when all workers had been started.
     pub usage_at_work: Usage,
-    /// Why a worker's thread could not be started.
+    /// Why a thread could not be started.
     pub refused: Option<String>,
     /// The standstill that ended the run.
     pub stall: Option<Stall>,
@@ -75,19 +76,21 @@ pub struct Outcome {
     pub processor_is_stuck: bool,
     /// What kept the final metrics from being written.
     pub metrics_file: Option<String>,
+    /// Panics that no plan asked for, in whatever thread.
+    pub errors_of_its_own: u64,
 }
 
 /// Runs the workload, and has `conclude` draw the conclusions before those who looked on go as well.
 ///
 /// # Errors
-/// The metrics' address or the log cannot be had, or the system refuses the few threads or handlers that every run needs.
-/// What goes wrong later is told in the outcome.
+/// The metrics' address or the log cannot be had, or the system refuses the two threads or the handlers without which
+/// there is no log. What goes wrong later is told in the outcome.
 pub fn run<T>(
     config: &Config,
-    conclude: impl FnOnce(&Outcome) -> anyhow::Result<T>,
+    conclude: impl FnOnce(&Outcome, &Stop) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let prepared = Prepared::new(&config.metrics)?;
-    unexpected::install_panic_hook();
+    let panics = unexpected::install_panic_hook();
     let stop = Arc::new(Stop::default());
     let bell: Arc<OnceLock<DumpBell>> = Arc::default();
     let _signals = SignalWatch::start(Arc::clone(&stop), {
@@ -119,42 +122,25 @@ pub fn run<T>(
         pipeline: Arc::clone(log.pipeline()),
         gate: Arc::clone(&gate),
     };
-    let dumps = DumpService::start(dumper.clone())?;
-    let _ = bell.set(dumps.bell());
-    let sampler = match config.watch.sample_interval {
-        Some(interval) => Some(watch::sample(
-            interval,
-            Arc::clone(&tallies),
-            Arc::clone(&gate),
-        )?),
-        None => None,
-    };
-    let sources = Sources {
-        run,
-        workload: workload.clone(),
-        board: Arc::clone(&board),
-        tallies: Arc::clone(&tallies),
-        dumper: dumper.clone(),
-    };
-    let mut monitoring = prepared.start(config, sources)?;
     let (notices, inbox) = channel();
     let stall: Arc<OnceLock<Stall>> = Arc::default();
-    let watchdog = match config.watch.stall_after {
-        Some(after) => {
-            let notices = notices.clone();
-            let tell = move || {
-                let _ = notices.send(Notice::Stalled);
-            };
-            Some(watch::watch_for_stall(
-                after,
-                dumper,
-                Arc::clone(&stop),
-                Arc::clone(&stall),
-                tell,
-            )?)
-        }
-        None => None,
-    };
+    let mut onlookers = Onlookers::start(
+        prepared,
+        config,
+        Sources {
+            run,
+            workload: workload.clone(),
+            board: Arc::clone(&board),
+            tallies: Arc::clone(&tallies),
+            dumper,
+        },
+        &stop,
+        &stall,
+        &notices,
+    );
+    if let Ok(onlookers) = &onlookers {
+        let _ = bell.set(onlookers.dumps.bell());
+    }
     let site = Site {
         workload,
         board: &board,
@@ -163,16 +149,23 @@ pub fn run<T>(
         clock,
         stop: &stop,
     };
-    let (processor, crew) = start(config, &site, &notices)?;
+    let started = match &onlookers {
+        Ok(_) => start(config, &site, &notices).map_err(|error| format!("{error:#}")),
+        Err(error) => Err(format!("{error:#}")),
+    };
+    let (processor, crew) = started.unwrap_or_else(|why| {
+        let processor = SharedProcessor::new(workload.data_limit, &board);
+        (Arc::new(processor), Crew::refused(&stop, why))
+    });
     let refused = crew.refused.clone();
     let usage_at_work = Usage::now();
     let (account, stuck) = crew.join(&inbox);
-    monitoring.workers_ended();
-    drop(watchdog);
-    drop(sampler);
+    if let Ok(onlookers) = &mut onlookers {
+        onlookers.workers_ended();
+    }
     gate.close();
     if let Some(Seam::Log(_)) = config.seam() {
-        log.detour(None)?;
+        log.end_detour();
     }
 
     let totals = Totals::of(&tallies);
@@ -244,11 +237,74 @@ pub fn run<T>(
         stall,
         stuck,
         processor_is_stuck,
-        metrics_file: monitoring.run_ended(),
+        metrics_file: onlookers
+            .as_ref()
+            .ok()
+            .and_then(|onlookers| onlookers.monitoring.run_ended()),
+        errors_of_its_own: panics.load(Ordering::SeqCst),
     };
-    let conclusion = conclude(&outcome);
-    monitoring.linger(&stop);
+    let conclusion = conclude(&outcome, &stop);
+    if let Ok(onlookers) = &onlookers {
+        onlookers.monitoring.linger(&stop);
+    }
     conclusion
+}
+
+/// Those who look on while the run lasts.
+struct Onlookers {
+    dumps: DumpService,
+    sampler: Option<Watcher>,
+    monitoring: Monitoring,
+    watchdog: Option<Watcher>,
+}
+
+impl Onlookers {
+    /// Starts those that were asked for. The run has begun by then: where the system refuses one, it has to end in
+    /// order.
+    fn start(
+        prepared: Prepared,
+        config: &Config,
+        sources: Sources,
+        stop: &Arc<Stop>,
+        stall: &Arc<OnceLock<Stall>>,
+        notices: &Sender<Notice>,
+    ) -> anyhow::Result<Self> {
+        let dumper = sources.dumper.clone();
+        let dumps = DumpService::start(dumper.clone())?;
+        let sampler = match config.watch.sample_interval {
+            Some(interval) => Some(watch::sample(
+                interval,
+                Arc::clone(&sources.tallies),
+                Arc::clone(&dumper.gate),
+            )?),
+            None => None,
+        };
+        let monitoring = prepared.start(config, sources)?;
+        let watchdog = match config.watch.stall_after {
+            Some(after) => {
+                let notices = notices.clone();
+                let tell = move || {
+                    let _ = notices.send(Notice::Stalled);
+                };
+                let (stop, stall) = (Arc::clone(stop), Arc::clone(stall));
+                Some(watch::watch_for_stall(after, dumper, stop, stall, tell)?)
+            }
+            None => None,
+        };
+        Ok(Self {
+            dumps,
+            sampler,
+            monitoring,
+            watchdog,
+        })
+    }
+
+    /// No worker is left: nothing is left to watch, and after the last sample nothing more is logged here.
+    fn workers_ended(&mut self) {
+        self.monitoring.workers_ended();
+        self.watchdog = None;
+        self.sampler = None;
+    }
 }
 
 /// Operations that no worker began. Of workers that were never started these are all.
@@ -276,7 +332,7 @@ fn start(
         stop: Arc::clone(site.stop),
     };
     if let Some(Seam::Log(set_up)) = config.seam() {
-        site.log.detour(Some(*set_up))?;
+        site.log.detour(*set_up)?;
     }
     // All specimens share one code of a worker, so that an honest run has its own, made for nothing else.
     let planned = |workload: &Workload, worker| Box::new(Plan::new(workload, worker)) as Attempts;
@@ -420,6 +476,20 @@ impl Crew {
             }
         }
         crew
+    }
+
+    /// No workers, from the first on: what must be there before them could not be had.
+    fn refused(stop: &Stop, why: String) -> Self {
+        stop.request(Cause::Failure);
+        Event::ThreadRefused {
+            worker: 0,
+            error: why.clone(),
+        }
+        .emit();
+        Self {
+            threads: Vec::new(),
+            refused: Some(why),
+        }
     }
 
     /// Waits for all workers to end; once they were found to be stuck, no longer than it takes to come round. Returns

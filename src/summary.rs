@@ -1,11 +1,6 @@
 //! The summary: what a run came to, for people and for programs, and the exit code that says it shortest.
 
-use std::{
-    fmt,
-    io::{self, Write},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{fmt, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use serde::Serialize;
@@ -13,9 +8,10 @@ use serde::Serialize;
 use crate::{
     books, complain,
     config::{Config, SummaryFormat},
-    log::{event::Reason, pipeline::SinkReport},
+    log::{event::Reason, line::displayed, pipeline::SinkReport},
+    outlet::Outlet,
     run::Outcome,
-    stop::Cause,
+    stop::{Cause, Stop},
     tally::Distribution,
     workload::Limit,
 };
@@ -91,11 +87,11 @@ impl Percentiles {
     }
 }
 
-/// Prints the summary and says with which code the program ends.
+/// Prints the summary and says with which code the program ends. `stop` ends the patience with a reader that stalls.
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub fn conclude(config: &Config, outcome: &Outcome) -> anyhow::Result<ExitCode> {
+pub fn conclude(config: &Config, outcome: &Outcome, stop: &Stop) -> anyhow::Result<ExitCode> {
     let problems = problems(outcome);
     let summary = Summary::new(config, outcome, &problems);
     let text = match config.summary {
@@ -109,8 +105,8 @@ pub fn conclude(config: &Config, outcome: &Outcome) -> anyhow::Result<ExitCode> 
             serde_json::to_string(&summary).context("cannot make the summary")? + "\n"
         }
     };
-    io::stdout()
-        .write_all(text.as_bytes())
+    Outlet::stdout()
+        .write_until(text.as_bytes(), stop)
         .context("cannot write the summary to standard output")?;
     Ok(match outcome.stopped_by {
         _ if !problems.is_empty() => ExitCode::FAILURE,
@@ -156,6 +152,12 @@ fn problems(outcome: &Outcome) -> Vec<String> {
         problems.push(format!(
             "{} workers were ended by an unexpected error",
             outcome.account.panicked
+        ));
+    }
+    if outcome.errors_of_its_own > 0 {
+        problems.push(format!(
+            "unexpected errors of the program itself: {}; standard error has told where",
+            outcome.errors_of_its_own
         ));
     }
     problems.extend(outcome.metrics_file.clone());
@@ -295,7 +297,8 @@ impl fmt::Display for Summary<'_> {
         writeln!(f, "Lock wait       {}", self.lock_wait_seconds)?;
         writeln!(f)?;
         writeln!(f, "Log             {:>12} lines logged", self.log_lines)?;
-        for (name, sink) in [(self.log_file, &self.file), ("the console", &self.console)] {
+        let log_file = displayed(self.log_file.as_ref());
+        for (name, sink) in [(&*log_file, &self.file), ("the console", &self.console)] {
             writeln!(
                 f,
                 "                {:>12} written to {name}, {} lost, {} errors",
@@ -370,5 +373,56 @@ impl fmt::Display for Seconds {
             2
         };
         write!(f, "{value:.decimals$} {unit}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::{cli::Cli, processor::Contents};
+
+    /// A run of no operations, in which nothing went wrong.
+    fn outcome() -> Outcome {
+        let cli = Cli::try_parse_from(["hifi", "--duration", "1s", "-n", "unlimited"]).unwrap();
+        Outcome {
+            run: 7,
+            workload: cli.run.workload.into_workload(),
+            reason: Reason::Stopped,
+            stopped_by: None,
+            account: Default::default(),
+            not_started: Limit::Unlimited,
+            totals: Default::default(),
+            processor: Contents {
+                counter: 0,
+                data_len: 0,
+                dropped: 0,
+                data_in_order: true,
+            },
+            log: Default::default(),
+            nanos: 0,
+            usage: Default::default(),
+            usage_at_work: Default::default(),
+            refused: None,
+            stall: None,
+            stuck: Vec::new(),
+            processor_is_stuck: false,
+            metrics_file: None,
+            errors_of_its_own: 0,
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_program_itself_is_a_problem_wherever_it_strikes() {
+        assert_eq!(problems(&outcome()), [""; 0]);
+        let errors = Outcome {
+            errors_of_its_own: 2,
+            ..outcome()
+        };
+        assert_eq!(
+            problems(&errors),
+            ["unexpected errors of the program itself: 2; standard error has told where"]
+        );
     }
 }

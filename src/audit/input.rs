@@ -14,6 +14,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::{record, unwrap::unwrap};
+use crate::log::line::displayed;
 
 /// How much is read at once: more would fall out of the processor's cache.
 const BLOCK: usize = 512 * 1024;
@@ -37,7 +38,7 @@ impl Input {
     /// How reports call it.
     pub fn name(&self) -> String {
         match self {
-            Self::File(path) => path.display().to_string(),
+            Self::File(path) => displayed(path),
             Self::Stdin => "(stdin)".into(),
             Self::Bytes(name, _) => name.clone(),
         }
@@ -60,7 +61,7 @@ impl Source {
             Input::Stdin => Ok(Self::Stream(Box::new(io::stdin()))),
             Input::Bytes(_, bytes) => Ok(Self::Bytes(io::Cursor::new(bytes.clone()))),
             Input::File(path) => Self::open_file(path)
-                .with_context(|| format!("the log {} cannot be read", path.display())),
+                .with_context(|| format!("the log {} cannot be read", displayed(path))),
         }
     }
 

@@ -1,10 +1,11 @@
 //! The log's file: every error is seen, counted, told at once and survived.
 //!
-//! tracing-appender opens the file, appends to it and rotates it. What it does not promise is added here:
+//! tracing-appender opens the file and appends to it. What it does not promise is added here:
 //! a short write is completed; while writing fails, lines are dropped and counted, and it is tried
 //! again every second; once it works again, a broken-off fragment is closed with a newline and a
 //! `Log gap` event is due that names what is missing; a log that was renamed or deleted is opened anew
-//! under its name.
+//! under its name. Rotation is no more than that, its name being another each hour or day: of a new file that cannot be
+//! opened tracing-appender itself would tell nobody but standard error, and panic where there is none.
 //!
 //! This file must not know where lines come from; it reads them only to name those that were lost.
 
@@ -26,7 +27,7 @@ use tracing_appender::{
 
 use super::{
     event::Event,
-    line::{Line, stamp_text},
+    line::{Line, displayed, stamp_text},
     pipeline::SinkReport,
 };
 use crate::config::Rotation;
@@ -121,23 +122,25 @@ impl LogFile {
                     format!(
                         "cannot write to the log file {}: {error:#}; lines are dropped and counted, \
                          and it is tried again every second",
-                        self.name.path.display()
+                        displayed(&self.name.path)
                     )
                 })
             }
         }
     }
 
-    /// From now on writes to what `set_up` makes of the file, or to the file itself again.
+    /// From now on writes to what `set_up` makes of the file.
     ///
     /// # Errors
     /// The file cannot be opened a second time.
-    pub fn detour(&mut self, set_up: Option<SetUp>) -> anyhow::Result<()> {
-        self.detour = match set_up {
-            Some(set_up) => Some(set_up(open(&self.path, self.rotation)?.0)),
-            None => None,
-        };
+    pub fn detour(&mut self, set_up: SetUp) -> anyhow::Result<()> {
+        self.detour = Some(set_up(open(&self.path, self.rotation)?.0));
         Ok(())
+    }
+
+    /// From now on writes to the file itself again.
+    pub fn end_detour(&mut self) {
+        self.detour = None;
     }
 
     /// Whether there are events that should be logged.
@@ -267,7 +270,7 @@ fn open(path: &Path, rotation: Rotation) -> anyhow::Result<(RollingFileAppender,
         if kind.is_fifo() || kind.is_socket() || kind.is_block_device() {
             bail!(
                 "the log file {} is a pipe, a socket or a disk, which keeps no log; name a file",
-                current.display()
+                displayed(&current)
             );
         }
     }
@@ -275,28 +278,24 @@ fn open(path: &Path, rotation: Rotation) -> anyhow::Result<(RollingFileAppender,
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
-    let name = path
+    let name = current
         .file_name()
         .and_then(|name| name.to_str())
         .context("the log file's name is not UTF-8")?;
     let appender = RollingFileAppender::builder()
-        .rotation(match rotation {
-            Rotation::Never => rolling::Rotation::NEVER,
-            Rotation::Hourly => rolling::Rotation::HOURLY,
-            Rotation::Daily => rolling::Rotation::DAILY,
-        })
+        .rotation(rolling::Rotation::NEVER)
         .filename_prefix(name)
         .build(folder)
         .with_context(|| {
             format!(
                 "cannot open the log file {}; name one that can be written with --log-file",
-                current.display()
+                displayed(&current)
             )
         })?;
     Ok((appender, look_up(current)))
 }
 
-/// The path that tracing-appender writes to now: with a rotation, the hour or day (UTC) is appended to it.
+/// The path that is written to now: with a rotation, the hour or day (UTC) is appended to it.
 fn current_path(path: &Path, rotation: Rotation) -> PathBuf {
     let date_len = match rotation {
         Rotation::Never => return path.into(),

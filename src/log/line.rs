@@ -12,7 +12,10 @@
 //!
 //! This file must not know which events there are, nor where lines come from or go to.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    path::Path,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use tracing::Level;
 
@@ -303,6 +306,17 @@ const PLAIN: [bool; 256] = {
     }
     plain
 };
+
+/// A path as people are shown it: as it is, or quoted where it holds what a terminal would act on.
+pub fn displayed(path: &Path) -> String {
+    let path = path.display().to_string();
+    if !path.contains(acts_on_display) {
+        return path;
+    }
+    let mut quoted = LineBuffer::default();
+    push_quoted(&mut quoted, &path);
+    String::from_utf8_lossy(quoted.bytes()).into_owned()
+}
 
 /// A JSON string. Besides what JSON demands, it escapes what a terminal or an editor would act on.
 fn push_quoted(out: &mut LineBuffer, value: &str) {

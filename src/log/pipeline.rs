@@ -8,6 +8,7 @@
 //! This file must not know what a line says, nor what can go wrong with a sink.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering},
@@ -35,7 +36,7 @@ use crate::{
 };
 
 /// Bytes of all trays together, which the authors share; a tray's bounds hold whatever their number.
-const TRAYS_BYTES: usize = 16 << 20;
+const TRAYS_BYTES: usize = 24 << 20;
 const TRAY_BYTES_MIN: usize = 4 << 10;
 const TRAY_BYTES_MAX: usize = 256 << 10;
 /// A console with a longer backlog holds the authors up. What their trays hold by then is added to it.
@@ -103,7 +104,7 @@ impl Log {
         let writer = Writer::new(Arc::clone(&pipeline));
         let writer = thread::Builder::new()
             .name("log-writer".into())
-            .spawn(move || writer.serve())
+            .spawn(move || writer.serve_to_the_end())
             .context(
                 "cannot start the log's writer thread; allow this user more processes (ulimit -u)",
             )?;
@@ -118,13 +119,19 @@ impl Log {
         &self.pipeline
     }
 
-    /// Writes all that was logged so far. What follows goes through what `set_up` puts before the file, if anything.
+    /// Writes all that was logged so far. What follows goes through what `set_up` puts before the file.
     ///
     /// # Errors
     /// The file cannot be opened a second time.
-    pub fn detour(&self, set_up: Option<SetUp>) -> anyhow::Result<()> {
+    pub fn detour(&self, set_up: SetUp) -> anyhow::Result<()> {
         self.pipeline.lanes.flush();
         self.pipeline.sinks().file.detour(set_up)
+    }
+
+    /// Writes all that was logged so far. What follows goes to the file itself again.
+    pub fn end_detour(&self) {
+        self.pipeline.lanes.flush();
+        self.pipeline.sinks().file.end_detour();
     }
 
     /// Writes all that was logged so far, and from then on keeps back reports of trouble until the log is closed.
@@ -139,9 +146,10 @@ impl Log {
     pub fn close(mut self) -> LogReport {
         self.finish();
         let sinks = self.pipeline.sinks();
+        let lines = self.pipeline.lanes.lines();
         LogReport {
-            lines: self.pipeline.lanes.lines(),
-            file: sinks.file.report(),
+            lines,
+            file: sinks.file_report(lines),
             console: sinks.console.report(),
         }
     }
@@ -340,7 +348,18 @@ impl Writer {
         }
     }
 
-    fn serve(mut self) {
+    /// Serves until the log is closed, whatever strikes: authors and `main` wait for this thread, so it must not go. What
+    /// it has in hand when an error of the program itself strikes is lost, and all that comes after, since nobody
+    /// knows what is whole; it is taken from the authors and counted.
+    fn serve_to_the_end(mut self) {
+        if catch_unwind(AssertUnwindSafe(|| self.serve())).is_err() {
+            self.sweep = Sweep::default();
+            self.pipeline.sinks().give_up();
+            self.serve();
+        }
+    }
+
+    fn serve(&mut self) {
         let mut clerk = self.pipeline.author(None);
         clerk.patient = false;
         layer::sign_on(clerk);
@@ -408,5 +427,77 @@ impl Writer {
             self.write_all();
         }
         self.pipeline.sinks().console.drain();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tracing::Subscriber;
+    use tracing_subscriber::{Layer, layer::Context, prelude::*};
+
+    use super::*;
+    use crate::{
+        config::{ConsoleConfig, Rotation},
+        log::LogLayer,
+        workload::Micros,
+    };
+
+    /// Panics where the writer itself has something to log.
+    struct Strike;
+
+    impl<S: Subscriber> Layer<S> for Strike {
+        fn on_event(&self, _event: &tracing::Event<'_>, _context: Context<'_, S>) {
+            assert_ne!(thread::current().name(), Some("log-writer"), "on purpose");
+        }
+    }
+
+    #[test]
+    fn a_panic_of_the_writer_loses_lines_that_are_counted_and_holds_nobody_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.log");
+        let config = LogConfig {
+            path: path.clone(),
+            format: LogFormat::Text,
+            rotation: Rotation::Never,
+            flush_interval: Micros(1000),
+            console: ConsoleConfig {
+                level: None,
+                coloured: false,
+                progress: false,
+            },
+        };
+        let log = Log::open(&config, 7, 1, Clock::start(), Arc::default()).unwrap();
+        tracing_subscriber::registry()
+            .with(Strike)
+            .with(LogLayer::new(Arc::clone(log.pipeline())))
+            .init();
+        let log_lines = |count| {
+            (0..count).for_each(|worker| Event::ThreadStarted { worker }.emit());
+        };
+        layer::sign_on(log.pipeline().author(Some(0)));
+        log_lines(10);
+        log.settle();
+        log.pipeline().reports_held.store(false, Ordering::SeqCst);
+        // The writer notices that the log is renamed, and is about to log that.
+        fs::rename(&path, folder.path().join("app.log.1")).unwrap();
+        while !path.exists() {
+            log_lines(1);
+            thread::sleep(Duration::from_millis(1));
+        }
+        // Many more than a tray has room for.
+        log_lines(20_000);
+        log.settle();
+        let report = log.close();
+        assert!(report.file.lines >= 10 && report.file.lost > 10_000 && report.file.errors == 1);
+        assert_eq!(report.lines, report.file.lines + report.file.lost);
+        let on_disk = |name| {
+            fs::read_to_string(folder.path().join(name))
+                .unwrap()
+                .lines()
+                .count() as u64
+        };
+        assert_eq!(on_disk("app.log") + on_disk("app.log.1"), report.file.lines);
     }
 }

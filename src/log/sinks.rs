@@ -4,7 +4,7 @@
 
 use tracing::Level;
 
-use super::{console::Console, file::LogFile, lanes::Run};
+use super::{console::Console, file::LogFile, lanes::Run, pipeline::SinkReport};
 use crate::config::{LogConfig, LogFormat};
 
 /// A block this large is written before more is added to it.
@@ -24,6 +24,8 @@ pub struct Sinks {
     console_block: Vec<u8>,
     file_lines: u64,
     console_lines: u64,
+    /// An error of the program itself has struck here: nothing is written any more.
+    given_up: bool,
 }
 
 impl Sinks {
@@ -44,7 +46,24 @@ impl Sinks {
             console_block: Vec::new(),
             file_lines: 0,
             console_lines: 0,
+            given_up: false,
         }
+    }
+
+    /// Writes no more: what these hold may not be whole.
+    pub fn give_up(&mut self) {
+        self.given_up = true;
+        self.clear();
+    }
+
+    /// What became of the file's share of `lines` lines, when all of them have been here.
+    pub fn file_report(&self, lines: u64) -> SinkReport {
+        let mut report = self.file.report();
+        if self.given_up {
+            report.errors += 1;
+            report.lost = lines.saturating_sub(report.lines);
+        }
+        report
     }
 
     /// Adds a run of lines, and writes if that makes the block large.
@@ -75,8 +94,8 @@ impl Sinks {
 
     /// Writes the block: first to the file, which the console must never harm.
     pub fn write(&mut self) {
-        if self.file_lines == 0 {
-            return;
+        if self.file_lines == 0 || self.given_up {
+            return self.clear();
         }
         if let Some(trouble) = self.file.write(&self.file_block, self.file_lines) {
             self.console.notice(&trouble);
@@ -86,6 +105,10 @@ impl Sinks {
         } else if self.console_lines > 0 {
             self.console.write(&self.console_block, self.console_lines);
         }
+        self.clear();
+    }
+
+    fn clear(&mut self) {
         self.file_block.clear();
         self.console_block.clear();
         self.file_lines = 0;

@@ -49,6 +49,9 @@ pub struct Server {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What makes an answer.
+type Answer = dyn Fn(&Request<Incoming>) -> Response<Full<Bytes>> + Send + Sync;
+
 /// What the answers are made from.
 struct Answers {
     sources: Sources,
@@ -61,6 +64,15 @@ impl Server {
     /// # Errors
     /// The system refuses what a server needs.
     pub fn start(listener: TcpListener, sources: Sources) -> anyhow::Result<Self> {
+        let answers = Answers {
+            sources,
+            log: LogFigures::default(),
+        };
+        Self::answer_with(listener, Arc::new(move |request| answers.answer(request)))
+    }
+
+    /// Serves what `answer` makes. A panic in it costs its client the answer, and nobody else anything.
+    fn answer_with(listener: TcpListener, answer: Arc<Answer>) -> anyhow::Result<Self> {
         let needs = "cannot start the metrics server";
         listener.set_nonblocking(true).context(needs)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -72,15 +84,11 @@ impl Server {
             let _entered = runtime.enter();
             tokio::net::TcpListener::from_std(listener).context(needs)?
         };
-        let answers = Arc::new(Answers {
-            sources,
-            log: LogFigures::default(),
-        });
         let (end, ended) = oneshot::channel::<()>();
         let thread = thread::Builder::new()
             .name("metrics".into())
             .spawn(move || {
-                runtime.spawn(accept(listener, answers));
+                runtime.spawn(accept(listener, answer));
                 // Nobody ever sends: it ends when the other side is dropped, and with it all connections.
                 let _ = runtime.block_on(ended);
             })
@@ -101,7 +109,7 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: tokio::net::TcpListener, answers: Arc<Answers>) {
+async fn accept(listener: tokio::net::TcpListener, answer: Arc<Answer>) {
     let mut connections: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -114,15 +122,15 @@ async fn accept(listener: tokio::net::TcpListener, answers: Arc<Answers>) {
         {
             oldest.abort();
         }
-        let connection = tokio::spawn(timeout(EXCHANGE_TIME, serve(stream, Arc::clone(&answers))));
+        let connection = tokio::spawn(timeout(EXCHANGE_TIME, serve(stream, Arc::clone(&answer))));
         connections.push_back(connection.abort_handle());
     }
 }
 
 /// Serves one connection. What is wrong with a client is no business of the run's.
-async fn serve(stream: TcpStream, answers: Arc<Answers>) {
+async fn serve(stream: TcpStream, answer: Arc<Answer>) {
     let service = service_fn(move |request| {
-        let answer = answers.answer(&request);
+        let answer = answer(&request);
         async { Ok::<_, Infallible>(answer) }
     });
     let _ = http1::Builder::new()
@@ -173,4 +181,41 @@ fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let format = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, format);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::SocketAddr,
+    };
+
+    use super::*;
+
+    fn get(addr: SocketAddr, path: &str) -> String {
+        let mut stream = std::net::TcpStream::connect(addr).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        answer
+    }
+
+    #[test]
+    fn a_panic_costs_its_client_the_answer_and_nobody_else_anything() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let server = Server::answer_with(
+            listener,
+            Arc::new(|request| match request.uri().path() {
+                "/panic" => panic!("on purpose, in the metrics thread"),
+                _ => plain(StatusCode::OK, "well\n"),
+            }),
+        )
+        .unwrap();
+        for _ in 0..3 {
+            assert_eq!(get(addr, "/panic"), "");
+            assert!(get(addr, "/").ends_with("well\n"));
+        }
+        drop(server);
+    }
 }

@@ -1,3 +1,8 @@
+//! The rows of the README's "Guarantees and their limits", each with its fault caused for real.
+//!
+//! What takes long, or needs Debian's faketime, is ignored by default and run by
+//! `cargo test --test cli faults -- --ignored`.
+
 use std::{
     fs::{self, File, OpenOptions},
     io::Read,
@@ -5,6 +10,25 @@ use std::{
 };
 
 use crate::rig::{PIPE_BYTES, Rig, Tmpfs, is_root};
+
+/// The clock is set while a run lasts.
+mod clock;
+/// Many processes append to one log.
+mod crowd;
+/// Names, links, folders and file systems.
+mod disk;
+/// Too few threads, descriptors and bytes; the largest and the smallest runs.
+mod limits;
+/// Signals at random moments.
+mod moments;
+/// SIGKILL at random moments, and what the flush interval promises.
+#[cfg(feature = "monitoring")]
+mod sigkill;
+/// Many minutes at full speed.
+#[cfg(feature = "monitoring")]
+mod soak;
+/// Standard input, output and error; the environment.
+mod streams;
 
 /// A run of the shell, in which streams can be closed.
 fn shell(rig: &Rig, line: &str) -> Command {

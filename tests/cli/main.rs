@@ -8,7 +8,7 @@ mod rig;
 
 /// Bad values: refused before anything is created.
 mod bad_values;
-/// The disk, standard error and standard output fail, stall or are gone.
+/// All that can go wrong, caused for real.
 mod faults;
 /// The specimens and the lab.
 mod lab;

@@ -6,7 +6,8 @@
 use std::{
     cell::Cell,
     fs,
-    io::Read,
+    io::{self, Read, Write},
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread,
@@ -221,6 +222,11 @@ impl Started<'_> {
         );
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for its end.
     pub fn finish(self) -> Finished {
         self.rig.wait(self.words, self.child)
@@ -237,6 +243,16 @@ pub struct Finished {
 }
 
 impl Finished {
+    /// The signal that ended it, if one did.
+    pub fn ended_by(&self) -> Option<i32> {
+        self.output.and_then(|status| status.signal())
+    }
+
+    /// Its exit code, if it ended of its own.
+    pub fn exit_code(&self) -> Option<i32> {
+        self.output.and_then(|status| status.code())
+    }
+
     /// Expects an exit code.
     #[track_caller]
     pub fn code(self, expected: i32) -> Self {
@@ -310,9 +326,14 @@ pub fn is_root(what: &str) -> bool {
         .expect("id can be run");
     let root = output.stdout.trim_ascii() == b"0";
     if !root {
-        eprintln!("LEFT OUT: {what}: it needs root");
+        left_out(&format!("{what}: it needs root"));
     }
     root
+}
+
+/// Says that a test, or a part of one, is left out: past the catching of what tests print, so that it is seen.
+pub fn left_out(what: &str) {
+    let _ = writeln!(io::stderr(), "LEFT OUT: {what}");
 }
 
 /// Mounts a file system of `size` in memory at `folder`, for as long as the mount lives.

@@ -1,0 +1,138 @@
+use std::{
+    fs::{self, File},
+    io::{PipeReader, PipeWriter, Read, Write, pipe},
+    process::Stdio,
+    thread,
+    time::Duration,
+};
+
+use super::{assert_whole, shell};
+use crate::rig::Rig;
+
+const RUN: &str = "-t 4 -n 300 --time-scale 0 -q";
+
+/// Nobody wants a summary where standard output is closed, as with /dev/null.
+#[test]
+fn standard_output_that_is_closed_is_not_missed() {
+    let rig = Rig::new();
+    let run = shell(&rig, &format!("hifi {RUN} >&-"));
+    rig.finish(run).code(0);
+    assert!(rig.read("app.log").contains(" Run ended "));
+}
+
+#[test]
+fn a_summary_that_nobody_can_read_ends_with_1_and_is_told() {
+    for output in ["/dev/full", "gone"] {
+        let rig = Rig::new();
+        let mut command = rig.command(RUN);
+        command.stderr(Stdio::piped());
+        if output == "gone" {
+            let (reader, writer) = pipe().unwrap();
+            drop(reader);
+            command.stdout(writer);
+        } else {
+            command.stdout(File::create(output).unwrap());
+        }
+        rig.finish_as_is(command)
+            .code(1)
+            .complains("cannot write the summary to standard output");
+        assert!(rig.read("app.log").contains(" Run ended "));
+    }
+}
+
+/// A pipe that is full already.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, writer) = pipe().unwrap();
+    // A pipe takes whole blocks of this size until it is full; the writer that fills it is left behind in its last write.
+    let mut filler = writer.try_clone().unwrap();
+    let filling = thread::spawn(move || {
+        for _ in 0..16 {
+            filler.write_all(&[b'x'; 4096]).unwrap();
+        }
+    });
+    filling.join().unwrap();
+    (reader, writer)
+}
+
+#[test]
+fn a_summary_waits_for_its_reader() {
+    let rig = Rig::new();
+    let (mut reader, writer) = full_pipe();
+    let mut command = rig.command(RUN);
+    command.stdout(writer).stderr(Stdio::null());
+    let run = rig.start_command(command);
+    run.until("app.log", " Run ended ");
+    thread::sleep(Duration::from_millis(200));
+    let mut all = String::new();
+    reader.read_to_string(&mut all).unwrap();
+    run.finish().code(0);
+    let summary = all.trim_start_matches('x');
+    assert!(
+        summary.starts_with("Run ") && summary.contains("\nReplay "),
+        "{summary}"
+    );
+}
+
+/// One Ctrl-C is enough, wherever the run is by then.
+#[test]
+fn a_reader_of_the_summary_that_stalls_for_ever_costs_a_stop_half_a_second() {
+    for (more, seen) in [
+        ("-n 5 --time-scale 0", " Run ended "),
+        ("-n unlimited", "next=retry"),
+    ] {
+        let rig = Rig::new();
+        let (_reader, writer) = full_pipe();
+        let mut command = rig.command(&format!("-t 4 -q {more}"));
+        command.stdout(writer).stderr(Stdio::piped());
+        let run = rig.start_command(command);
+        run.until("app.log", seen);
+        run.signal("INT");
+        run.finish().code(1).complains("its reader stalls");
+        assert!(rig.read("app.log").contains(" Run ended "));
+    }
+}
+
+/// Both are full: there is nobody left to tell, and the run ends all the same.
+#[test]
+fn a_complaint_does_not_wait_for_ever_either() {
+    let rig = Rig::new();
+    let (_reader, writer) = full_pipe();
+    let mut command = rig.command("-t 2 -n 5 --time-scale 0 -q");
+    command
+        .stderr(writer)
+        .stdout(File::create("/dev/full").unwrap());
+    rig.finish_as_is(command).code(1);
+}
+
+#[test]
+fn a_run_needs_neither_standard_input_nor_an_environment() {
+    for before in [
+        "",
+        "env -i",
+        "env -u TERM",
+        "env TERM=",
+        "env TERM=nonsense COLUMNS=x",
+        "env LANG=C LC_ALL=C",
+        "env LANG=de_DE.ISO-8859-1",
+        "env HOME=/nowhere TMPDIR=/nowhere",
+    ] {
+        let rig = Rig::new();
+        let line = format!("{before} hifi -t 4 -n 300 --time-scale 0 --seed 9 --summary json <&-");
+        let finished = rig.finish(shell(&rig, &line)).code(0);
+        assert_eq!(finished.stderr(), rig.read("app.log"), "{before}");
+        let lines = finished.json()["log_lines"].as_u64().unwrap();
+        assert_whole(&rig, usize::try_from(lines).unwrap());
+        fs::remove_file(rig.path("app.log")).unwrap();
+        // On a terminal, with a progress line.
+        let mut script = std::process::Command::new("script");
+        let line = format!(
+            "{before} '{}' {RUN} --duration 300ms",
+            env!("CARGO_BIN_EXE_hifi")
+        );
+        script
+            .args(["-q", "-e", "-c", &line, "/dev/null"])
+            .current_dir(rig.path(""))
+            .stdin(Stdio::null());
+        rig.finish(script).code(0);
+    }
+}
