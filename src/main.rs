@@ -10,7 +10,9 @@ use clap::Parser;
 use hifi::{
     audit,
     cli::{AuditArgs, Cli, Command, VerdictFormat},
-    dashboard, preview, run, summary,
+    dashboard,
+    heap_profile::HeapProfile,
+    preview, run, summary,
 };
 
 fn main() -> ExitCode {
@@ -24,7 +26,11 @@ fn main() -> ExitCode {
         Some(Command::Dashboard) => dashboard::print(),
         Some(Command::Completions(args)) => args.print(),
         None => match cli.run.into_config() {
-            Ok(config) => run::run(&config, |outcome| summary::conclude(&config, outcome)),
+            Ok(config) => {
+                let profile = HeapProfile::start();
+                run::run(&config, |outcome| summary::conclude(&config, outcome))
+                    .and_then(|code| profile.finish().map(|()| code))
+            }
             Err(error) => error.exit(),
         },
     };

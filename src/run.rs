@@ -17,6 +17,7 @@ use crate::{
     clock::{Clock, Stamp},
     config::Config,
     dump::{DumpBell, DumpService, Dumper},
+    error_tracking::{Delivery, ErrorTracking},
     log::{
         self, Log, LogLayer, LogReport,
         event::{Event, Reason},
@@ -74,6 +75,8 @@ pub struct Outcome {
     pub processor_is_stuck: bool,
     /// What kept the final metrics from being written.
     pub metrics_file: Option<String>,
+    /// What became of the errors, where they were to be reported.
+    pub sentry: Option<Delivery>,
 }
 
 /// Runs the workload, and has `conclude` draw the conclusions before those who looked on go as well.
@@ -102,8 +105,10 @@ pub fn run<T>(
     let clock = Clock::start();
     let workload = &config.workload;
     let log = Log::open(&config.log, run, workload.threads, clock, Arc::clone(&stop))?;
+    let tracking = ErrorTracking::start(config.sentry.as_ref(), run, workload.seed, clock)?;
     tracing_subscriber::registry()
         .with(LogLayer::new(Arc::clone(log.pipeline())))
+        .with(tracking.layer())
         .try_init()
         .context("another log is installed in this process")?;
 
@@ -242,6 +247,7 @@ pub fn run<T>(
         stuck,
         processor_is_stuck,
         metrics_file: monitoring.run_ended(),
+        sentry: tracking.finish(&stop),
     };
     let conclusion = conclude(&outcome);
     monitoring.linger(&stop);

@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::{
     books, complain,
     config::{Config, SummaryFormat},
+    error_tracking::Delivery,
     log::{event::Reason, pipeline::SinkReport},
     run::Outcome,
     stop::Cause,
@@ -52,6 +53,9 @@ struct Summary<'a> {
     log_lines: u64,
     file: SinkReport,
     console: SinkReport,
+    /// What became of the errors that were to be reported to Sentry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sentry: Option<Delivery>,
     /// What went wrong; empty in a run that exits with 0.
     problems: &'a [String],
 }
@@ -232,6 +236,7 @@ impl<'a> Summary<'a> {
             log_lines: log.lines,
             file: log.file,
             console: log.console,
+            sentry: outcome.sentry,
             problems,
         }
     }
@@ -300,6 +305,14 @@ impl fmt::Display for Summary<'_> {
                 f,
                 "                {:>12} written to {name}, {} lost, {} errors",
                 sink.lines, sink.lost, sink.errors
+            )?;
+        }
+        if let Some(Delivery { errors, delivered }) = self.sentry {
+            writeln!(f, "Sentry          {errors:>12} errors")?;
+            let left = errors.saturating_sub(delivered);
+            writeln!(
+                f,
+                "                {delivered:>12} of them reported, {left} not"
             )?;
         }
         write!(
