@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::rig::{Rig, json_lines};
 
 /// A run with every kind of line that a healthy disk gives.
-const RUN: &str = "-t 4 -n 60 --failure-rate 0.5 --panic-rate 0.002 --seed 3 --time-scale 0.001 -q";
+const RUN: &str = "-t 4 -n 60 --failure-rate 0.5 --panic-rate 0.005 --seed 3 --time-scale 0.001 -q";
 
 /// What each command of the README's block `sh jq` prints, in order.
 fn jq(rig: &Rig) -> Vec<String> {
