@@ -25,6 +25,7 @@ use tracing_subscriber::filter::Targets;
 pub use self::audit::{AuditArgs, VerdictFormat};
 use crate::{
     config::{Config, ConsoleConfig, LogConfig, LogFormat, Rotation, SummaryFormat, WatchConfig},
+    error_tracking::{DSN_VARIABLE, Dsn},
     log::{event::TARGET, line::displayed},
     workload::{
         Backoff, Limit, Micros, Probability, RetryPolicy, THREADS_MAX, TimeScale, Workload,
@@ -210,7 +211,7 @@ impl RunArgs {
     /// The validated configuration, with the seed drawn if none was given.
     ///
     /// # Errors
-    /// RUST_LOG cannot be read.
+    /// RUST_LOG or SENTRY_DSN cannot be read.
     pub fn into_config(self) -> Result<Config, clap::Error> {
         let console = ConsoleConfig {
             level: if self.quiet {
@@ -238,6 +239,7 @@ impl RunArgs {
                 sample_interval: self.sample_interval,
             },
             metrics: self.monitoring.into_config(),
+            sentry: sentry_dsn()?,
             summary: self.summary,
         })
     }
@@ -404,6 +406,23 @@ fn console_level(given: Option<ConsoleLevel>) -> Result<Option<Level>, clap::Err
         .filter_map(|(_, level)| level.0)
         .filter(|level| targets.would_enable(TARGET, level));
     Ok(enabled.max())
+}
+
+/// Where errors are reported to: as SENTRY_DSN says, and nowhere if it is empty or not set.
+fn sentry_dsn() -> Result<Option<Dsn>, clap::Error> {
+    let Some(variable) = env::var_os(DSN_VARIABLE).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let text = variable.to_string_lossy();
+    text.parse().map(Some).map_err(|error| {
+        Cli::command().error(
+            ErrorKind::ValueValidation,
+            format!(
+                "invalid value '{text}' for the environment variable {DSN_VARIABLE}: {error}; a DSN is needed, such as \
+                 https://KEY@HOST/PROJECT; correct it, or unset it to report nothing"
+            ),
+        )
+    })
 }
 
 /// A parser for one of a few words, each standing for a value.

@@ -4,7 +4,10 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use tracing::Level;
 
-use crate::workload::{Micros, Workload};
+use crate::{
+    error_tracking::Dsn,
+    workload::{Micros, Workload},
+};
 
 /// All that a run needs to be told.
 #[derive(Clone, Debug)]
@@ -17,6 +20,8 @@ pub struct Config {
     pub watch: WatchConfig,
     /// Where its metrics are to be had.
     pub metrics: MetricsConfig,
+    /// Where its errors are reported to.
+    pub sentry: Option<Dsn>,
     /// The form of the summary.
     pub summary: SummaryFormat,
     /// The command line that repeats the run's outcomes.

@@ -9,7 +9,8 @@
 //!                                        └──> processor  └──> tally ──> books, summary
 //! ```
 //!
-//! Beside them, [`board`] shows what each worker is doing; [`dump`], [`watch`] and [`monitoring`] look at it.
+//! Beside them, [`board`] shows what each worker is doing; [`dump`], [`watch`] and [`monitoring`] look at it, and
+//! [`error_tracking`] at what is logged.
 //!
 //! Imports point one way, from the left to the right. Nothing behind [`config`] knows the command line.
 
@@ -25,6 +26,12 @@ pub mod clock;
 pub mod config;
 pub mod dashboard;
 pub mod dump;
+pub mod error_tracking;
+#[cfg(feature = "heap-profile")]
+pub mod heap_profile;
+#[cfg(not(feature = "heap-profile"))]
+#[path = "without_heap_profile.rs"]
+pub mod heap_profile;
 pub mod log;
 #[cfg(feature = "monitoring")]
 pub mod monitoring;

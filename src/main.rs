@@ -10,7 +10,9 @@ use clap::Parser;
 use hifi::{
     audit,
     cli::{AuditArgs, Cli, Command, VerdictFormat},
-    dashboard, preview, run, summary,
+    dashboard,
+    heap_profile::HeapProfile,
+    preview, run, summary,
 };
 
 fn main() -> ExitCode {
@@ -24,9 +26,11 @@ fn main() -> ExitCode {
         Some(Command::Dashboard) => dashboard::print(),
         Some(Command::Completions(args)) => args.print(),
         None => match cli.run.into_config() {
-            Ok(config) => run::run(&config, |outcome, stop| {
-                summary::conclude(&config, outcome, stop)
-            }),
+            Ok(config) => {
+                let profile = HeapProfile::start();
+                let conclude = |outcome: &_, stop: &_| summary::conclude(&config, outcome, stop);
+                run::run(&config, conclude).and_then(|code| profile.finish().map(|()| code))
+            }
             Err(error) => error.exit(),
         },
     };

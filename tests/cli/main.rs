@@ -8,8 +8,13 @@ mod rig;
 
 /// Bad values: refused before anything is created.
 mod bad_values;
+/// Errors that are to be reported to Sentry.
+mod error_tracking;
 /// All that can go wrong, caused for real.
 mod faults;
+/// The heap profile.
+#[cfg(feature = "heap-profile")]
+mod heap_profile;
 /// What the log holds, and what the console shows of it.
 mod log;
 /// Metrics, their server and file; completions.
