@@ -7,7 +7,7 @@
 
 use super::{
     account::Account,
-    record::{self, Author, JSON_START, Record, SUM_LEN, hex8, number, render, starts_here},
+    record::{self, Author, JSON_START, Record, SUM_LEN, find, hex8, number, render, starts_here},
     route::Budget,
     scan::Shared,
     verdict::Change,
@@ -129,10 +129,6 @@ impl Hints {
         let tail = bytes.len().checked_sub(length).map(|at| &bytes[at..]);
         self.sum.is_some() && tail.is_some_and(|tail| tail.starts_with(mark))
     }
-}
-
-fn find(bytes: &[u8], mark: &[u8]) -> Option<usize> {
-    bytes.windows(mark.len()).position(|window| window == mark)
 }
 
 /// Finds out what `bytes` were. `near` is the run of the lines around them.

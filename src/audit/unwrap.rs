@@ -2,13 +2,14 @@
 //! without a priority, and rsyslog's file format), Kubernetes' CRI prefix, and JSON envelopes that hold the line as a
 //! string (`{"log":"…\n"}`, `{"message":"…"}`).
 //!
+//! Lines that follow each other mostly have the same around them but for digits: a [`Wrapping`] knows a line by that.
 //! This file must not know what a line of ours tells; where it begins is all that it asks.
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::record::{number, starts_here};
+use super::record::{find, number, starts_here};
 
 /// Envelopes may lie in each other: a CRI prefix around a Docker object around a syslog line.
 const DEPTH_MAX: usize = 4;
@@ -29,6 +30,59 @@ pub fn unwrap(bytes: &[u8]) -> Cow<'_, [u8]> {
         };
     }
     line
+}
+
+/// What stood around a line.
+#[derive(Debug, Default)]
+pub struct Wrapping {
+    before: Vec<u8>,
+    behind: Vec<u8>,
+}
+
+impl Wrapping {
+    /// Notes what `outer` has around `inner`, which came out of it: nothing, if `inner` is written otherwise there,
+    /// as JSON writes quotes.
+    pub fn learn(&mut self, outer: &[u8], inner: &[u8]) {
+        let (before, behind) = match find(outer, inner) {
+            Some(at) => (&outer[..at], &outer[at + inner.len()..]),
+            None => (&b""[..], &b""[..]),
+        };
+        self.before.clear();
+        self.before.extend_from_slice(before);
+        self.behind.clear();
+        self.behind.extend_from_slice(behind);
+    }
+
+    /// How many bytes of `bytes` stand before a line that has the same around it.
+    #[inline]
+    pub fn before(&self, bytes: &[u8]) -> Option<usize> {
+        alike(&self.before, bytes)
+    }
+
+    /// How many bytes of `bytes` stand behind a line that has the same around it.
+    #[inline]
+    pub fn behind(&self, bytes: &[u8]) -> Option<usize> {
+        alike(&self.behind, bytes)
+    }
+}
+
+/// How many of `bytes` are like `form`: where that has digits they have digits, however many.
+#[inline]
+fn alike(form: &[u8], bytes: &[u8]) -> Option<usize> {
+    let digits = |bytes: &[u8]| bytes.iter().take_while(|b| b.is_ascii_digit()).count();
+    let (mut known, mut at) = (0, 0);
+    while known < form.len() {
+        if bytes.get(at) == Some(&form[known]) && !form[known].is_ascii_digit() {
+            (known, at) = (known + 1, at + 1);
+            continue;
+        }
+        let (here, there) = (digits(&form[known..]), digits(&bytes[at..]));
+        if here == 0 || there == 0 {
+            return None;
+        }
+        (known, at) = (known + here, at + there);
+    }
+    Some(at)
 }
 
 /// One envelope taken off.
