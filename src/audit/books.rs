@@ -568,19 +568,19 @@ impl Books<'_> {
         }
     }
 
-    /// At most how many successes there were whose counter is not known: lost, damaged or off the plan.
+    /// At most how many successes there were whose counter is not known: lost, outstanding, damaged or off the plan.
     fn unseen_successes(&self) -> u64 {
-        let claimed: u64 = self
-            .account
-            .workers
-            .iter()
-            .map(|worker| worker.claimed.len())
-            .sum();
-        self.out
-            .lost_count
-            .saturating_add(claimed)
-            .saturating_add(self.account.off_plan.count)
-            .saturating_add(self.account.too_far)
+        let workers = &self.account.workers;
+        let claimed = workers.iter().map(|worker| worker.claimed.len());
+        let outstanding = self.out.outstanding.iter().map(|loss| loss.count);
+        claimed
+            .chain(outstanding)
+            .chain([
+                self.out.lost_count,
+                self.account.off_plan.count,
+                self.account.too_far,
+            ])
+            .fold(0, u64::saturating_add)
     }
 
     /// The totals of main, held against each other and against the workers.

@@ -87,14 +87,16 @@ fn alike(form: &[u8], bytes: &[u8]) -> Option<usize> {
 
 /// One envelope taken off.
 fn step(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
-    if starts_here(bytes) && !header(bytes).is_some_and(starts_here) {
-        // Our own line; what looks like a header in it is a damaged thread.
-        return None;
-    }
     if bytes.first() == Some(&b'{') {
         return envelope(bytes).map(Cow::Owned);
     }
-    header(bytes).map(|inner| Cow::Borrowed(trimmed(inner)))
+    // What looks like a header in a line of our own is a damaged thread.
+    let inner = if starts_here(bytes) {
+        None
+    } else {
+        header(bytes)
+    };
+    inner.map(|inner| Cow::Borrowed(trimmed(inner)))
 }
 
 fn trimmed(bytes: &[u8]) -> &[u8] {
@@ -102,10 +104,11 @@ fn trimmed(bytes: &[u8]) -> &[u8] {
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
 
-/// The string inside a JSON object that is not one of our own lines.
+/// The string inside a JSON object that is not one of our own lines, be it a damaged one.
 fn envelope(bytes: &[u8]) -> Option<Vec<u8>> {
     let object: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
-    if object.contains_key("sum") {
+    let own = ["thread", "run", "seq", "sum"];
+    if own.iter().filter(|key| object.contains_key(**key)).count() > 2 {
         return None;
     }
     ["log", "message", "MESSAGE", "msg", "line"]
@@ -254,6 +257,7 @@ mod tests {
             format!("2026-11-23T17:42:00.123456789Z stderr F {json}"),
             json.clone(),
             format!("{{\"ts\":1,\"message\":\"{LINE}\"}}"),
+            format!("{{\"timestamp\":\"2026-11-23T17:42:00.000789Z\",\"message\":\"{LINE}\"}}"),
         ] {
             assert_eq!(
                 String::from_utf8_lossy(&unwrap(wrapped.as_bytes())),
@@ -272,7 +276,10 @@ mod tests {
             "x",
             "Nov",
             "<134>",
-            "{\"message\":\"Run started\",\"sum\":\"0\"}",
+            "{\"timestamp\":\"2026-11-23T17:42:00.000789Z\",\"thread\":\"main\",\"message\":\"Run started\",\"run\":\"0\",\"seq\":0,\"sun\":\"0\"}",
+            // A fragment in front of a line is none either.
+            &format!("2026-11-23T17:42:00.000789Z ERROR Worker-3 {LINE}"),
+            &format!("2026-11-23T17:42:00.000789Z ERROR Worker-3: {LINE}"),
         ] {
             assert_eq!(unwrap(bytes.as_bytes()), bytes.as_bytes());
         }
