@@ -181,7 +181,12 @@ impl Planted {
                     self.items[at].bytes.clone(),
                     self.items[at + 1].bytes.clone(),
                 );
-                let stamps = [at, at + 1].map(|i| stamp_text(self.entry(i).stamp));
+                let [one, other] = [at, at + 1].map(|i| self.entry(i));
+                if one.run != other.run && one.author == other.author {
+                    // The runs have the same plan: the halves may make a third line, as good as an altered one.
+                    return None;
+                }
+                let stamps = [one, other].map(|entry| stamp_text(entry.stamp));
                 let differ = stamps[0].bytes().zip(stamps[1].bytes());
                 if differ.filter(|(a, b)| a != b).count() < 2 {
                     // Alike but for a digit of the time: the end of the second would bring it back whole.
