@@ -80,7 +80,7 @@ struct Hints {
 
 impl Hints {
     fn of(bytes: &[u8]) -> Self {
-        let json = bytes.starts_with(b"{") || bytes.ends_with(b"}");
+        let json = is_json(bytes);
         let value = |name: &str| {
             let mark = if json {
                 format!("\"{name}\":")
@@ -129,6 +129,11 @@ impl Hints {
         let tail = bytes.len().checked_sub(length).map(|at| &bytes[at..]);
         self.sum.is_some() && tail.is_some_and(|tail| tail.starts_with(mark))
     }
+}
+
+/// Whether this is what is left of a JSON line: one character that is changed makes no text line look like one.
+fn is_json(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"{\"") || bytes.ends_with(b"\"}")
 }
 
 /// Finds out what `bytes` were. `near` is the run of the lines around them.
@@ -560,7 +565,7 @@ pub fn repair(bytes: &[u8]) -> Option<Record> {
     if bytes.len() > REPAIR_MAX {
         return None;
     }
-    if bytes.starts_with(b"{") || bytes.ends_with(b"}") {
+    if is_json(bytes) {
         repair_json(bytes)
     } else {
         repair_text(bytes)

@@ -89,6 +89,8 @@ pub enum What {
     Damaged(Vec<u8>),
     /// The newline behind the record before is not there; these bytes are.
     Joined(Vec<u8>),
+    /// So many pieces that are no lines, and that nobody looks at.
+    Noise(u64),
     /// A line of a run that there is no room for.
     Homeless,
 }
@@ -129,6 +131,9 @@ impl Shared {
         taken
     }
 }
+
+/// A block has fewer lines of ours than this, be they damaged: what is beyond is noise, and must not cost memory.
+const ODDS_MAX: usize = 8192;
 
 /// What is kept of bytes that are no line: the rest would only cost memory.
 const DAMAGED_MAX: usize = 64 * 1024;
@@ -240,6 +245,7 @@ impl<'a> Scanner<'a> {
         }
         pieces(&line, |piece| match piece {
             Piece::Record(record) => self.told(record, spot, out),
+            Piece::Damaged(_) if out.odds.len() >= ODDS_MAX => noise(out, spot),
             Piece::Damaged(bytes) => {
                 let bytes = &bytes[..bytes.len().min(DAMAGED_MAX)];
                 self.repaired_start(bytes);
@@ -301,6 +307,13 @@ fn odd(out: &mut Scanned, spot: Spot, what: What) {
         spot,
         what,
     });
+}
+
+fn noise(out: &mut Scanned, spot: Spot) {
+    match out.odds.last_mut().map(|odd| &mut odd.what) {
+        Some(What::Noise(count)) => *count += 1,
+        _ => odd(out, spot, What::Noise(1)),
+    }
 }
 
 /// The attempt that a line in exact form tells of.
