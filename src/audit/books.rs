@@ -68,8 +68,6 @@ struct Extent {
     attempts: u64,
     /// Nothing says whether it made more.
     open: bool,
-    /// Its "Worker ended" is there, or was.
-    ended: bool,
     /// What the attempts add up to, where that could be computed.
     tally: Option<Tally>,
 }
@@ -180,7 +178,6 @@ impl Books<'_> {
                 Extent {
                     attempts: 0,
                     open: false,
-                    ended: false,
                     tally: Some(Tally::default()),
                 }
             } else {
@@ -199,7 +196,6 @@ impl Books<'_> {
             return Extent {
                 attempts: 0,
                 open: false,
-                ended: false,
                 tally: None,
             };
         };
@@ -225,7 +221,6 @@ impl Books<'_> {
         Extent {
             attempts: end.unwrap_or(walk.seq),
             open: end.is_none() && !complete,
-            ended: end.is_some() || worker.claimed.contains(walk.seq),
             tally: (reached && end.is_none_or(|end| walk.seq == end)).then_some(walk.tally),
         }
     }
@@ -337,7 +332,7 @@ impl Books<'_> {
         let Some(end) = (!ends.is_empty()).then(|| ends.remove(0)) else {
             let worker = &self.account.workers[number as usize];
             let damaged = !extent.open && worker.claimed.contains(extent.attempts);
-            if damaged || extent.ended && !extent.open {
+            if damaged {
                 return;
             }
             let unfinished = !self.out.ended;
