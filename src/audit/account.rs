@@ -149,8 +149,10 @@ pub struct Account {
     pub stray_count: u64,
     /// Damaged lines.
     pub damage: Vec<Damage>,
-    /// How many damaged lines there are beyond those.
-    pub damage_more: u64,
+    /// How many altered lines there are beyond those.
+    pub altered_more: u64,
+    /// How many truncated ones.
+    pub truncated_more: u64,
     /// Where gaps were noticed.
     pub openings: Vec<Opening>,
     /// Attempts that were too far off to be judged.
@@ -184,7 +186,8 @@ impl Account {
             strays: Vec::new(),
             stray_count: 0,
             damage: Vec::new(),
-            damage_more: 0,
+            altered_more: 0,
+            truncated_more: 0,
             openings: Vec::new(),
             too_far: 0,
             first_stamp: None,
@@ -403,8 +406,10 @@ impl Account {
         }
         if self.damage.len() < KEPT_MAX {
             self.damage.push(damage);
+        } else if damage.changes.is_some() {
+            self.altered_more += 1;
         } else {
-            self.damage_more += 1;
+            self.truncated_more += 1;
         }
     }
 

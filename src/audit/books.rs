@@ -425,8 +425,12 @@ impl Books<'_> {
         };
         let worker = &self.account.workers[number as usize];
         let mut walk = worker.walk;
-        let mut few = Budget(self.budget.0.min(1 << 20));
-        if self.workload.iterations != Limit::Unlimited && walk.go_to(rules, u64::MAX, &mut few) {
+        let allowed = self.budget.0.min(1 << 20);
+        let mut few = Budget(allowed);
+        let reached =
+            self.workload.iterations != Limit::Unlimited && walk.go_to(rules, u64::MAX, &mut few);
+        self.budget.0 -= allowed - few.0;
+        if reached {
             // One more for "Worker ended".
             let end = walk.seq + 1;
             let claimed = worker.claimed.clone();

@@ -291,7 +291,8 @@ fn damage(config: &AuditConfig, namer: &Namer<'_>, account: &Account, out: &mut 
             }
         }
     }
-    out.counts.altered += account.damage_more;
+    out.counts.altered += account.altered_more;
+    out.counts.truncated += account.truncated_more;
 }
 
 fn unexpected(namer: &Namer<'_>, account: &Account, balance: &Balance, out: &mut RunVerdict) {

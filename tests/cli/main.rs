@@ -10,6 +10,8 @@ mod rig;
 mod bad_values;
 /// The disk, standard error and standard output fail, stall or are gone.
 mod faults;
+/// Logs that try to take the audit's memory, time or senses.
+mod hostile;
 /// What the log holds, and what the console shows of it.
 mod log;
 /// Metrics, their server and file; completions.
