@@ -610,7 +610,7 @@ fn repair_json(bytes: &[u8]) -> Option<Record> {
     let mut whole = bytes.to_vec();
     for at in 0..whole.len() {
         let found = whole[at];
-        let structural = b"\"{}:,0123456789abcdef";
+        let structural = b"\"{}:,.0123456789abcdef";
         let all = readable || matches!(found, b'"' | b'\\') || !found.is_ascii_graphic();
         for byte in b' '..=b'~' {
             if all || structural.contains(&byte) {
