@@ -172,20 +172,41 @@ impl Books<'_> {
                 .any(|end| reason(&end.event) == Some(Reason::Stopped));
         }
         let finished = self.out.ended && !stopped;
-        let mut extents = Vec::with_capacity(self.account.workers.len());
-        for number in 0..self.account.workers.len() as u32 {
-            extents.push(if number >= refused {
-                Extent {
-                    attempts: 0,
-                    open: false,
-                    tally: Some(Tally::default()),
-                }
-            } else {
-                self.extent(number, finished)
-            });
+        let mut extents = self.extents_of(refused, finished);
+        // Where a worker panicked others may have been stopped: then there are fewer lines than the plan has.
+        if let Some((seq, Event::RunEnded { reason, lines, .. }, _)) = self.account.main.ended
+            && (finished, reason) == (true, Reason::Panicked)
+            && self.lines_of(seq, &extents) > lines
+        {
+            extents = self.extents_of(refused, false);
         }
         self.open_ends(&mut extents);
         extents
+    }
+
+    fn extents_of(&mut self, refused: u32, finished: bool) -> Vec<Extent> {
+        let unborn = Extent {
+            attempts: 0,
+            open: false,
+            tally: Some(Tally::default()),
+        };
+        (0..self.account.workers.len() as u32)
+            .map(|number| match number < refused {
+                true => self.extent(number, finished),
+                false => unborn,
+            })
+            .collect()
+    }
+
+    /// How many lines the run has whose "Run ended" is number `seq` of the main thread.
+    fn lines_of(&self, seq: u64, extents: &[Extent]) -> u64 {
+        let refused = self.account.main.refused;
+        let started = refused.map_or(extents.len() as u64, u64::from);
+        let attempts = extents.iter().map(|extent| extent.attempts);
+        attempts.fold(
+            seq.saturating_add(1).saturating_add(started),
+            u64::saturating_add,
+        )
     }
 
     /// How far a worker's account goes that was started. `finished` says that it carried out its whole plan.
@@ -234,15 +255,7 @@ impl Books<'_> {
         if open.is_empty() {
             return;
         }
-        let refused = self
-            .account
-            .main
-            .refused
-            .map_or(extents.len(), |n| n as usize);
-        let known = extents.iter().fold(seq.saturating_add(1), |sum, extent| {
-            sum.saturating_add(extent.attempts)
-        });
-        let rest = lines.saturating_sub(known.saturating_add(refused as u64));
+        let rest = lines.saturating_sub(self.lines_of(seq, extents));
         if let [only] = open[..] {
             self.extend(only, rest, extents);
         } else if rest == 0 {
@@ -631,15 +644,7 @@ impl Books<'_> {
         };
         let sum = |of: fn(&Tally) -> u64| tallies.iter().map(of).sum::<u64>();
         let done = sum(|t| t.completed);
-        let started = self
-            .account
-            .main
-            .refused
-            .map_or(extents.len() as u64, u64::from);
-        let mut all = seq.saturating_add(1).saturating_add(started);
-        for extent in extents {
-            all = all.saturating_add(extent.attempts);
-        }
+        let all = self.lines_of(seq, extents);
         let dropped = done.saturating_sub(self.workload.data_limit.or_max());
         for (field, found, expected) in [
             ("lines", lines, all),
