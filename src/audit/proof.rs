@@ -196,7 +196,12 @@ impl Planted {
                 let i = 45 + dice.roll(a.len() as u64 - 45);
                 let j = 45 + dice.roll(b.len() as u64 - 45);
                 let (slot_a, slot_b) = (slot(self.entry(at)), slot(self.entry(at + 1)));
-                self.items[at].bytes = [&a[..i as usize], &b[j as usize..]].concat();
+                let spliced = [&a[..i as usize], &b[j as usize..]].concat();
+                if spliced.starts_with(&a) {
+                    // The one is whole by chance.
+                    return None;
+                }
+                self.items[at].bytes = spliced;
                 self.items[at].tells = None;
                 self.items[at].said = Some(Said::Spliced(slot_a, slot_b));
                 self.items.remove(at + 1);
