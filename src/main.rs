@@ -12,6 +12,7 @@ use hifi::{
     cli::{AuditArgs, Cli, Command, VerdictFormat},
     dashboard,
     heap_profile::HeapProfile,
+    monitoring::Reading,
     preview, run, summary,
 };
 
@@ -43,7 +44,14 @@ fn main() -> ExitCode {
 /// Audits; whatever keeps the audit from telling ends with 2.
 fn audit(args: AuditArgs) -> ExitCode {
     let format = args.format;
-    let told = audit::run(&args.into_config(), &mut |_, _| {}).and_then(|verdict| {
+    // The progress line is gone before anything else is shown.
+    let verdict = {
+        let mut reading = Reading::new();
+        audit::run(&args.into_config(), &mut |bytes, size| {
+            reading.show(bytes, size);
+        })
+    };
+    let told = verdict.and_then(|verdict| {
         let text = match format {
             VerdictFormat::Text => audit::report(&verdict),
             VerdictFormat::Json => serde_json::to_string(&verdict)? + "\n",

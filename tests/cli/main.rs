@@ -15,6 +15,8 @@ mod faults;
 /// The heap profile.
 #[cfg(feature = "heap-profile")]
 mod heap_profile;
+/// Logs that try to take the audit's memory, time or senses.
+mod hostile;
 /// What the log holds, and what the console shows of it.
 mod log;
 /// Metrics, their server and file; completions.
