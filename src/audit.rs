@@ -199,7 +199,7 @@ impl Course<'_, '_> {
                 if parcel.1.unresolved {
                     self.resolve(&mut parcel, desk.inputs, scanned, &mut waiting)?;
                 }
-                if !self.judge.take(parcel.0.file, parcel.0.bytes(), &parcel.1) {
+                if !self.judge.take(&parcel.0, &parcel.1) {
                     return Ok(false);
                 }
                 self.bytes += parcel.0.bytes().len() as u64;

@@ -30,6 +30,7 @@ pub use self::{
 use crate::{
     bug::{self, Specimen},
     config::{Config, ConsoleConfig, LogConfig, LogFormat, Rotation, SummaryFormat, WatchConfig},
+    error_tracking::{DSN_VARIABLE, Dsn},
     log::{event::TARGET, line::displayed},
     workload::{
         Backoff, Limit, Micros, Probability, RetryPolicy, THREADS_MAX, TimeScale, Workload,
@@ -221,7 +222,7 @@ impl RunArgs {
     /// The validated configuration, with the seed drawn if none was given.
     ///
     /// # Errors
-    /// RUST_LOG cannot be read, or the bug needs more workers.
+    /// RUST_LOG or SENTRY_DSN cannot be read, or the bug needs more workers.
     pub fn into_config(self) -> Result<Config, clap::Error> {
         let console = ConsoleConfig {
             level: if self.quiet {
@@ -257,6 +258,7 @@ impl RunArgs {
                 sample_interval: self.sample_interval,
             },
             metrics: self.monitoring.into_config(),
+            sentry: sentry_dsn()?,
             summary: self.summary,
         })
     }
@@ -433,6 +435,23 @@ fn console_level(given: Option<ConsoleLevel>) -> Result<Option<Level>, clap::Err
         .filter_map(|(_, level)| level.0)
         .filter(|level| targets.would_enable(TARGET, level));
     Ok(enabled.max())
+}
+
+/// Where errors are reported to: as SENTRY_DSN says, and nowhere if it is empty or not set.
+fn sentry_dsn() -> Result<Option<Dsn>, clap::Error> {
+    let Some(variable) = env::var_os(DSN_VARIABLE).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let text = variable.to_string_lossy();
+    text.parse().map(Some).map_err(|error| {
+        Cli::command().error(
+            ErrorKind::ValueValidation,
+            format!(
+                "invalid value '{text}' for the environment variable {DSN_VARIABLE}: {error}; a DSN is needed, such as \
+                 https://KEY@HOST/PROJECT; correct it, or unset it to report nothing"
+            ),
+        )
+    })
 }
 
 /// A parser for one of a few words, each standing for a value.

@@ -6,6 +6,7 @@ use tracing::Level;
 
 use crate::{
     bug::{Seam, Specimen},
+    error_tracking::Dsn,
     workload::{Micros, Workload},
 };
 
@@ -22,6 +23,8 @@ pub struct Config {
     pub watch: WatchConfig,
     /// Where its metrics are to be had.
     pub metrics: MetricsConfig,
+    /// Where its errors are reported to.
+    pub sentry: Option<Dsn>,
     /// The form of the summary.
     pub summary: SummaryFormat,
     /// The command line that repeats the run's outcomes.

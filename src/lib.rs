@@ -9,7 +9,8 @@
 //!                                        └──> processor  └──> tally ──> books, summary
 //! ```
 //!
-//! Beside them, [`board`] shows what each worker is doing; [`dump`], [`watch`] and [`monitoring`] look at it.
+//! Beside them, [`board`] shows what each worker is doing; [`dump`], [`watch`] and [`monitoring`] look at it, and
+//! [`error_tracking`] at what is logged.
 //!
 //! [`bug`] holds the specimens that `--bug` puts into a run, and [`lab`] shows them.
 //!
@@ -28,6 +29,12 @@ pub mod clock;
 pub mod config;
 pub mod dashboard;
 pub mod dump;
+pub mod error_tracking;
+#[cfg(feature = "heap-profile")]
+pub mod heap_profile;
+#[cfg(not(feature = "heap-profile"))]
+#[path = "without_heap_profile.rs"]
+pub mod heap_profile;
 pub mod lab;
 pub mod log;
 #[cfg(feature = "monitoring")]

@@ -10,7 +10,11 @@ use clap::Parser;
 use hifi::{
     audit,
     cli::{AuditArgs, Cli, Command, VerdictFormat},
-    dashboard, lab, preview, run, summary,
+    dashboard,
+    heap_profile::HeapProfile,
+    lab,
+    monitoring::Reading,
+    preview, run, summary,
 };
 
 fn main() -> ExitCode {
@@ -25,9 +29,11 @@ fn main() -> ExitCode {
         Some(Command::Dashboard) => dashboard::print(),
         Some(Command::Completions(args)) => args.print(),
         None => match cli.run.into_config() {
-            Ok(config) => run::run(&config, |outcome, stop| {
-                summary::conclude(&config, outcome, stop)
-            }),
+            Ok(config) => {
+                let profile = HeapProfile::start();
+                let conclude = |outcome: &_, stop: &_| summary::conclude(&config, outcome, stop);
+                run::run(&config, conclude).and_then(|code| profile.finish().map(|()| code))
+            }
             Err(error) => error.exit(),
         },
     };
@@ -40,7 +46,14 @@ fn main() -> ExitCode {
 /// Audits; whatever keeps the audit from telling ends with 2.
 fn audit(args: AuditArgs) -> ExitCode {
     let format = args.format;
-    let told = audit::run(&args.into_config(), &mut |_, _| {}).and_then(|verdict| {
+    // The progress line is gone before anything else is shown.
+    let verdict = {
+        let mut reading = Reading::new();
+        audit::run(&args.into_config(), &mut |bytes, size| {
+            reading.show(bytes, size);
+        })
+    };
+    let told = verdict.and_then(|verdict| {
         let text = match format {
             VerdictFormat::Text => audit::report(&verdict),
             VerdictFormat::Json => serde_json::to_string(&verdict)? + "\n",

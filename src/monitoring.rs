@@ -1,9 +1,11 @@
-//! What the feature `monitoring` adds to a run: metrics, served and written to a file, and the progress line.
+//! What the feature `monitoring` adds to a run: metrics, served and written to a file, and the progress line; and to an
+//! audit, its own progress line.
 //!
-//! All of it reads what the workers publish anyway, when somebody asks. A run does not know whether it is watched.
+//! All that is added to a run reads what the workers publish anyway, when somebody asks. A run does not know whether it is watched.
 
 mod metrics;
 mod progress;
+mod reading;
 mod server;
 
 use std::{
@@ -15,6 +17,7 @@ use std::{
 
 use anyhow::Context;
 
+pub use self::reading::Reading;
 use crate::{
     config::{Config, MetricsConfig},
     log::line::displayed,

@@ -19,6 +19,7 @@ use crate::{
     clock::{Clock, Stamp},
     config::Config,
     dump::{DumpBell, DumpService, Dumper},
+    error_tracking::{Delivery, ErrorTracking},
     log::{
         self, Log, LogLayer, LogReport,
         event::{Event, Reason},
@@ -78,6 +79,8 @@ pub struct Outcome {
     pub metrics_file: Option<String>,
     /// Panics that no plan asked for, in whatever thread.
     pub errors_of_its_own: u64,
+    /// What became of the errors, where they were to be reported.
+    pub sentry: Option<Delivery>,
 }
 
 /// Runs the workload, and has `conclude` draw the conclusions before those who looked on go as well.
@@ -106,8 +109,10 @@ pub fn run<T>(
     let clock = Clock::start();
     let workload = &config.workload;
     let log = Log::open(&config.log, run, workload.threads, clock, Arc::clone(&stop))?;
+    let tracking = ErrorTracking::start(config.sentry.as_ref(), run, workload.seed, clock)?;
     tracing_subscriber::registry()
         .with(LogLayer::new(Arc::clone(log.pipeline())))
+        .with(tracking.layer())
         .try_init()
         .context("another log is installed in this process")?;
 
@@ -242,6 +247,7 @@ pub fn run<T>(
             .ok()
             .and_then(|onlookers| onlookers.monitoring.run_ended()),
         errors_of_its_own: panics.load(Ordering::SeqCst),
+        sentry: tracking.finish(&stop),
     };
     let conclusion = conclude(&outcome, &stop);
     if let Ok(onlookers) = &onlookers {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::{
     books, complain,
     config::{Config, SummaryFormat},
+    error_tracking::Delivery,
     log::{event::Reason, line::displayed, pipeline::SinkReport},
     outlet::Outlet,
     run::Outcome,
@@ -48,6 +49,9 @@ struct Summary<'a> {
     log_lines: u64,
     file: SinkReport,
     console: SinkReport,
+    /// What became of the errors that were to be reported to Sentry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sentry: Option<Delivery>,
     /// What went wrong; empty in a run that exits with 0.
     problems: &'a [String],
 }
@@ -234,6 +238,7 @@ impl<'a> Summary<'a> {
             log_lines: log.lines,
             file: log.file,
             console: log.console,
+            sentry: outcome.sentry,
             problems,
         }
     }
@@ -303,6 +308,14 @@ impl fmt::Display for Summary<'_> {
                 f,
                 "                {:>12} written to {name}, {} lost, {} errors",
                 sink.lines, sink.lost, sink.errors
+            )?;
+        }
+        if let Some(Delivery { errors, delivered }) = self.sentry {
+            writeln!(f, "Sentry          {errors:>12} errors")?;
+            let left = errors.saturating_sub(delivered);
+            writeln!(
+                f,
+                "                {delivered:>12} of them reported, {left} not"
             )?;
         }
         write!(
@@ -410,6 +423,7 @@ mod tests {
             processor_is_stuck: false,
             metrics_file: None,
             errors_of_its_own: 0,
+            sentry: None,
         }
     }
 

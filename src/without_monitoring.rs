@@ -44,3 +44,18 @@ impl Monitoring {
     /// Does nothing.
     pub fn linger(&self, _stop: &Stop) {}
 }
+
+/// No progress is shown.
+#[derive(Debug)]
+pub struct Reading;
+
+impl Reading {
+    /// Does nothing.
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        Self
+    }
+
+    /// Does nothing.
+    pub fn show(&mut self, _bytes: u64, _size: Option<u64>) {}
+}

@@ -39,7 +39,9 @@ pub struct Damage {
 #[derive(Clone, Debug)]
 pub struct Stray {
     /// Why it should not be there.
-    pub why: String,
+    pub why: &'static str,
+    /// How many of its kind follow each other.
+    pub count: u64,
     /// Where it stands.
     pub at: Spot,
     /// What it says.
@@ -147,8 +149,10 @@ pub struct Account {
     pub stray_count: u64,
     /// Damaged lines.
     pub damage: Vec<Damage>,
-    /// How many damaged lines there are beyond those.
-    pub damage_more: u64,
+    /// How many altered lines there are beyond those.
+    pub altered_more: u64,
+    /// How many truncated ones.
+    pub truncated_more: u64,
     /// Where gaps were noticed.
     pub openings: Vec<Opening>,
     /// Attempts that were too far off to be judged.
@@ -182,7 +186,8 @@ impl Account {
             strays: Vec::new(),
             stray_count: 0,
             damage: Vec::new(),
-            damage_more: 0,
+            altered_more: 0,
+            truncated_more: 0,
             openings: Vec::new(),
             too_far: 0,
             first_stamp: None,
@@ -212,7 +217,7 @@ impl Account {
             }
             damage.slot = None;
             if damage.changes.is_some() {
-                self.stray(NO_LINE, damage.at, std::mem::take(&mut damage.text));
+                self.stray(NO_LINE, damage.at, || std::mem::take(&mut damage.text));
             }
             damage.changes.is_none()
         });
@@ -255,7 +260,7 @@ impl Account {
             self.run.rules(attempt.worker),
         ) else {
             if self.run.workload().is_some() {
-                self.stray("the run has no such worker", at, text());
+                self.stray("the run has no such worker", at, text);
             }
             return;
         };
@@ -371,13 +376,25 @@ impl Account {
     }
 
     /// Takes in a line that nothing predicts.
-    pub fn stray(&mut self, why: impl Into<String>, at: Spot, text: String) {
-        self.stray_count += 1;
+    pub fn stray(&mut self, why: &'static str, at: Spot, text: impl FnOnce() -> String) {
+        self.strays(1, why, at, text);
+    }
+
+    /// Takes in so many pieces that nothing predicts, which follow each other.
+    pub fn strays(
+        &mut self,
+        count: u64,
+        why: &'static str,
+        at: Spot,
+        text: impl FnOnce() -> String,
+    ) {
+        self.stray_count += count;
         if self.strays.len() < KEPT_MAX {
             self.strays.push(Stray {
-                why: why.into(),
+                why,
+                count,
                 at,
-                text,
+                text: text(),
             });
         }
     }
@@ -389,8 +406,10 @@ impl Account {
         }
         if self.damage.len() < KEPT_MAX {
             self.damage.push(damage);
+        } else if damage.changes.is_some() {
+            self.altered_more += 1;
         } else {
-            self.damage_more += 1;
+            self.truncated_more += 1;
         }
     }
 
@@ -420,7 +439,7 @@ impl Account {
         }
         let Some(event) = &record.event else {
             let why = "its checksum holds, but the program has no such event of this author";
-            return self.stray(why, at, text());
+            return self.stray(why, at, text);
         };
         match (record.author, event) {
             (Author::Worker(worker), Event::WorkerEnded { .. }) => {
@@ -429,7 +448,7 @@ impl Account {
             (Author::Main, event) if !matches!(event, Event::WorkerEnded { .. }) => {
                 self.main_line(record, event, at, text);
             }
-            _ => self.stray("another author logs events of this kind", at, text()),
+            _ => self.stray("another author logs events of this kind", at, text),
         }
     }
 
@@ -443,7 +462,7 @@ impl Account {
     ) {
         let author = Author::Worker(number);
         let Some(worker) = self.workers.get_mut(number as usize) else {
-            return self.stray("the run has no such worker", at, text());
+            return self.stray("the run has no such worker", at, text);
         };
         match worker.accept_end(record, event, at) {
             None => {
@@ -451,7 +470,7 @@ impl Account {
                 self.in_time(author, record.seq, record.stamp, late, at);
             }
             Some(true) => self.duplicate(author, record.seq, at),
-            Some(false) => self.stray("its worker has ended before, and otherwise", at, text()),
+            Some(false) => self.stray("its worker has ended before, and otherwise", at, text),
         }
     }
 
@@ -470,12 +489,12 @@ impl Account {
             return if line.sum == record.sum {
                 self.duplicate(Author::Main, seq, at)
             } else {
-                self.stray("another line of main has this number", at, text())
+                self.stray("another line of main has this number", at, text)
             };
         }
         let kind = match self.main.place(event, seq, self.workers.len() as u64, at) {
             Ok(kind) => kind,
-            Err(why) => return self.stray(why, at, text()),
+            Err(why) => return self.stray(why, at, text),
         };
         let line = MainLine {
             kind,

@@ -68,8 +68,6 @@ struct Extent {
     attempts: u64,
     /// Nothing says whether it made more.
     open: bool,
-    /// Its "Worker ended" is there, or was.
-    ended: bool,
     /// What the attempts add up to, where that could be computed.
     tally: Option<Tally>,
 }
@@ -174,21 +172,41 @@ impl Books<'_> {
                 .any(|end| reason(&end.event) == Some(Reason::Stopped));
         }
         let finished = self.out.ended && !stopped;
-        let mut extents = Vec::with_capacity(self.account.workers.len());
-        for number in 0..self.account.workers.len() as u32 {
-            extents.push(if number >= refused {
-                Extent {
-                    attempts: 0,
-                    open: false,
-                    ended: false,
-                    tally: Some(Tally::default()),
-                }
-            } else {
-                self.extent(number, finished)
-            });
+        let mut extents = self.extents_of(refused, finished);
+        // Where a worker panicked others may have been stopped: then there are fewer lines than the plan has.
+        if let Some((seq, Event::RunEnded { reason, lines, .. }, _)) = self.account.main.ended
+            && (finished, reason) == (true, Reason::Panicked)
+            && self.lines_of(seq, &extents) > lines
+        {
+            extents = self.extents_of(refused, false);
         }
         self.open_ends(&mut extents);
         extents
+    }
+
+    fn extents_of(&mut self, refused: u32, finished: bool) -> Vec<Extent> {
+        let unborn = Extent {
+            attempts: 0,
+            open: false,
+            tally: Some(Tally::default()),
+        };
+        (0..self.account.workers.len() as u32)
+            .map(|number| match number < refused {
+                true => self.extent(number, finished),
+                false => unborn,
+            })
+            .collect()
+    }
+
+    /// How many lines the run has whose "Run ended" is number `seq` of the main thread.
+    fn lines_of(&self, seq: u64, extents: &[Extent]) -> u64 {
+        let refused = self.account.main.refused;
+        let started = refused.map_or(extents.len() as u64, u64::from);
+        let attempts = extents.iter().map(|extent| extent.attempts);
+        attempts.fold(
+            seq.saturating_add(1).saturating_add(started),
+            u64::saturating_add,
+        )
     }
 
     /// How far a worker's account goes that was started. `finished` says that it carried out its whole plan.
@@ -199,7 +217,6 @@ impl Books<'_> {
             return Extent {
                 attempts: 0,
                 open: false,
-                ended: false,
                 tally: None,
             };
         };
@@ -225,7 +242,6 @@ impl Books<'_> {
         Extent {
             attempts: end.unwrap_or(walk.seq),
             open: end.is_none() && !complete,
-            ended: end.is_some() || worker.claimed.contains(walk.seq),
             tally: (reached && end.is_none_or(|end| walk.seq == end)).then_some(walk.tally),
         }
     }
@@ -239,15 +255,7 @@ impl Books<'_> {
         if open.is_empty() {
             return;
         }
-        let refused = self
-            .account
-            .main
-            .refused
-            .map_or(extents.len(), |n| n as usize);
-        let known = extents.iter().fold(seq.saturating_add(1), |sum, extent| {
-            sum.saturating_add(extent.attempts)
-        });
-        let rest = lines.saturating_sub(known.saturating_add(refused as u64));
+        let rest = lines.saturating_sub(self.lines_of(seq, extents));
         if let [only] = open[..] {
             self.extend(only, rest, extents);
         } else if rest == 0 {
@@ -337,7 +345,7 @@ impl Books<'_> {
         let Some(end) = (!ends.is_empty()).then(|| ends.remove(0)) else {
             let worker = &self.account.workers[number as usize];
             let damaged = !extent.open && worker.claimed.contains(extent.attempts);
-            if damaged || extent.ended && !extent.open {
+            if damaged {
                 return;
             }
             let unfinished = !self.out.ended;
@@ -430,8 +438,12 @@ impl Books<'_> {
         };
         let worker = &self.account.workers[number as usize];
         let mut walk = worker.walk;
-        let mut few = Budget(self.budget.0.min(1 << 20));
-        if self.workload.iterations != Limit::Unlimited && walk.go_to(rules, u64::MAX, &mut few) {
+        let allowed = self.budget.0.min(1 << 20);
+        let mut few = Budget(allowed);
+        let reached =
+            self.workload.iterations != Limit::Unlimited && walk.go_to(rules, u64::MAX, &mut few);
+        self.budget.0 -= allowed - few.0;
+        if reached {
             // One more for "Worker ended".
             let end = walk.seq + 1;
             let claimed = worker.claimed.clone();
@@ -568,19 +580,19 @@ impl Books<'_> {
         }
     }
 
-    /// At most how many successes there were whose counter is not known: lost, damaged or off the plan.
+    /// At most how many successes there were whose counter is not known: lost, outstanding, damaged or off the plan.
     fn unseen_successes(&self) -> u64 {
-        let claimed: u64 = self
-            .account
-            .workers
-            .iter()
-            .map(|worker| worker.claimed.len())
-            .sum();
-        self.out
-            .lost_count
-            .saturating_add(claimed)
-            .saturating_add(self.account.off_plan.count)
-            .saturating_add(self.account.too_far)
+        let workers = &self.account.workers;
+        let claimed = workers.iter().map(|worker| worker.claimed.len());
+        let outstanding = self.out.outstanding.iter().map(|loss| loss.count);
+        claimed
+            .chain(outstanding)
+            .chain([
+                self.out.lost_count,
+                self.account.off_plan.count,
+                self.account.too_far,
+            ])
+            .fold(0, u64::saturating_add)
     }
 
     /// The totals of main, held against each other and against the workers.
@@ -632,15 +644,7 @@ impl Books<'_> {
         };
         let sum = |of: fn(&Tally) -> u64| tallies.iter().map(of).sum::<u64>();
         let done = sum(|t| t.completed);
-        let started = self
-            .account
-            .main
-            .refused
-            .map_or(extents.len() as u64, u64::from);
-        let mut all = seq.saturating_add(1).saturating_add(started);
-        for extent in extents {
-            all = all.saturating_add(extent.attempts);
-        }
+        let all = self.lines_of(seq, extents);
         let dropped = done.saturating_sub(self.workload.data_limit.or_max());
         for (field, found, expected) in [
             ("lines", lines, all),

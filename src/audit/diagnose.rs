@@ -7,7 +7,7 @@
 
 use super::{
     account::Account,
-    record::{self, Author, JSON_START, Record, SUM_LEN, hex8, number, render, starts_here},
+    record::{self, Author, JSON_START, Record, SUM_LEN, find, hex8, number, render, starts_here},
     route::Budget,
     scan::Shared,
     verdict::Change,
@@ -80,7 +80,7 @@ struct Hints {
 
 impl Hints {
     fn of(bytes: &[u8]) -> Self {
-        let json = bytes.starts_with(b"{") || bytes.ends_with(b"}");
+        let json = is_json(bytes);
         let value = |name: &str| {
             let mark = if json {
                 format!("\"{name}\":")
@@ -131,8 +131,9 @@ impl Hints {
     }
 }
 
-fn find(bytes: &[u8], mark: &[u8]) -> Option<usize> {
-    bytes.windows(mark.len()).position(|window| window == mark)
+/// Whether this is what is left of a JSON line: one character that is changed makes no text line look like one.
+fn is_json(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"{\"") || bytes.ends_with(b"\"}")
 }
 
 /// Finds out what `bytes` were. `near` is the run of the lines around them.
@@ -564,7 +565,7 @@ pub fn repair(bytes: &[u8]) -> Option<Record> {
     if bytes.len() > REPAIR_MAX {
         return None;
     }
-    if bytes.starts_with(b"{") || bytes.ends_with(b"}") {
+    if is_json(bytes) {
         repair_json(bytes)
     } else {
         repair_text(bytes)
@@ -609,7 +610,7 @@ fn repair_json(bytes: &[u8]) -> Option<Record> {
     let mut whole = bytes.to_vec();
     for at in 0..whole.len() {
         let found = whole[at];
-        let structural = b"\"{}:,0123456789abcdef";
+        let structural = b"\"{}:,.0123456789abcdef";
         let all = readable || matches!(found, b'"' | b'\\') || !found.is_ascii_graphic();
         for byte in b' '..=b'~' {
             if all || structural.contains(&byte) {

@@ -38,7 +38,7 @@ pub struct Exact {
     pub attempt: u64,
     /// How it ended.
     pub ending: Ending,
-    /// Bytes of the line, its newline included.
+    /// Bytes of the line, up to its newline or whatever else stands behind it.
     pub length: usize,
 }
 
@@ -178,7 +178,7 @@ impl Reader {
         }
     }
 
-    /// Reads the line of `run` at the start of `bytes`, up to its newline or the end of `bytes`.
+    /// Reads the line of `run` at the start of `bytes`, whatever stands behind it.
     #[inline]
     pub fn read(&mut self, bytes: &[u8], run: &Run) -> Option<Exact> {
         if bytes.first() == Some(&b'{') {
@@ -226,11 +226,6 @@ impl Reader {
         let sum = hex8(bytes.get(cursor.at..)?)?;
         cursor.at += 8;
         cursor.skip(form.end)?;
-        match bytes.get(cursor.at) {
-            Some(b'\n') => cursor.at += 1,
-            Some(_) => return None,
-            None => {}
-        }
         let line = Exact {
             stamp: self.stamps.read(stamp)?,
             worker: u32::try_from(worker).ok()?,

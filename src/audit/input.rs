@@ -103,6 +103,8 @@ struct Part {
     source: Source,
     /// Read, but not handed out yet.
     carry: Vec<u8>,
+    /// The last block that was handed out ends in the middle of a line.
+    open: bool,
 }
 
 /// All that is to be read.
@@ -120,6 +122,8 @@ pub struct Block {
     pub number: u64,
     /// The input that it comes from.
     pub file: u32,
+    /// Its first line began in the block before.
+    pub continues: bool,
     buffer: Vec<u8>,
     length: usize,
 }
@@ -140,6 +144,7 @@ impl Inputs {
                 file: u32::try_from(file)?,
                 source: Source::open(input)?,
                 carry: Vec::new(),
+                open: false,
             };
             (&mut part.source)
                 .take(HEAD as u64)
@@ -207,7 +212,7 @@ impl Inputs {
     pub fn look_ahead(&mut self, mut each: impl FnMut(&[u8])) -> Result<()> {
         let mut block = Block::default();
         for part in &mut self.parts {
-            let carry = part.carry.clone();
+            let (carry, open) = (part.carry.clone(), part.open);
             part.spool()
                 .context("standard input cannot be spooled to a temporary file")?;
             let start = part.source.position()?;
@@ -215,7 +220,7 @@ impl Inputs {
                 run_starts(block.bytes(), &mut each);
             }
             part.source.seek_to(start)?;
-            part.carry = carry;
+            (part.carry, part.open) = (carry, open);
         }
         Ok(())
     }
@@ -265,6 +270,8 @@ impl Part {
             };
             self.carry.extend_from_slice(&block.buffer[end..used]);
             block.length = end;
+            block.continues = self.open;
+            self.open = !block.bytes().ends_with(b"\n");
             return Ok(end > 0);
         }
     }

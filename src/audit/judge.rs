@@ -6,8 +6,10 @@
 use std::sync::Arc;
 
 use super::{
-    account::{Account, Damage, NO_LINE},
+    account::{Account, Damage, NO_LINE, Stray},
     diagnose::{self, Diagnosis},
+    input::Block,
+    record::{Author, starts_here},
     registry::Run,
     route::Budget,
     scan::{self, Odd, Scanned, Shared, What},
@@ -28,7 +30,7 @@ pub struct Judge<'a> {
     /// Steps of plans that may still be computed.
     pub budget: Budget,
     /// Damaged lines that belong to no run.
-    pub strays: Vec<(Spot, String)>,
+    pub strays: Vec<Stray>,
     /// How many there are.
     pub stray_count: u64,
     /// Lines of runs that there was no room for.
@@ -42,7 +44,9 @@ pub struct Judge<'a> {
     /// The run of the last line that could be read.
     last_run: Option<u32>,
     /// The last attempt or other line that was read, for the case that its newline is lost.
-    last_slot: Option<(super::record::Author, u64)>,
+    last_slot: Option<(Author, u64)>,
+    /// The last block ended within a line that is damaged there.
+    in_damage: bool,
 }
 
 /// Steps that are allowed whatever is read, and steps for each line that is read.
@@ -66,31 +70,41 @@ impl<'a> Judge<'a> {
             blocks: 0,
             last_run: None,
             last_slot: None,
+            in_damage: false,
         }
     }
 
     /// Takes in a block; false when memory is at its limit.
-    pub fn take(&mut self, file: u32, block: &[u8], scanned: &Scanned) -> bool {
-        if file != self.file {
-            self.file = file;
+    pub fn take(&mut self, block: &Block, scanned: &Scanned) -> bool {
+        if block.file != self.file {
+            self.file = block.file;
             self.line_base = 0;
             self.last_run = None;
             self.last_slot = None;
         }
-        self.lines += u64::from(scanned.lines);
+        let bytes = block.bytes();
+        // Lines are counted where they begin.
+        self.lines += u64::from(scanned.lines) + u64::from(!block.continues);
+        self.lines -= u64::from(bytes.ends_with(b"\n"));
         self.budget.0 = self
             .budget
             .0
             .saturating_add(u64::from(scanned.lines) * STEPS_A_LINE);
         self.meet_runs();
-        let mut odds = scanned.odds.iter();
+        let goes_on = block.continues && self.in_damage;
         let mut done = 0;
-        for odd in &mut odds {
-            self.attempts(&scanned.attempts[done..odd.after], block);
+        for (i, odd) in scanned.odds.iter().enumerate() {
+            self.attempts(&scanned.attempts[done..odd.after], bytes);
             done = odd.after;
-            self.odd(odd, block, scanned);
+            if !(goes_on && i == 0 && is_rest(odd)) {
+                self.odd(odd, bytes, scanned);
+            }
         }
-        self.attempts(&scanned.attempts[done..], block);
+        self.attempts(&scanned.attempts[done..], bytes);
+        let last = scanned.odds.last().map(|odd| &odd.what);
+        self.in_damage = matches!(last, Some(What::Damaged(_) | What::Noise(_)))
+            && done == scanned.attempts.len()
+            && !bytes.ends_with(b"\n");
         self.line_base += u64::from(scanned.lines);
         self.blocks += 1;
         !self.blocks.is_multiple_of(16) || self.memory_used() <= self.memory
@@ -128,7 +142,7 @@ impl<'a> Judge<'a> {
         }
         if let Some(last) = attempts.last() {
             self.last_run = Some(last.run);
-            self.last_slot = Some((super::record::Author::Worker(last.worker), last.seq));
+            self.last_slot = Some((Author::Worker(last.worker), last.seq));
         }
     }
 
@@ -145,6 +159,9 @@ impl<'a> Judge<'a> {
             What::Damaged(bytes) => {
                 let next_run = scanned.attempts.get(odd.after).map(|attempt| attempt.run);
                 self.damaged(bytes, next_run, at);
+            }
+            What::Noise(count) => {
+                self.stray(*count, None, NO_LINE, at, || line_at(block, odd.spot))
             }
             What::Homeless => self.homeless += 1,
         }
@@ -177,7 +194,7 @@ impl<'a> Judge<'a> {
             self.shared,
             &mut self.budget,
         );
-        let text = excerpt(bytes);
+        let text = || excerpt(bytes);
         match diagnosis {
             Diagnosis::Altered {
                 run,
@@ -193,12 +210,12 @@ impl<'a> Judge<'a> {
                     changes: Some(changes),
                     sure: true,
                     at,
-                    text: text.clone(),
+                    text: text(),
                 });
                 let spot = scan::Spot { line: 0, offset: 0 };
                 match scan::attempt(&record, &account.run, spot) {
-                    Some(attempt) => account.attempt(&attempt, at, &mut self.budget, || text),
-                    None => account.told(&record, at, || text),
+                    Some(attempt) => account.attempt(&attempt, at, &mut self.budget, text),
+                    None => account.told(&record, at, text),
                 }
             }
             Diagnosis::Unsure { run, slot, changes } => {
@@ -207,7 +224,7 @@ impl<'a> Judge<'a> {
                     changes: Some(changes),
                     sure: false,
                     at,
-                    text,
+                    text: text(),
                 });
             }
             Diagnosis::Truncated { run, slot } => match run.or(near) {
@@ -216,30 +233,46 @@ impl<'a> Judge<'a> {
                     changes: None,
                     sure: false,
                     at,
-                    text,
+                    text: text(),
                 }),
-                None => self.stray(at, text),
+                None => self.stray(1, None, NO_LINE, at, text),
             },
-            Diagnosis::Unknown => match near {
-                Some(run) => {
-                    let why = if bytes.is_empty() {
-                        "an empty line"
-                    } else {
-                        NO_LINE
-                    };
-                    self.accounts[run as usize].stray(why, at, text);
-                }
-                None => self.stray(at, text),
-            },
+            Diagnosis::Unknown if bytes.is_empty() => {
+                self.stray(1, near, "an empty line", at, text)
+            }
+            Diagnosis::Unknown => self.stray(1, near, NO_LINE, at, text),
         }
     }
 
-    fn stray(&mut self, at: Spot, text: String) {
-        self.stray_count += 1;
+    /// Takes in so many pieces that nothing predicts, in the midst of a run's lines or of none's.
+    fn stray(
+        &mut self,
+        count: u64,
+        near: Option<u32>,
+        why: &'static str,
+        at: Spot,
+        text: impl FnOnce() -> String,
+    ) {
+        if let Some(run) = near.or(self.last_run) {
+            return self.accounts[run as usize].strays(count, why, at, text);
+        }
+        self.stray_count += count;
         if self.strays.len() < STRAYS_MAX {
-            self.strays.push((at, text));
+            self.strays.push(Stray {
+                why: "it belongs to no run that is known",
+                count,
+                at,
+                text: text(),
+            });
         }
     }
+}
+
+/// Whether this is more of the damage before it, and no line that begins there.
+fn is_rest(odd: &Odd) -> bool {
+    odd.after == 0
+        && odd.spot.offset == 0
+        && matches!(&odd.what, What::Damaged(bytes) if !starts_here(bytes))
 }
 
 /// The line at a spot of a block, as evidence.

@@ -198,17 +198,37 @@ pub fn attempt_event(position: Position, outcome: Outcome, counter: u64) -> Even
 /// A whole number at the start of `bytes`, at most 19 digits long, and how many bytes it takes.
 #[inline(always)]
 pub fn number(bytes: &[u8]) -> Option<(u64, usize)> {
-    let mut value = 0_u64;
-    let mut length = 0;
-    while let Some(byte) = bytes.get(length) {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 || length == 20 {
-            break;
-        }
-        value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
-        length += 1;
+    match bytes.first_chunk().map(|word| few_digits(*word)) {
+        Some((_, 0)) => None,
+        Some((value, length @ 1..8)) => Some((value, length)),
+        _ => many_digits(bytes),
     }
-    (length.wrapping_sub(1) < 19).then_some((value, length))
+}
+
+/// The number at the start of eight bytes, and how many of them are its digits, all at once: a byte each, the
+/// digits are moved to the end behind zeros, then taken together in pairs, fours and all eight.
+#[inline(always)]
+fn few_digits(bytes: [u8; 8]) -> (u64, usize) {
+    let word = u64::from_le_bytes(bytes) ^ 0x3030_3030_3030_3030;
+    // What is more than 9 has its high bit set here; carries only reach bytes behind the first of those.
+    let others = (word.wrapping_add(0x7676_7676_7676_7676) | word) & 0x8080_8080_8080_8080;
+    let length = others.trailing_zeros() / 8;
+    let digits = word.checked_shl(64 - 8 * length).unwrap_or(0);
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
+    let value = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff;
+    (value, length as usize)
+}
+
+#[cold]
+fn many_digits(bytes: &[u8]) -> Option<(u64, usize)> {
+    let length = bytes
+        .iter()
+        .take(20)
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    let digits = std::str::from_utf8(&bytes[..length]).ok()?;
+    (length < 20).then(|| Some((digits.parse().ok()?, length)))?
 }
 
 /// A checksum as the log writes it.
@@ -237,3 +257,39 @@ const HEX: [u8; 256] = {
 
 /// Bytes of ` sum=1c9e00f2`.
 pub const SUM_LEN: usize = 13;
+
+/// Where `mark` first stands in `bytes`.
+pub fn find(bytes: &[u8], mark: &[u8]) -> Option<usize> {
+    bytes.windows(mark.len()).position(|window| window == mark)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// A number is what the standard library reads, whatever stands behind it.
+        #[test]
+        fn numbers_are_read(value: u64, zeros in 0_usize..3, behind in "([^0-9].*)?") {
+            let digits = "0".repeat(zeros) + &value.to_string();
+            let expected = (digits.len() < 20).then_some((value, digits.len()));
+            prop_assert_eq!(number((digits + &behind).as_bytes()), expected);
+            let small = value >> (value % 64);
+            let text = format!("{small}{behind}");
+            if small < 10_u64.pow(19) {
+                let length = small.to_string().len();
+                prop_assert_eq!(number(text.as_bytes()), Some((small, length)));
+            }
+        }
+
+        #[test]
+        fn any_bytes_hold_a_number_or_none(bytes: Vec<u8>) {
+            let length = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
+            let digits = std::str::from_utf8(&bytes[..length]).unwrap();
+            let expected = (1..20).contains(&length).then(|| (digits.parse().unwrap(), length));
+            prop_assert_eq!(number(&bytes), expected);
+        }
+    }
+}

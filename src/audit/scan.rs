@@ -13,10 +13,10 @@ use std::{
 
 use super::{
     diagnose,
-    exact::{self, Ending},
+    exact::{self, Ending, Exact},
     record::{self, Author, Record, SUM_LEN},
     registry::{Registry, Run},
-    unwrap::unwrap,
+    unwrap::{Wrapping, unwrap},
 };
 use crate::{
     log::event::{Event, Next},
@@ -89,6 +89,8 @@ pub enum What {
     Damaged(Vec<u8>),
     /// The newline behind the record before is not there; these bytes are.
     Joined(Vec<u8>),
+    /// So many pieces that are no lines, and that nobody looks at.
+    Noise(u64),
     /// A line of a run that there is no room for.
     Homeless,
 }
@@ -130,6 +132,9 @@ impl Shared {
     }
 }
 
+/// A block has fewer lines of ours than this, be they damaged: what is beyond is noise, and must not cost memory.
+const ODDS_MAX: usize = 8192;
+
 /// What is kept of bytes that are no line: the rest would only cost memory.
 const DAMAGED_MAX: usize = 64 * 1024;
 
@@ -139,6 +144,8 @@ pub struct Scanner<'a> {
     /// The run of the line before, which mostly is this line's as well.
     run: Option<Arc<Run>>,
     exact: exact::Reader,
+    /// What stood around the line before.
+    wrapping: Wrapping,
     /// Every "Run started" is known: an unknown run has none, and gets this configuration, if any.
     adopting: Option<Option<&'a Workload>>,
 }
@@ -150,6 +157,7 @@ impl<'a> Scanner<'a> {
             shared,
             run: None,
             exact: exact::Reader::new(),
+            wrapping: Wrapping::default(),
             adopting: None,
         }
     }
@@ -176,44 +184,26 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Reads a line in exact form; returns how long it is.
+    /// Reads a line in exact form, with the same around it as the line before; returns how long it is.
     #[inline]
     fn exact_line(&mut self, bytes: &[u8], offset: usize, out: &mut Scanned) -> Option<usize> {
         let spot = Spot {
             line: out.lines,
             offset: offset as u32,
         };
-        let length = self.exact(bytes, spot, out)?;
-        out.lines += u32::from(bytes[length - 1] == b'\n');
-        Some(length)
-    }
-
-    /// Takes in an attempt in exact form; returns how long it is, its newline included.
-    #[inline]
-    fn exact(&mut self, bytes: &[u8], spot: Spot, out: &mut Scanned) -> Option<usize> {
         let run = self.run.as_deref()?;
-        let line = self.exact.read(bytes, run)?;
-        let position = Position {
-            iteration: line.iteration,
-            attempt: line.attempt,
-        };
-        let (kind, counter, delay) = match line.ending {
-            Ending::Success(counter) => (Kind::Success, counter, 0),
-            Ending::Retry(delay) => (Kind::Retry, 0, delay),
-            Ending::Abandon(delay) => (Kind::Abandon, 0, delay),
-        };
-        out.attempts.push(Attempt {
-            run: run.index,
-            worker: line.worker,
-            kind,
-            planned: planned(run, line.worker, position, kind, delay),
-            seq: line.seq,
-            position,
-            counter,
-            stamp: line.stamp,
-            spot,
-        });
-        Some(line.length)
+        let start = self.wrapping.before(bytes)?;
+        let line = self.exact.read(&bytes[start..], run)?;
+        let end = start + line.length;
+        let end = end + self.wrapping.behind(&bytes[end..])?;
+        let newline = bytes.get(end).map(|byte| *byte == b'\n');
+        if newline == Some(false) {
+            return None;
+        }
+        out.attempts.push(exact_attempt(&line, run, spot));
+        let newline = newline.is_some();
+        out.lines += u32::from(newline);
+        Some(end + usize::from(newline))
     }
 
     /// Reads a line in any form; returns how long it is.
@@ -230,23 +220,32 @@ impl<'a> Scanner<'a> {
         out.lines += u32::from(line.ends_with(b"\n"));
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         match record::read(line) {
-            Some(record) => self.told(record, spot, out),
+            Some(record) => {
+                self.wrapping.learn(line, line);
+                self.told(record, spot, out);
+            }
             None => self.unwrapped(line, spot, out),
         }
         length
     }
 
     /// A line that cannot be read as it stands.
-    fn unwrapped(&mut self, line: &[u8], spot: Spot, out: &mut Scanned) {
-        let line = unwrap(line);
-        if self.exact(&line, spot, out).is_some() {
-            return;
+    fn unwrapped(&mut self, outer: &[u8], spot: Spot, out: &mut Scanned) {
+        let line = unwrap(outer);
+        if let Some(run) = &self.run
+            && let Some(exact) = self.exact.read(&line, run)
+            && exact.length == line.len()
+        {
+            self.wrapping.learn(outer, &line);
+            return out.attempts.push(exact_attempt(&exact, run, spot));
         }
         if let Some(record) = record::read(&line) {
+            self.wrapping.learn(outer, &line);
             return self.told(record, spot, out);
         }
         pieces(&line, |piece| match piece {
             Piece::Record(record) => self.told(record, spot, out),
+            Piece::Damaged(_) if out.odds.len() >= ODDS_MAX => noise(out, spot),
             Piece::Damaged(bytes) => {
                 let bytes = &bytes[..bytes.len().min(DAMAGED_MAX)];
                 self.repaired_start(bytes);
@@ -308,6 +307,38 @@ fn odd(out: &mut Scanned, spot: Spot, what: What) {
         spot,
         what,
     });
+}
+
+fn noise(out: &mut Scanned, spot: Spot) {
+    match out.odds.last_mut().map(|odd| &mut odd.what) {
+        Some(What::Noise(count)) => *count += 1,
+        _ => odd(out, spot, What::Noise(1)),
+    }
+}
+
+/// The attempt that a line in exact form tells of.
+#[inline]
+fn exact_attempt(line: &Exact, run: &Run, spot: Spot) -> Attempt {
+    let position = Position {
+        iteration: line.iteration,
+        attempt: line.attempt,
+    };
+    let (kind, counter, delay) = match line.ending {
+        Ending::Success(counter) => (Kind::Success, counter, 0),
+        Ending::Retry(delay) => (Kind::Retry, 0, delay),
+        Ending::Abandon(delay) => (Kind::Abandon, 0, delay),
+    };
+    Attempt {
+        run: run.index,
+        worker: line.worker,
+        kind,
+        planned: planned(run, line.worker, position, kind, delay),
+        seq: line.seq,
+        position,
+        counter,
+        stamp: line.stamp,
+        spot,
+    }
 }
 
 /// The attempt that a record tells of, if it does.

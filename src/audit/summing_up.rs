@@ -37,12 +37,12 @@ pub fn verdict(
         strays: Vec::new(),
         stray_count: judge.stray_count,
     };
-    for (spot, text) in judge.strays {
+    for stray in judge.strays {
         out.strays.push(Finding::Unexpected {
-            why: "it belongs to no run that is known".into(),
-            count: 1,
-            at: namer.place(spot),
-            text,
+            why: stray.why.into(),
+            count: stray.count,
+            at: namer.place(stray.at),
+            text: stray.text,
         });
     }
     for (index, account) in judge.accounts.into_iter().enumerate() {
@@ -291,7 +291,8 @@ fn damage(config: &AuditConfig, namer: &Namer<'_>, account: &Account, out: &mut 
             }
         }
     }
-    out.counts.altered += account.damage_more;
+    out.counts.altered += account.altered_more;
+    out.counts.truncated += account.truncated_more;
 }
 
 fn unexpected(namer: &Namer<'_>, account: &Account, balance: &Balance, out: &mut RunVerdict) {
@@ -299,8 +300,8 @@ fn unexpected(namer: &Namer<'_>, account: &Account, balance: &Balance, out: &mut
     off_plan(namer, &account.off_plan, out);
     for stray in &account.strays {
         out.findings.push(Finding::Unexpected {
-            why: stray.why.clone(),
-            count: 1,
+            why: stray.why.into(),
+            count: stray.count,
             at: namer.place(stray.at),
             text: stray.text.clone(),
         });

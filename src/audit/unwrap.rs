@@ -2,13 +2,14 @@
 //! without a priority, and rsyslog's file format), Kubernetes' CRI prefix, and JSON envelopes that hold the line as a
 //! string (`{"log":"…\n"}`, `{"message":"…"}`).
 //!
+//! Lines that follow each other mostly have the same around them but for digits: a [`Wrapping`] knows a line by that.
 //! This file must not know what a line of ours tells; where it begins is all that it asks.
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::record::{number, starts_here};
+use super::record::{find, number, starts_here};
 
 /// Envelopes may lie in each other: a CRI prefix around a Docker object around a syslog line.
 const DEPTH_MAX: usize = 4;
@@ -31,16 +32,71 @@ pub fn unwrap(bytes: &[u8]) -> Cow<'_, [u8]> {
     line
 }
 
+/// What stood around a line.
+#[derive(Debug, Default)]
+pub struct Wrapping {
+    before: Vec<u8>,
+    behind: Vec<u8>,
+}
+
+impl Wrapping {
+    /// Notes what `outer` has around `inner`, which came out of it: nothing, if `inner` is written otherwise there,
+    /// as JSON writes quotes.
+    pub fn learn(&mut self, outer: &[u8], inner: &[u8]) {
+        let (before, behind) = match find(outer, inner) {
+            Some(at) => (&outer[..at], &outer[at + inner.len()..]),
+            None => (&b""[..], &b""[..]),
+        };
+        self.before.clear();
+        self.before.extend_from_slice(before);
+        self.behind.clear();
+        self.behind.extend_from_slice(behind);
+    }
+
+    /// How many bytes of `bytes` stand before a line that has the same around it.
+    #[inline]
+    pub fn before(&self, bytes: &[u8]) -> Option<usize> {
+        alike(&self.before, bytes)
+    }
+
+    /// How many bytes of `bytes` stand behind a line that has the same around it.
+    #[inline]
+    pub fn behind(&self, bytes: &[u8]) -> Option<usize> {
+        alike(&self.behind, bytes)
+    }
+}
+
+/// How many of `bytes` are like `form`: where that has digits they have digits, however many.
+#[inline]
+fn alike(form: &[u8], bytes: &[u8]) -> Option<usize> {
+    let digits = |bytes: &[u8]| bytes.iter().take_while(|b| b.is_ascii_digit()).count();
+    let (mut known, mut at) = (0, 0);
+    while known < form.len() {
+        if bytes.get(at) == Some(&form[known]) && !form[known].is_ascii_digit() {
+            (known, at) = (known + 1, at + 1);
+            continue;
+        }
+        let (here, there) = (digits(&form[known..]), digits(&bytes[at..]));
+        if here == 0 || there == 0 {
+            return None;
+        }
+        (known, at) = (known + here, at + there);
+    }
+    Some(at)
+}
+
 /// One envelope taken off.
 fn step(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
-    if starts_here(bytes) && !header(bytes).is_some_and(starts_here) {
-        // Our own line; what looks like a header in it is a damaged thread.
-        return None;
-    }
     if bytes.first() == Some(&b'{') {
         return envelope(bytes).map(Cow::Owned);
     }
-    header(bytes).map(|inner| Cow::Borrowed(trimmed(inner)))
+    // What looks like a header in a line of our own is a damaged thread.
+    let inner = if starts_here(bytes) {
+        None
+    } else {
+        header(bytes)
+    };
+    inner.map(|inner| Cow::Borrowed(trimmed(inner)))
 }
 
 fn trimmed(bytes: &[u8]) -> &[u8] {
@@ -48,10 +104,11 @@ fn trimmed(bytes: &[u8]) -> &[u8] {
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
 
-/// The string inside a JSON object that is not one of our own lines.
+/// The string inside a JSON object that is not one of our own lines, be it a damaged one.
 fn envelope(bytes: &[u8]) -> Option<Vec<u8>> {
     let object: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
-    if object.contains_key("sum") {
+    let own = ["thread", "run", "seq", "sum"];
+    if own.iter().filter(|key| object.contains_key(**key)).count() > 2 {
         return None;
     }
     ["log", "message", "MESSAGE", "msg", "line"]
@@ -200,6 +257,7 @@ mod tests {
             format!("2026-11-23T17:42:00.123456789Z stderr F {json}"),
             json.clone(),
             format!("{{\"ts\":1,\"message\":\"{LINE}\"}}"),
+            format!("{{\"timestamp\":\"2026-11-23T17:42:00.000789Z\",\"message\":\"{LINE}\"}}"),
         ] {
             assert_eq!(
                 String::from_utf8_lossy(&unwrap(wrapped.as_bytes())),
@@ -218,7 +276,10 @@ mod tests {
             "x",
             "Nov",
             "<134>",
-            "{\"message\":\"Run started\",\"sum\":\"0\"}",
+            "{\"timestamp\":\"2026-11-23T17:42:00.000789Z\",\"thread\":\"main\",\"message\":\"Run started\",\"run\":\"0\",\"seq\":0,\"sun\":\"0\"}",
+            // A fragment in front of a line is none either.
+            &format!("2026-11-23T17:42:00.000789Z ERROR Worker-3 {LINE}"),
+            &format!("2026-11-23T17:42:00.000789Z ERROR Worker-3: {LINE}"),
         ] {
             assert_eq!(unwrap(bytes.as_bytes()), bytes.as_bytes());
         }

@@ -198,6 +198,7 @@ impl Program<'_> {
             .args(options.split_whitespace())
             .current_dir(self.folder)
             .env_remove("RUST_LOG")
+            .env_remove("SENTRY_DSN")
             .stdin(Stdio::null())
             .stdout(file("stdout")?)
             .stderr(file("stderr")?)

@@ -108,7 +108,7 @@ fn line(workload: &Workload, counts: &Counts, elapsed: Duration) -> String {
 }
 
 /// A time in whole seconds, or in hours and minutes.
-fn time_left(seconds: f64) -> String {
+pub(super) fn time_left(seconds: f64) -> String {
     match seconds {
         s if s < 600.0 => format!("{s:.0} s"),
         s if s < 360_000.0 => {

@@ -8,8 +8,15 @@ mod rig;
 
 /// Bad values: refused before anything is created.
 mod bad_values;
+/// Errors that are to be reported to Sentry.
+mod error_tracking;
 /// All that can go wrong, caused for real.
 mod faults;
+/// The heap profile.
+#[cfg(feature = "heap-profile")]
+mod heap_profile;
+/// Logs that try to take the audit's memory, time or senses.
+mod hostile;
 /// The specimens and the lab.
 mod lab;
 /// What the log holds, and what the console shows of it.

@@ -4,10 +4,13 @@ use crate::rig::Rig;
 
 /// Runs the program on a terminal of its own, and returns what it showed there.
 fn on_a_terminal(rig: &Rig, args: &str) -> String {
+    shell_on_a_terminal(rig, &format!("'{}' {args}", env!("CARGO_BIN_EXE_hifi")))
+}
+
+/// Runs words of the shell on a terminal of their own, and returns what they showed there.
+fn shell_on_a_terminal(rig: &Rig, words: &str) -> String {
     let mut command = Command::new("script");
-    command.args(["--quiet", "--return", "--command"]);
-    command.arg(format!("'{}' {args}", env!("CARGO_BIN_EXE_hifi")));
-    command.arg("/dev/null");
+    command.args(["--quiet", "--return", "--command", words, "/dev/null"]);
     command.current_dir(rig.path("")).stdin(Stdio::null());
     rig.finish(command).code(0).stdout()
 }
@@ -34,4 +37,23 @@ fn there_is_none_without_a_terminal_or_beside_the_log() {
     assert_eq!(finished.stderr(), "");
     let shown = on_a_terminal(&rig, "-t 2 -n 3 --failure-rate 0 --success-delay 100ms");
     assert!(!shown.contains(" operations, "), "{shown}");
+}
+
+#[test]
+fn a_long_audit_shows_one_line_on_a_terminal_and_takes_it_away() {
+    let rig = Rig::new();
+    rig.hifi("-q -t 2 -n 50 --time-scale 0").code(0);
+    let audit = format!("'{}' audit", env!("CARGO_BIN_EXE_hifi"));
+    let shown = shell_on_a_terminal(&rig, &format!("(sleep 1.1; cat app.log) | {audit} -"));
+    let (line, rest) = shown.split_once("\x1b[J\r").expect("a progress line");
+    assert!(line.starts_with("0 MB read, "), "{shown:?}");
+    let (_, verdict) = rest.rsplit_once("\x1b[J\r").expect("it goes");
+    assert!(verdict.starts_with("CLEAN"), "{shown:?}");
+    let short = shell_on_a_terminal(&rig, &format!("{audit} app.log"));
+    assert!(short.starts_with("CLEAN"), "{short:?}");
+    let piped = shell_on_a_terminal(
+        &rig,
+        &format!("(sleep 1.1; cat app.log) | {audit} - 2>&1 | cat"),
+    );
+    assert!(piped.starts_with("CLEAN"), "{piped:?}");
 }

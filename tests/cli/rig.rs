@@ -9,7 +9,7 @@ use std::{
     io::{self, Read, Write},
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, ChildStdin, Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -76,6 +76,37 @@ impl Rig {
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.stdin(Stdio::null());
         command
+    }
+
+    /// The program, as [`Rig::command`] has it, with at most so many bytes of address space.
+    pub fn limited(&self, memory: u64, args: &str) -> Command {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--as={memory}"));
+        command.arg(env!("CARGO_BIN_EXE_hifi"));
+        command.args(args.split_whitespace());
+        command.current_dir(self.folder.path());
+        command
+    }
+
+    /// Runs `command` to its end, while `feed` writes what it reads.
+    pub fn fed(
+        &self,
+        mut command: Command,
+        feed: impl FnOnce(ChildStdin) + Send + 'static,
+    ) -> Finished {
+        let words = format!("{command:?}");
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{words}: {error}"));
+        let stdin = child.stdin.take().expect("it is piped");
+        let feeder = thread::spawn(move || feed(stdin));
+        let finished = self.wait(words, child);
+        feeder.join().expect("the feeder ends");
+        finished
     }
 
     /// Runs the program to its end.

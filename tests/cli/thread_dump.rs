@@ -144,7 +144,7 @@ fn a_run_that_moves_or_sleeps_is_left_alone() {
     let rig = Rig::new();
     let run = asleep(
         &rig,
-        "--stall-after 500ms --retry-delay 1500ms --max-retries 0 --duration 1ms",
+        "--stall-after 500ms --retry-delay 1500ms --max-retries 0 -n 1",
     );
     run.finish().code(0);
     rig.hifi("-t 2 -n 20000 --time-scale 0 --quiet --stall-after 1s")

@@ -12,8 +12,13 @@ mod http;
 #[allow(dead_code)]
 mod rig;
 
+/// jq and lnav.
+mod log_readers;
 /// Prometheus and promtool.
 #[cfg(feature = "monitoring")]
 mod prometheus;
+/// Sentry's development sidecar.
+#[cfg(feature = "sentry")]
+mod sentry;
 /// rsyslog, syslog-ng and logrotate between the log and the audit.
 mod shippers;

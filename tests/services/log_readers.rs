@@ -1,0 +1,144 @@
+//! The log in the hands of those who read logs: jq, with the README's own commands, and lnav, without a word of configuration.
+
+use std::{collections::BTreeMap, process::Command};
+
+use serde_json::Value;
+
+use crate::rig::{Rig, json_lines};
+
+/// A run with every kind of line that a healthy disk gives.
+const RUN: &str = "-t 4 -n 60 --failure-rate 0.5 --panic-rate 0.005 --seed 3 --time-scale 0.001 -q";
+
+/// What each command of the README's block `sh jq` prints, in order.
+fn jq(rig: &Rig) -> Vec<String> {
+    let readme = include_str!("../../README.md");
+    let block = readme.split("```sh jq\n").nth(1).expect("a block for jq");
+    let block = block.split("```").next().unwrap().replace("\\\n", " ");
+    let commands = block.lines().filter(|line| !line.trim().is_empty());
+    commands
+        .map(|line| {
+            let mut shell = Command::new("bash");
+            shell
+                .args(["-c", &format!("set -o pipefail; {line}")])
+                .current_dir(rig.path(""));
+            let finished = rig.finish(shell).code(0);
+            assert_eq!(finished.stderr(), "", "{line} (Debian: jq)");
+            finished.stdout()
+        })
+        .collect()
+}
+
+#[test]
+#[ignore = "needs jq"]
+fn the_readmes_jq_commands_tell_what_the_log_holds() {
+    let rig = Rig::new();
+    let summary = rig
+        .hifi(&format!(
+            "{RUN} --log-format json --log-file app.json.log --summary json"
+        ))
+        .code(1)
+        .json();
+    let log = json_lines(&rig.read("app.json.log"));
+    let answers = jq(&rig);
+    let [failures, slowest, abandoned, pace, unexpected] = answers.as_slice() else {
+        panic!("the README has other commands than this test: {answers:#?}");
+    };
+
+    let mut expected: BTreeMap<&str, u64> = BTreeMap::new();
+    for line in log.iter().filter(|line| line["next"].is_string()) {
+        *expected
+            .entry(line["thread"].as_str().unwrap())
+            .or_default() += 1;
+    }
+    let counted: BTreeMap<&str, u64> = failures
+        .lines()
+        .map(|line| line.trim().split_once(' ').unwrap())
+        .map(|(count, worker)| (worker, count.parse().unwrap()))
+        .collect();
+    assert_eq!(counted, expected);
+    assert_eq!(
+        counted.values().sum::<u64>(),
+        summary["failed_attempts"].as_u64().unwrap()
+    );
+
+    let rows: Vec<Vec<&str>> = slowest
+        .lines()
+        .map(|line| line.split('\t').collect())
+        .collect();
+    assert_eq!(rows.len(), 5, "{slowest}");
+    let seconds: Vec<f64> = rows.iter().map(|row| row[0].parse().unwrap()).collect();
+    assert!(seconds.is_sorted_by(|a, b| a >= b), "{slowest}");
+    // An operation's time as the run took it begins a moment earlier: its first line tells of its first attempt's end.
+    let longest = summary["operation_seconds"]["max"].as_f64().unwrap();
+    assert!(
+        seconds[0] > 0.0 && seconds[0] <= longest + 1e-6,
+        "{slowest}, and {longest}"
+    );
+    for row in &rows {
+        let lines = log.iter().filter(|line| {
+            line["thread"] == row[1] && line["iteration"].as_u64() == row[2].parse().ok()
+        });
+        assert_eq!(lines.count().to_string(), row[3], "{slowest}");
+    }
+
+    let count = |text: &str| text.lines().count() as u64;
+    assert_eq!(
+        count(abandoned),
+        summary["operations"]["abandoned"].as_u64().unwrap()
+    );
+    let completed: u64 = pace
+        .lines()
+        .map(|line| {
+            line.trim()
+                .split_once(' ')
+                .unwrap()
+                .0
+                .parse::<u64>()
+                .unwrap()
+        })
+        .sum();
+    assert_eq!(
+        completed,
+        summary["operations"]["completed"].as_u64().unwrap()
+    );
+    let unexpected: Vec<Value> = json_lines(unexpected);
+    assert_eq!(
+        unexpected.len() as u64,
+        summary["operations"]["panicked"].as_u64().unwrap()
+    );
+    assert!(
+        unexpected
+            .iter()
+            .all(|line| line["message"] == "Unexpected error")
+    );
+}
+
+#[test]
+#[ignore = "needs lnav"]
+fn lnav_knows_time_and_level_of_every_line() {
+    let rig = Rig::new();
+    rig.hifi(RUN).code(1);
+    let mut lnav = Command::new("lnav");
+    lnav.args([
+        "-n",
+        "-c",
+        ";SELECT log_time, log_level, log_body FROM all_logs",
+        "-c",
+        ":write-json-to -",
+        "app.log",
+    ])
+    .current_dir(rig.path(""))
+    .env("HOME", rig.path(""))
+    .env("TZ", "UTC");
+    let rows = rig.finish(lnav).code(0).json();
+    let rows = rows.as_array().unwrap();
+    let log = rig.read("app.log");
+    assert_eq!(rows.len(), log.lines().count());
+    for (row, line) in rows.iter().zip(log.lines()) {
+        let (stamp, rest) = line.split_once(' ').unwrap();
+        // It shows milliseconds.
+        assert_eq!(row["log_time"], stamp[..23].replace('T', " "), "{line}");
+        let level = rest.trim_start().split(' ').next().unwrap();
+        assert_eq!(row["log_level"], level.to_lowercase(), "{line}");
+    }
+}
