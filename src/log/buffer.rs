@@ -51,7 +51,7 @@ impl LineBuffer {
         self.len = end;
     }
 
-    /// Adds a piece of a known length, which is at most [`ROOM`].
+    /// Adds a piece of a known length, 64 bytes at most.
     #[inline]
     pub fn push_short<const N: usize>(&mut self, piece: [u8; N]) {
         self.room()[..N].copy_from_slice(&piece);
