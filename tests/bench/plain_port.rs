@@ -40,7 +40,7 @@ pub fn run() {
     let asked = env::var(ASKED_FOR).unwrap();
     let (threads, iterations) = asked.split_once(' ').unwrap();
     let iterations: u64 = iterations.parse().unwrap();
-    let appender = rolling::never(".", "app.log");
+    let appender = rolling::never(".", "plain_port.log");
     let (file, _guard) = NonBlockingBuilder::default().lossy(false).finish(appender);
     tracing_subscriber::registry()
         .with(LevelFilter::INFO)

@@ -11,40 +11,60 @@ use std::{
 const THREADS: u64 = 10;
 const EACH: u64 = 50_000;
 
-/// Runs `rounds` rounds and prints what came of them.
+/// Makes the command that runs in a folder.
+type InFolder = fn(&Path) -> Command;
+
+/// Those that run beside the program, each with a log of its own or with that of the program.
+const OTHERS: [(&str, InFolder); 5] = [
+    ("the plain port", |folder| {
+        let mut port = in_folder(&std::env::current_exe().unwrap(), folder);
+        port.env(super::plain_port::ASKED_FOR, format!("{THREADS} {EACH}"));
+        port
+    }),
+    ("the program with --log-format json", |folder| {
+        let mut program = hifi(folder, THREADS, EACH);
+        program.args(["--log-format", "json", "--log-file", "json.log"]);
+        program
+    }),
+    ("the program with --flush-interval 0", |folder| {
+        let mut program = hifi(folder, THREADS, EACH);
+        program.args(["--flush-interval", "0", "--log-file", "written_through.log"]);
+        program
+    }),
+    ("the audit of its log", |folder| {
+        let mut audit = in_folder(Path::new(env!("CARGO_BIN_EXE_hifi")), folder);
+        audit.args(["audit", "app.log"]);
+        audit
+    }),
+    ("wc -l of its log", |folder| {
+        let mut count = in_folder(Path::new("wc"), folder);
+        count.args(["-l", "app.log"]);
+        count
+    }),
+];
+
+/// Runs `rounds` rounds and prints what came of them: for each of the others its time in that of the program.
 pub fn print(rounds: usize) {
-    let mut ratios = Vec::new();
-    let mut audits = Vec::new();
+    let mut ratios = OTHERS.map(|_| Vec::new());
     for round in 0..=rounds {
         let folder = tempfile::tempdir().unwrap();
-        let hifi = timed(&mut hifi(folder.path(), THREADS, EACH));
-        let audit = timed(
-            Command::new(env!("CARGO_BIN_EXE_hifi"))
-                .arg("audit")
-                .current_dir(folder.path()),
-        );
-        let mut port = Command::new(std::env::current_exe().unwrap());
-        port.env(super::plain_port::ASKED_FOR, format!("{THREADS} {EACH}"))
-            .current_dir(folder.path());
-        let port = timed(&mut port);
-        // The first round warms up.
-        if round > 0 {
-            ratios.push(port.as_secs_f64() / hifi.as_secs_f64());
-            audits.push(hifi.as_secs_f64() / audit.as_secs_f64());
+        let program = timed(&mut hifi(folder.path(), THREADS, EACH));
+        for ((_, command), ratios) in OTHERS.iter().zip(&mut ratios) {
+            let took = timed(&mut command(folder.path()));
+            // The first round warms up.
+            if round > 0 {
+                ratios.push(took.as_secs_f64() / program.as_secs_f64());
+            }
         }
     }
     println!(
-        "{} operations of {THREADS} workers, file and standard error, {rounds} rounds:",
+        "{} operations of {THREADS} workers, file and standard error, {rounds} rounds.",
         THREADS * EACH
     );
-    println!(
-        "  the plain port takes {:.1} times as long as the program",
-        median(ratios)
-    );
-    println!(
-        "  the program takes {:.1} times as long as the audit of its log",
-        median(audits)
-    );
+    println!("Time in that of the program:");
+    for ((other, _), ratios) in OTHERS.iter().zip(ratios) {
+        println!("  {:6.2}  {other}", median(ratios));
+    }
     println!();
 }
 
@@ -61,14 +81,15 @@ pub fn make_log(folder: &Path, threads: u64, each: u64) -> PathBuf {
 }
 
 fn hifi(folder: &Path, threads: u64, each: u64) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hifi"));
+    let mut command = in_folder(Path::new(env!("CARGO_BIN_EXE_hifi")), folder);
     command.args(["--time-scale", "0", "--max-retries", "0"]);
-    command.args([
-        "--threads",
-        &threads.to_string(),
-        "--iterations",
-        &each.to_string(),
-    ]);
+    command.args(["--threads", &threads.to_string()]);
+    command.args(["--iterations", &each.to_string()]);
+    command
+}
+
+fn in_folder(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(program);
     command.current_dir(folder);
     command
 }
