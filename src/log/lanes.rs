@@ -1,16 +1,17 @@
 //! The handing over of lines, from many authors to one writer: lossless, bounded, in time order.
 //!
-//! Each author (a worker, or `main`) has a lane, where its finished lines wait in a tray. The writer empties
-//! the trays that hold something together, in a sweep, and merges what it took by time stamp. A full tray makes its
-//! author wait, and so does a reader of the console that is far behind: nothing is dropped here.
+//! Each author (a worker, or `main`) has a lane, where its finished lines wait in a tray. The writer takes all trays
+//! together, in a sweep, and merges what it took by time stamp. There is a bounded number of trays, since of thousands of
+//! authors few run at one time: a lane has one from its first line to the next sweep. An author waits where there is none
+//! left, or its own is full, or a reader of the console is far behind: nothing is dropped here.
 //!
 //! Why the lines come out in time order:
 //! 1. Along a lane time stamps never fall: each is taken after the line before it was put into the tray.
-//! 2. A line that finds its tray empty puts the lane on the list. A sweep takes the list and, in the same step, the
-//!    time: its cut. Then it takes each tray in turn, but leaves behind what is newer than the cut, and the lane
-//!    on the list.
-//! 3. A line that finds its tray empty, with a stamp that is older than the last cut, came too late for the sweep in
-//!    which it belonged. It is refused: its author makes it anew.
+//! 2. A line that finds its lane without a tray puts the lane on the list. A sweep takes the list and, in the same step,
+//!    the time: its cut. Then it takes each tray in turn, but leaves what is newer than the cut behind in another one,
+//!    and the lane on the list.
+//! 3. A line that finds its lane without a tray, with a stamp that is older than the last cut, came too late for the sweep
+//!    in which it belonged. It is refused: its author makes it anew.
 //!
 //! So all lines of a sweep are as old as its cut or older, all that come later are as old or newer, and within
 //! the sweep a merge sorts them. Stamp and line are made outside the locks, which are held to copy bytes only.
@@ -31,14 +32,20 @@ use crate::{
     sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, PoisonError},
 };
 
+/// Most lines are shorter.
+const LINE_BYTES: usize = 512;
+
 /// The lanes of a run, and the bell by which authors call the writer.
 #[derive(Debug)]
 pub struct Lanes {
     lanes: Vec<Lane>,
     /// A tray with as many bytes is full.
     tray_bytes: usize,
+    trays_max: usize,
     bell: Mutex<Bell>,
     rung: Condvar,
+    /// There are trays again for authors that wait.
+    trays: Condvar,
     /// A sweep is wanted at once.
     urgent: AtomicBool,
     /// The console is too far behind: no line is taken in until it has caught up.
@@ -50,10 +57,16 @@ pub struct Lanes {
 #[repr(align(128))]
 struct Bell {
     closing: bool,
-    /// The lanes whose trays hold something.
+    /// The lanes that have a tray, with lines in it.
     waiting: Vec<usize>,
+    /// The lanes of a sweep that is at taking their trays: they may need one again at once.
+    sweeping: usize,
     /// When the last sweep took that list.
     cut: Stamp,
+    /// Trays that nobody has, those that were used last at the end: they may still be in a core's cache.
+    spare: Vec<Tray>,
+    /// Authors that wait for one.
+    authors_wait: usize,
     flushes_asked: u64,
     flushes_done: u64,
 }
@@ -77,15 +90,16 @@ pub enum Call {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Lane {
-    tray: Mutex<Tray>,
+    queue: Mutex<Queue>,
     /// There is room again for an author that waits.
     room: Condvar,
 }
 
-/// Lines that wait for the writer.
+/// What waits in a lane for the writer.
 #[derive(Debug, Default)]
-struct Tray {
-    block: Block,
+struct Queue {
+    /// An empty one, which has no memory of its own, stands for none.
+    tray: Tray,
     /// The sequence number of the next line.
     next_seq: u64,
     author_waits: bool,
@@ -114,13 +128,15 @@ pub struct MakeAnew {
 }
 
 impl Lanes {
-    /// `count` empty lanes, each with room for `tray_bytes` and a line.
-    pub fn new(count: usize, tray_bytes: usize) -> Self {
+    /// `count` empty lanes, and `trays_max` trays, each with room for `tray_bytes` and a line.
+    pub fn new(count: usize, trays_max: usize, tray_bytes: usize) -> Self {
         Self {
             lanes: (0..count).map(|_| Lane::default()).collect(),
             tray_bytes,
+            trays_max,
             bell: Mutex::default(),
             rung: Condvar::new(),
+            trays: Condvar::new(),
             urgent: AtomicBool::new(false),
             held_up: AtomicBool::new(false),
         }
@@ -133,61 +149,104 @@ impl Lanes {
 
     /// Lines that were taken in, of all lanes.
     pub fn lines(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.tray().next_seq).sum()
+        self.lanes.iter().map(|lane| lane.queue().next_seq).sum()
     }
 
-    /// Takes a line in, after waiting for room if `patient`.
+    /// Takes a line in, after waiting for a tray or for room in it if `patient`.
     ///
     /// # Errors
     /// Its number is taken, a sweep has passed its stamp, or it had to wait: it must be made anew.
     #[inline]
     pub fn put(&self, lane: usize, line: FinishedLine<'_>, patient: bool) -> Result<(), MakeAnew> {
-        let Lane { tray, room } = &self.lanes[lane];
-        let mut tray = tray.lock().unwrap_or_else(PoisonError::into_inner);
-        if tray.next_seq != line.seq {
-            return Err(MakeAnew { seq: tray.next_seq });
+        let Lane { queue, room } = &self.lanes[lane];
+        let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let seq = queue.next_seq;
+        if seq != line.seq {
+            return Err(MakeAnew { seq });
         }
-        if patient && self.has_no_room(&tray) {
+        if patient && self.has_no_room(&queue.tray) {
             self.hurry();
-            while self.has_no_room(&tray) {
-                tray.author_waits = true;
-                tray = room.wait(tray).unwrap_or_else(PoisonError::into_inner);
+            while self.has_no_room(&queue.tray) {
+                queue.author_waits = true;
+                queue = room.wait(queue).unwrap_or_else(PoisonError::into_inner);
             }
-            return Err(MakeAnew { seq: tray.next_seq });
+            let seq = queue.next_seq;
+            return Err(MakeAnew { seq });
         }
-        if tray.block.marks.is_empty() && !self.list(lane, line.stamp) {
-            return Err(MakeAnew { seq: tray.next_seq });
+        if queue.tray.is_empty() {
+            match self.list(lane, line.stamp, patient) {
+                Place::Tray(tray) => queue.tray = tray,
+                Place::Passed => return Err(MakeAnew { seq }),
+                Place::None => {
+                    drop(queue);
+                    self.wait_for_tray();
+                    return Err(MakeAnew { seq });
+                }
+            }
         }
-        tray.block.push(&line);
-        tray.next_seq += 1;
-        let half_full = tray.block.bytes() >= self.tray_bytes / 2;
-        drop(tray);
+        queue.tray.push(&line);
+        queue.next_seq += 1;
+        let half_full = queue.tray.bytes() >= self.tray_bytes / 2;
+        drop(queue);
         if half_full {
             self.hurry();
         }
         Ok(())
     }
 
-    /// Puts a lane on the list for its first line, unless a sweep has passed the line's stamp.
-    fn list(&self, lane: usize, stamp: Stamp) -> bool {
+    /// Puts a lane on the list for its first line, if there is a tray for it. Who is not patient gets one anyway.
+    fn list(&self, lane: usize, stamp: Stamp, patient: bool) -> Place {
         let mut bell = self.bell();
         if stamp < bell.cut {
-            return false;
+            return Place::Passed;
+        }
+        if patient && bell.trays_in_use() >= self.trays_max {
+            return Place::None;
         }
         bell.waiting.push(lane);
         let first = bell.waiting.len() == 1;
+        let tray = bell
+            .spare
+            .pop()
+            .unwrap_or_else(|| Tray::new(self.tray_bytes));
         drop(bell);
         if first {
             self.rung.notify_all();
         }
-        true
+        Place::Tray(tray)
+    }
+
+    /// All lanes of a sweep have been seen to: the trays that they did not need again are there for others.
+    fn end_sweep(&self) {
+        let mut bell = self.bell();
+        bell.sweeping = 0;
+        let free = self.trays_max.saturating_sub(bell.trays_in_use());
+        let called = bell.authors_wait.min(free);
+        bell.authors_wait -= called;
+        drop(bell);
+        for _ in 0..called {
+            self.trays.notify_one();
+        }
+    }
+
+    #[cold]
+    fn wait_for_tray(&self) {
+        self.hurry();
+        let mut bell = self.bell();
+        while bell.trays_in_use() >= self.trays_max {
+            bell.authors_wait += 1;
+            bell = self
+                .trays
+                .wait(bell)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// Numbers a line that is written without a tray, by `write` while no other of its lane can be.
     pub fn number(&self, lane: usize) -> u64 {
-        let mut tray = self.lanes[lane].tray();
-        tray.next_seq += 1;
-        tray.next_seq - 1
+        let mut queue = self.lanes[lane].queue();
+        queue.next_seq += 1;
+        queue.next_seq - 1
     }
 
     /// Asks for a sweep at once.
@@ -260,7 +319,7 @@ impl Lanes {
     pub fn hold_up(&self, held_up: bool) {
         if self.held_up.swap(held_up, Ordering::SeqCst) && !held_up {
             for lane in &self.lanes {
-                if mem::take(&mut lane.tray().author_waits) {
+                if mem::take(&mut lane.queue().author_waits) {
                     lane.room.notify_all();
                 }
             }
@@ -269,7 +328,7 @@ impl Lanes {
 
     /// Whether an author has to wait before it puts a line into this tray of its.
     fn has_no_room(&self, tray: &Tray) -> bool {
-        tray.block.bytes() >= self.tray_bytes || self.held_up.load(Ordering::SeqCst)
+        tray.bytes() >= self.tray_bytes || self.held_up.load(Ordering::SeqCst)
     }
 
     /// Calls the writer, which looks at its flags under the bell's lock before it waits: it cannot miss the call.
@@ -285,23 +344,41 @@ impl Lanes {
     }
 }
 
+impl Bell {
+    fn trays_in_use(&self) -> usize {
+        self.waiting.len() + self.sweeping
+    }
+}
+
+/// What there is for a lane that has no tray.
+enum Place {
+    /// A tray, and a place on the list.
+    Tray(Tray),
+    /// Neither: a sweep has passed the line's stamp.
+    Passed,
+    /// Neither: there is no tray left.
+    None,
+}
+
 impl Lane {
-    fn tray(&self) -> MutexGuard<'_, Tray> {
-        self.tray.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves the lines that are not newer than `cut` into `taken`, which is empty. Where others are left, the lane is
-    /// to be put on the list again.
-    fn take(&self, cut: Stamp, taken: &mut Block, list_again: impl FnOnce()) {
-        let mut tray = self.tray();
-        mem::swap(&mut tray.block, taken);
-        taken.move_newer(cut, &mut tray.block);
-        if !tray.block.marks.is_empty() {
-            list_again();
+    /// Takes the tray with the lines that are not newer than `cut`. The others go to one that `list_again` brings, which is
+    /// to put the lane on the list.
+    fn take(&self, cut: Stamp, list_again: impl FnOnce() -> Tray) -> Tray {
+        let mut queue = self.queue();
+        let mut taken = mem::take(&mut queue.tray);
+        let newer = taken.newer_than(cut);
+        if newer > 0 {
+            queue.tray = list_again();
+            taken.move_last(newer, &mut queue.tray);
         }
-        if mem::take(&mut tray.author_waits) {
+        if mem::take(&mut queue.author_waits) {
             self.room.notify_all();
         }
+        taken
     }
 }
 
@@ -310,8 +387,8 @@ impl Lane {
 pub struct Sweep {
     /// The lanes on the list.
     lanes: Vec<usize>,
-    /// A block for each of them, and more from sweeps that had more.
-    taken: Vec<Block>,
+    /// The tray from each of them.
+    taken: Vec<Tray>,
     /// The one with the oldest line.
     oldest: Option<usize>,
     /// The others that have lines left, by the stamp of the next one.
@@ -324,22 +401,30 @@ impl Sweep {
     /// Takes all lines that are not newer than what `now` reads, in place of those of the sweep before.
     pub fn take(&mut self, lanes: &Lanes, now: impl FnOnce() -> Stamp) {
         self.lanes.clear();
+        self.taken.iter_mut().for_each(Tray::clear);
         let mut bell = lanes.bell();
+        bell.spare.append(&mut self.taken);
         mem::swap(&mut self.lanes, &mut bell.waiting);
         let cut = now();
         bell.cut = cut;
+        bell.sweeping = self.lanes.len();
         drop(bell);
-        self.taken
-            .resize_with(self.taken.len().max(self.lanes.len()), Block::default);
-        self.next.clear();
-        self.next.resize(self.lanes.len(), 0);
-        for (i, (lane, block)) in self.lanes.iter().zip(&mut self.taken).enumerate() {
-            block.clear();
-            lanes.lanes[*lane].take(cut, block, || lanes.bell().waiting.push(*lane));
-            if let Some(first) = block.marks.first() {
+        for (i, lane) in self.lanes.iter().enumerate() {
+            let tray = lanes.lanes[*lane].take(cut, || {
+                let mut bell = lanes.bell();
+                bell.waiting.push(*lane);
+                bell.spare
+                    .pop()
+                    .unwrap_or_else(|| Tray::new(lanes.tray_bytes))
+            });
+            if let Some(first) = tray.marks.first() {
                 self.heads.push(Reverse((first.stamp, i)));
             }
+            self.taken.push(tray);
         }
+        lanes.end_sweep();
+        self.next.clear();
+        self.next.resize(self.lanes.len(), 0);
         self.oldest = self.heads.pop().map(|Reverse((_, i))| i);
     }
 
@@ -347,10 +432,10 @@ impl Sweep {
     pub fn next_run(&mut self) -> Option<Run<'_>> {
         let i = self.oldest?;
         let others = self.heads.peek().map(|Reverse((stamp, _))| *stamp);
-        let block = &self.taken[i];
+        let tray = &self.taken[i];
         let start = self.next[i];
         let mut end = start + 1;
-        while block
+        while tray
             .marks
             .get(end)
             .is_some_and(|mark| others.is_none_or(|other| mark.stamp <= other))
@@ -358,7 +443,7 @@ impl Sweep {
             end += 1;
         }
         self.next[i] = end;
-        self.oldest = match (block.marks.get(end), self.heads.peek_mut()) {
+        self.oldest = match (tray.marks.get(end), self.heads.peek_mut()) {
             (_, None) => None,
             (None, Some(oldest)) => Some(PeekMut::pop(oldest).0.1),
             (Some(mark), Some(mut oldest)) => {
@@ -366,7 +451,7 @@ impl Sweep {
             }
         };
         Some(Run {
-            block,
+            tray,
             lines: start..end,
         })
     }
@@ -375,7 +460,7 @@ impl Sweep {
 /// Lines that stand one behind the other.
 #[derive(Clone, Debug)]
 pub struct Run<'a> {
-    block: &'a Block,
+    tray: &'a Tray,
     lines: Range<usize>,
 }
 
@@ -388,31 +473,31 @@ impl<'a> Run<'a> {
     /// All of them as text.
     pub fn text(&self) -> &'a [u8] {
         let ((start, _), (end, _)) = (
-            self.block.end_of(self.lines.start),
-            self.block.end_of(self.lines.end),
+            self.tray.end_of(self.lines.start),
+            self.tray.end_of(self.lines.end),
         );
-        &self.block.text[start..end]
+        &self.tray.text[start..end]
     }
 
     /// Each of them: its stamp, its text, its JSON, and whether the console shows it.
     pub fn lines(&self) -> impl Iterator<Item = (Stamp, &'a [u8], &'a [u8], bool)> {
-        let block = self.block;
+        let tray = self.tray;
         self.lines.clone().map(move |i| {
-            let (text, json) = block.line(i);
-            (block.marks[i].stamp, text, json, block.marks[i].to_console)
+            let (text, json) = tray.line(i);
+            (tray.marks[i].stamp, text, json, tray.marks[i].to_console)
         })
     }
 }
 
 /// Finished lines, one behind the other.
 #[derive(Debug, Default)]
-struct Block {
+struct Tray {
     text: Vec<u8>,
     json: Vec<u8>,
     marks: Vec<Mark>,
 }
 
-/// Where a line of a block ends.
+/// Where a line of a tray ends.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     stamp: Stamp,
@@ -421,7 +506,15 @@ struct Mark {
     to_console: bool,
 }
 
-impl Block {
+impl Tray {
+    /// An empty tray with room for so many bytes of text, so that it need not grow, in another thread each time.
+    fn new(bytes: usize) -> Self {
+        Self {
+            text: Vec::with_capacity(bytes + LINE_BYTES),
+            ..Self::default()
+        }
+    }
+
     fn push(&mut self, line: &FinishedLine<'_>) {
         self.text.extend_from_slice(line.text);
         self.json.extend_from_slice(line.json);
@@ -431,6 +524,10 @@ impl Block {
             json_end: self.json.len(),
             to_console: line.to_console,
         });
+    }
+
+    fn is_empty(&self) -> bool {
+        self.marks.is_empty()
     }
 
     fn bytes(&self) -> usize {
@@ -443,15 +540,15 @@ impl Block {
         self.marks.clear();
     }
 
-    /// Moves the lines that are newer than `cut`, few if any, to the end of `other`.
-    fn move_newer(&mut self, cut: Stamp, other: &mut Self) {
-        let newer = self
-            .marks
-            .iter()
-            .rev()
-            .take_while(|mark| mark.stamp > cut)
-            .count();
-        let kept = self.marks.len() - newer;
+    /// How many lines at the end are newer than `cut`.
+    fn newer_than(&self, cut: Stamp) -> usize {
+        let newest = self.marks.iter().rev();
+        newest.take_while(|mark| mark.stamp > cut).count()
+    }
+
+    /// Moves the last `count` lines to the end of `other`.
+    fn move_last(&mut self, count: usize, other: &mut Self) {
+        let kept = self.marks.len() - count;
         for i in kept..self.marks.len() {
             let (text, json) = self.line(i);
             let Mark {
@@ -582,12 +679,12 @@ mod tests {
     /// Runs authors and a writer to their end. A line has four bytes: a tray of as many makes its author wait, one
     /// of many more never does.
     fn hand_over(
-        tray_bytes: usize,
+        (trays, tray_bytes): (usize, usize),
         authors: usize,
         count: u64,
         hold_up: impl Fn(u64) -> bool + Send + Sync + Copy + 'static,
     ) {
-        let lanes = Arc::new(Lanes::new(authors, tray_bytes));
+        let lanes = Arc::new(Lanes::new(authors, trays, tray_bytes));
         let ticks = Arc::new(Ticks::default());
         let written = Arc::new(Mutex::new(Vec::new()));
         let writer = thread::spawn({
@@ -614,21 +711,28 @@ mod tests {
 
     #[test]
     fn every_line_is_handed_over_once_and_in_time_order() {
-        explore(|| hand_over(4, 2, 3, |_| false));
-        explore(|| hand_over(64, 2, 3, |_| false));
-        explore(|| hand_over(12, 3, 2, |_| false));
+        explore(|| hand_over((2, 4), 2, 3, |_| false));
+        explore(|| hand_over((2, 64), 2, 3, |_| false));
+        explore(|| hand_over((3, 12), 3, 2, |_| false));
+    }
+
+    #[test]
+    fn authors_that_find_no_tray_go_on() {
+        explore(|| hand_over((1, 64), 2, 3, |_| false));
+        explore(|| hand_over((1, 4), 3, 2, |_| false));
+        explore(|| hand_over((2, 64), 4, 2, |sweeps| sweeps % 2 == 1));
     }
 
     #[test]
     fn authors_that_were_held_up_go_on() {
-        explore(|| hand_over(64, 2, 3, |sweeps| sweeps % 2 == 1));
+        explore(|| hand_over((2, 64), 2, 3, |sweeps| sweeps % 2 == 1));
     }
 
     /// Nobody but the waiting line itself calls the writer here.
     #[test]
     fn a_line_that_waits_is_told_of() {
         explore(|| {
-            let lanes = Arc::new(Lanes::new(2, 64));
+            let lanes = Arc::new(Lanes::new(2, 4, 64));
             let ticks = Arc::new(Ticks::default());
             let writer = thread::spawn({
                 let (lanes, ticks) = (Arc::clone(&lanes), Arc::clone(&ticks));
@@ -657,7 +761,7 @@ mod tests {
     #[test]
     fn threads_that_share_a_lane_number_their_lines_apart() {
         explore(|| {
-            let lanes = Arc::new(Lanes::new(1, 1 << 10));
+            let lanes = Arc::new(Lanes::new(1, 1, 1 << 10));
             let ticks = Arc::new(Ticks::default());
             let threads: Vec<_> = (0..3)
                 .map(|_| {

@@ -35,10 +35,10 @@ use crate::{
     stop::Stop,
 };
 
-/// Bytes of all trays together, which the authors share; a tray's bounds hold whatever their number.
-const TRAYS_BYTES: usize = 24 << 20;
-const TRAY_BYTES_MIN: usize = 4 << 10;
-const TRAY_BYTES_MAX: usize = 256 << 10;
+/// As many lanes may hold lines at one time. With those that are being written there are twice as many trays.
+const TRAYS_MAX: usize = 64;
+/// An author fills it in a fraction of a millisecond: with less, thousands of them would mostly wait for each other.
+const TRAY_BYTES: usize = 256 << 10;
 /// A console with a longer backlog holds the authors up. What their trays hold by then is added to it.
 const BACKLOG_BYTES_MAX: usize = 256 << 10;
 /// How often, a millisecond apart, a text for people is offered to the console once the writer is gone.
@@ -90,14 +90,13 @@ impl Log {
         let file = LogFile::open(&config.path, config.rotation)?;
         let console = Console::open(&config.console, stop);
         let authors = threads as usize + 1;
-        let tray_bytes = (TRAYS_BYTES / authors).clamp(TRAY_BYTES_MIN, TRAY_BYTES_MAX);
         let pipeline = Arc::new(Pipeline {
             run,
             clock,
             flush_interval: config.flush_interval.into(),
             json: config.format == LogFormat::Json,
             console_level: config.console.level,
-            lanes: Lanes::new(authors, tray_bytes),
+            lanes: Lanes::new(authors, TRAYS_MAX, TRAY_BYTES),
             sinks: Mutex::new(Sinks::new(config, file, console)),
             reports_held: AtomicBool::new(false),
         });
