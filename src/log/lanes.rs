@@ -637,6 +637,10 @@ mod tests {
         loop {
             let call = lanes.wait(false, Duration::MAX);
             sweep.take(lanes, || ticks.now());
+            assert!(
+                sweep.taken.len() <= lanes.trays_max,
+                "more trays than allowed"
+            );
             while let Some(run) = sweep.next_run() {
                 let mut written = written.lock().unwrap();
                 for (stamp, text, _, _) in run.lines() {
