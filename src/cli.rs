@@ -71,16 +71,16 @@ pub struct Cli {
 /// What the program does besides running the workload.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Print a Grafana dashboard for the metrics
-    Dashboard,
-    /// Print a script with which a shell completes hifi's command line
-    Completions(CompletionsArgs),
     /// Print what must happen in a run, attempt by attempt, before it does
     Plan(PlanArgs),
     /// Hold a log against what must exist: which lines were lost, doubled, moved or altered
     Audit(AuditArgs),
     /// Watch bugs being caught: each with its evidence, its cause, its fix and a run of the fixed program
     Lab(LabArgs),
+    /// Print a Grafana dashboard for the metrics
+    Dashboard,
+    /// Print a script with which a shell completes hifi's command line
+    Completions(CompletionsArgs),
 }
 
 /// The options of a run.
