@@ -17,11 +17,12 @@ mod unbounded_memory;
 
 use std::sync::Arc;
 
+use tracing_appender::{non_blocking::NonBlocking, rolling::RollingFileAppender};
+
 pub use self::source::Excerpt;
 use self::source::source;
 use crate::{
     board::Board,
-    log::file::SetUp,
     plan::Attempt,
     processor::Handle,
     stop::Stop,
@@ -99,6 +100,9 @@ pub enum Seam {
     /// How the log reaches its file while the workers are at work.
     Log(SetUp),
 }
+
+/// Puts something between the log and its file.
+pub type SetUp = fn(RollingFileAppender) -> NonBlocking;
 
 /// Attempts, one after the other.
 pub type Attempts = Box<dyn Iterator<Item = Attempt> + Send>;

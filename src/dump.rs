@@ -18,9 +18,9 @@ use anyhow::Context;
 
 use crate::{
     board::{Board, State, View},
+    gate::Gate,
     log::{event::Event, pipeline::Pipeline},
-    summary::Seconds,
-    watch::Gate,
+    seconds::Seconds,
 };
 
 /// Makes thread dumps of one run. Clones share everything.

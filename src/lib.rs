@@ -30,6 +30,7 @@ pub mod config;
 pub mod dashboard;
 pub mod dump;
 pub mod error_tracking;
+pub mod gate;
 #[cfg(feature = "heap-profile")]
 pub mod heap_profile;
 #[cfg(not(feature = "heap-profile"))]
@@ -48,6 +49,7 @@ pub mod preview;
 pub mod processor;
 pub mod recorder;
 pub mod run;
+pub mod seconds;
 pub mod signals;
 pub mod stop;
 pub mod summary;

@@ -17,7 +17,9 @@ pub mod lanes;
 pub mod layer;
 pub mod line;
 pub mod pipeline;
+pub mod report;
 pub mod sinks;
 
 pub use layer::{LogLayer, last_stamp, sign_on};
-pub use pipeline::{Log, LogReport};
+pub use pipeline::Log;
+pub use report::LogReport;

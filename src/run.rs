@@ -20,6 +20,7 @@ use crate::{
     config::Config,
     dump::{DumpBell, DumpService, Dumper},
     error_tracking::{Delivery, ErrorTracking},
+    gate::Gate,
     log::{
         self, Log, LogLayer, LogReport,
         event::{Event, Reason},
@@ -32,7 +33,7 @@ use crate::{
     stop::{Cause, Stop},
     unexpected,
     usage::Usage,
-    watch::{self, Gate, Sources, Stall, Watcher},
+    watch::{self, Sources, Stall, Watcher},
     worker::{Worker, not_started},
     workload::{Limit, Workload},
 };

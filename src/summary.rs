@@ -9,9 +9,10 @@ use crate::{
     books, complain,
     config::{Config, SummaryFormat},
     error_tracking::Delivery,
-    log::{event::Reason, line::displayed, pipeline::SinkReport},
+    log::{event::Reason, line::displayed, report::SinkReport},
     outlet::Outlet,
     run::Outcome,
+    seconds::Seconds,
     stop::{Cause, Stop},
     tally::Distribution,
     workload::Limit,
@@ -357,35 +358,6 @@ impl fmt::Display for Percentiles {
             write!(f, "{gap}{:>9}", Seconds(value).to_string())?;
         }
         Ok(())
-    }
-}
-
-/// A length of time in the unit that suits it, with three digits that count.
-pub(crate) struct Seconds(f64);
-
-impl Seconds {
-    pub(crate) fn from_nanos(nanos: u64) -> Self {
-        Self(nanos as f64 / 1e9)
-    }
-}
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (value, unit) = match self.0 {
-            s if s >= 1.0 => (s, "s"),
-            s if s >= 1e-3 => (s * 1e3, "ms"),
-            s if s >= 1e-6 => (s * 1e6, "us"),
-            0.0 => return f.write_str("0 s"),
-            s => (s * 1e9, "ns"),
-        };
-        let decimals = if value >= 100.0 {
-            0
-        } else if value >= 10.0 {
-            1
-        } else {
-            2
-        };
-        write!(f, "{value:.decimals$} {unit}")
     }
 }
 

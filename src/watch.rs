@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, OnceLock,
         mpsc::{RecvTimeoutError, Sender, channel},
     },
     thread::{self, JoinHandle},
@@ -17,33 +17,13 @@ use anyhow::Context;
 use crate::{
     board::{Board, State, View},
     dump::Dumper,
+    gate::Gate,
     log::event::{Event, Known},
     recorder::{Tally, Totals},
     stop::{Cause, Stop},
     usage::Usage,
     workload::{Micros, Workload},
 };
-
-/// The way into the log for all but `main` and the workers, until `main` closes it.
-#[derive(Debug, Default)]
-pub struct Gate {
-    closed: Mutex<bool>,
-}
-
-impl Gate {
-    /// Logs the event, unless the gate is closed.
-    pub fn emit(&self, event: &Event) {
-        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        if !*closed {
-            event.emit();
-        }
-    }
-
-    /// Closes the gate. Whoever came before has gone through when this returns.
-    pub fn close(&self) {
-        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
-    }
-}
 
 /// What a run shows to those who look on.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@
 
 use std::{mem, sync::Arc, thread, time::Duration};
 
-use super::pipeline::SinkReport;
+use super::report::SinkReport;
 use crate::{
     config::ConsoleConfig,
     outlet::{Outlet, PATIENCE_AFTER_STOP},

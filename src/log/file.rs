@@ -28,9 +28,9 @@ use tracing_appender::{
 use super::{
     event::Event,
     line::{Line, displayed, stamp_text},
-    pipeline::SinkReport,
+    report::SinkReport,
 };
-use crate::config::Rotation;
+use crate::{bug::SetUp, config::Rotation};
 
 /// How long after a failed write the next is tried.
 const RETRY: Duration = Duration::from_secs(1);
@@ -57,9 +57,6 @@ pub struct LogFile {
     reports: Vec<Event>,
     counts: SinkReport,
 }
-
-/// Puts something between the log and its file.
-pub type SetUp = fn(RollingFileAppender) -> NonBlocking;
 
 /// The name under which the file is open (rotation changes it), and which file that is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -23,13 +23,15 @@ use tracing::Level;
 use super::{
     console::Console,
     event::Event,
-    file::{LogFile, SetUp},
+    file::LogFile,
     lanes::{Call, FinishedLine, Lanes, MakeAnew, Sweep},
     layer,
     line::Encoder,
+    report::{LogReport, SinkReport},
     sinks::Sinks,
 };
 use crate::{
+    bug::SetUp,
     clock::{Clock, Stamp},
     config::{LogConfig, LogFormat},
     stop::Stop,
@@ -51,28 +53,6 @@ const IDLE: Duration = Duration::from_secs(1);
 pub struct Log {
     pipeline: Arc<Pipeline>,
     writer: Option<JoinHandle<()>>,
-}
-
-/// What became of a run's lines.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LogReport {
-    /// Lines that were logged.
-    pub lines: u64,
-    /// The file's share of them.
-    pub file: SinkReport,
-    /// The console's share of them.
-    pub console: SinkReport,
-}
-
-/// What became of the lines that one sink was to take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct SinkReport {
-    /// Lines that were written.
-    pub lines: u64,
-    /// Lines that were lost to errors.
-    pub lost: u64,
-    /// Errors that were seen.
-    pub errors: u64,
 }
 
 impl Log {

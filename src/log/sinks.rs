@@ -4,7 +4,7 @@
 
 use tracing::Level;
 
-use super::{console::Console, file::LogFile, lanes::Run, pipeline::SinkReport};
+use super::{console::Console, file::LogFile, lanes::Run, report::SinkReport};
 use crate::config::{LogConfig, LogFormat};
 
 /// A block this large is written before more is added to it.

@@ -11,7 +11,7 @@ use prometheus::{
 
 use crate::{
     board::State,
-    log::pipeline::SinkReport,
+    log::report::SinkReport,
     recorder::Totals,
     tally::Cumulative,
     usage::{self, Usage},

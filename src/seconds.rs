@@ -1,0 +1,34 @@
+//! Lengths of time as people read them.
+
+use std::fmt;
+
+/// A length of time in the unit that suits it, with three digits that count.
+#[derive(Clone, Copy, Debug)]
+pub struct Seconds(pub f64);
+
+impl Seconds {
+    /// So many nanoseconds.
+    pub fn from_nanos(nanos: u64) -> Self {
+        Self(nanos as f64 / 1e9)
+    }
+}
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (value, unit) = match self.0 {
+            s if s >= 1.0 => (s, "s"),
+            s if s >= 1e-3 => (s * 1e3, "ms"),
+            s if s >= 1e-6 => (s * 1e6, "us"),
+            0.0 => return f.write_str("0 s"),
+            s => (s * 1e9, "ns"),
+        };
+        let decimals = if value >= 100.0 {
+            0
+        } else if value >= 10.0 {
+            1
+        } else {
+            2
+        };
+        write!(f, "{value:.decimals$} {unit}")
+    }
+}
