@@ -243,12 +243,19 @@ impl Started<'_> {
 
     /// Sends a signal, by its name.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args(["-s", name, &self.child.id().to_string()])
-            .status();
+        self.signals(&[name]);
+    }
+
+    /// Sends signals, one right behind the other, however busy the machine is.
+    pub fn signals(&self, names: &[&str]) {
+        let kills: Vec<String> = names
+            .iter()
+            .map(|name| format!("kill -s {name} {}", self.child.id()))
+            .collect();
+        let status = Command::new("sh").args(["-c", &kills.join("; ")]).status();
         assert!(
-            status.expect("kill can be run").success(),
-            "SIG{name} could not be sent to {}",
+            status.expect("sh can be run").success(),
+            "{names:?} could not be sent to {}",
             self.words
         );
     }
