@@ -203,17 +203,13 @@ impl Lanes {
         if patient && bell.trays_in_use() >= self.trays_max {
             return Place::None;
         }
-        bell.waiting.push(lane);
+        let tray = bell.hand_out(lane);
         let first = bell.waiting.len() == 1;
-        let tray = bell
-            .spare
-            .pop()
-            .unwrap_or_else(|| Tray::new(self.tray_bytes));
         drop(bell);
         if first {
             self.rung.notify_all();
         }
-        Place::Tray(tray)
+        Place::Tray(tray.unwrap_or_else(|| Tray::new(self.tray_bytes)))
     }
 
     /// All lanes of a sweep have been seen to: the trays that they did not need again are there for others.
@@ -345,6 +341,12 @@ impl Lanes {
 }
 
 impl Bell {
+    /// Puts a lane on the list, and gives it a spare tray; where there is none, one must be made for it.
+    fn hand_out(&mut self, lane: usize) -> Option<Tray> {
+        self.waiting.push(lane);
+        self.spare.pop()
+    }
+
     fn trays_in_use(&self) -> usize {
         self.waiting.len() + self.sweeping
     }
@@ -411,11 +413,8 @@ impl Sweep {
         drop(bell);
         for (i, lane) in self.lanes.iter().enumerate() {
             let tray = lanes.lanes[*lane].take(cut, || {
-                let mut bell = lanes.bell();
-                bell.waiting.push(*lane);
-                bell.spare
-                    .pop()
-                    .unwrap_or_else(|| Tray::new(lanes.tray_bytes))
+                let tray = lanes.bell().hand_out(*lane);
+                tray.unwrap_or_else(|| Tray::new(lanes.tray_bytes))
             });
             if let Some(first) = tray.marks.first() {
                 self.heads.push(Reverse((first.stamp, i)));
