@@ -9,7 +9,7 @@ use super::{
 };
 use crate::log::{
     buffer::LineBuffer,
-    line::{STAMP_LEN, checksum, parse_stamp},
+    line::{STAMP_LEN, checksum, checksum_of_start, parse_stamp},
 };
 
 /// How an attempt ended, as its line tells it.
@@ -235,12 +235,12 @@ impl Reader {
             ending,
             length: cursor.at,
         };
-        let canonical = if IS_JSON {
-            self.canonical(&line, stamp, name, run)
+        let right = if IS_JSON {
+            checksum(self.canonical(&line, stamp, name, run))
         } else {
-            &bytes[..canonical_end]
+            checksum_of_start(bytes, canonical_end)
         };
-        (checksum(canonical) == sum).then_some(line)
+        (right == sum).then_some(line)
     }
 
     /// The canonical text of a line that was read from JSON.

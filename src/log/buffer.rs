@@ -27,6 +27,12 @@ impl LineBuffer {
         &self.bytes[..self.len]
     }
 
+    /// The same, and behind it bytes that have no meaning.
+    #[inline]
+    pub fn bytes_and_more(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Begins again with `start`.
     #[inline]
     pub fn begin(&mut self, start: &[u8]) {
@@ -153,6 +159,10 @@ fn store_name<const B: usize, const A: usize>(
 /// Stores a number's decimal digits, of which there are 20 at most, from byte number `at` on. Returns where they end.
 #[inline]
 fn store_number(room: &mut [u8; ROOM], at: usize, value: u64) -> usize {
+    if value < 10 {
+        room[at] = b'0' + value as u8;
+        return at + 1;
+    }
     if value >= WORD {
         return store_long_number(room, at, value);
     }
