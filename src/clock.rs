@@ -2,7 +2,9 @@
 //!
 //! A step of the wall clock moves no time stamp and no duration.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// A point of a run's time, in nanoseconds since its clock was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +20,8 @@ impl Stamp {
 /// A clock that never runs backwards and whose reading can be told as a time of day.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    start: Instant,
+    /// Nanoseconds on the system's monotonic clock.
+    start: u64,
     start_micros: u64,
 }
 
@@ -29,7 +32,7 @@ impl Clock {
             .duration_since(UNIX_EPOCH)
             .unwrap_or(Duration::ZERO);
         Self {
-            start: Instant::now(),
+            start: monotonic_nanos(),
             start_micros: u64::try_from(wall.as_micros()).unwrap_or(0),
         }
     }
@@ -37,8 +40,7 @@ impl Clock {
     /// The time now.
     #[inline]
     pub fn now(&self) -> Stamp {
-        let elapsed = self.start.elapsed();
-        Stamp(elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos()))
+        Stamp(monotonic_nanos() - self.start)
     }
 
     /// A stamp as microseconds since 1970.
@@ -46,4 +48,10 @@ impl Clock {
     pub fn micros(&self, stamp: Stamp) -> u64 {
         self.start_micros + stamp.0 / 1000
     }
+}
+
+#[inline]
+fn monotonic_nanos() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
