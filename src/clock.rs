@@ -15,6 +15,12 @@ impl Stamp {
     pub fn nanos_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
+
+    /// The time `duration` later.
+    pub fn after(self, duration: Duration) -> Self {
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(nanos))
+    }
 }
 
 /// A clock that never runs backwards and whose reading can be told as a time of day.

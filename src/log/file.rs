@@ -16,7 +16,7 @@ use std::{
     mem,
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, bail};
@@ -30,7 +30,7 @@ use super::{
     line::{Line, displayed, stamp_text},
     report::SinkReport,
 };
-use crate::{bug::SetUp, config::Rotation};
+use crate::{bug::SetUp, clock::Stamp, config::Rotation};
 
 /// How long after a failed write the next is tried.
 const RETRY: Duration = Duration::from_secs(1);
@@ -46,9 +46,10 @@ pub struct LogFile {
     /// What lines are written to instead: a specimen's way of opening the log.
     detour: Option<NonBlocking>,
     name: Name,
-    looked: Instant,
+    /// When it was last looked up whether the file still has its name.
+    looked: Stamp,
     /// While writing fails: when it is tried again.
-    next_try: Option<Instant>,
+    next_try: Option<Stamp>,
     /// The last byte in the file is not the end of a line.
     fragment: bool,
     missing: Missing,
@@ -78,7 +79,7 @@ impl LogFile {
             appender,
             detour: None,
             name,
-            looked: Instant::now(),
+            looked: Stamp::default(),
             next_try: None,
             fragment: false,
             missing: Missing::default(),
@@ -88,9 +89,8 @@ impl LogFile {
         })
     }
 
-    /// Writes whole lines, `count` in number. Returns what a person should be told at once, if anything.
-    pub fn write(&mut self, lines: &[u8], count: u64) -> Option<String> {
-        let now = Instant::now();
+    /// Writes whole lines, `count` in number, it being `now`. Returns what a person should be told at once, if anything.
+    pub fn write(&mut self, lines: &[u8], count: u64, now: Stamp) -> Option<String> {
         if self.next_try.is_some_and(|next_try| now < next_try) {
             self.lose(lines);
             return None;
@@ -114,7 +114,7 @@ impl LogFile {
                 self.counts.lines += lines[..whole].iter().filter(|b| **b == b'\n').count() as u64;
                 self.counts.errors += 1;
                 self.lose(&lines[whole..]);
-                let news = self.next_try.replace(now + RETRY).is_none();
+                let news = self.next_try.replace(now.after(RETRY)).is_none();
                 news.then(|| {
                     format!(
                         "cannot write to the log file {}: {error:#}; lines are dropped and counted, \
@@ -153,7 +153,7 @@ impl LogFile {
     /// Lets the next write try a file that was failing, with the gap to be told of in that write.
     pub fn make_last_attempt(&mut self) {
         if self.next_try.is_some() {
-            self.next_try = Some(Instant::now());
+            self.next_try = Some(Stamp::default());
             self.report_gap();
         }
     }
@@ -163,7 +163,7 @@ impl LogFile {
         self.counts
     }
 
-    fn try_write(&mut self, lines: &[u8], now: Instant) -> Result<(), Broken> {
+    fn try_write(&mut self, lines: &[u8], now: Stamp) -> Result<(), Broken> {
         let nothing = |error| Broken { written: 0, error };
         self.follow_name(now).map_err(nothing)?;
         if self.fragment {
@@ -177,8 +177,8 @@ impl LogFile {
     }
 
     /// Opens the file anew if its name has come to mean another one.
-    fn follow_name(&mut self, now: Instant) -> anyhow::Result<()> {
-        let look = now.duration_since(self.looked) >= LOOK;
+    fn follow_name(&mut self, now: Stamp) -> anyhow::Result<()> {
+        let look = now >= self.looked.after(LOOK);
         if !look
             && (self.rotation == Rotation::Never
                 || current_path(&self.path, self.rotation) == self.name.path)

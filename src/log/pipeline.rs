@@ -301,7 +301,7 @@ impl Author {
         );
         self.last_stamp = stamp;
         sinks.put(self.encoder.text(), self.encoder.json(), to_console);
-        sinks.write();
+        sinks.write(stamp);
         sinks.console.drain();
         if sinks.file.has_reports() {
             self.pipeline.lanes.hurry();
@@ -374,9 +374,11 @@ impl Writer {
         self.sweep.take(&pipeline.lanes, || pipeline.clock.now());
         let mut sinks = pipeline.sinks();
         while let Some(run) = self.sweep.next_run() {
-            sinks.put_run(&run);
+            if sinks.put_run(&run) {
+                sinks.write(pipeline.clock.now());
+            }
         }
-        sinks.write();
+        sinks.write(pipeline.clock.now());
         sinks.console.push();
         let backlog = sinks.console.backlog();
         self.offer = (backlog > 0).then(|| Instant::now() + sinks.console.pause());

@@ -5,7 +5,10 @@
 use tracing::Level;
 
 use super::{console::Console, file::LogFile, lanes::Run, report::SinkReport};
-use crate::config::{LogConfig, LogFormat};
+use crate::{
+    clock::Stamp,
+    config::{LogConfig, LogFormat},
+};
 
 /// A block this large is written before more is added to it.
 const BLOCK_BYTES: usize = 256 << 10;
@@ -66,8 +69,9 @@ impl Sinks {
         report
     }
 
-    /// Adds a run of lines, and writes if that makes the block large.
-    pub fn put_run(&mut self, run: &Run<'_>) {
+    /// Adds a run of lines. Says whether the block is large by now, and should be written.
+    #[must_use]
+    pub fn put_run(&mut self, run: &Run<'_>) -> bool {
         if self.same_bytes {
             self.file_block.extend_from_slice(run.text());
             self.file_lines += run.count() as u64;
@@ -76,9 +80,7 @@ impl Sinks {
                 self.put(text, json, to_console);
             }
         }
-        if self.file_block.len().max(self.console_block.len()) >= BLOCK_BYTES {
-            self.write();
-        }
+        self.file_block.len().max(self.console_block.len()) >= BLOCK_BYTES
     }
 
     /// Adds one line.
@@ -92,12 +94,12 @@ impl Sinks {
         }
     }
 
-    /// Writes the block: first to the file, which the console must never harm.
-    pub fn write(&mut self) {
+    /// Writes the block, it being `now`: first to the file, which the console must never harm.
+    pub fn write(&mut self, now: Stamp) {
         if self.file_lines == 0 || self.given_up {
             return self.clear();
         }
-        if let Some(trouble) = self.file.write(&self.file_block, self.file_lines) {
+        if let Some(trouble) = self.file.write(&self.file_block, self.file_lines, now) {
             self.console.notice(&trouble);
         }
         if self.same_bytes {
