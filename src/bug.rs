@@ -291,7 +291,7 @@ pub static SPECIMENS: &[Specimen] = &[
             "Who opens the log keeps it until the last line, and waits for its writer to end. Dropping it too early \
              would close it, not lose what it holds.",
             Excerpt {
-                file: source!("log/pipeline.rs"),
+                file: source!("log.rs"),
                 parts: &["fn finish(&mut self)"],
             },
         ),

@@ -431,7 +431,7 @@ impl Crew {
             refused: None,
         };
         for (number, tally) in (0..workload.threads).zip(site.tallies) {
-            let author = site.log.pipeline().author(Some(number));
+            let author = site.log.author(number);
             let leaving = Leaving {
                 worker: number,
                 notices: notices.clone(),

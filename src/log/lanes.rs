@@ -1,9 +1,12 @@
-//! The handing over of lines, from many authors to one writer: lossless, bounded, in time order.
+//! The handing over of lines, from many authors to the sinks: lossless, bounded, in time order.
 //!
-//! Each author (a worker, or `main`) has a lane, where its finished lines wait in a tray. The writer takes all trays
-//! together, in a sweep, and merges what it took by time stamp. There is a bounded number of trays, since of thousands of
-//! authors few run at one time: a lane has one from its first line to the next sweep. An author waits where there is none
-//! left, or its own is full, or a reader of the console is far behind: nothing is dropped here.
+//! Each author (a worker, or `main`) has a lane, where its finished lines wait in a [`Tray`]. In a sweep somebody takes all
+//! trays together and merges what he took by time stamp. It is the writer's business to sweep in time, and every author's
+//! to sweep when its own tray fills: where all cores are busy, nobody need wait until the writer gets one.
+//!
+//! There is a bounded number of trays, since of thousands of authors few run at one time: a lane has one from its first
+//! line to the next sweep. An author that finds none left, or its own full, must sweep before it goes on, after whoever
+//! sweeps already; while a reader of the console is far behind, it waits: nothing is dropped here.
 //!
 //! Why the lines come out in time order:
 //! 1. Along a lane time stamps never fall: each is taken after the line before it was put into the tray.
@@ -12,9 +15,10 @@
 //!    and the lane on the list.
 //! 3. A line that finds its lane without a tray, with a stamp that is older than the last cut, came too late for the sweep
 //!    in which it belonged. It is refused: its author makes it anew.
+//! 4. There is one [`Sweep`], behind a lock: who has it writes what it holds before he lets go of it.
 //!
 //! So all lines of a sweep are as old as its cut or older, all that come later are as old or newer, and within
-//! the sweep a merge sorts them. Stamp and line are made outside the locks, which are held to copy bytes only.
+//! the sweep a merge sorts them. Stamp and line are made outside the locks of lanes, which are held to copy bytes only.
 //!
 //! This file must not know clocks, threads, formats or sinks; the model tests explore it under every schedule
 //! that they find.
@@ -23,17 +27,14 @@ use std::{
     cmp::Reverse,
     collections::{BinaryHeap, binary_heap::PeekMut},
     mem,
-    ops::Range,
     time::Duration,
 };
 
+use super::tray::{FinishedLine, Run, Tray};
 use crate::{
     clock::Stamp,
-    sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, PoisonError},
+    sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, PoisonError, TryLockError},
 };
-
-/// Most lines are shorter.
-const LINE_BYTES: usize = 512;
 
 /// The lanes of a run, and the bell by which authors call the writer.
 #[derive(Debug)]
@@ -42,17 +43,19 @@ pub struct Lanes {
     /// A tray with as many bytes is full.
     tray_bytes: usize,
     trays_max: usize,
+    sweep: Mutex<Sweep>,
     bell: Mutex<Bell>,
     rung: Condvar,
-    /// There are trays again for authors that wait.
-    trays: Condvar,
-    /// A sweep is wanted at once.
+    /// Authors are no longer held up.
+    let_go: Condvar,
+    /// The writer is wanted at once.
     urgent: AtomicBool,
     /// The console is too far behind: no line is taken in until it has caught up.
     held_up: AtomicBool,
 }
 
-/// What the writer is asked to do. It has cache lines of its own: authors look at what stands beside it for each line.
+/// What there is to sweep, and what the writer is asked to do. It has cache lines of its own: authors look at what stands
+/// beside it for each line.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Bell {
@@ -65,8 +68,8 @@ struct Bell {
     cut: Stamp,
     /// Trays that nobody has, those that were used last at the end: they may still be in a core's cache.
     spare: Vec<Tray>,
-    /// Authors that wait for one.
-    authors_wait: usize,
+    /// The writer knows that lines wait: it need not be told.
+    line_known: bool,
     flushes_asked: u64,
     flushes_done: u64,
 }
@@ -74,9 +77,9 @@ struct Bell {
 /// Why the writer was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// A sweep is wanted at once.
+    /// It is wanted at once.
     Urgent,
-    /// A line waits. This is told once for each sweep.
+    /// A line waits, which the writer did not know.
     LineWaits,
     /// All lines that were logged so far must be written; [`Lanes::flushed`] is to be told this number then.
     Flush(u64),
@@ -89,42 +92,36 @@ pub enum Call {
 /// One author's lane, on cache lines of its own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Lane {
-    queue: Mutex<Queue>,
-    /// There is room again for an author that waits.
-    room: Condvar,
-}
+struct Lane(Mutex<Queue>);
 
-/// What waits in a lane for the writer.
+/// What waits in a lane for a sweep.
 #[derive(Debug, Default)]
 struct Queue {
     /// An empty one, which has no memory of its own, stands for none.
     tray: Tray,
     /// The sequence number of the next line.
     next_seq: u64,
-    author_waits: bool,
 }
 
-/// A finished line, in the formats that the sinks need.
-#[derive(Clone, Copy, Debug)]
-pub struct FinishedLine<'a> {
-    /// When it was made.
-    pub stamp: Stamp,
-    /// Its number along the lane.
-    pub seq: u64,
-    /// The line as text.
-    pub text: &'a [u8],
-    /// The line as JSON; empty where no sink needs it.
-    pub json: &'a [u8],
-    /// Whether the console shows it.
-    pub to_console: bool,
+/// What became of a line that was taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It waits.
+    Waits,
+    /// It waits, and with it half a tray of lines: it is time for a sweep.
+    HalfFull,
 }
 
 /// Why a line was not taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MakeAnew {
-    /// The number that it must have.
-    pub seq: u64,
+pub enum Refused {
+    /// It must be made anew.
+    MakeAnew {
+        /// The number that it must have.
+        seq: u64,
+    },
+    /// The tray is full or there is none left, or authors are held up. After a sweep, when they are not, it may be tried again.
+    NoRoom,
 }
 
 impl Lanes {
@@ -134,9 +131,10 @@ impl Lanes {
             lanes: (0..count).map(|_| Lane::default()).collect(),
             tray_bytes,
             trays_max,
+            sweep: Mutex::default(),
             bell: Mutex::default(),
             rung: Condvar::new(),
-            trays: Condvar::new(),
+            let_go: Condvar::new(),
             urgent: AtomicBool::new(false),
             held_up: AtomicBool::new(false),
         }
@@ -152,90 +150,54 @@ impl Lanes {
         self.lanes.iter().map(|lane| lane.queue().next_seq).sum()
     }
 
-    /// Takes a line in, after waiting for a tray or for room in it if `patient`.
+    /// Takes a line in. Who is not `patient` is never refused for want of room.
     ///
     /// # Errors
-    /// Its number is taken, a sweep has passed its stamp, or it had to wait: it must be made anew.
+    /// Its number is taken, a sweep has passed its stamp, or there is no room.
     #[inline]
-    pub fn put(&self, lane: usize, line: FinishedLine<'_>, patient: bool) -> Result<(), MakeAnew> {
-        let Lane { queue, room } = &self.lanes[lane];
-        let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn put(
+        &self,
+        lane: usize,
+        line: FinishedLine<'_>,
+        patient: bool,
+    ) -> Result<Taken, Refused> {
+        let mut queue = self.lanes[lane].queue();
         let seq = queue.next_seq;
         if seq != line.seq {
-            return Err(MakeAnew { seq });
+            return Err(Refused::MakeAnew { seq });
         }
-        if patient && self.has_no_room(&queue.tray) {
-            self.hurry();
-            while self.has_no_room(&queue.tray) {
-                queue.author_waits = true;
-                queue = room.wait(queue).unwrap_or_else(PoisonError::into_inner);
-            }
-            let seq = queue.next_seq;
-            return Err(MakeAnew { seq });
+        if patient && (queue.tray.bytes() >= self.tray_bytes || self.is_held_up()) {
+            return Err(Refused::NoRoom);
         }
         if queue.tray.is_empty() {
-            match self.list(lane, line.stamp, patient) {
-                Place::Tray(tray) => queue.tray = tray,
-                Place::Passed => return Err(MakeAnew { seq }),
-                Place::None => {
-                    drop(queue);
-                    self.wait_for_tray();
-                    return Err(MakeAnew { seq });
-                }
-            }
+            let tray = self.list(lane, line.stamp, patient)?;
+            queue.tray = tray.ok_or(Refused::MakeAnew { seq })?;
         }
         queue.tray.push(&line);
         queue.next_seq += 1;
-        let half_full = queue.tray.bytes() >= self.tray_bytes / 2;
-        drop(queue);
-        if half_full {
-            self.hurry();
+        if queue.tray.bytes() < self.tray_bytes / 2 {
+            Ok(Taken::Waits)
+        } else {
+            Ok(Taken::HalfFull)
         }
-        Ok(())
     }
 
-    /// Puts a lane on the list for its first line, if there is a tray for it. Who is not patient gets one anyway.
-    fn list(&self, lane: usize, stamp: Stamp, patient: bool) -> Place {
+    /// Puts a lane on the list for its first line, and gives it a tray; none if a sweep has passed the line's stamp.
+    fn list(&self, lane: usize, stamp: Stamp, patient: bool) -> Result<Option<Tray>, Refused> {
         let mut bell = self.bell();
         if stamp < bell.cut {
-            return Place::Passed;
+            return Ok(None);
         }
         if patient && bell.trays_in_use() >= self.trays_max {
-            return Place::None;
+            return Err(Refused::NoRoom);
         }
         let tray = bell.hand_out(lane);
-        let first = bell.waiting.len() == 1;
+        let is_news = bell.waiting.len() == 1 && !bell.line_known;
         drop(bell);
-        if first {
+        if is_news {
             self.rung.notify_all();
         }
-        Place::Tray(tray.unwrap_or_else(|| Tray::new(self.tray_bytes)))
-    }
-
-    /// All lanes of a sweep have been seen to: the trays that they did not need again are there for others.
-    fn end_sweep(&self) {
-        let mut bell = self.bell();
-        bell.sweeping = 0;
-        let free = self.trays_max.saturating_sub(bell.trays_in_use());
-        let called = bell.authors_wait.min(free);
-        bell.authors_wait -= called;
-        drop(bell);
-        for _ in 0..called {
-            self.trays.notify_one();
-        }
-    }
-
-    #[cold]
-    fn wait_for_tray(&self) {
-        self.hurry();
-        let mut bell = self.bell();
-        while bell.trays_in_use() >= self.trays_max {
-            bell.authors_wait += 1;
-            bell = self
-                .trays
-                .wait(bell)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+        Ok(Some(tray.unwrap_or_else(|| Tray::new(self.tray_bytes))))
     }
 
     /// Numbers a line that is written without a tray, by `write` while no other of its lane can be.
@@ -245,12 +207,33 @@ impl Lanes {
         queue.next_seq - 1
     }
 
-    /// Asks for a sweep at once.
+    /// Takes all lines that are not newer than what `now` reads, once no other sweep is going on. They must be written before
+    /// the sweep is dropped.
+    pub fn sweep(&self, now: impl FnOnce() -> Stamp) -> MutexGuard<'_, Sweep> {
+        let mut sweep = self.sweep.lock().unwrap_or_else(PoisonError::into_inner);
+        sweep.take(self, now);
+        sweep
+    }
+
+    /// The same, unless another sweep is going on.
+    pub fn sweep_if_free(&self, now: impl FnOnce() -> Stamp) -> Option<MutexGuard<'_, Sweep>> {
+        let mut sweep = match self.sweep.try_lock() {
+            Ok(sweep) => sweep,
+            Err(TryLockError::Poisoned(poison)) => poison.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        sweep.take(self, now);
+        Some(sweep)
+    }
+
+    /// Calls the writer at once.
     pub fn hurry(&self) {
-        // Who sees that one is wanted already need not say so again: it has not begun. Else the writer would have taken
+        // Who sees that it is wanted already need not say so again: it has not begun. Else the writer would have taken
         // the wish back, before it took what the caller has just let go of, or will take.
         if !self.urgent.load(Ordering::SeqCst) && !self.urgent.swap(true, Ordering::SeqCst) {
-            self.ring();
+            // It looks at its flags under the bell's lock before it waits, and cannot miss the call.
+            drop(self.bell());
+            self.rung.notify_all();
         }
     }
 
@@ -279,6 +262,7 @@ impl Lanes {
     /// Waits for a call, for at most `patience`. With `line_known`, the writer knows already that a line waits.
     pub fn wait(&self, line_known: bool, patience: Duration) -> Call {
         let mut bell = self.bell();
+        bell.line_known = line_known;
         let mut time_up = patience.is_zero();
         loop {
             if bell.closing {
@@ -314,23 +298,24 @@ impl Lanes {
     /// Holds all authors up, or lets them go on.
     pub fn hold_up(&self, held_up: bool) {
         if self.held_up.swap(held_up, Ordering::SeqCst) && !held_up {
-            for lane in &self.lanes {
-                if mem::take(&mut lane.queue().author_waits) {
-                    lane.room.notify_all();
-                }
-            }
+            drop(self.bell());
+            self.let_go.notify_all();
         }
     }
 
-    /// Whether an author has to wait before it puts a line into this tray of its.
-    fn has_no_room(&self, tray: &Tray) -> bool {
-        tray.bytes() >= self.tray_bytes || self.held_up.load(Ordering::SeqCst)
+    /// Waits as long as authors are held up.
+    pub fn wait_until_let_go(&self) {
+        let mut bell = self.bell();
+        while self.is_held_up() {
+            bell = self
+                .let_go
+                .wait(bell)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
-    /// Calls the writer, which looks at its flags under the bell's lock before it waits: it cannot miss the call.
-    fn ring(&self) {
-        drop(self.bell());
-        self.rung.notify_all();
+    fn is_held_up(&self) -> bool {
+        self.held_up.load(Ordering::SeqCst)
     }
 
     // What these locks guard is changed in steps that cannot fail halfway, so poison has no meaning here.
@@ -352,19 +337,9 @@ impl Bell {
     }
 }
 
-/// What there is for a lane that has no tray.
-enum Place {
-    /// A tray, and a place on the list.
-    Tray(Tray),
-    /// Neither: a sweep has passed the line's stamp.
-    Passed,
-    /// Neither: there is no tray left.
-    None,
-}
-
 impl Lane {
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the tray with the lines that are not newer than `cut`. The others go to one that `list_again` brings, which is
@@ -377,15 +352,14 @@ impl Lane {
             queue.tray = list_again();
             taken.move_last(newer, &mut queue.tray);
         }
-        if mem::take(&mut queue.author_waits) {
-            self.room.notify_all();
-        }
         taken
     }
 }
 
-/// One sweep after another: what was taken from the trays, to be read in time order.
+/// What was taken from the trays, to be read in time order. One sweep after another uses it again. It changes with each
+/// line and has cache lines of its own.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub struct Sweep {
     /// The lanes on the list.
     lanes: Vec<usize>,
@@ -400,9 +374,9 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// Takes all lines that are not newer than what `now` reads, in place of those of the sweep before.
-    pub fn take(&mut self, lanes: &Lanes, now: impl FnOnce() -> Stamp) {
+    fn take(&mut self, lanes: &Lanes, now: impl FnOnce() -> Stamp) {
         self.lanes.clear();
+        self.heads.clear();
         self.taken.iter_mut().for_each(Tray::clear);
         let mut bell = lanes.bell();
         bell.spare.append(&mut self.taken);
@@ -416,12 +390,12 @@ impl Sweep {
                 let tray = lanes.bell().hand_out(*lane);
                 tray.unwrap_or_else(|| Tray::new(lanes.tray_bytes))
             });
-            if let Some(first) = tray.marks.first() {
-                self.heads.push(Reverse((first.stamp, i)));
+            if let Some(first) = tray.stamp(0) {
+                self.heads.push(Reverse((first, i)));
             }
             self.taken.push(tray);
         }
-        lanes.end_sweep();
+        lanes.bell().sweeping = 0;
         self.next.clear();
         self.next.resize(self.lanes.len(), 0);
         self.oldest = self.heads.pop().map(|Reverse((_, i))| i);
@@ -434,154 +408,19 @@ impl Sweep {
         let tray = &self.taken[i];
         let start = self.next[i];
         let mut end = start + 1;
-        while tray
-            .marks
-            .get(end)
-            .is_some_and(|mark| others.is_none_or(|other| mark.stamp <= other))
-        {
+        let is_next = |stamp| others.is_none_or(|other| stamp <= other);
+        while tray.stamp(end).is_some_and(is_next) {
             end += 1;
         }
         self.next[i] = end;
-        self.oldest = match (tray.marks.get(end), self.heads.peek_mut()) {
+        self.oldest = match (tray.stamp(end), self.heads.peek_mut()) {
             (_, None) => None,
             (None, Some(oldest)) => Some(PeekMut::pop(oldest).0.1),
-            (Some(mark), Some(mut oldest)) => {
-                Some(mem::replace(&mut *oldest, Reverse((mark.stamp, i))).0.1)
+            (Some(stamp), Some(mut oldest)) => {
+                Some(mem::replace(&mut *oldest, Reverse((stamp, i))).0.1)
             }
         };
-        Some(Run {
-            tray,
-            lines: start..end,
-        })
-    }
-}
-
-/// Lines that stand one behind the other.
-#[derive(Clone, Debug)]
-pub struct Run<'a> {
-    tray: &'a Tray,
-    lines: Range<usize>,
-}
-
-impl<'a> Run<'a> {
-    /// How many lines there are.
-    pub fn count(&self) -> usize {
-        self.lines.len()
-    }
-
-    /// All of them as text.
-    pub fn text(&self) -> &'a [u8] {
-        let ((start, _), (end, _)) = (
-            self.tray.end_of(self.lines.start),
-            self.tray.end_of(self.lines.end),
-        );
-        &self.tray.text[start..end]
-    }
-
-    /// Each of them: its stamp, its text, its JSON, and whether the console shows it.
-    pub fn lines(&self) -> impl Iterator<Item = (Stamp, &'a [u8], &'a [u8], bool)> {
-        let tray = self.tray;
-        self.lines.clone().map(move |i| {
-            let (text, json) = tray.line(i);
-            (tray.marks[i].stamp, text, json, tray.marks[i].to_console)
-        })
-    }
-}
-
-/// Finished lines, one behind the other.
-#[derive(Debug, Default)]
-struct Tray {
-    text: Vec<u8>,
-    json: Vec<u8>,
-    marks: Vec<Mark>,
-}
-
-/// Where a line of a tray ends.
-#[derive(Clone, Copy, Debug)]
-struct Mark {
-    stamp: Stamp,
-    text_end: usize,
-    json_end: usize,
-    to_console: bool,
-}
-
-impl Tray {
-    /// An empty tray with room for so many bytes of text, so that it need not grow, in another thread each time.
-    fn new(bytes: usize) -> Self {
-        Self {
-            text: Vec::with_capacity(bytes + LINE_BYTES),
-            ..Self::default()
-        }
-    }
-
-    fn push(&mut self, line: &FinishedLine<'_>) {
-        self.text.extend_from_slice(line.text);
-        self.json.extend_from_slice(line.json);
-        self.marks.push(Mark {
-            stamp: line.stamp,
-            text_end: self.text.len(),
-            json_end: self.json.len(),
-            to_console: line.to_console,
-        });
-    }
-
-    fn is_empty(&self) -> bool {
-        self.marks.is_empty()
-    }
-
-    fn bytes(&self) -> usize {
-        self.text.len() + self.json.len()
-    }
-
-    fn clear(&mut self) {
-        self.text.clear();
-        self.json.clear();
-        self.marks.clear();
-    }
-
-    /// How many lines at the end are newer than `cut`.
-    fn newer_than(&self, cut: Stamp) -> usize {
-        let newest = self.marks.iter().rev();
-        newest.take_while(|mark| mark.stamp > cut).count()
-    }
-
-    /// Moves the last `count` lines to the end of `other`.
-    fn move_last(&mut self, count: usize, other: &mut Self) {
-        let kept = self.marks.len() - count;
-        for i in kept..self.marks.len() {
-            let (text, json) = self.line(i);
-            let Mark {
-                stamp, to_console, ..
-            } = self.marks[i];
-            other.push(&FinishedLine {
-                stamp,
-                seq: 0,
-                text,
-                json,
-                to_console,
-            });
-        }
-        let (text_end, json_end) = self.end_of(kept);
-        self.text.truncate(text_end);
-        self.json.truncate(json_end);
-        self.marks.truncate(kept);
-    }
-
-    /// Where the first `count` lines end, as text and as JSON.
-    fn end_of(&self, count: usize) -> (usize, usize) {
-        count.checked_sub(1).map_or((0, 0), |last| {
-            (self.marks[last].text_end, self.marks[last].json_end)
-        })
-    }
-
-    /// Line number `i` as text and as JSON.
-    fn line(&self, i: usize) -> (&[u8], &[u8]) {
-        let (text_start, json_start) = self.end_of(i);
-        let mark = &self.marks[i];
-        (
-            &self.text[text_start..mark.text_end],
-            &self.json[json_start..mark.json_end],
-        )
+        Some(tray.run(start..end))
     }
 }
 
@@ -602,61 +441,102 @@ mod tests {
         }
     }
 
-    /// What one author does: the loop of the log's author, without what a line costs to make.
-    fn log_lines(lanes: &Lanes, ticks: &Ticks, lane: usize, count: u64) {
-        let mut seq = 0;
-        for _ in 0..count {
-            loop {
-                let stamp = ticks.now();
-                let text = format!("{lane} {seq}\n");
-                let line = FinishedLine {
-                    stamp,
-                    seq,
-                    text: text.as_bytes(),
-                    json: &[],
-                    to_console: true,
-                };
-                match lanes.put(lane, line, true) {
-                    Ok(()) => break seq += 1,
-                    Err(MakeAnew { seq: other }) => seq = other,
+    /// The lanes with what stands around them in the log: a clock, a list in place of the sinks, and a console that is far
+    /// behind after every second sweep if it is slow.
+    struct Model {
+        lanes: Lanes,
+        ticks: Ticks,
+        written: Mutex<Vec<(Stamp, String)>>,
+        console_is_slow: bool,
+    }
+
+    impl Model {
+        fn new(
+            lanes: usize,
+            (trays, tray_bytes): (usize, usize),
+            console_is_slow: bool,
+        ) -> Arc<Self> {
+            Arc::new(Self {
+                lanes: Lanes::new(lanes, trays, tray_bytes),
+                ticks: Ticks::default(),
+                written: Mutex::default(),
+                console_is_slow,
+            })
+        }
+
+        /// What one author does: the loop of the log's author, without what a line costs to make.
+        fn log_lines(&self, lane: usize, count: u64) {
+            let mut seq = 0;
+            for _ in 0..count {
+                loop {
+                    let stamp = self.ticks.now();
+                    let text = format!("{lane} {seq}\n");
+                    let line = FinishedLine {
+                        stamp,
+                        seq,
+                        text: text.as_bytes(),
+                        json: &[],
+                        to_console: true,
+                    };
+                    match self.lanes.put(lane, line, true) {
+                        Ok(taken) => {
+                            seq += 1;
+                            if taken == Taken::HalfFull
+                                && let Some(sweep) = self.lanes.sweep_if_free(|| self.ticks.now())
+                            {
+                                self.write(sweep);
+                            }
+                            break;
+                        }
+                        Err(Refused::MakeAnew { seq: other }) => seq = other,
+                        Err(Refused::NoRoom) => {
+                            self.lanes.wait_until_let_go();
+                            self.write_all();
+                        }
+                    }
                 }
             }
         }
-    }
 
-    /// The log's writer, with a list in place of the sinks. `hold_up` says when the console is far behind.
-    fn write_lines(
-        lanes: &Lanes,
-        ticks: &Ticks,
-        written: &Mutex<Vec<(Stamp, String)>>,
-        hold_up: impl Fn(u64) -> bool,
-    ) {
-        let mut sweep = Sweep::default();
-        let mut sweeps = 0;
-        loop {
-            let call = lanes.wait(false, Duration::MAX);
-            sweep.take(lanes, || ticks.now());
+        fn write_all(&self) {
+            self.write(self.lanes.sweep(|| self.ticks.now()));
+        }
+
+        fn write(&self, mut sweep: MutexGuard<'_, Sweep>) {
             assert!(
-                sweep.taken.len() <= lanes.trays_max,
+                sweep.taken.len() <= self.lanes.trays_max,
                 "more trays than allowed"
             );
             while let Some(run) = sweep.next_run() {
-                let mut written = written.lock().unwrap();
+                let mut written = self.written.lock().unwrap();
                 for (stamp, text, _, _) in run.lines() {
                     written.push((stamp, String::from_utf8(text.to_vec()).unwrap()));
                 }
             }
-            sweeps += 1;
-            lanes.hold_up(hold_up(sweeps));
-            if hold_up(sweeps) {
-                // The console catches up.
-                lanes.hold_up(false);
+            let far_behind = self.console_is_slow && self.written.lock().unwrap().len() % 2 == 1;
+            self.lanes.hold_up(far_behind);
+            drop(sweep);
+            if far_behind {
+                self.lanes.hurry();
             }
-            match call {
-                Call::Flush(asked) => lanes.flushed(asked),
-                Call::Close => return,
-                Call::Urgent | Call::LineWaits | Call::TimeUp => {}
+        }
+
+        /// The log's writer. A console that was far behind has caught up when it comes.
+        fn serve(&self) {
+            loop {
+                let call = self.lanes.wait(false, Duration::MAX);
+                self.write_all();
+                self.lanes.hold_up(false);
+                match call {
+                    Call::Flush(asked) => self.lanes.flushed(asked),
+                    Call::Close => return,
+                    Call::Urgent | Call::LineWaits | Call::TimeUp => {}
+                }
             }
+        }
+
+        fn assert_whole_and_in_order(&self, authors: usize, count: u64) {
+            assert_whole_and_in_order(&self.written.lock().unwrap(), authors, count);
         }
     }
 
@@ -679,83 +559,108 @@ mod tests {
         }
     }
 
-    /// Runs authors and a writer to their end. A line has four bytes: a tray of as many makes its author wait, one
-    /// of many more never does.
-    fn hand_over(
-        (trays, tray_bytes): (usize, usize),
-        authors: usize,
-        count: u64,
-        hold_up: impl Fn(u64) -> bool + Send + Sync + Copy + 'static,
-    ) {
-        let lanes = Arc::new(Lanes::new(authors, trays, tray_bytes));
-        let ticks = Arc::new(Ticks::default());
-        let written = Arc::new(Mutex::new(Vec::new()));
-        let writer = thread::spawn({
-            let (lanes, ticks, written) =
-                (Arc::clone(&lanes), Arc::clone(&ticks), Arc::clone(&written));
-            move || write_lines(&lanes, &ticks, &written, hold_up)
-        });
-        let threads: Vec<_> = (0..authors)
-            .map(|lane| {
-                let (lanes, ticks) = (Arc::clone(&lanes), Arc::clone(&ticks));
-                thread::spawn(move || log_lines(&lanes, &ticks, lane, count))
-            })
+    /// Runs authors and a writer to their end. A line has four bytes: a tray of as many is full with one, one of many more
+    /// never is.
+    fn hand_over(trays: (usize, usize), authors: usize, count: u64, console_is_slow: bool) {
+        let model = Model::new(authors, trays, console_is_slow);
+        let run = |work: fn(&Model, usize, u64), lane| {
+            let model = Arc::clone(&model);
+            thread::spawn(move || work(&model, lane, count))
+        };
+        let writer = run(|model, _, _| model.serve(), 0);
+        let authors_at_work: Vec<_> = (0..authors)
+            .map(|lane| run(Model::log_lines, lane))
             .collect();
-        threads
-            .into_iter()
-            .for_each(|thread| thread.join().unwrap());
-        lanes.flush();
-        assert_whole_and_in_order(&written.lock().unwrap(), authors, count);
-        lanes.close();
+        for author in authors_at_work {
+            author.join().unwrap();
+        }
+        model.lanes.flush();
+        model.assert_whole_and_in_order(authors, count);
+        model.lanes.close();
         writer.join().unwrap();
-        assert_whole_and_in_order(&written.lock().unwrap(), authors, count);
-        assert_eq!(lanes.lines(), authors as u64 * count);
+        model.assert_whole_and_in_order(authors, count);
+        assert_eq!(model.lanes.lines(), authors as u64 * count);
     }
 
     #[test]
     fn every_line_is_handed_over_once_and_in_time_order() {
-        explore(|| hand_over((2, 4), 2, 3, |_| false));
-        explore(|| hand_over((2, 64), 2, 3, |_| false));
-        explore(|| hand_over((3, 12), 3, 2, |_| false));
+        explore(|| hand_over((2, 4), 2, 3, false));
+        explore(|| hand_over((2, 64), 2, 3, false));
+        explore(|| hand_over((3, 12), 3, 2, false));
     }
 
     #[test]
     fn authors_that_find_no_tray_go_on() {
-        explore(|| hand_over((1, 64), 2, 3, |_| false));
-        explore(|| hand_over((1, 4), 3, 2, |_| false));
-        explore(|| hand_over((2, 64), 4, 2, |sweeps| sweeps % 2 == 1));
+        explore(|| hand_over((1, 64), 2, 3, false));
+        explore(|| hand_over((1, 4), 3, 2, false));
+        explore(|| hand_over((2, 64), 4, 2, true));
     }
 
     #[test]
     fn authors_that_were_held_up_go_on() {
-        explore(|| hand_over((2, 64), 2, 3, |sweeps| sweeps % 2 == 1));
+        explore(|| hand_over((2, 64), 2, 3, true));
+        explore(|| hand_over((2, 4), 3, 2, true));
+    }
+
+    /// Nobody writes here until all is logged but the authors themselves.
+    #[test]
+    fn authors_need_no_writer_to_go_on() {
+        explore(|| {
+            let model = Model::new(3, (1, 8), false);
+            let authors: Vec<_> = (0..3)
+                .map(|lane| {
+                    let model = Arc::clone(&model);
+                    thread::spawn(move || model.log_lines(lane, 2))
+                })
+                .collect();
+            for author in authors {
+                author.join().unwrap();
+            }
+            model.write_all();
+            model.assert_whole_and_in_order(3, 2);
+        });
     }
 
     /// Nobody but the waiting line itself calls the writer here.
     #[test]
     fn a_line_that_waits_is_told_of() {
         explore(|| {
-            let lanes = Arc::new(Lanes::new(2, 4, 64));
-            let ticks = Arc::new(Ticks::default());
+            let model = Model::new(2, (4, 64), false);
             let writer = thread::spawn({
-                let (lanes, ticks) = (Arc::clone(&lanes), Arc::clone(&ticks));
+                let model = Arc::clone(&model);
                 move || {
-                    let (mut sweep, mut lines) = (Sweep::default(), 0);
-                    while lines < 4 {
-                        assert_eq!(lanes.wait(false, Duration::MAX), Call::LineWaits);
-                        sweep.take(&lanes, || ticks.now());
-                        while let Some(run) = sweep.next_run() {
-                            lines += run.count();
-                        }
+                    while model.written.lock().unwrap().len() < 4 {
+                        assert_eq!(model.lanes.wait(false, Duration::MAX), Call::LineWaits);
+                        model.write_all();
                     }
                 }
             });
             let author = thread::spawn({
-                let (lanes, ticks) = (Arc::clone(&lanes), Arc::clone(&ticks));
-                move || log_lines(&lanes, &ticks, 1, 2)
+                let model = Arc::clone(&model);
+                move || model.log_lines(1, 2)
             });
-            log_lines(&lanes, &ticks, 0, 2);
+            model.log_lines(0, 2);
             author.join().unwrap();
+            writer.join().unwrap();
+        });
+    }
+
+    /// A writer that knows that lines wait is not called for each of them, and yet never left asleep once it has seen to them.
+    #[test]
+    fn a_writer_that_knows_of_lines_is_left_alone() {
+        explore(|| {
+            let model = Model::new(1, (4, 64), false);
+            let writer = thread::spawn({
+                let model = Arc::clone(&model);
+                move || {
+                    while model.written.lock().unwrap().len() < 4 {
+                        assert_eq!(model.lanes.wait(false, Duration::MAX), Call::LineWaits);
+                        assert_eq!(model.lanes.wait(true, Duration::ZERO), Call::TimeUp);
+                        model.write_all();
+                    }
+                }
+            });
+            model.log_lines(0, 4);
             writer.join().unwrap();
         });
     }
@@ -764,21 +669,19 @@ mod tests {
     #[test]
     fn threads_that_share_a_lane_number_their_lines_apart() {
         explore(|| {
-            let lanes = Arc::new(Lanes::new(1, 1, 1 << 10));
-            let ticks = Arc::new(Ticks::default());
+            let model = Model::new(1, (1, 1 << 10), false);
             let threads: Vec<_> = (0..3)
                 .map(|_| {
-                    let (lanes, ticks) = (Arc::clone(&lanes), Arc::clone(&ticks));
-                    thread::spawn(move || log_lines(&lanes, &ticks, 0, 2))
+                    let model = Arc::clone(&model);
+                    thread::spawn(move || model.log_lines(0, 2))
                 })
                 .collect();
-            threads
-                .into_iter()
-                .for_each(|thread| thread.join().unwrap());
-            let written = Mutex::new(Vec::new());
-            lanes.close();
-            write_lines(&lanes, &ticks, &written, |_| false);
-            assert_whole_and_in_order(&written.lock().unwrap(), 1, 6);
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            model.lanes.close();
+            model.serve();
+            model.assert_whole_and_in_order(1, 6);
         });
     }
 }

@@ -12,9 +12,10 @@ use tracing::{
 use tracing_subscriber::{Layer, layer::Context};
 
 use super::{
+    author::{Author, Head},
     event::TARGET,
     line::Encoder,
-    pipeline::{Author, Head, Pipeline},
+    pipeline::Pipeline,
 };
 use crate::clock::Stamp;
 
@@ -54,7 +55,8 @@ impl<S: Subscriber> Layer<S> for LogLayer {
             return;
         }
         AUTHOR.with_borrow_mut(|author| {
-            let author = author.get_or_insert_with(|| self.pipeline.author(None));
+            let author =
+                author.get_or_insert_with(|| Author::new(Arc::clone(&self.pipeline), None));
             let level = *metadata.level();
             author.log(level, |encoder, head| {
                 let mut line = LineVisitor {

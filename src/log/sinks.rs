@@ -4,7 +4,7 @@
 
 use tracing::Level;
 
-use super::{console::Console, file::LogFile, lanes::Run, report::SinkReport};
+use super::{console::Console, file::LogFile, report::SinkReport, tray::Run};
 use crate::{
     clock::Stamp,
     config::{LogConfig, LogFormat},

@@ -139,7 +139,7 @@ fn pipeline(bencher: Bencher, authors: u32) {
             .unwrap();
             thread::scope(|scope| {
                 for worker in 0..authors {
-                    let mut author = log.pipeline().author(Some(worker));
+                    let mut author = log.author(worker);
                     scope.spawn(move || {
                         for iteration in 0..each {
                             author.log(Level::INFO, |encoder, head| {

@@ -20,6 +20,8 @@ mod lanes;
 mod plan;
 #[path = "../../src/processor.rs"]
 mod processor;
+#[path = "../../src/log/tray.rs"]
+mod tray;
 #[path = "../../src/unexpected.rs"]
 mod unexpected;
 #[path = "../../src/workload.rs"]
@@ -37,7 +39,7 @@ mod sync {
         },
         thread,
     };
-    pub use std::sync::PoisonError;
+    pub use std::sync::{PoisonError, TryLockError};
 
     /// Schedules that a test is run under.
     pub const SCHEDULES: usize = 3000;
