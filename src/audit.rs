@@ -3,7 +3,8 @@
 //! ```text
 //! input (files, streams) -> blocks -> scan (all cores) -> judge (in the order of the file) -> account of each run
 //!                                      |  unwrap, exact, record             |  diagnose       |  worker: route, seen
-//!                                      `- registry of runs                  '                 '-> books -> verdict -> report
+//!                                      |  attempt, repair                   |  expected       '-> books -> verdict -> report
+//!                                      `- shared: registry of runs          '  repair
 //! ```
 //!
 //! Every line's checksum is verified and its outcome is computed again from the seed; every number is accounted for.
@@ -11,17 +12,22 @@
 //! plan and the form of the log; it must not know the command line, nor how a run is carried out.
 
 mod account;
+mod attempt;
 mod books;
+mod changes;
 mod diagnose;
 mod exact;
+mod expected;
 mod input;
 mod judge;
 mod record;
 mod registry;
+mod repair;
 mod report;
 mod route;
 mod scan;
 mod seen;
+mod shared;
 mod spans;
 mod summing_up;
 mod unwrap;
@@ -37,7 +43,6 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64},
         mpsc::{self, Receiver, Sender},
     },
     thread,
@@ -53,8 +58,8 @@ pub use self::{
 use self::{
     input::{Block, Inputs},
     judge::Judge,
-    registry::Registry,
-    scan::{Scanned, Scanner, Shared},
+    scan::{Scanned, Scanner},
+    shared::Shared,
 };
 use crate::workload::Workload;
 
@@ -109,20 +114,13 @@ impl AuditConfig {
     }
 }
 
-/// How much trouble is taken over damaged lines in all: seconds, not hours, of a log that is nothing else.
-const PATIENCE: u64 = 200_000;
-
 /// Audits. `progress` is told now and then how many bytes were read, and how many there are where that is known.
 ///
 /// An error means that something could not be read; it is for the caller to exit with 2 then.
 pub fn run(config: &AuditConfig, progress: &mut dyn FnMut(u64, Option<u64>)) -> Result<Verdict> {
     let inputs = Inputs::open(&config.inputs)?;
     let names = inputs.names().to_vec();
-    let shared = Shared {
-        registry: Registry::new(config.memory / 2),
-        patience: AtomicU64::new(PATIENCE),
-        worn_out: AtomicBool::new(false),
-    };
+    let shared = Shared::new(config.memory / 2);
     let mut judge = Judge::new(&shared, config.memory);
     let mut course = Course {
         config,

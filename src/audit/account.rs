@@ -6,10 +6,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
+    attempt::{Attempt, Kind},
     record::{Author, Record},
     registry::Run,
     route::Budget,
-    scan::{Attempt, Kind},
     seen::SparseSet,
     spans::{Spans, Spot},
     verdict::Change,

@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use super::{
     account::{Account, Damage, NO_LINE, Stray},
+    attempt::{Attempt, BlockSpot},
     diagnose::{self, Diagnosis},
     input::Block,
     record::{Author, starts_here},
     registry::Run,
     route::Budget,
-    scan::{self, Odd, Scanned, Shared, What},
+    scan::{Odd, Scanned, What},
+    shared::Shared,
     spans::Spot,
     verdict::Change,
 };
@@ -122,14 +124,14 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn spot(&self, spot: scan::Spot) -> Spot {
+    fn spot(&self, spot: BlockSpot) -> Spot {
         Spot {
             file: self.file,
             line: self.line_base + u64::from(spot.line) + 1,
         }
     }
 
-    fn attempts(&mut self, attempts: &[scan::Attempt], block: &[u8]) {
+    fn attempts(&mut self, attempts: &[Attempt], block: &[u8]) {
         let (file, base) = (self.file, self.line_base + 1);
         for attempt in attempts {
             let at = Spot {
@@ -212,8 +214,8 @@ impl<'a> Judge<'a> {
                     at,
                     text: text(),
                 });
-                let spot = scan::Spot { line: 0, offset: 0 };
-                match scan::attempt(&record, &account.run, spot) {
+                let spot = BlockSpot { line: 0, offset: 0 };
+                match Attempt::of_record(&record, &account.run, spot) {
                     Some(attempt) => account.attempt(&attempt, at, &mut self.budget, text),
                     None => account.told(&record, at, text),
                 }
@@ -276,7 +278,7 @@ fn is_rest(odd: &Odd) -> bool {
 }
 
 /// The line at a spot of a block, as evidence.
-fn line_at(block: &[u8], spot: scan::Spot) -> String {
+fn line_at(block: &[u8], spot: BlockSpot) -> String {
     let rest = &block[spot.offset as usize..];
     let line = rest.split(|b| *b == b'\n').next().unwrap_or(rest);
     excerpt(line)

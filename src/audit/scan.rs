@@ -3,71 +3,18 @@
 //! Blocks are scanned by all cores at once and know nothing of each other: what depends on the lines
 //! before (order, gaps, totals) is none of this file's business.
 
-use std::{
-    io::BufRead,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-};
+use std::{io::BufRead, sync::Arc};
 
 use super::{
-    diagnose,
-    exact::{self, Ending, Exact},
-    record::{self, Author, Record, SUM_LEN},
-    registry::{Registry, Run},
+    attempt::{Attempt, BlockSpot},
+    exact,
+    record::{self, Record, SUM_LEN},
+    registry::Run,
+    repair::{REPAIR, may_be_run_started, repair},
+    shared::Shared,
     unwrap::{Wrapping, unwrap},
 };
-use crate::{
-    log::event::{Event, Next},
-    plan::{Outcome, Position},
-    workload::Workload,
-};
-
-/// How an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// It succeeded.
-    Success,
-    /// Another one follows.
-    Retry,
-    /// The operation was given up.
-    Abandon,
-    /// It panicked.
-    Panic,
-}
-
-/// An attempt's line.
-#[derive(Clone, Copy, Debug)]
-pub struct Attempt {
-    /// The run, by its place in the registry.
-    pub run: u32,
-    /// The worker.
-    pub worker: u32,
-    /// How it ended.
-    pub kind: Kind,
-    /// The outcome is what the plan has for this operation and attempt.
-    pub planned: bool,
-    /// Its number along its worker.
-    pub seq: u64,
-    /// Which attempt it is.
-    pub position: Position,
-    /// The counter, if it succeeded.
-    pub counter: u64,
-    /// Microseconds since 1970.
-    pub stamp: u64,
-    /// Where it stands in the block.
-    pub spot: Spot,
-}
-
-/// A physical line of a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spot {
-    /// The line's number within the block, from 0.
-    pub line: u32,
-    /// Its first byte.
-    pub offset: u32,
-}
+use crate::{log::event::Event, workload::Workload};
 
 /// Something other than an attempt's line that verifies.
 #[derive(Clone, Debug)]
@@ -75,7 +22,7 @@ pub struct Odd {
     /// How many attempts stand before it in the block.
     pub after: usize,
     /// Where it stands.
-    pub spot: Spot,
+    pub spot: BlockSpot,
     /// What it is.
     pub what: What,
 }
@@ -106,30 +53,6 @@ pub struct Scanned {
     pub lines: u32,
     /// There is a line of a run that is not known yet: the block must be scanned again.
     pub unresolved: bool,
-}
-
-/// What all blocks share.
-#[derive(Debug)]
-pub struct Shared {
-    /// The runs met so far.
-    pub registry: Registry,
-    /// How much trouble may still be taken over damaged lines.
-    pub patience: AtomicU64,
-    /// Trouble was refused: there were more damaged lines than could be looked at closely.
-    pub worn_out: AtomicBool,
-}
-
-impl Shared {
-    /// Takes trouble over a damaged line, if there is still some to be taken.
-    pub fn bear(&self, trouble: u64) -> bool {
-        let take = |left: u64| left.checked_sub(trouble);
-        let order = Ordering::Relaxed;
-        let taken = self.patience.fetch_update(order, order, take).is_ok();
-        if !taken {
-            self.worn_out.store(true, order);
-        }
-        taken
-    }
 }
 
 /// A block has fewer lines of ours than this, be they damaged: what is beyond is noise, and must not cost memory.
@@ -187,7 +110,7 @@ impl<'a> Scanner<'a> {
     /// Reads a line in exact form, with the same around it as the line before; returns how long it is.
     #[inline]
     fn exact_line(&mut self, bytes: &[u8], offset: usize, out: &mut Scanned) -> Option<usize> {
-        let spot = Spot {
+        let spot = BlockSpot {
             line: out.lines,
             offset: offset as u32,
         };
@@ -200,7 +123,7 @@ impl<'a> Scanner<'a> {
         if newline == Some(false) {
             return None;
         }
-        out.attempts.push(exact_attempt(&line, run, spot));
+        out.attempts.push(Attempt::of_exact(&line, run, spot));
         let newline = newline.is_some();
         out.lines += u32::from(newline);
         Some(end + usize::from(newline))
@@ -213,7 +136,7 @@ impl<'a> Scanner<'a> {
         // Skipping in a slice cannot fail, and is the standard library's fastest search for a byte.
         let length = rest.skip_until(b'\n').unwrap_or(bytes.len());
         let line = &bytes[..length];
-        let spot = Spot {
+        let spot = BlockSpot {
             line: out.lines,
             offset: offset as u32,
         };
@@ -230,14 +153,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// A line that cannot be read as it stands.
-    fn unwrapped(&mut self, outer: &[u8], spot: Spot, out: &mut Scanned) {
+    fn unwrapped(&mut self, outer: &[u8], spot: BlockSpot, out: &mut Scanned) {
         let line = unwrap(outer);
         if let Some(run) = &self.run
             && let Some(exact) = self.exact.read(&line, run)
             && exact.length == line.len()
         {
             self.wrapping.learn(outer, &line);
-            return out.attempts.push(exact_attempt(&exact, run, spot));
+            return out.attempts.push(Attempt::of_exact(&exact, run, spot));
         }
         if let Some(record) = record::read(&line) {
             self.wrapping.learn(outer, &line);
@@ -257,17 +180,17 @@ impl<'a> Scanner<'a> {
 
     /// A damaged "Run started" still says what is expected of its run, if it can be repaired.
     fn repaired_start(&self, bytes: &[u8]) {
-        if !diagnose::may_be_run_started(bytes) || !self.shared.bear(diagnose::REPAIR) {
+        if !may_be_run_started(bytes) || !self.shared.bear(REPAIR) {
             return;
         }
-        if let Some(record) = diagnose::repair(bytes)
+        if let Some(record) = repair(bytes)
             && let Some(event @ Event::RunStarted { .. }) = &record.event
         {
             self.shared.registry.start(record.run, event);
         }
     }
 
-    fn told(&mut self, record: Record, spot: Spot, out: &mut Scanned) {
+    fn told(&mut self, record: Record, spot: BlockSpot, out: &mut Scanned) {
         let registry = &self.shared.registry;
         let run = match &record.event {
             Some(event @ Event::RunStarted { .. }) => match registry.start(record.run, event) {
@@ -286,7 +209,7 @@ impl<'a> Scanner<'a> {
                 }
             },
         };
-        match attempt(&record, &run, spot) {
+        match Attempt::of_record(&record, &run, spot) {
             Some(attempt) => out.attempts.push(attempt),
             None => odd(out, spot, What::Told(run.index, Box::new(record))),
         }
@@ -301,7 +224,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-fn odd(out: &mut Scanned, spot: Spot, what: What) {
+fn odd(out: &mut Scanned, spot: BlockSpot, what: What) {
     out.odds.push(Odd {
         after: out.attempts.len(),
         spot,
@@ -309,101 +232,10 @@ fn odd(out: &mut Scanned, spot: Spot, what: What) {
     });
 }
 
-fn noise(out: &mut Scanned, spot: Spot) {
+fn noise(out: &mut Scanned, spot: BlockSpot) {
     match out.odds.last_mut().map(|odd| &mut odd.what) {
         Some(What::Noise(count)) => *count += 1,
         _ => odd(out, spot, What::Noise(1)),
-    }
-}
-
-/// The attempt that a line in exact form tells of.
-#[inline]
-fn exact_attempt(line: &Exact, run: &Run, spot: Spot) -> Attempt {
-    let position = Position {
-        iteration: line.iteration,
-        attempt: line.attempt,
-    };
-    let (kind, counter, delay) = match line.ending {
-        Ending::Success(counter) => (Kind::Success, counter, 0),
-        Ending::Retry(delay) => (Kind::Retry, 0, delay),
-        Ending::Abandon(delay) => (Kind::Abandon, 0, delay),
-    };
-    Attempt {
-        run: run.index,
-        worker: line.worker,
-        kind,
-        planned: planned(run, line.worker, position, kind, delay),
-        seq: line.seq,
-        position,
-        counter,
-        stamp: line.stamp,
-        spot,
-    }
-}
-
-/// The attempt that a record tells of, if it does.
-pub fn attempt(record: &Record, run: &Run, spot: Spot) -> Option<Attempt> {
-    let Author::Worker(worker) = record.author else {
-        return None;
-    };
-    let (iteration, attempt, kind, counter, delay) = match record.event.as_ref()? {
-        Event::Succeeded {
-            iteration,
-            attempt,
-            counter,
-        } => (*iteration, *attempt, Kind::Success, *counter, 0),
-        Event::Failed {
-            iteration,
-            attempt,
-            next,
-            delay_us,
-        } => {
-            let kind = match next {
-                Next::Retry => Kind::Retry,
-                Next::Abandon => Kind::Abandon,
-            };
-            (*iteration, *attempt, kind, 0, delay_us.0)
-        }
-        Event::Unexpected {
-            iteration, attempt, ..
-        } => (*iteration, *attempt, Kind::Panic, 0, 0),
-        _ => return None,
-    };
-    let position = Position { iteration, attempt };
-    let mut planned = planned(run, worker, position, kind, delay);
-    if let (Some(Event::Unexpected { error, .. }), true, Some(rules)) =
-        (&record.event, planned, run.rules(worker))
-    {
-        planned =
-            matches!(rules.outcome(position), Outcome::Panic(place) if place.words() == error);
-    }
-    Some(Attempt {
-        run: run.index,
-        worker,
-        kind,
-        planned,
-        seq: record.seq,
-        position,
-        counter,
-        stamp: record.stamp,
-        spot,
-    })
-}
-
-/// Whether the plan has this ending for this attempt. Of a run without a plan everything is believed.
-#[inline]
-fn planned(run: &Run, worker: u32, position: Position, kind: Kind, delay_us: u64) -> bool {
-    if position.iteration == 0 || position.attempt == 0 {
-        return false;
-    }
-    let Some(rules) = run.rules(worker) else {
-        return run.workload().is_none();
-    };
-    match rules.outcome(position) {
-        Outcome::Success { .. } => kind == Kind::Success,
-        Outcome::Retry { delay } => kind == Kind::Retry && delay.0 == delay_us,
-        Outcome::Abandon { delay } => kind == Kind::Abandon && delay.0 == delay_us,
-        Outcome::Panic(_) => kind == Kind::Panic,
     }
 }
 

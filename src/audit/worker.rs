@@ -5,9 +5,9 @@
 //! nor what other workers do.
 
 use super::{
+    attempt::{Attempt, Kind},
     record::Record,
     route::{Budget, Index, Located, Walk},
-    scan::{Attempt, Kind},
     seen::SparseSet,
     spans::Spot,
 };
