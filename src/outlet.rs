@@ -17,10 +17,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::stop::Stop;
+use crate::stop::{PATIENCE_AFTER_STOP, Stop};
 
-/// What a stalled reader may cost after a stop was asked for.
-pub const PATIENCE_AFTER_STOP: Duration = Duration::from_millis(500);
 /// Pauses between writes to a full pipe: the shortest, and the longest.
 const PAUSE_MIN: Duration = Duration::from_micros(20);
 const PAUSE_MAX: Duration = Duration::from_millis(1);

@@ -12,6 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// What somebody else who stalls may cost once a stop was asked for.
+pub const PATIENCE_AFTER_STOP: Duration = Duration::from_millis(500);
+
 /// What asked for the stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {

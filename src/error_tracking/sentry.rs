@@ -44,12 +44,11 @@ use super::Delivery;
 use crate::{
     clock::{Clock, Stamp},
     log::{self, event},
-    stop::Stop,
+    stop::{PATIENCE_AFTER_STOP, Stop},
 };
 
-/// How long the run's end waits for the courier, and how long after a stop was asked for.
+/// How long the run's end waits for the courier, unless a stop was asked for.
 const PATIENCE: Duration = Duration::from_secs(2);
-const PATIENCE_AFTER_STOP: Duration = Duration::from_millis(500);
 /// How often it is looked whether a stop was asked for in the meantime.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long the server has to answer a request.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::trial::Run;
+use super::records::Record;
 use crate::log::event::{Event, Known};
 
 /// More memory for each further operation than this, and it rises. What the honest program takes does not depend on
@@ -17,9 +17,9 @@ const HEIGHT: usize = 10;
 pub struct Memory(Vec<(u64, u64)>);
 
 impl Memory {
-    /// The samples of a run.
-    pub fn of(run: &Run) -> Self {
-        let samples = run.records.iter().filter_map(|record| match record.event {
+    /// The samples among the lines of a run.
+    pub fn of(records: &[Record]) -> Self {
+        let samples = records.iter().filter_map(|record| match record.event {
             Event::Sample {
                 resident_bytes: Known(Some(bytes)),
                 counter,

@@ -15,7 +15,7 @@ use std::{
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use super::{chart, folder::Folder, records::Record};
+use super::{chart::Memory, folder::Folder, records::Record};
 use crate::bug::{CaughtBy, Specimen};
 
 /// No run of the lab takes so long. One that does hangs, and is ended.
@@ -93,7 +93,7 @@ impl Trial {
         } = self;
         let shows = |run: &Run| match specimen.caught_by {
             CaughtBy::Audit => run.verdict["status"] == "findings",
-            CaughtBy::Samples => chart::Memory::of(run).rises(),
+            CaughtBy::Samples => Memory::of(&run.records).rises(),
             CaughtBy::Watchdog => {
                 run.summary["stopped_by"] == "stall" && run.stderr.contains("\nDEADLOCK: ")
             }
@@ -103,7 +103,7 @@ impl Trial {
             // Where it cannot be measured, nothing is said to be clean.
             fixed_is_clean: !shows(fixed)
                 && (specimen.caught_by != CaughtBy::Samples
-                    || chart::Memory::of(fixed).bytes_per_operation().is_some())
+                    || Memory::of(&fixed.records).bytes_per_operation().is_some())
                 && fixed.exit_code == Some(0)
                 && fixed.verdict["status"] == "clean",
         }

@@ -11,8 +11,8 @@ use std::{mem, sync::Arc, thread, time::Duration};
 use super::report::SinkReport;
 use crate::{
     config::ConsoleConfig,
-    outlet::{Outlet, PATIENCE_AFTER_STOP},
-    stop::Stop,
+    outlet::Outlet,
+    stop::{PATIENCE_AFTER_STOP, Stop},
 };
 
 /// Standard error, as the log writes to it.

@@ -9,7 +9,7 @@ use crate::lab::{
 };
 
 pub fn show(trial: &Trial) -> Option<Exhibit> {
-    let [broken, fixed] = [&trial.broken, &trial.fixed].map(Memory::of);
+    let [broken, fixed] = [&trial.broken, &trial.fixed].map(|run| Memory::of(&run.records));
     let megabytes = |memory: &Memory| memory.peak() as f64 / 1e6;
     let per_operation = [&broken, &fixed].map(Memory::bytes_per_operation);
     let [Some(rise), Some(flat)] = per_operation else {
