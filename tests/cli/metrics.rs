@@ -1,8 +1,10 @@
 use std::{
     fs::{self, File},
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     process::Stdio,
+    thread,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -164,16 +166,14 @@ fn no_client_harms_the_run_or_a_scrape() {
     let mut clients: Vec<TcpStream> = (0..500)
         .map(|_| TcpStream::connect(addr).expect("a connection"))
         .collect();
-    let mut slow = TcpStream::connect(addr).expect("a connection");
-    slow.write_all(b"GET /metr")
-        .expect("a byte at a time is taken");
+    let slow = thread::spawn(move || bytes_taken_one_a_second(addr));
     metrics(addr);
 
     let mut garbage = TcpStream::connect(addr).expect("a connection");
     garbage
         .write_all(&[0xff, 0, b'\n', b'\r'].repeat(1000))
         .expect("garbage is taken");
-    clients.extend([slow, garbage]);
+    clients.push(garbage);
     metrics(addr);
 
     let mut large = TcpStream::connect(addr).expect("a connection");
@@ -194,6 +194,9 @@ fn no_client_harms_the_run_or_a_scrape() {
         sample(&text, "process_open_fds") < Some(200.0),
         "connections are bounded: {text}"
     );
+    let taken = slow.join().expect("the slow client comes to an end");
+    assert!((3..=10).contains(&taken), "{taken} bytes");
+    metrics(addr);
     run.signal("INT");
     run.finish().code(130);
     let summary: Value = serde_json::from_str(&rig.read("out")).expect("a summary");
@@ -202,6 +205,23 @@ fn no_client_harms_the_run_or_a_scrape() {
         Some(0),
         "{summary}"
     );
+}
+
+/// Sends a request a byte a second, and says how many it could until the server hung up.
+fn bytes_taken_one_a_second(addr: SocketAddr) -> usize {
+    let mut client = TcpStream::connect(addr).expect("a connection");
+    client
+        .set_read_timeout(Some(Duration::from_secs(1)))
+        .expect("a time-out");
+    let request = b"GET /metrics HTTP/1.1\r\nHost: a client of great patience\r\n\r\n";
+    for (taken, byte) in request.iter().enumerate() {
+        let waits = client.write_all(&[*byte]).is_ok()
+            && matches!(client.read(&mut [0; 1]), Err(error) if error.kind() == ErrorKind::WouldBlock);
+        if !waits {
+            return taken;
+        }
+    }
+    panic!("the server took {} seconds of it", request.len());
 }
 
 #[test]
