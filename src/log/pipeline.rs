@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// As many lanes may hold lines at one time. With those that are being written there are twice as many trays.
-const TRAYS_MAX: usize = 32;
+const TRAYS_MAX: usize = 16;
 /// An author fills it in a fraction of a millisecond: with less, thousands of them would mostly wait for each other.
 const TRAY_BYTES: usize = 256 << 10;
 /// A console with a longer backlog holds the authors up. What their trays hold by then is added to it.
