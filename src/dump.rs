@@ -1,7 +1,7 @@
 //! The thread dump: what every thread is doing, in the style of the JVM's, and where threads wait for each other.
 //!
 //! It is made from the board and from what the system tells of the threads that have no desk. Nothing that is waited
-//! for here is ever held by a worker, so a dump can be had of a run that is stuck.
+//! for here is ever held by a worker for longer than it takes to write lines, so a dump can be had of a run that is stuck.
 
 use std::{
     collections::HashSet,

@@ -125,6 +125,7 @@ impl Log {
             self.pipeline.lanes.close();
             // The writer holds no figure that its end could take along: a panic has been printed by then.
             let _ = writer.join();
+            self.pipeline.lanes.shut();
         }
     }
 }

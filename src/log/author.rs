@@ -35,7 +35,7 @@ pub struct Author {
     /// What the next line's number should be. Another thread that signs as `main` may take it first.
     next_seq: u64,
     last_stamp: Stamp,
-    /// Whether it waits for room.
+    /// Whether it takes no for an answer where there is no room, and sees to some.
     patient: bool,
 }
 
@@ -53,7 +53,7 @@ impl Author {
         }
     }
 
-    /// One that is never made to wait for room: the thread that makes it must not wait for itself.
+    /// One that needs no room: the writer's, which must not wait until it lets itself go on.
     pub fn impatient(self) -> Self {
         Self {
             patient: false,
@@ -107,7 +107,7 @@ impl Author {
                     return;
                 }
                 Err(Refused::MakeAnew { seq }) => self.next_seq = seq,
-                Err(Refused::NoRoom) => pipeline.make_room(),
+                Err(Refused::NoRoom) => pipeline.make_room(self.lane),
             }
         }
     }

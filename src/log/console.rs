@@ -75,7 +75,8 @@ impl Console {
         }
     }
 
-    /// Takes whole lines, `count` in number, and writes as much as the reader takes without waiting for it.
+    /// Takes whole lines, `count` in number, and writes as much as the reader takes without waiting for it; nothing if it has a
+    /// backlog, which is for [`Console::push`].
     pub fn write(&mut self, lines: &[u8], count: u64) {
         if self.given_up {
             self.counts.lost += count;
@@ -88,33 +89,55 @@ impl Console {
                 Ok(written) => self.backlog.bytes.extend_from_slice(&lines[written..]),
                 Err(_) => return self.lose_backlog(),
             }
+            self.close_backlog_if_written();
         } else {
             self.backlog.bytes.extend_from_slice(lines);
         }
-        self.push();
     }
 
     /// Writes as much of the backlog as the reader takes without waiting for it.
     pub fn push(&mut self) {
-        let bytes = mem::take(&mut self.backlog.bytes);
-        let result = self.out.write_some(&bytes[self.backlog.written..]);
-        self.backlog.bytes = bytes;
-        match result {
+        match self
+            .out
+            .write_some(&self.backlog.bytes[self.backlog.written..])
+        {
             Ok(written) => self.backlog.written += written,
             Err(_) => return self.lose_backlog(),
         }
+        self.close_backlog_if_written();
+        let since_stop = self.stop.elapsed();
+        if self.backlog() > 0 && since_stop.is_some_and(|since| since >= PATIENCE_AFTER_STOP) {
+            self.given_up = true;
+            return self.lose_backlog();
+        }
+        self.forget_written();
+    }
+
+    fn close_backlog_if_written(&mut self) {
         if self.backlog() == 0 {
             self.counts.lines += mem::take(&mut self.backlog.lines);
             self.backlog.bytes.clear();
             self.backlog.written = 0;
-        } else if self
-            .stop
-            .elapsed()
-            .is_some_and(|since| since >= PATIENCE_AFTER_STOP)
-        {
-            self.given_up = true;
-            self.lose_backlog();
         }
+    }
+
+    /// Lets go of what the reader has taken of the backlog once that is most of it: one that is always a little late would
+    /// make it grow without end.
+    fn forget_written(&mut self) {
+        if self.backlog.written > self.backlog() {
+            self.count_written();
+            self.backlog.bytes.drain(..self.backlog.written);
+            self.backlog.written = 0;
+        }
+    }
+
+    /// Counts the lines of the backlog that the reader has taken.
+    fn count_written(&mut self) {
+        let written = &self.backlog.bytes[..self.backlog.written];
+        let lines = written.iter().filter(|b| **b == b'\n').count() as u64;
+        let lines = lines.min(self.backlog.lines);
+        self.counts.lines += lines;
+        self.backlog.lines -= lines;
     }
 
     /// Waits until the reader has taken everything, as far as patience goes.
@@ -164,14 +187,9 @@ impl Console {
 
     /// Counts an error, and as lost what was not written when it came.
     fn lose_backlog(&mut self) {
-        let taken = self.backlog.bytes[..self.backlog.written]
-            .iter()
-            .filter(|b| **b == b'\n')
-            .count() as u64;
-        let backlog = mem::take(&mut self.backlog);
+        self.count_written();
         self.counts.errors += 1;
-        self.counts.lines += taken.min(backlog.lines);
-        self.counts.lost += backlog.lines - taken.min(backlog.lines);
+        self.counts.lost += mem::take(&mut self.backlog).lines;
     }
 }
 

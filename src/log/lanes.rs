@@ -60,7 +60,7 @@ pub struct Lanes {
 #[repr(align(128))]
 struct Bell {
     closing: bool,
-    /// The lanes that have a tray, with lines in it.
+    /// The lanes that have a tray, with lines in it, but for those of a sweep that is at taking them.
     waiting: Vec<usize>,
     /// The lanes of a sweep that is at taking their trays: they may need one again at once.
     sweeping: usize,
@@ -68,7 +68,7 @@ struct Bell {
     cut: Stamp,
     /// Trays that nobody has, those that were used last at the end: they may still be in a core's cache.
     spare: Vec<Tray>,
-    /// The writer knows that lines wait: it need not be told.
+    /// The writer knows that lines wait, and will come: it need not be told.
     line_known: bool,
     flushes_asked: u64,
     flushes_done: u64,
@@ -192,7 +192,7 @@ impl Lanes {
             return Err(Refused::NoRoom);
         }
         let tray = bell.hand_out(lane);
-        let is_news = bell.waiting.len() == 1 && !bell.line_known;
+        let is_news = bell.waiting.len() == 1 && bell.is_news();
         drop(bell);
         if is_news {
             self.rung.notify_all();
@@ -200,7 +200,7 @@ impl Lanes {
         Ok(Some(tray.unwrap_or_else(|| Tray::new(self.tray_bytes))))
     }
 
-    /// Numbers a line that is written without a tray, by `write` while no other of its lane can be.
+    /// Numbers a line that is written without a tray.
     pub fn number(&self, lane: usize) -> u64 {
         let mut queue = self.lanes[lane].queue();
         queue.next_seq += 1;
@@ -210,9 +210,40 @@ impl Lanes {
     /// Takes all lines that are not newer than what `now` reads, once no other sweep is going on. They must be written before
     /// the sweep is dropped.
     pub fn sweep(&self, now: impl FnOnce() -> Stamp) -> MutexGuard<'_, Sweep> {
-        let mut sweep = self.sweep.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sweep = self.next_sweep();
         sweep.take(self, now);
         sweep
+    }
+
+    /// The same for an author that was refused for want of room; none if the sweep that it has waited for made room, or if
+    /// authors are held up.
+    pub fn sweep_for_room(
+        &self,
+        lane: usize,
+        now: impl FnOnce() -> Stamp,
+    ) -> Option<MutexGuard<'_, Sweep>> {
+        let mut sweep = self.next_sweep();
+        if self.is_held_up() || self.has_room(lane) {
+            return None;
+        }
+        sweep.take(self, now);
+        Some(sweep)
+    }
+
+    fn has_room(&self, lane: usize) -> bool {
+        let queue = self.lanes[lane].queue();
+        let free = !queue.tray.is_empty() || self.bell().trays_in_use() < self.trays_max;
+        free && queue.tray.bytes() < self.tray_bytes
+    }
+
+    fn next_sweep(&self) -> MutexGuard<'_, Sweep> {
+        self.sweep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends all sweeping. An author that was left behind, stuck, and comes round after that waits for ever where it finds no
+    /// room: nothing may be written once the books are closed.
+    pub fn shut(&self) {
+        mem::forget(self.next_sweep());
     }
 
     /// The same, unless another sweep is going on.
@@ -332,6 +363,11 @@ impl Bell {
         self.spare.pop()
     }
 
+    /// Whether lines wait and the writer does not know.
+    fn is_news(&self) -> bool {
+        !self.waiting.is_empty() && !self.line_known
+    }
+
     fn trays_in_use(&self) -> usize {
         self.waiting.len() + self.sweeping
     }
@@ -395,7 +431,14 @@ impl Sweep {
             }
             self.taken.push(tray);
         }
-        lanes.bell().sweeping = 0;
+        let mut bell = lanes.bell();
+        bell.sweeping = 0;
+        // Of lanes that are on the list again nobody has told the writer, which may have seen an empty one meanwhile.
+        let is_news = bell.is_news();
+        drop(bell);
+        if is_news {
+            lanes.rung.notify_all();
+        }
         self.next.clear();
         self.next.resize(self.lanes.len(), 0);
         self.oldest = self.heads.pop().map(|Reverse((_, i))| i);
@@ -491,7 +534,8 @@ mod tests {
                         Err(Refused::MakeAnew { seq: other }) => seq = other,
                         Err(Refused::NoRoom) => {
                             self.lanes.wait_until_let_go();
-                            self.write_all();
+                            let sweep = self.lanes.sweep_for_room(lane, || self.ticks.now());
+                            sweep.into_iter().for_each(|sweep| self.write(sweep));
                         }
                     }
                 }
@@ -621,28 +665,37 @@ mod tests {
         });
     }
 
-    /// Nobody but the waiting line itself calls the writer here.
+    /// Nobody but the waiting line itself calls the writer here, also where authors sweep in between.
     #[test]
     fn a_line_that_waits_is_told_of() {
-        explore(|| {
-            let model = Model::new(2, (4, 64), false);
-            let writer = thread::spawn({
-                let model = Arc::clone(&model);
-                move || {
-                    while model.written.lock().unwrap().len() < 4 {
-                        assert_eq!(model.lanes.wait(false, Duration::MAX), Call::LineWaits);
-                        model.write_all();
+        for trays in [(4, 64), (2, 12)] {
+            explore(move || {
+                let model = Model::new(2, trays, false);
+                let authors: Vec<_> = (0..2)
+                    .map(|lane| {
+                        let model = Arc::clone(&model);
+                        thread::spawn(move || model.log_lines(lane, 3))
+                    })
+                    .collect();
+                let writer = thread::spawn({
+                    let model = Arc::clone(&model);
+                    move || {
+                        while let Call::LineWaits = model.lanes.wait(false, Duration::MAX) {
+                            model.write_all();
+                        }
                     }
+                });
+                for author in authors {
+                    author.join().unwrap();
                 }
+                while model.written.lock().unwrap().len() < 6 {
+                    thread::yield_now();
+                }
+                model.lanes.close();
+                writer.join().unwrap();
+                model.assert_whole_and_in_order(2, 3);
             });
-            let author = thread::spawn({
-                let model = Arc::clone(&model);
-                move || model.log_lines(1, 2)
-            });
-            model.log_lines(0, 2);
-            author.join().unwrap();
-            writer.join().unwrap();
-        });
+        }
     }
 
     /// A writer that knows that lines wait is not called for each of them, and yet never left asleep once it has seen to them.

@@ -96,29 +96,46 @@ impl Pipeline {
         }
     }
 
-    /// For an author that finds no room: sweeps, as soon as the console lets it.
+    /// For an author that finds no room in its lane: sweeps, if nobody else has made room, as soon as the console lets it.
     #[cold]
-    pub(super) fn make_room(&self) {
+    pub(super) fn make_room(&self, lane: usize) {
         self.lanes.wait_until_let_go();
-        self.write_for_author(self.lanes.sweep(|| self.clock.now()));
+        if let Some(sweep) = self.lanes.sweep_for_room(lane, || self.clock.now()) {
+            self.write_for_author(sweep);
+        }
     }
 
-    /// Writes all lines that are there, in time order. Returns how soon the console is to be offered its backlog, if it has
-    /// one.
+    /// Writes all lines that are there, in time order, and offers the console its backlog. Returns how soon that should be
+    /// done again, if something is left of it.
     pub(super) fn write_all(&self) -> Option<Duration> {
-        self.write(self.lanes.sweep(|| self.clock.now()))
+        let mut sinks = self.write(self.lanes.sweep(|| self.clock.now()));
+        sinks.console.push();
+        self.heed_backlog(&sinks);
+        (sinks.console.backlog() > 0).then(|| sinks.console.pause())
     }
 
-    /// An author can neither wait for a busy reader of the console nor log what the file reports: the writer can.
+    /// An author has no time for a busy reader of the console, and cannot log what the file reports: the writer sees to that,
+    /// and comes again by itself as long as there is a backlog.
     fn write_for_author(&self, sweep: MutexGuard<'_, Sweep>) {
-        if self.write(sweep).is_some() || self.sinks().file.has_reports() {
+        let writer_comes = self.sinks().console.backlog() > 0;
+        let sinks = self.write(sweep);
+        let writer_wanted =
+            sinks.file.has_reports() || sinks.console.backlog() > 0 && !writer_comes;
+        self.heed_backlog(&sinks);
+        drop(sinks);
+        if writer_wanted {
             self.lanes.hurry();
         }
     }
 
+    fn heed_backlog(&self, sinks: &Sinks) {
+        self.lanes
+            .hold_up(sinks.console.backlog() > BACKLOG_BYTES_MAX);
+    }
+
     /// Writes what was swept. If an error of the program itself strikes, that is lost, and all that comes after, since
     /// nobody knows what is whole; it is taken from the authors and counted.
-    fn write(&self, mut sweep: MutexGuard<'_, Sweep>) -> Option<Duration> {
+    fn write(&self, mut sweep: MutexGuard<'_, Sweep>) -> MutexGuard<'_, Sinks> {
         let mut sinks = self.sinks();
         let written = catch_unwind(AssertUnwindSafe(|| {
             while let Some(run) = sweep.next_run() {
@@ -127,14 +144,11 @@ impl Pipeline {
                 }
             }
             sinks.write(self.clock.now());
-            sinks.console.push();
         }));
         if written.is_err() {
             sinks.give_up();
         }
-        let backlog = sinks.console.backlog();
-        self.lanes.hold_up(backlog > BACKLOG_BYTES_MAX);
-        (backlog > 0).then(|| sinks.console.pause())
+        sinks
     }
 
     /// Writes a text for people to the console, whole, between two lines of the log and whatever its level.
@@ -169,7 +183,7 @@ impl Pipeline {
         Some((sinks.file.report(), sinks.console.report()))
     }
 
-    /// A block of lines is written in steps that leave it whole, so poison has no meaning here.
+    /// After a panic while they were locked the sinks have been given up: there is no need for poison.
     pub(super) fn sinks(&self) -> MutexGuard<'_, Sinks> {
         self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
     }

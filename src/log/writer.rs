@@ -33,7 +33,8 @@ impl Writer {
         }
     }
 
-    /// Serves until the log is closed, whatever strikes: authors and `main` wait for this thread, so it must not go. Of what
+    /// Serves until the log is closed, whatever strikes: `main` waits for this thread, and so do authors that
+    /// are held up: it must not go. Of what
     /// comes after an error of the program itself nobody knows whether it is whole: it is taken from the authors, counted and
     /// lost.
     pub fn serve_to_the_end(mut self) {

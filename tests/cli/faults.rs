@@ -7,6 +7,8 @@ use std::{
     fs::{self, File, OpenOptions},
     io::Read,
     process::{Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use crate::rig::{PIPE_BYTES, Rig, Tmpfs, is_root};
@@ -158,6 +160,36 @@ fn a_slow_reader_is_waited_for_and_gets_every_line() {
     assert!(
         rig.read("console") == rig.read("app.log"),
         "the reader got something else"
+    );
+}
+
+#[test]
+fn a_reader_that_is_always_late_costs_no_memory() {
+    const LINES: usize = 300_000;
+    let rig = Rig::new();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = rig.command(&format!("-t 3 -n {LINES} --time-scale 0 --data-limit 10"));
+    command.stderr(Stdio::from(writer)).stdout(Stdio::null());
+    let run = rig.start_command(command);
+    let status = format!("/proc/{}/status", run.id());
+    let (mut chunk, mut bytes, mut peak) = ([0; PIPE_BYTES as usize], 0, 0);
+    loop {
+        // It takes a piece in any case, and stays behind.
+        thread::sleep(Duration::from_micros(200));
+        match reader.read(&mut chunk).unwrap() {
+            0 => break,
+            n => bytes += n,
+        }
+        let told = fs::read_to_string(&status).unwrap_or_default();
+        let told = told.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let told = told.and_then(|words| words.split_whitespace().next());
+        peak = told.and_then(|number| number.parse().ok()).unwrap_or(peak);
+    }
+    run.finish().code(0);
+    assert_eq!(bytes, rig.read("app.log").len());
+    assert!(
+        (1 << 10..bytes / 4 / 1024).contains(&peak),
+        "{peak} KiB for {bytes} bytes"
     );
 }
 
