@@ -142,6 +142,11 @@ impl Outlet {
         self.write_all(bytes, || started.elapsed() < PATIENCE_AFTER_STOP)
     }
 
+    /// Whether [`Outlet::write_some`] takes no time where the reader is busy.
+    pub fn says_at_once(&self) -> bool {
+        !matches!(self.way, Way::Socket(_))
+    }
+
     /// How long to wait before the next [`Outlet::write_some`]: the longer the reader stalls, the longer.
     pub fn pause(&self) -> Duration {
         self.pause

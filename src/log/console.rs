@@ -75,8 +75,8 @@ impl Console {
         }
     }
 
-    /// Takes whole lines, `count` in number, and writes as much as the reader takes without waiting for it; nothing if it has a
-    /// backlog, which is for [`Console::push`].
+    /// Takes whole lines, `count` in number, and writes as much as the reader takes without waiting for it. A backlog that
+    /// it takes time to offer is left to [`Console::push`].
     pub fn write(&mut self, lines: &[u8], count: u64) {
         if self.given_up {
             self.counts.lost += count;
@@ -92,6 +92,9 @@ impl Console {
             self.close_backlog_if_written();
         } else {
             self.backlog.bytes.extend_from_slice(lines);
+            if self.out.says_at_once() {
+                self.push();
+            }
         }
     }
 
