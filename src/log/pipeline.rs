@@ -7,6 +7,7 @@
 //! This file must not know what a line says, nor what can go wrong with a sink.
 
 use std::{
+    num::NonZero,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Mutex, MutexGuard, PoisonError, TryLockError, atomic::AtomicBool},
     thread,
@@ -25,8 +26,10 @@ use crate::{
     config::{LogConfig, LogFormat},
 };
 
-/// As many lanes may hold lines at one time. With those that are being written there are twice as many trays.
-const TRAYS_MAX: usize = 16;
+/// As many lanes may hold lines at one time for each core, since a worker that runs needs one, and this many at least.
+/// With those that are being written there are twice as many trays. More would only leave the cache while a sweep is held up.
+const TRAYS_PER_CORE: usize = 2;
+const TRAYS_MIN: usize = 8;
 /// An author fills it in a fraction of a millisecond: with less, thousands of them would mostly wait for each other.
 const TRAY_BYTES: usize = 256 << 10;
 /// A console with a longer backlog holds the authors up. What their trays hold by then is added to it.
@@ -67,16 +70,17 @@ impl Pipeline {
         sinks: Sinks,
     ) -> Self {
         let threads = threads as usize;
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let trays = (cores * TRAYS_PER_CORE).max(TRAYS_MIN);
         Self {
             run,
             clock,
             flush_interval: config.flush_interval.into(),
             json: config.format == LogFormat::Json,
             console_level: config.console.level,
-            lanes: Lanes::new(threads + 1, TRAYS_MAX, TRAY_BYTES),
+            lanes: Lanes::new(threads + 1, trays, TRAY_BYTES),
             sinks: Mutex::new(sinks),
-            writer_has_core: thread::available_parallelism()
-                .is_ok_and(|cores| cores.get() > threads),
+            writer_has_core: cores > threads,
             reports_held: AtomicBool::new(false),
         }
     }
