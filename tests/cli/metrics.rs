@@ -166,14 +166,17 @@ fn no_client_harms_the_run_or_a_scrape() {
     let mut clients: Vec<TcpStream> = (0..500)
         .map(|_| TcpStream::connect(addr).expect("a connection"))
         .collect();
-    let slow = thread::spawn(move || bytes_taken_one_a_second(addr));
+    let mut stuck = TcpStream::connect(addr).expect("a connection");
+    stuck
+        .write_all(b"GET /metr")
+        .expect("the first bytes are taken");
     metrics(addr);
 
     let mut garbage = TcpStream::connect(addr).expect("a connection");
     garbage
         .write_all(&[0xff, 0, b'\n', b'\r'].repeat(1000))
         .expect("garbage is taken");
-    clients.push(garbage);
+    clients.extend([stuck, garbage]);
     metrics(addr);
 
     let mut large = TcpStream::connect(addr).expect("a connection");
@@ -194,9 +197,6 @@ fn no_client_harms_the_run_or_a_scrape() {
         sample(&text, "process_open_fds") < Some(200.0),
         "connections are bounded: {text}"
     );
-    let taken = slow.join().expect("the slow client comes to an end");
-    assert!((3..=10).contains(&taken), "{taken} bytes");
-    metrics(addr);
     run.signal("INT");
     run.finish().code(130);
     let summary: Value = serde_json::from_str(&rig.read("out")).expect("a summary");
@@ -205,6 +205,19 @@ fn no_client_harms_the_run_or_a_scrape() {
         Some(0),
         "{summary}"
     );
+}
+
+#[test]
+fn a_client_that_sends_a_byte_a_second_is_hung_up_on() {
+    let rig = Rig::new();
+    let (run, addr) = served(&rig, "-t 1 --failure-rate 1 --retry-delay 1h");
+    let slow = thread::spawn(move || bytes_taken_one_a_second(addr));
+    metrics(addr);
+    let taken = slow.join().expect("the slow client comes to an end");
+    assert!((3..=10).contains(&taken), "{taken} bytes");
+    metrics(addr);
+    run.signal("INT");
+    run.finish().code(130);
 }
 
 /// Sends a request a byte a second, and says how many it could until the server hung up.
