@@ -118,9 +118,11 @@ fn what_copytruncate_lost_is_named() {
     let logrotate = program("logrotate", "logrotate");
     let rig = Rig::new();
     let rotation = Rotation::new(&rig, logrotate, "copytruncate");
-    // The sleeps leave logrotate a chance to get to the log's end.
-    let run =
-        rig.start("-t 8 --duration 10m --success-delay 1us --retry-delay 20us -q --summary json");
+    // The sleeps leave logrotate a chance to get to the log's end. Each line is written at once, so that some surely come
+    // between its copy and the truncation.
+    let run = rig.start(
+        "-t 8 --duration 10m --success-delay 1us --retry-delay 20us --flush-interval 0 -q --summary json",
+    );
     for _ in 0..ROTATIONS {
         wait_for("a log worth rotating", || size(&rig) > 200_000);
         rotation.force();
