@@ -138,9 +138,9 @@ impl Drop for Log {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, time::Duration};
+    use std::{fs, path::Path, time::Duration};
 
-    use tracing::Subscriber;
+    use tracing::{Level, Subscriber};
     use tracing_subscriber::{Layer, layer::Context, prelude::*};
 
     use super::{event::Event, *};
@@ -158,21 +158,25 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_panic_of_the_writer_loses_lines_that_are_counted_and_holds_nobody_up() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("app.log");
-        let config = LogConfig {
-            path: path.clone(),
+    fn config(path: &Path, flush_interval: Micros) -> LogConfig {
+        LogConfig {
+            path: path.into(),
             format: LogFormat::Text,
             rotation: Rotation::Never,
-            flush_interval: Micros(1000),
+            flush_interval,
             console: ConsoleConfig {
                 level: None,
                 coloured: false,
                 progress: false,
             },
-        };
+        }
+    }
+
+    #[test]
+    fn a_panic_of_the_writer_loses_lines_that_are_counted_and_holds_nobody_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.log");
+        let config = config(&path, Micros(1000));
         let log = Log::open(&config, 7, 1, Clock::start(), Arc::default()).unwrap();
         tracing_subscriber::registry()
             .with(Strike)
@@ -205,5 +209,39 @@ mod tests {
                 .count() as u64
         };
         assert_eq!(on_disk("app.log") + on_disk("app.log.1"), report.file.lines);
+    }
+
+    #[test]
+    fn a_panic_at_the_sinks_loses_lines_that_are_counted_and_holds_nobody_up() {
+        for flush_interval in [Micros(0), Micros(1000)] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("app.log");
+            let log = Log::open(
+                &config(&path, flush_interval),
+                7,
+                1,
+                Clock::start(),
+                Arc::default(),
+            );
+            let log = log.unwrap();
+            let mut author = log.author(0);
+            let mut log_lines = |count| {
+                for _ in 0..count {
+                    author.log(Level::INFO, |encoder, head| {
+                        encoder.begin(head.micros, Level::INFO, "A line", head.seq);
+                        encoder.finish();
+                    });
+                }
+            };
+            log_lines(10);
+            assert_eq!(log.settle(), 10);
+            log.pipeline.sinks().attempt(|_| panic!("on purpose"));
+            // Many more than a tray has room for.
+            log_lines(20_000);
+            let report = log.close();
+            assert_eq!((report.lines, report.file.errors), (20_010, 1));
+            assert_eq!((report.file.lines, report.file.lost), (10, 20_000));
+            assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 10);
+        }
     }
 }

@@ -124,9 +124,11 @@ impl Author {
             },
         );
         self.last_stamp = stamp;
-        sinks.put(self.encoder.text(), self.encoder.json(), to_console);
-        sinks.write(stamp);
-        sinks.console.drain();
+        sinks.attempt(|sinks| {
+            sinks.put(self.encoder.text(), self.encoder.json(), to_console);
+            sinks.write(stamp);
+            sinks.console.drain();
+        });
         if sinks.file.has_reports() {
             self.pipeline.lanes.hurry();
         }

@@ -8,7 +8,6 @@
 
 use std::{
     num::NonZero,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Mutex, MutexGuard, PoisonError, TryLockError, atomic::AtomicBool},
     thread,
     time::Duration,
@@ -137,21 +136,17 @@ impl Pipeline {
             .hold_up(sinks.console.backlog() > BACKLOG_BYTES_MAX);
     }
 
-    /// Writes what was swept. If an error of the program itself strikes, that is lost, and all that comes after, since
-    /// nobody knows what is whole; it is taken from the authors and counted.
+    /// Writes what was swept.
     fn write(&self, mut sweep: MutexGuard<'_, Sweep>) -> MutexGuard<'_, Sinks> {
         let mut sinks = self.sinks();
-        let written = catch_unwind(AssertUnwindSafe(|| {
+        sinks.attempt(|sinks| {
             while let Some(run) = sweep.next_run() {
                 if sinks.put_run(&run) {
                     sinks.write(self.clock.now());
                 }
             }
             sinks.write(self.clock.now());
-        }));
-        if written.is_err() {
-            sinks.give_up();
-        }
+        });
         sinks
     }
 

@@ -2,6 +2,8 @@
 //!
 //! This file must not know where lines come from.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use tracing::Level;
 
 use super::{console::Console, file::LogFile, report::SinkReport, tray::Run};
@@ -50,6 +52,14 @@ impl Sinks {
             file_lines: 0,
             console_lines: 0,
             given_up: false,
+        }
+    }
+
+    /// Does some `work`. If an error of the program itself strikes, that is lost, and all that comes after, since nobody
+    /// knows what is whole; it is taken from the authors and counted.
+    pub fn attempt(&mut self, work: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
+            self.give_up();
         }
     }
 
