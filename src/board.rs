@@ -11,13 +11,16 @@ use std::{
     fmt, fs,
     ops::{Deref, DerefMut},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use crate::clock::{Clock, Stamp};
+use crate::{
+    clock::{Clock, Stamp},
+    if_free::if_free,
+};
 
 /// What a worker is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -352,10 +355,9 @@ impl<T> NamedLock<T> {
     /// passed over: see who guards what with it.
     #[inline]
     pub fn lock<'a>(&'a self, desk: &'a Desk) -> (Held<'a, T>, Duration) {
-        let (guard, wait) = match self.inner.0.try_lock() {
-            Ok(guard) => (guard, Duration::ZERO),
-            Err(TryLockError::Poisoned(poison)) => (poison.into_inner(), Duration::ZERO),
-            Err(TryLockError::WouldBlock) => self.wait(desk),
+        let (guard, wait) = match if_free(self.inner.0.try_lock()) {
+            Some(guard) => (guard, Duration::ZERO),
+            None => self.wait(desk),
         };
         desk.holds.store(
             desk.holds.load(Ordering::Relaxed) | self.id.bit(),
@@ -376,11 +378,7 @@ impl<T> NamedLock<T> {
 
     /// The lock for one who has no desk, if it is free.
     pub fn try_lock_unseen(&self) -> Option<MutexGuard<'_, T>> {
-        match self.inner.0.try_lock() {
-            Ok(guard) => Some(guard),
-            Err(TryLockError::Poisoned(poison)) => Some(poison.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
+        if_free(self.inner.0.try_lock())
     }
 
     #[cold]

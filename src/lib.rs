@@ -36,6 +36,7 @@ pub mod heap_profile;
 #[cfg(not(feature = "heap-profile"))]
 #[path = "without_heap_profile.rs"]
 pub mod heap_profile;
+pub mod if_free;
 pub mod lab;
 pub mod log;
 #[cfg(feature = "monitoring")]

@@ -4,7 +4,7 @@
 //! may interleave (`tests/model`).
 
 pub use std::sync::{
-    Condvar, Mutex, MutexGuard, PoisonError, TryLockError,
+    Condvar, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 

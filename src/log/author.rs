@@ -35,7 +35,7 @@ pub struct Author {
     /// What the next line's number should be. Another thread that signs as `main` may take it first.
     next_seq: u64,
     last_stamp: Stamp,
-    /// Whether it takes no for an answer where there is no room, and sees to some.
+    /// Whether it may be refused for want of room, which it then sees to.
     patient: bool,
 }
 

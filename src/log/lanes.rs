@@ -33,7 +33,8 @@ use std::{
 use super::tray::{FinishedLine, Run, Tray};
 use crate::{
     clock::Stamp,
-    sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, PoisonError, TryLockError},
+    if_free::if_free,
+    sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, PoisonError},
 };
 
 /// The lanes of a run, and the bell by which authors call the writer.
@@ -166,7 +167,7 @@ impl Lanes {
         if seq != line.seq {
             return Err(Refused::MakeAnew { seq });
         }
-        if patient && (queue.tray.bytes() >= self.tray_bytes || self.is_held_up()) {
+        if patient && (self.is_full(&queue.tray) || self.is_held_up()) {
             return Err(Refused::NoRoom);
         }
         if queue.tray.is_empty() {
@@ -188,7 +189,7 @@ impl Lanes {
         if stamp < bell.cut {
             return Ok(None);
         }
-        if patient && bell.trays_in_use() >= self.trays_max {
+        if patient && self.all_in_use(&bell) {
             return Err(Refused::NoRoom);
         }
         let tray = bell.hand_out(lane);
@@ -215,7 +216,14 @@ impl Lanes {
         sweep
     }
 
-    /// The same for an author that was refused for want of room; none if the sweep that it has waited for made room, or if
+    /// The same, unless another sweep is going on.
+    pub fn sweep_if_free(&self, now: impl FnOnce() -> Stamp) -> Option<MutexGuard<'_, Sweep>> {
+        let mut sweep = if_free(self.sweep.try_lock())?;
+        sweep.take(self, now);
+        Some(sweep)
+    }
+
+    /// The first of both for an author that was refused for want of room; none if the sweep that it has waited for made room, or if
     /// authors are held up.
     pub fn sweep_for_room(
         &self,
@@ -232,8 +240,17 @@ impl Lanes {
 
     fn has_room(&self, lane: usize) -> bool {
         let queue = self.lanes[lane].queue();
-        let free = !queue.tray.is_empty() || self.bell().trays_in_use() < self.trays_max;
-        free && queue.tray.bytes() < self.tray_bytes
+        let has_tray = !queue.tray.is_empty() || !self.all_in_use(&self.bell());
+        has_tray && !self.is_full(&queue.tray)
+    }
+
+    fn is_full(&self, tray: &Tray) -> bool {
+        tray.bytes() >= self.tray_bytes
+    }
+
+    /// Whether there is no tray left for another lane.
+    fn all_in_use(&self, bell: &Bell) -> bool {
+        bell.trays_in_use() >= self.trays_max
     }
 
     fn next_sweep(&self) -> MutexGuard<'_, Sweep> {
@@ -244,17 +261,6 @@ impl Lanes {
     /// room: nothing may be written once the books are closed.
     pub fn shut(&self) {
         mem::forget(self.next_sweep());
-    }
-
-    /// The same, unless another sweep is going on.
-    pub fn sweep_if_free(&self, now: impl FnOnce() -> Stamp) -> Option<MutexGuard<'_, Sweep>> {
-        let mut sweep = match self.sweep.try_lock() {
-            Ok(sweep) => sweep,
-            Err(TryLockError::Poisoned(poison)) => poison.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
-        sweep.take(self, now);
-        Some(sweep)
     }
 
     /// Calls the writer at once.

@@ -8,7 +8,7 @@
 
 use std::{
     num::NonZero,
-    sync::{Mutex, MutexGuard, PoisonError, TryLockError, atomic::AtomicBool},
+    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     thread,
     time::Duration,
 };
@@ -23,6 +23,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::{LogConfig, LogFormat},
+    if_free::if_free,
 };
 
 /// As many lanes may hold lines at one time for each core, since a worker that runs needs one, and this many at least.
@@ -174,11 +175,7 @@ impl Pipeline {
 
     /// What became of the lines of file and console so far; none while they are being written.
     pub fn reports_if_free(&self) -> Option<(SinkReport, SinkReport)> {
-        let sinks = match self.sinks.try_lock() {
-            Ok(sinks) => sinks,
-            Err(TryLockError::Poisoned(poison)) => poison.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
+        let sinks = if_free(self.sinks.try_lock())?;
         Some((sinks.file.report(), sinks.console.report()))
     }
 

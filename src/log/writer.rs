@@ -33,10 +33,9 @@ impl Writer {
         }
     }
 
-    /// Serves until the log is closed, whatever strikes: `main` waits for this thread, and so do authors that
-    /// are held up: it must not go. Of what
-    /// comes after an error of the program itself nobody knows whether it is whole: it is taken from the authors, counted and
-    /// lost.
+    /// Serves until the log is closed, whatever strikes: `main` waits for this thread, and so do authors that are
+    /// held up: it must not go. Of what comes after an error of the program itself nobody knows whether it is whole: it is
+    /// taken from the authors, counted and lost.
     pub fn serve_to_the_end(mut self) {
         if catch_unwind(AssertUnwindSafe(|| self.serve())).is_err() {
             self.pipeline.sinks().give_up();

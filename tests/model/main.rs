@@ -14,6 +14,8 @@
 mod backoff;
 #[path = "../../src/clock.rs"]
 mod clock;
+#[path = "../../src/if_free.rs"]
+mod if_free;
 #[path = "../../src/log/lanes.rs"]
 mod lanes;
 #[path = "../../src/plan.rs"]
@@ -39,7 +41,7 @@ mod sync {
         },
         thread,
     };
-    pub use std::sync::{PoisonError, TryLockError};
+    pub use std::sync::PoisonError;
 
     /// Schedules that a test is run under.
     pub const SCHEDULES: usize = 3000;
