@@ -10,18 +10,20 @@ use clap::Parser;
 use hifi::{
     audit,
     cli::{AuditArgs, Cli, Command, VerdictFormat},
-    dashboard,
-    heap_profile::HeapProfile,
     lab,
-    monitoring::Reading,
-    preview, run, summary,
+    observe::dashboard,
+    observe::heap_profile::HeapProfile,
+    observe::monitoring::Reading,
+    plan::printer,
+    run,
+    run::summary,
 };
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Some(Command::Plan(args)) => match args.workers() {
-            Ok(workers) => preview::print(&args.workload.into_workload(), workers, args.format),
+            Ok(workers) => printer::print(&args.workload.into_workload(), workers, args.format),
             Err(error) => error.exit(),
         },
         Some(Command::Audit(args)) => return audit(args),

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     log::event::{Event, Reason},
-    workload::{Limit, Workload},
+    plan::workload::{Limit, Workload},
 };
 
 /// How many ranges of lost lines are kept; beyond them they are only counted.

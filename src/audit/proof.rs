@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     log::{event::Event, line::stamp_text},
+    plan::workload::Micros,
     plan::{Outcome, Position},
-    workload::Micros,
 };
 
 const START: u64 = 1_795_455_720_000_000;
@@ -1083,7 +1083,7 @@ fn hostile_lines_cost_neither_time_nor_memory() {
                     abandoned: n,
                     panicked: n,
                     interrupted: n,
-                    not_started: crate::workload::Limit::At(n),
+                    not_started: crate::plan::workload::Limit::At(n),
                     failed_attempts: n,
                     retries: n,
                 },
@@ -1095,7 +1095,7 @@ fn hostile_lines_cost_neither_time_nor_memory() {
                     abandoned: n,
                     panicked: n,
                     interrupted: n,
-                    not_started: crate::workload::Limit::Unlimited,
+                    not_started: crate::plan::workload::Limit::Unlimited,
                     failed_attempts: n,
                     retries: n,
                     dropped_items: n,

@@ -14,7 +14,7 @@ use std::{
 use crate::{
     log::event::{Event, SCHEMA},
     plan::Rules,
-    workload::Workload,
+    plan::workload::Workload,
 };
 
 /// About what the account of a run takes, and of each of its workers, besides what is kept here.

@@ -271,7 +271,7 @@ impl Operation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{audit::simulate, plan::Plan, workload::Limit};
+    use crate::{audit::simulate, plan::Plan, plan::workload::Limit};
 
     #[test]
     fn index_and_walk_agree_with_the_plan() {

@@ -14,7 +14,7 @@ use super::{
     shared::Shared,
     unwrap::{Wrapping, unwrap},
 };
-use crate::{log::event::Event, workload::Workload};
+use crate::{log::event::Event, plan::workload::Workload};
 
 /// Something other than an attempt's line that verifies.
 #[derive(Clone, Debug)]

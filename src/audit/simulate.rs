@@ -5,8 +5,8 @@
 use crate::{
     audit::record::{Author, attempt_event, render},
     log::event::{Event, Reason},
+    plan::workload::{Backoff, Limit, Micros, Probability, RetryPolicy, TimeScale, Workload},
     plan::{Outcome, Plan, Position},
-    workload::{Backoff, Limit, Micros, Probability, RetryPolicy, TimeScale, Workload},
 };
 
 /// A random generator of the tests' own: they must not depend on what they test.

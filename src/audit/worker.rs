@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     log::event::Event,
+    plan::workload::Micros,
     plan::{Outcome, Position, Rules},
-    workload::Micros,
 };
 
 /// A gap that is longer than this is not walked through on the chance that the line behind it is true.

@@ -5,7 +5,7 @@ use std::{env, io::IsTerminal};
 use clap::Args;
 
 use super::{VerdictFormat, one_of, specimen};
-use crate::{bug::Specimen, lab::LabConfig};
+use crate::{bugs::Specimen, lab::LabConfig};
 
 /// The options of `hifi lab`.
 #[derive(Debug, Args)]

@@ -13,8 +13,8 @@ use clap_complete::Shell;
 
 use super::{Cli, file_path, one_of};
 use crate::{
-    config::MetricsConfig,
-    workload::{Micros, parse_duration},
+    observe::config::MetricsConfig,
+    plan::workload::{Micros, parse_duration},
 };
 
 /// The options of a run that concern metrics.

@@ -4,7 +4,7 @@ use std::{convert::Infallible, process::ExitCode};
 
 use clap::Args;
 
-use crate::config::MetricsConfig;
+use crate::observe::config::MetricsConfig;
 
 /// The options of a run that concern metrics.
 #[derive(Debug, Args)]

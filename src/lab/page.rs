@@ -6,7 +6,7 @@ use super::{
     exhibit::Exhibit,
     trial::{Conclusion, Run, Trial},
 };
-use crate::bug::{CaughtBy, Excerpt, Specimen};
+use crate::bugs::{CaughtBy, Excerpt, Specimen};
 
 /// The most columns of a line.
 const WIDTH: usize = 80;

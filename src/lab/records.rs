@@ -5,7 +5,7 @@ use crate::{
         event::Event,
         line::{Line, parse_stamp},
     },
-    workload::Workload,
+    plan::workload::Workload,
 };
 
 /// A line of the log.

@@ -16,7 +16,7 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use super::{chart::Memory, folder::Folder, records::Record};
-use crate::bug::{CaughtBy, Specimen};
+use crate::bugs::{CaughtBy, Specimen};
 
 /// No run of the lab takes so long. One that does hangs, and is ended.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -15,7 +15,7 @@ use super::{
     pipeline::Pipeline,
     tray::FinishedLine,
 };
-use crate::clock::Stamp;
+use crate::log::clock::Stamp;
 
 /// What is decided about a line as it is logged: its time stamp and its number.
 #[derive(Clone, Copy, Debug)]

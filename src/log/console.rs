@@ -10,9 +10,9 @@ use std::{mem, sync::Arc, thread, time::Duration};
 
 use super::report::SinkReport;
 use crate::{
-    config::ConsoleConfig,
-    outlet::Outlet,
-    stop::{PATIENCE_AFTER_STOP, Stop},
+    log::config::ConsoleConfig,
+    log::outlet::Outlet,
+    shutdown::{PATIENCE_AFTER_STOP, Stop},
 };
 
 /// Standard error, as the log writes to it.

@@ -12,7 +12,7 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use tracing::Level;
 
 use super::line::{Encoder, Line};
-use crate::workload::{
+use crate::plan::workload::{
     Backoff, Limit, Micros, Probability, RetryPolicy, THREADS_MAX, TimeScale, Workload,
 };
 

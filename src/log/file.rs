@@ -30,7 +30,7 @@ use super::{
     line::{Line, displayed, stamp_text},
     report::SinkReport,
 };
-use crate::{bug::SetUp, clock::Stamp, config::Rotation};
+use crate::{bugs::SetUp, log::clock::Stamp, log::config::Rotation};
 
 /// How long after a failed write the next is tried.
 const RETRY: Duration = Duration::from_secs(1);

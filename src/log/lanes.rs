@@ -32,8 +32,8 @@ use std::{
 
 use super::tray::{FinishedLine, Run, Tray};
 use crate::{
-    clock::Stamp,
-    if_free::if_free,
+    log::clock::Stamp,
+    sync::if_free,
     sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, PoisonError},
 };
 

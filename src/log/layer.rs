@@ -17,7 +17,7 @@ use super::{
     line::Encoder,
     pipeline::Pipeline,
 };
-use crate::clock::Stamp;
+use crate::log::clock::Stamp;
 
 thread_local! {
     /// Who the calling thread signs as. A thread that never signed on is `main` from its first event.

@@ -21,9 +21,9 @@ use super::{
     sinks::Sinks,
 };
 use crate::{
-    clock::Clock,
-    config::{LogConfig, LogFormat},
-    if_free::if_free,
+    log::clock::Clock,
+    log::config::{LogConfig, LogFormat},
+    sync::if_free,
 };
 
 /// As many lanes may hold lines at one time for each core, since a worker that runs needs one, and this many at least.

@@ -8,8 +8,8 @@ use tracing::Level;
 
 use super::{console::Console, file::LogFile, report::SinkReport, tray::Run};
 use crate::{
-    clock::Stamp,
-    config::{LogConfig, LogFormat},
+    log::clock::Stamp,
+    log::config::{LogConfig, LogFormat},
 };
 
 /// A block this large is written before more is added to it.

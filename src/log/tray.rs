@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use crate::clock::Stamp;
+use crate::log::clock::Stamp;
 
 /// Most lines are shorter.
 const LINE_BYTES: usize = 512;

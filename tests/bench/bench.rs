@@ -15,15 +15,15 @@ use std::{path::PathBuf, sync::Arc, thread};
 use divan::{Bencher, counter::ItemsCount};
 use hifi::{
     audit::{self, AuditConfig, Input},
-    clock::Clock,
-    config::{ConsoleConfig, LogConfig, LogFormat, Rotation},
+    log::clock::Clock,
+    log::config::{ConsoleConfig, LogConfig, LogFormat, Rotation},
     log::{
         Log,
         line::{self, Encoder},
     },
     plan::Plan,
-    stop::Stop,
-    workload::{Backoff, Limit, Micros, Probability, RetryPolicy, TimeScale, Workload},
+    plan::workload::{Backoff, Limit, Micros, Probability, RetryPolicy, TimeScale, Workload},
+    shutdown::Stop,
 };
 use tracing::Level;
 

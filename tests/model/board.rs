@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    clock::Clock,
+    log::clock::Clock,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 

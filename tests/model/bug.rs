@@ -13,14 +13,14 @@ use shuttle::{
 };
 
 use crate::{
-    board::Board,
-    clock::Clock,
-    processor::{Handle, SharedProcessor},
+    log::clock::Clock,
+    plan::workload::Limit,
     sync::{SCHEDULES, explore, thread},
-    workload::Limit,
+    work::processor::{Handle, SharedProcessor},
+    work::status::Board,
 };
 
-#[path = "../../src/bug/lost_update.rs"]
+#[path = "../../src/bugs/lost_update.rs"]
 mod lost_update;
 
 /// What a specimen knows of its run.

@@ -10,26 +10,30 @@
     clippy::print_stdout
 )]
 
-#[path = "../../src/backoff.rs"]
-mod backoff;
-#[path = "../../src/clock.rs"]
-mod clock;
-#[path = "../../src/if_free.rs"]
-mod if_free;
-#[path = "../../src/log/lanes.rs"]
-mod lanes;
-#[path = "../../src/plan.rs"]
-mod plan;
-#[path = "../../src/processor.rs"]
-mod processor;
-#[path = "../../src/log/tray.rs"]
-mod tray;
-#[path = "../../src/unexpected.rs"]
-mod unexpected;
-#[path = "../../src/workload.rs"]
-mod workload;
+#[path = "../../src/log"]
+mod log {
+    pub mod clock;
+    mod lanes;
+    mod tray;
+}
 
-mod board;
+#[path = "../../src/plan"]
+mod plan {
+    mod attempts;
+    pub mod retry;
+    pub mod workload;
+
+    pub use self::attempts::*;
+}
+
+#[path = "../../src/work"]
+mod work {
+    pub mod panics;
+    pub mod processor;
+    #[path = "../../tests/model/board.rs"]
+    pub mod status;
+}
+
 mod bug;
 
 /// The scheduler's locks, under the names of the real ones.
@@ -42,6 +46,15 @@ mod sync {
         thread,
     };
     pub use std::sync::PoisonError;
+    use std::sync::{TryLockError, TryLockResult};
+
+    pub fn if_free<G>(attempt: TryLockResult<G>) -> Option<G> {
+        match attempt {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poison)) => Some(poison.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
 
     /// Schedules that a test is run under.
     pub const SCHEDULES: usize = 3000;

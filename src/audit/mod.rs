@@ -1,0 +1,303 @@
+//! The audit: a log held against what must exist.
+//!
+//! ```text
+//! input (files, streams) -> blocks -> scan (all cores) -> judge (in the order of the file) -> account of each run
+//!                                      |  unwrap, exact, record             |  diagnose       |  worker: route, seen
+//!                                      |  attempt, repair                   |  expected       '-> books -> verdict -> report
+//!                                      `- shared: registry of runs          '  repair
+//! ```
+//!
+//! Every line's checksum is verified and its outcome is computed again from the seed; every number is accounted for.
+//! In memory stay the runs and their workers, and sets of numbers where lines are out of order. The audit knows the
+//! plan and the form of the log; it must not know the command line, nor how a run is carried out.
+
+mod account;
+mod attempt;
+mod books;
+mod changes;
+mod diagnose;
+mod exact;
+mod expected;
+mod input;
+mod judge;
+mod record;
+mod registry;
+mod repair;
+mod report;
+mod route;
+mod scan;
+mod seen;
+mod shared;
+mod spans;
+mod summing_up;
+mod unwrap;
+mod verdict;
+mod worker;
+
+#[cfg(test)]
+mod proof;
+#[cfg(test)]
+pub(crate) mod simulate;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        mpsc::{self, Receiver, Sender},
+    },
+    thread,
+};
+
+use anyhow::Result;
+
+pub use self::{
+    input::Input,
+    report::report,
+    verdict::{Change, Counts, Finding, Place, Range, RunVerdict, Status, Verdict},
+};
+use self::{
+    input::{Block, Inputs},
+    judge::Judge,
+    scan::{Scanned, Scanner},
+    shared::Shared,
+};
+use crate::plan::workload::Workload;
+
+/// The default of [`AuditConfig::memory`]: 64 MiB.
+pub const MEMORY: u64 = 64 << 20;
+
+/// Which of the runs in a log are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Select {
+    /// All of them.
+    All,
+    /// The one that began last.
+    Last,
+    /// The one with this id.
+    Run(u64),
+}
+
+/// What to audit, and how strictly.
+#[derive(Clone, Debug)]
+pub struct AuditConfig {
+    /// What to read.
+    pub inputs: Vec<Input>,
+    /// Which runs to judge.
+    pub select: Select,
+    /// The configuration of runs whose "Run started" is lost.
+    pub fallback: Option<Workload>,
+    /// So many lost lines of a run are accepted.
+    pub allow_lost: u64,
+    /// Duplicates are accepted.
+    pub at_least_once: bool,
+    /// Runs without an end are accepted: each worker is judged up to its last line.
+    pub killed: bool,
+    /// What the accounts may take, in bytes. Past it the verdict is that it cannot be told.
+    pub memory: u64,
+    /// How many threads read; 0 for one a core.
+    pub threads: usize,
+}
+
+impl AuditConfig {
+    /// The strict audit of all runs in `inputs`.
+    pub fn new(inputs: Vec<Input>) -> Self {
+        Self {
+            inputs,
+            select: Select::All,
+            fallback: None,
+            allow_lost: 0,
+            at_least_once: false,
+            killed: false,
+            memory: MEMORY,
+            threads: 0,
+        }
+    }
+}
+
+/// Audits. `progress` is told now and then how many bytes were read, and how many there are where that is known.
+///
+/// An error means that something could not be read; it is for the caller to exit with 2 then.
+pub fn run(config: &AuditConfig, progress: &mut dyn FnMut(u64, Option<u64>)) -> Result<Verdict> {
+    let inputs = Inputs::open(&config.inputs)?;
+    let names = inputs.names().to_vec();
+    let shared = Shared::new(config.memory / 2);
+    let mut judge = Judge::new(&shared, config.memory);
+    let mut course = Course {
+        config,
+        shared: &shared,
+        judge: &mut judge,
+        progress,
+        bytes: 0,
+        size: inputs.size(),
+        ahead: false,
+    };
+    let full = course.read(&Mutex::new(inputs))?;
+    let bytes = course.bytes;
+    Ok(summing_up::verdict(config, &names, judge, bytes, full))
+}
+
+/// A block on its way: filled by a reader, judged, and used again.
+type Parcel = (Block, Scanned);
+
+/// One reading of all inputs.
+struct Course<'a, 'b> {
+    config: &'a AuditConfig,
+    shared: &'a Shared,
+    judge: &'a mut Judge<'b>,
+    progress: &'a mut dyn FnMut(u64, Option<u64>),
+    bytes: u64,
+    size: Option<u64>,
+    /// The inputs were searched for every "Run started" to come.
+    ahead: bool,
+}
+
+impl Course<'_, '_> {
+    /// Reads everything; false when memory did not suffice.
+    fn read(&mut self, inputs: &Mutex<Inputs>) -> Result<bool> {
+        let threads = match self.config.threads {
+            0 => thread::available_parallelism().map_or(2, |n| n.get()),
+            n => n,
+        };
+        let (free, parcels) = mpsc::channel::<Parcel>();
+        for _ in 0..threads + 4 {
+            // The receiver is alive: it is behind the lock below.
+            let _ = free.send(Parcel::default());
+        }
+        let parcels = Mutex::new(parcels);
+        let (done, scanned) = mpsc::channel();
+        let desk = Desk {
+            shared: self.shared,
+            inputs,
+            parcels,
+        };
+        thread::scope(|scope| {
+            // This thread is a reader as well, whenever there is nothing to be judged.
+            for _ in 1..threads {
+                let (desk, done) = (&desk, done.clone());
+                scope.spawn(move || desk.scan_all(&done));
+            }
+            drop(done);
+            self.judge_all(&desk, &scanned, free)
+        })
+    }
+
+    /// Judges the blocks in their order. When this returns, `free` is dropped and the readers end.
+    fn judge_all(
+        &mut self,
+        desk: &Desk<'_>,
+        scanned: &Receiver<Result<Parcel>>,
+        free: Sender<Parcel>,
+    ) -> Result<bool> {
+        let mut scanner = Scanner::new(self.shared);
+        let mut waiting = BTreeMap::new();
+        let mut next = 0;
+        while let Some(parcel) = desk.next_parcel(scanned, &mut scanner)? {
+            waiting.insert(parcel.0.number, parcel);
+            while let Some(mut parcel) = waiting.remove(&next) {
+                if parcel.1.unresolved {
+                    self.resolve(&mut parcel, desk.inputs, scanned, &mut waiting)?;
+                }
+                if !self.judge.take(&parcel.0, &parcel.1) {
+                    return Ok(false);
+                }
+                self.bytes += parcel.0.bytes().len() as u64;
+                (self.progress)(self.bytes, self.size);
+                next += 1;
+                // Without readers left there is nobody to use it again.
+                let _ = free.send(parcel);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Scans a block again in which a run was not known. If it still is not, all inputs are searched for
+    /// the "Run started" of runs to come; a run that is unknown then has none.
+    fn resolve(
+        &mut self,
+        parcel: &mut Parcel,
+        inputs: &Mutex<Inputs>,
+        scanned: &Receiver<Result<Parcel>>,
+        waiting: &mut BTreeMap<u64, Parcel>,
+    ) -> Result<()> {
+        let mut scanner = Scanner::new(self.shared);
+        scanner.scan(parcel.0.bytes(), &mut parcel.1);
+        if parcel.1.unresolved && !self.ahead {
+            self.ahead = true;
+            // While this lock is held no block is handed out; those that were must have been scanned first.
+            let mut inputs = lock(inputs);
+            while parcel.0.number + waiting.len() as u64 + 1 < inputs.blocks() {
+                let other = scanned.recv()??;
+                waiting.insert(other.0.number, other);
+            }
+            let mut aside = Scanned::default();
+            inputs.look_ahead(|line| scanner.scan(line, &mut aside))?;
+        }
+        if parcel.1.unresolved {
+            let mut scanner = Scanner::adopting(self.shared, self.config.fallback.as_ref());
+            scanner.scan(parcel.0.bytes(), &mut parcel.1);
+        }
+        Ok(())
+    }
+}
+
+/// What the readers share.
+struct Desk<'a> {
+    shared: &'a Shared,
+    inputs: &'a Mutex<Inputs>,
+    /// Parcels that are free to be filled; there are only so many, so that memory stays bounded.
+    parcels: Mutex<Receiver<Parcel>>,
+}
+
+impl Desk<'_> {
+    /// One reader: fills parcels and scans them, until there is nothing left to read.
+    fn scan_all(&self, done: &Sender<Result<Parcel>>) {
+        let mut scanner = Scanner::new(self.shared);
+        loop {
+            let Ok(parcel) = lock(&self.parcels).recv() else {
+                return;
+            };
+            let Some(parcel) = self.fill(parcel, &mut scanner).transpose() else {
+                return;
+            };
+            if done.send(parcel).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Fills a parcel and scans it; none at the end of all inputs.
+    fn fill(
+        &self,
+        (mut block, mut scanned): Parcel,
+        scanner: &mut Scanner<'_>,
+    ) -> Result<Option<Parcel>> {
+        if !lock(self.inputs).next(&mut block)? {
+            return Ok(None);
+        }
+        scanner.scan(block.bytes(), &mut scanned);
+        Ok(Some((block, scanned)))
+    }
+
+    /// A parcel that a reader has scanned or, if there is none yet, one scanned here; none when all are done.
+    fn next_parcel(
+        &self,
+        scanned: &Receiver<Result<Parcel>>,
+        scanner: &mut Scanner<'_>,
+    ) -> Result<Option<Parcel>> {
+        if let Ok(parcel) = scanned.try_recv() {
+            return parcel.map(Some);
+        }
+        // A reader that waits for a free parcel holds the lock: then there is none for this thread either.
+        let free = self.parcels.try_lock().ok().and_then(|p| p.try_recv().ok());
+        if let Some(parcel) = free
+            && let Some(parcel) = self.fill(parcel, scanner)?
+        {
+            return Ok(Some(parcel));
+        }
+        scanned.recv().ok().transpose()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,62 @@
+//! Bad luck, on order.
+//!
+//! A bug of two threads needs a moment at which both are in the wrong place. Out there one waits for that moment for
+//! weeks; a specimen waits for it here, so that it goes wrong in every run. Nothing else is changed by it: what happens at
+//! that moment could have happened without.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    thread,
+};
+
+use super::Setting;
+use crate::{
+    shutdown::Stop,
+    work::status::{Board, State},
+};
+
+/// A moment at which two workers are at the same place in the code. It comes once in a run.
+#[derive(Debug)]
+pub struct BadLuck {
+    came: AtomicU32,
+    over: AtomicBool,
+    board: Arc<Board>,
+    stop: Arc<Stop>,
+}
+
+impl BadLuck {
+    /// Bad luck for one run.
+    pub fn new(setting: &Setting) -> Self {
+        Self {
+            came: AtomicU32::new(0),
+            over: AtomicBool::new(false),
+            board: Arc::clone(&setting.board),
+            stop: Arc::clone(&setting.stop),
+        }
+    }
+
+    /// The first worker that comes here waits for the second; then both go on, and nobody waits any more. It waits in vain
+    /// where the run is stopped, or all others have ended. One who slept until then would come too late to be in the way.
+    pub fn strike(&self) {
+        if self.over.load(Ordering::Relaxed) {
+            return;
+        }
+        self.came.fetch_add(1, Ordering::SeqCst);
+        while self.came.load(Ordering::SeqCst) < 2
+            && !self.stop.requested()
+            && self.others_are_left()
+        {
+            thread::yield_now();
+        }
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    fn others_are_left(&self) -> bool {
+        let views = self.board.read();
+        let left = views.iter().filter(|view| view.state != State::Ended);
+        left.count() > 1
+    }
+}

@@ -1,0 +1,73 @@
+//! The specimen lost-update: the counter is read under the lock, and written under another.
+//!
+//! Making an item's text takes time, and a lock is to be held as briefly as possible. So it is let go in between.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Setting, bad_luck::BadLuck};
+use crate::{
+    work::processor::{Contents, Handle, Item, Recorded},
+    work::status::{Desk, NamedLock},
+};
+
+struct Processor {
+    counter: u64,
+    data: Vec<String>,
+}
+
+/// The Processor, shared by all workers.
+pub struct LostUpdate {
+    processor: NamedLock<Processor>,
+    bad_luck: BadLuck,
+}
+
+pub fn open(setting: &Setting) -> Arc<dyn Handle> {
+    let processor = Processor {
+        counter: 0,
+        data: Vec::new(),
+    };
+    Arc::new(LostUpdate {
+        processor: NamedLock::new(&setting.board, "Processor", processor),
+        bad_luck: BadLuck::new(setting),
+    })
+}
+
+impl LostUpdate {
+    fn counter(&self, desk: &Desk) -> (u64, Duration) {
+        let (processor, wait) = self.processor.lock(desk);
+        (processor.counter, wait)
+    }
+}
+
+impl Handle for LostUpdate {
+    fn record(&self, desk: &Desk) -> Recorded {
+        // Reads the counter under the lock, which is free again afterwards.
+        let (counter, wait) = self.counter(desk);
+
+        // The text is made without it, so that nobody has to wait meanwhile.
+        let counter = counter + 1;
+        let item = Item(counter).to_string();
+        self.bad_luck.strike(); // another worker comes by just now
+
+        // Writes the counter under the lock.
+        let (mut processor, more) = self.processor.lock(desk);
+        processor.counter = counter;
+        processor.data.push(item);
+        Recorded {
+            counter,
+            data_len: processor.data.len() as u64,
+            wait: wait + more,
+        }
+    }
+
+    fn contents(&self) -> Contents {
+        let processor = self.processor.lock_unseen();
+        let numbered = |(n, item): (u64, &String)| *item == Item(n).to_string();
+        Contents {
+            counter: processor.counter,
+            data_len: processor.data.len() as u64,
+            dropped: 0,
+            data_in_order: (1..).zip(&processor.data).all(numbered),
+        }
+    }
+}

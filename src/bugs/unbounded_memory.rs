@@ -1,0 +1,39 @@
+//! The specimen unbounded-memory: each result is also kept in a global list, which nobody empties.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Setting;
+use crate::{
+    work::processor::{Contents, Handle, Recorded, SharedProcessor},
+    work::status::Desk,
+};
+
+/// All results, in case somebody wants to look at them.
+static RESULTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// The honest Processor, and the list beside it.
+struct Remembering(SharedProcessor);
+
+pub fn open(setting: &Setting) -> Arc<dyn Handle> {
+    let processor = SharedProcessor::new(setting.data_limit, &setting.board);
+    Arc::new(Remembering(processor))
+}
+
+impl Handle for Remembering {
+    fn record(&self, desk: &Desk) -> Recorded {
+        let recorded = self.0.record(desk);
+        let result = format!(
+            "Data-{}: Operation completed successfully",
+            recorded.counter
+        );
+        RESULTS
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(result);
+        recorded
+    }
+
+    fn contents(&self) -> Contents {
+        self.0.contents()
+    }
+}

@@ -1,0 +1,561 @@
+//! The command line, as typed, and its way into a validated configuration.
+//!
+//! Whatever can be known to be wrong is refused here, before anything is created. Nothing
+//! behind this file knows clap.
+
+mod audit;
+mod lab;
+
+use std::{
+    env,
+    ffi::OsString,
+    fmt::Write as _,
+    fs,
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
+
+use clap::{
+    Args, CommandFactory, Parser, Subcommand,
+    builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser},
+    error::ErrorKind,
+};
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+
+pub use self::{
+    audit::{AuditArgs, VerdictFormat},
+    lab::LabArgs,
+};
+use crate::{
+    bugs::{self, Specimen},
+    config::Config,
+    log::config::{ConsoleConfig, LogConfig, LogFormat, Rotation},
+    log::{event::TARGET, line::displayed},
+    observe::config::WatchConfig,
+    observe::error_tracking::{DSN_VARIABLE, Dsn},
+    plan::workload::{
+        Backoff, Limit, Micros, Probability, RetryPolicy, THREADS_MAX, TimeScale, Workload,
+        parse_duration,
+    },
+    run::summary::SummaryFormat,
+};
+
+#[cfg(feature = "monitoring")]
+mod monitoring;
+#[cfg(not(feature = "monitoring"))]
+#[path = "without_monitoring.rs"]
+mod monitoring;
+
+pub use monitoring::{CompletionsArgs, MonitoringArgs};
+
+/// A concurrent workload whose truth is known.
+///
+/// Worker threads share one Processor, run a simulated I/O operation that fails at random, retry it,
+/// log every attempt to stderr and to app.log, and end with a summary. A seed decides every
+/// outcome, so every line that must have been logged can be computed again.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hifi",
+    version,
+    args_conflicts_with_subcommands = true,
+    allow_negative_numbers = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What to do instead of a run.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The options of a run.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What the program does besides running the workload.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print what must happen in a run, attempt by attempt, before it does
+    Plan(PlanArgs),
+    /// Hold a log against what must exist: which lines were lost, doubled, moved or altered
+    Audit(AuditArgs),
+    /// Watch bugs being caught: each with its evidence, its cause, its fix and a run of the fixed program
+    Lab(LabArgs),
+    /// Print a Grafana dashboard for the metrics
+    Dashboard,
+    /// Print a script with which a shell completes hifi's command line
+    Completions(CompletionsArgs),
+}
+
+/// The options of a run.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// What must happen.
+    #[command(flatten)]
+    pub workload: WorkloadArgs,
+
+    /// File that the log is appended to; it is never truncated
+    #[arg(long, value_name = "PATH", default_value = "app.log", value_parser = file_path(), help_heading = "Log")]
+    log_file: PathBuf,
+
+    /// Form of the file
+    #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Log",
+          value_parser = one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)]))]
+    log_format: LogFormat,
+
+    /// When a new file is begun; its date (UTC) is appended to the name
+    #[arg(long, value_name = "WHEN", default_value = "never", help_heading = "Log",
+          value_parser = one_of(&[("never", Rotation::Never), ("hourly", Rotation::Hourly), ("daily", Rotation::Daily)]))]
+    rotation: Rotation,
+
+    /// The longest a line waits before its write starts; 0: a worker goes on when its line is written
+    #[arg(long, value_name = "DURATION", default_value = "5ms", value_parser = parse_duration, allow_hyphen_values = true, help_heading = "Log")]
+    flush_interval: Micros,
+
+    /// Level of the console's log [default: RUST_LOG, or info]; the file always holds every event
+    #[arg(long, value_name = "LEVEL", help_heading = "Log", value_parser = one_of(LEVELS))]
+    log_level: Option<ConsoleLevel>,
+
+    /// No log on stderr
+    #[arg(short, long, help_heading = "Log")]
+    quiet: bool,
+
+    /// End the run, with a thread dump, when no worker made progress for this long though none sleeps
+    #[arg(long, value_name = "DURATION", value_parser = parse_interval, allow_hyphen_values = true, help_heading = "Monitoring")]
+    stall_after: Option<Micros>,
+
+    /// Log memory and CPU figures this often
+    #[arg(long, value_name = "DURATION", value_parser = parse_interval, allow_hyphen_values = true, help_heading = "Monitoring")]
+    sample_interval: Option<Micros>,
+
+    /// Who looks on.
+    #[command(flatten)]
+    monitoring: MonitoringArgs,
+
+    /// Run with a bug, to see it being caught (hifi lab explains each)
+    #[arg(long, value_name = "NAME", value_parser = specimen())]
+    bug: Option<&'static Specimen>,
+
+    /// Form of the summary on stdout
+    #[arg(long, value_name = "FORMAT", default_value = "text",
+          value_parser = one_of(&[("text", SummaryFormat::Text), ("json", SummaryFormat::Json)]))]
+    summary: SummaryFormat,
+}
+
+/// The options that decide what must happen.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Workload")]
+pub struct WorkloadArgs {
+    /// Number of workers
+    #[arg(short, long, value_name = "N", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(THREADS_MAX)))]
+    threads: u32,
+
+    /// Operations per worker [default: 100, or unlimited with --duration]
+    #[arg(short = 'n', long, value_name = "N", value_parser = parse_iterations)]
+    iterations: Option<Limit>,
+
+    /// Chance that one attempt fails, 0 to 1
+    #[arg(long, value_name = "P", default_value = "0.3")]
+    failure_rate: Probability,
+
+    /// Sleep after a success
+    #[arg(long, value_name = "DURATION", default_value = "10ms", value_parser = parse_duration, allow_hyphen_values = true)]
+    success_delay: Micros,
+
+    /// Retries per operation before it is abandoned
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    max_retries: u32,
+
+    /// Delay before a retry, and after an abandoned operation
+    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = parse_duration, allow_hyphen_values = true)]
+    retry_delay: Micros,
+
+    /// How the delay grows from retry to retry
+    #[arg(long, value_name = "HOW", default_value = "fixed",
+          value_parser = one_of(&[("fixed", Backoff::Fixed), ("exponential", Backoff::Exponential)]))]
+    backoff: Backoff,
+
+    /// Upper bound of the delay
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration, allow_hyphen_values = true)]
+    max_retry_delay: Micros,
+
+    /// Random part of the delay, 0 to 1
+    #[arg(long, value_name = "P", default_value = "0")]
+    jitter: Probability,
+
+    /// Multiplies every simulated delay; 0 runs without sleeping
+    #[arg(long, value_name = "X", default_value = "1")]
+    time_scale: TimeScale,
+
+    /// Chance that an attempt hits an unexpected error (a real panic) and ends its worker
+    #[arg(long, value_name = "P", default_value = "0")]
+    panic_rate: Probability,
+
+    /// Start no operation after this long
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]
+    duration: Option<Micros>,
+
+    /// Decides every outcome [default: random; it is always logged and shown]
+    #[arg(long, value_name = "U64")]
+    seed: Option<u64>,
+
+    /// Items kept in memory, or unlimited; the oldest are dropped and counted
+    #[arg(long, value_name = "N", default_value = "100000")]
+    data_limit: Limit,
+}
+
+/// The options of `hifi plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// The workload whose plan is printed.
+    #[command(flatten)]
+    pub workload: WorkloadArgs,
+
+    /// Only this worker, counted from 0
+    #[arg(long, value_name = "N")]
+    pub worker: Option<u32>,
+
+    /// Form of the plan: a line an attempt
+    #[arg(long, value_name = "FORMAT", default_value = "text",
+          value_parser = one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)]))]
+    pub format: LogFormat,
+}
+
+impl RunArgs {
+    /// The validated configuration, with the seed drawn if none was given.
+    ///
+    /// # Errors
+    /// RUST_LOG or SENTRY_DSN cannot be read, or the bug needs more workers.
+    pub fn into_config(self) -> Result<Config, clap::Error> {
+        let console = ConsoleConfig {
+            level: if self.quiet {
+                None
+            } else {
+                console_level(self.log_level)?
+            },
+            coloured: std::io::stderr().is_terminal()
+                && env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()),
+            progress: self.quiet && std::io::stderr().is_terminal(),
+        };
+        let workload = self.workload.into_workload();
+        let mut replay = replay(&workload);
+        if let Some(bug) = self.bug {
+            if workload.threads < bug.workers_min {
+                return Err(too_few_workers(bug, workload.threads));
+            }
+            let _ = write!(replay, " --bug {}", bug.name);
+        }
+        Ok(Config {
+            replay,
+            workload,
+            bug: self.bug,
+            log: LogConfig {
+                path: self.log_file,
+                format: self.log_format,
+                rotation: self.rotation,
+                flush_interval: self.flush_interval,
+                console,
+            },
+            watch: WatchConfig {
+                stall_after: self.stall_after,
+                sample_interval: self.sample_interval,
+            },
+            metrics: self.monitoring.into_config(),
+            sentry: sentry_dsn()?,
+            summary: self.summary,
+        })
+    }
+}
+
+impl PlanArgs {
+    /// The workers whose plan is printed.
+    ///
+    /// # Errors
+    /// There is no such worker.
+    pub fn workers(&self) -> Result<std::ops::Range<u32>, clap::Error> {
+        let threads = self.workload.threads;
+        match self.worker {
+            None => Ok(0..threads),
+            Some(worker) if worker < threads => Ok(worker..worker + 1),
+            Some(worker) => Err(Cli::command().error(
+                ErrorKind::ValueValidation,
+                format!("invalid value '{worker}' for '--worker <N>': --threads {threads} makes workers 0 to {}", threads - 1),
+            )),
+        }
+    }
+}
+
+impl WorkloadArgs {
+    /// The workload, with the seed drawn if none was given.
+    pub fn into_workload(self) -> Workload {
+        let default_iterations = if self.duration.is_some() {
+            Limit::Unlimited
+        } else {
+            Limit::At(100)
+        };
+        Workload {
+            seed: self.seed.unwrap_or_else(rand::random),
+            threads: self.threads,
+            iterations: self.iterations.unwrap_or(default_iterations),
+            failure_rate: self.failure_rate,
+            success_delay: self.success_delay,
+            retry: RetryPolicy {
+                max_retries: self.max_retries,
+                delay: self.retry_delay,
+                backoff: self.backoff,
+                max_delay: self.max_retry_delay,
+                jitter: self.jitter,
+            },
+            time_scale: self.time_scale,
+            panic_rate: self.panic_rate,
+            duration: self.duration,
+            data_limit: self.data_limit,
+        }
+    }
+}
+
+fn too_few_workers(bug: &Specimen, threads: u32) -> clap::Error {
+    Cli::command().error(
+        ErrorKind::ValueValidation,
+        format!(
+            "invalid value '{threads}' for '--threads <N>': --bug {} goes wrong between workers, and needs {} or more",
+            bug.name, bug.workers_min
+        ),
+    )
+}
+
+/// The command line that repeats a workload's outcomes: its seed, size, and what is not the default.
+fn replay(workload: &Workload) -> String {
+    let default = match Cli::try_parse_from(["hifi"]) {
+        Ok(cli) => cli.run.workload.into_workload(),
+        Err(_) => workload.clone(),
+    };
+    let time = |micros: Micros| {
+        humantime::format_duration(micros.into())
+            .to_string()
+            .replace(' ', "")
+    };
+    let mut line = format!(
+        "hifi --seed {} --threads {} --iterations {}",
+        workload.seed, workload.threads, workload.iterations
+    );
+    let mut option = |name: &str, value: String, default: String| {
+        if value != default {
+            let _ = write!(line, " --{name} {value}");
+        }
+    };
+    option(
+        "failure-rate",
+        workload.failure_rate.to_string(),
+        default.failure_rate.to_string(),
+    );
+    option(
+        "success-delay",
+        time(workload.success_delay),
+        time(default.success_delay),
+    );
+    option(
+        "max-retries",
+        workload.retry.max_retries.to_string(),
+        default.retry.max_retries.to_string(),
+    );
+    option(
+        "retry-delay",
+        time(workload.retry.delay),
+        time(default.retry.delay),
+    );
+    option(
+        "backoff",
+        workload.retry.backoff.to_string(),
+        default.retry.backoff.to_string(),
+    );
+    option(
+        "max-retry-delay",
+        time(workload.retry.max_delay),
+        time(default.retry.max_delay),
+    );
+    option(
+        "jitter",
+        workload.retry.jitter.to_string(),
+        default.retry.jitter.to_string(),
+    );
+    option(
+        "time-scale",
+        workload.time_scale.to_string(),
+        default.time_scale.to_string(),
+    );
+    option(
+        "panic-rate",
+        workload.panic_rate.to_string(),
+        default.panic_rate.to_string(),
+    );
+    option(
+        "duration",
+        workload.duration.map_or_else(String::new, time),
+        String::new(),
+    );
+    option(
+        "data-limit",
+        workload.data_limit.to_string(),
+        default.data_limit.to_string(),
+    );
+    line
+}
+
+/// The highest level that the console shows; none where it is off.
+#[derive(Clone, Copy, Debug)]
+struct ConsoleLevel(Option<Level>);
+
+/// The levels of the console, the quietest first.
+const LEVELS: &[(&str, ConsoleLevel)] = &[
+    ("off", ConsoleLevel(None)),
+    ("error", ConsoleLevel(Some(Level::ERROR))),
+    ("warn", ConsoleLevel(Some(Level::WARN))),
+    ("info", ConsoleLevel(Some(Level::INFO))),
+    ("debug", ConsoleLevel(Some(Level::DEBUG))),
+    ("trace", ConsoleLevel(Some(Level::TRACE))),
+];
+
+/// The console's level: as `given`, or what RUST_LOG says of this program, or info.
+fn console_level(given: Option<ConsoleLevel>) -> Result<Option<Level>, clap::Error> {
+    let variable = env::var_os("RUST_LOG").filter(|value| !value.is_empty());
+    let Some(variable) = variable.filter(|_| given.is_none()) else {
+        return Ok(given.map_or(Some(Level::INFO), |given| given.0));
+    };
+    let targets: Option<Targets> = variable.to_str().and_then(|text| text.parse().ok());
+    let Some(targets) = targets else {
+        return Err(Cli::command().error(
+            ErrorKind::ValueValidation,
+            format!(
+                "invalid value '{}' for the environment variable RUST_LOG: levels are needed, such as info or \
+                 warn,hifi=debug; unset it, or override it with --log-level",
+                variable.display()
+            ),
+        ));
+    };
+    let enabled = LEVELS
+        .iter()
+        .filter_map(|(_, level)| level.0)
+        .filter(|level| targets.would_enable(TARGET, level));
+    Ok(enabled.max())
+}
+
+/// Where errors are reported to: as SENTRY_DSN says, and nowhere if it is empty or not set.
+fn sentry_dsn() -> Result<Option<Dsn>, clap::Error> {
+    let Some(variable) = env::var_os(DSN_VARIABLE).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let text = variable.to_string_lossy();
+    text.parse().map(Some).map_err(|error| {
+        Cli::command().error(
+            ErrorKind::ValueValidation,
+            format!(
+                "invalid value '{text}' for the environment variable {DSN_VARIABLE}: {error}; a DSN is needed, such as \
+                 https://KEY@HOST/PROJECT; correct it, or unset it to report nothing"
+            ),
+        )
+    })
+}
+
+/// A parser for one of a few words, each standing for a value.
+fn one_of<T: Clone + Send + Sync + 'static>(
+    choices: &'static [(&'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(choices.iter().map(|(word, _)| *word)).try_map(|word| {
+        let choice = choices.iter().find(|(w, _)| *w == word);
+        choice
+            .map(|(_, value)| value.clone())
+            .ok_or("no such choice")
+    })
+}
+
+/// A parser for the name of a specimen.
+fn specimen() -> impl TypedValueParser<Value = &'static Specimen> {
+    PossibleValuesParser::new(bugs::SPECIMENS.iter().map(|specimen| specimen.name))
+        .try_map(|name| bugs::find(&name).ok_or("no such bug"))
+}
+
+fn parse_iterations(text: &str) -> Result<Limit, String> {
+    match text.parse() {
+        Ok(Limit::At(0)) | Err(_) => Err(format!(
+            "a whole number from 1 to {}, or unlimited, is needed",
+            u64::MAX
+        )),
+        Ok(limit) => Ok(limit),
+    }
+}
+
+/// A duration after which something is done again.
+fn parse_interval(text: &str) -> Result<Micros, String> {
+    match parse_duration(text)? {
+        interval if interval < INTERVAL_MIN => {
+            Err("at least 1ms is needed; leave the option out to do without".into())
+        }
+        interval => Ok(interval),
+    }
+}
+
+/// More often than this nothing is looked at: the looking would be what is measured.
+const INTERVAL_MIN: Micros = Micros(1000);
+
+/// A parser for the path of a file that could be opened, as far as that can be known without opening it.
+fn file_path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().try_map(|path: OsString| -> Result<PathBuf, String> {
+        let path = PathBuf::from(path);
+        if path.to_str().is_none() {
+            return Err("it is not UTF-8; choose a name that is".into());
+        }
+        if path.is_dir() || path.file_name().is_none() {
+            return Err("it is a folder; name a file in it".into());
+        }
+        let folder = path
+            .parent()
+            .filter(|folder| *folder != Path::new(""))
+            .unwrap_or(Path::new("."));
+        match fs::metadata(folder) {
+            Ok(found) if found.is_dir() => Ok(path),
+            Ok(_) => Err(format!(
+                "{} is no folder; choose a file in one",
+                displayed(folder)
+            )),
+            Err(error) => Err(format!(
+                "its folder {} cannot be used: {error}; create it first",
+                displayed(folder)
+            )),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_replay_repeats_the_workload() {
+        for line in [
+            "hifi --seed 7",
+            "hifi --seed 7 --duration 1h30m --jitter 0.25 --backoff exponential --max-retries 0 --time-scale 0.5",
+            "hifi --seed 7 -t 3 -n unlimited --data-limit unlimited --success-delay 1500us --panic-rate 0.00001",
+        ] {
+            let parse = |line: &str| {
+                Cli::try_parse_from(line.split(' '))
+                    .unwrap()
+                    .run
+                    .workload
+                    .into_workload()
+            };
+            let workload = parse(line);
+            assert_eq!(
+                parse(&replay(&workload)),
+                workload,
+                "{line} -> {}",
+                replay(&workload)
+            );
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What shows a bug best: made from the logs, the summaries and the dumps of its trial, and from nothing else.
+
+mod counters;
+mod interleaving;
+mod lines_gone;
+mod memory;
+mod plan_beside_log;
+mod thread_dump;
+
+use anyhow::Context;
+use serde_json::Value;
+
+use super::trial::Trial;
+use crate::bugs;
+
+/// Something to look at.
+#[derive(Debug)]
+pub struct Exhibit {
+    /// What it shows, in a sentence or two.
+    pub brief: String,
+    /// The thing itself: lines of text that are laid out already.
+    pub lines: Vec<String>,
+    /// What is to be seen in it, for a person who sees it for the first time.
+    pub reading: String,
+    /// The same for programs.
+    pub data: Value,
+}
+
+impl Exhibit {
+    /// The exhibit that the table of specimens asks for.
+    ///
+    /// # Errors
+    /// The trial does not show what it should.
+    pub fn of(trial: &Trial) -> anyhow::Result<Self> {
+        let exhibit = match trial.specimen.exhibit {
+            bugs::Exhibit::Interleaving => interleaving::show(trial),
+            bugs::Exhibit::Counters => counters::show(trial),
+            bugs::Exhibit::PlanBesideLog => plan_beside_log::show(trial),
+            bugs::Exhibit::LinesGone => lines_gone::show(trial),
+            bugs::Exhibit::Memory => memory::show(trial),
+            bugs::Exhibit::ThreadDump => thread_dump::show(trial),
+        };
+        exhibit.with_context(|| {
+            format!(
+                "the run with {} does not show it; it was: {}",
+                trial.specimen.name, trial.broken.command
+            )
+        })
+    }
+}

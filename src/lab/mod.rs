@@ -1,0 +1,108 @@
+//! The lab: each specimen and the fixed program run side by side, and what there is to learn from it.
+//!
+//! ```text
+//! trial (two runs of this program, two audits) -> exhibit (what shows the bug best) -> page
+//! ```
+//!
+//! Nothing on a page is made up: figures and lines are those of the runs that were made for it, and the source is what the
+//! program was compiled from. This file must not know how a page is laid out.
+
+mod chart;
+mod exhibit;
+mod folder;
+mod page;
+mod records;
+mod trial;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    slice,
+    sync::Arc,
+};
+
+use anyhow::Context;
+use serde_json::json;
+
+use self::{exhibit::Exhibit, page::Page, trial::Trial};
+use crate::{
+    bugs::{SPECIMENS, Specimen},
+    shutdown::signals::SignalWatch,
+    shutdown::{Cause, Stop},
+};
+
+/// What the lab shows, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct LabConfig {
+    /// The specimen to be shown in depth; all of them in brief without it.
+    pub specimen: Option<&'static Specimen>,
+    /// Decides every outcome of the runs.
+    pub seed: u64,
+    /// One JSON object instead of pages.
+    pub json: bool,
+    /// Whether pages are coloured.
+    pub coloured: bool,
+}
+
+/// Runs the trials and prints what they show. The exit code says whether every bug was caught, and every fixed run clean.
+///
+/// # Errors
+/// A run cannot be made, or standard output cannot be written.
+pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
+    let stop = Arc::new(Stop::default());
+    let _signals = SignalWatch::start(Arc::clone(&stop), || {})?;
+    let specimens = match config.specimen {
+        Some(one) => slice::from_ref(one),
+        None => SPECIMENS,
+    };
+    let page = Page::new(config.coloured, config.specimen.is_some());
+    let mut found = Vec::new();
+    if !config.json {
+        print(&page.opening(specimens.len(), config.seed))?;
+    }
+    let mut good = true;
+    for specimen in specimens {
+        let trial = Trial::run(specimen, config.seed);
+        // Where a signal has ended a run, there is nothing to be shown.
+        if let Some(Cause::Signal(number)) = stop.cause() {
+            return Ok(ExitCode::from(128 + number as u8));
+        }
+        let trial = trial?;
+        let exhibit = Exhibit::of(&trial)?;
+        let conclusion = trial.conclude();
+        good &= conclusion.caught && conclusion.fixed_is_clean;
+        if config.json {
+            found.push(json!({
+                "name": specimen.name,
+                "caught": conclusion.caught,
+                "fixed_is_clean": conclusion.fixed_is_clean,
+                "broken": trial.broken.figures(),
+                "fixed": trial.fixed.figures(),
+                "exhibit": exhibit.data,
+            }));
+        } else {
+            print(&page.of(&trial, &exhibit, conclusion))?;
+        }
+    }
+    if config.json {
+        let all = json!({"seed": config.seed, "good": good, "specimens": found});
+        print(&format!("{all}\n"))?;
+    } else {
+        print(&page.closing(good, config.specimen))?;
+    }
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// A reader that has seen enough may close its end.
+fn print(text: &str) -> anyhow::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,250 @@
+//! The log: from an event to a line in the file and on the console, and back.
+//!
+//! ```text
+//! event ──tracing──> layer ──> author ──line──> lanes: a tray per author ──sweep, in time order──> file
+//!                                                                                           └──> console
+//! ```
+//!
+//! [`event`] says what there is to say and [`mod@line`] how a line looks, written (into a [`buffer`]) and read. [`layer`] takes
+//! events from `tracing` to the thread's [`author`], which puts lines into a [`tray`] on its own of the [`lanes`]. In the
+//! [`pipeline`] a sweep merges all trays by time stamp for the [`sinks`]: the [`mod@file`] and the [`console`]. The
+//! [`writer`] sees to it that none waits too long.
+
+pub mod author;
+pub mod buffer;
+pub mod clock;
+pub mod config;
+pub mod console;
+pub mod event;
+pub mod file;
+pub mod lanes;
+pub mod layer;
+pub mod line;
+pub mod outlet;
+pub mod pipeline;
+pub mod report;
+pub mod sinks;
+pub mod tray;
+pub mod writer;
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    thread::{self, JoinHandle},
+};
+
+use anyhow::Context;
+
+pub use self::{
+    author::Author,
+    layer::{LogLayer, last_stamp, sign_on},
+    report::LogReport,
+};
+use self::{console::Console, file::LogFile, pipeline::Pipeline, sinks::Sinks, writer::Writer};
+use crate::{bugs::SetUp, log::clock::Clock, log::config::LogConfig, shutdown::Stop};
+
+/// The log of a run, from the opening of the file to its last line. To drop it is to close it.
+#[derive(Debug)]
+pub struct Log {
+    pipeline: Arc<Pipeline>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl Log {
+    /// Opens the file and starts the writer, for a run with the id `run` and `threads` workers.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or the writer's thread cannot be started.
+    pub fn open(
+        config: &LogConfig,
+        run: u64,
+        threads: u32,
+        clock: Clock,
+        stop: Arc<Stop>,
+    ) -> anyhow::Result<Self> {
+        let file = LogFile::open(&config.path, config.rotation)?;
+        let console = Console::open(&config.console, stop);
+        let sinks = Sinks::new(config, file, console);
+        let pipeline = Arc::new(Pipeline::new(config, run, threads, clock, sinks));
+        let writer = Writer::new(Arc::clone(&pipeline));
+        let writer = thread::Builder::new()
+            .name("log-writer".into())
+            .spawn(move || writer.serve_to_the_end())
+            .context(
+                "cannot start the log's writer thread; allow this user more processes (ulimit -u)",
+            )?;
+        Ok(Self {
+            pipeline,
+            writer: Some(writer),
+        })
+    }
+
+    /// The author for worker number `worker`.
+    pub fn author(&self, worker: u32) -> Author {
+        Author::new(Arc::clone(&self.pipeline), Some(worker))
+    }
+
+    /// The part that authors and the layer share.
+    pub fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
+    /// Writes all that was logged so far. What follows goes through what `set_up` puts before the file.
+    ///
+    /// # Errors
+    /// The file cannot be opened a second time.
+    pub fn detour(&self, set_up: SetUp) -> anyhow::Result<()> {
+        self.pipeline.lanes.flush();
+        self.pipeline.sinks().file.detour(set_up)
+    }
+
+    /// Writes all that was logged so far. What follows goes to the file itself again.
+    pub fn end_detour(&self) {
+        self.pipeline.lanes.flush();
+        self.pipeline.sinks().file.end_detour();
+    }
+
+    /// Writes all that was logged so far, and from then on keeps back reports of trouble until the log is closed.
+    /// Returns how many lines were logged: from here on the caller alone decides how many follow.
+    pub fn settle(&self) -> u64 {
+        self.pipeline.reports_held.store(true, Ordering::SeqCst);
+        self.pipeline.lanes.flush();
+        self.pipeline.lanes.lines()
+    }
+
+    /// Writes all that was logged, ends the writer, and says what became of the lines.
+    pub fn close(mut self) -> LogReport {
+        self.finish();
+        let sinks = self.pipeline.sinks();
+        let lines = self.pipeline.lanes.lines();
+        LogReport {
+            lines,
+            file: sinks.file_report(lines),
+            console: sinks.console.report(),
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            self.pipeline.lanes.close();
+            // The writer holds no figure that its end could take along: a panic has been printed by then.
+            let _ = writer.join();
+            self.pipeline.lanes.shut();
+        }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path, time::Duration};
+
+    use tracing::{Level, Subscriber};
+    use tracing_subscriber::{Layer, layer::Context, prelude::*};
+
+    use super::{event::Event, *};
+    use crate::{
+        log::config::{ConsoleConfig, LogFormat, Rotation},
+        plan::workload::Micros,
+    };
+
+    /// Panics where the writer itself has something to log.
+    struct Strike;
+
+    impl<S: Subscriber> Layer<S> for Strike {
+        fn on_event(&self, _event: &tracing::Event<'_>, _context: Context<'_, S>) {
+            assert_ne!(thread::current().name(), Some("log-writer"), "on purpose");
+        }
+    }
+
+    fn config(path: &Path, flush_interval: Micros) -> LogConfig {
+        LogConfig {
+            path: path.into(),
+            format: LogFormat::Text,
+            rotation: Rotation::Never,
+            flush_interval,
+            console: ConsoleConfig {
+                level: None,
+                coloured: false,
+                progress: false,
+            },
+        }
+    }
+
+    #[test]
+    fn a_panic_of_the_writer_loses_lines_that_are_counted_and_holds_nobody_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.log");
+        let config = config(&path, Micros(1000));
+        let log = Log::open(&config, 7, 1, Clock::start(), Arc::default()).unwrap();
+        tracing_subscriber::registry()
+            .with(Strike)
+            .with(LogLayer::new(Arc::clone(log.pipeline())))
+            .init();
+        let log_lines = |count| {
+            (0..count).for_each(|worker| Event::ThreadStarted { worker }.emit());
+        };
+        sign_on(log.author(0));
+        log_lines(10);
+        log.settle();
+        log.pipeline.reports_held.store(false, Ordering::SeqCst);
+        // The writer notices that the log is renamed, and is about to log that.
+        fs::rename(&path, folder.path().join("app.log.1")).unwrap();
+        let has_struck = || log.pipeline.sinks().file_report(0).errors > 0;
+        while !has_struck() {
+            log_lines(1);
+            thread::sleep(Duration::from_millis(1));
+        }
+        // Many more than a tray has room for.
+        log_lines(20_000);
+        log.settle();
+        let report = log.close();
+        assert!(report.file.lines >= 10 && report.file.lost > 10_000 && report.file.errors == 1);
+        assert_eq!(report.lines, report.file.lines + report.file.lost);
+        let on_disk = |name| {
+            fs::read_to_string(folder.path().join(name))
+                .unwrap()
+                .lines()
+                .count() as u64
+        };
+        assert_eq!(on_disk("app.log") + on_disk("app.log.1"), report.file.lines);
+    }
+
+    #[test]
+    fn a_panic_at_the_sinks_loses_lines_that_are_counted_and_holds_nobody_up() {
+        for flush_interval in [Micros(0), Micros(1000)] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("app.log");
+            let log = Log::open(
+                &config(&path, flush_interval),
+                7,
+                1,
+                Clock::start(),
+                Arc::default(),
+            );
+            let log = log.unwrap();
+            let mut author = log.author(0);
+            let mut log_lines = |count| {
+                for _ in 0..count {
+                    author.log(Level::INFO, |encoder, head| {
+                        encoder.begin(head.micros, Level::INFO, "A line", head.seq);
+                        encoder.finish();
+                    });
+                }
+            };
+            log_lines(10);
+            assert_eq!(log.settle(), 10);
+            log.pipeline.sinks().attempt(|_| panic!("on purpose"));
+            // Many more than a tray has room for.
+            log_lines(20_000);
+            let report = log.close();
+            assert_eq!((report.lines, report.file.errors), (20_010, 1));
+            assert_eq!((report.file.lines, report.file.lost), (10, 20_000));
+            assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 10);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Who watches a run, as the run is told.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use crate::plan::workload::Micros;
+
+/// Who looks on while the run lasts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WatchConfig {
+    /// After so long without any progress the run is ended.
+    pub stall_after: Option<Micros>,
+    /// How often figures of memory and CPU are logged.
+    pub sample_interval: Option<Micros>,
+}
+
+/// Where metrics are to be had.
+#[derive(Clone, Debug, Default)]
+pub struct MetricsConfig {
+    /// They are served on this address.
+    pub addr: Option<SocketAddr>,
+    /// For so long after the end.
+    pub linger: Micros,
+    /// The final ones are written to this file. Its folder exists.
+    pub file: Option<PathBuf>,
+}

@@ -1,0 +1,241 @@
+//! The thread dump: what every thread is doing, in the style of the JVM's, and where threads wait for each other.
+//!
+//! It is made from the board and from what the system tells of the threads that have no desk. Nothing that is waited
+//! for here is ever held by a worker for longer than it takes to write lines, so a dump can be had of a run that is stuck.
+
+use std::{
+    collections::HashSet,
+    fmt::Write as _,
+    fs,
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread::{self, JoinHandle},
+};
+
+use anyhow::Context;
+
+use crate::{
+    log::{event::Event, pipeline::Pipeline},
+    observe::gate::Gate,
+    plan::duration::Seconds,
+    work::status::{Board, State, View},
+};
+
+/// Makes thread dumps of one run. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Dumper {
+    /// The run's id.
+    pub run: u64,
+    /// Where the workers show what they are doing.
+    pub board: Arc<Board>,
+    /// The way to the console.
+    pub pipeline: Arc<Pipeline>,
+    /// The way into the log.
+    pub gate: Arc<Gate>,
+}
+
+impl Dumper {
+    /// Prints a dump that `cause` asked for, and notes it in the log.
+    pub fn dump(&self, cause: &str) {
+        self.pipeline.say(&self.text());
+        self.gate.emit(&self.event(cause));
+    }
+
+    /// The dump as text.
+    pub fn text(&self) -> String {
+        let board = &*self.board;
+        let (views, now) = (board.read(), board.now());
+        let mut text = format!(
+            "Full thread dump hifi {}, run {:016x}, {} after its start:\n\n",
+            env!("CARGO_PKG_VERSION"),
+            self.run,
+            Seconds::from_nanos(now.0)
+        );
+        for view in &views {
+            let _ = write!(
+                text,
+                "\"Worker-{}\" #{} os_thread={} {} for {}",
+                view.worker,
+                view.worker,
+                view.os_thread,
+                words(view.state),
+                Seconds::from_nanos(now.nanos_since(view.since)),
+            );
+            if view.iteration > 0 {
+                let _ = write!(
+                    text,
+                    ", iteration {}, attempt {}",
+                    view.iteration, view.attempt
+                );
+            }
+            text.push('\n');
+            for lock in view.held() {
+                let _ = writeln!(text, "   - locked {}", board.lock_name(lock));
+            }
+            if let Some(lock) = view.waits_for {
+                let holders = named(&views, |other| other.holds(lock));
+                let _ = writeln!(
+                    text,
+                    "   - waiting to lock {}, held by {holders}",
+                    board.lock_name(lock)
+                );
+            }
+        }
+        let at_desks: HashSet<u64> = views.iter().map(|view| view.os_thread).collect();
+        other_threads(&at_desks, &mut text);
+        text.push('\n');
+        for lock in board.lock_ids() {
+            let _ = writeln!(
+                text,
+                "Lock {}: held by {}, waited for by {}",
+                board.lock_name(lock),
+                named(&views, |view| view.holds(lock)),
+                named(&views, |view| view.waits_for == Some(lock)),
+            );
+        }
+        let deadlocks = board.deadlocks();
+        for cycle in &deadlocks {
+            let _ = writeln!(text, "DEADLOCK: {}", board.describe(cycle));
+        }
+        if deadlocks.is_empty() {
+            text.push_str("No deadlock found.\n");
+        }
+        text.push('\n');
+        text
+    }
+
+    fn event(&self, cause: &str) -> Event {
+        let views = self.board.read();
+        let count = |state| views.iter().filter(|view| view.state == state).count() as u64;
+        Event::ThreadDump {
+            cause: cause.to_owned(),
+            starting: count(State::Starting),
+            working: count(State::Working),
+            waiting: count(State::Waiting),
+            sleeping: count(State::Sleeping),
+            backing_off: count(State::BackingOff),
+            ended: count(State::Ended),
+            deadlocks: self.board.deadlocks().len() as u64,
+        }
+    }
+}
+
+fn words(state: State) -> &'static str {
+    match state {
+        State::Starting => "starting",
+        State::Working => "working",
+        State::Waiting => "waiting for a lock",
+        State::Sleeping => "sleeping after a success",
+        State::BackingOff => "sleeping after a failure",
+        State::Ended => "ended",
+    }
+}
+
+fn named(views: &[View], which: impl Fn(&View) -> bool) -> String {
+    let names: Vec<String> = views
+        .iter()
+        .filter(|view| which(view))
+        .map(|view| format!("\"Worker-{}\"", view.worker))
+        .collect();
+    if names.is_empty() {
+        "nobody".into()
+    } else {
+        names.join(", ")
+    }
+}
+
+/// Adds the threads that have no desk, as far as the system tells of them.
+fn other_threads(at_desks: &HashSet<u64>, text: &mut String) {
+    let Ok(tasks) = fs::read_dir("/proc/self/task") else {
+        return;
+    };
+    let mut ids: Vec<u64> = tasks
+        .filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|id| !at_desks.contains(id))
+        .collect();
+    ids.sort_unstable();
+    for id in ids {
+        let read = |file: &str| fs::read_to_string(format!("/proc/self/task/{id}/{file}"));
+        // A thread may end at any time: one that is gone by now is left out.
+        let (Ok(name), Ok(stat)) = (read("comm"), read("stat")) else {
+            continue;
+        };
+        let name = if u64::from(std::process::id()) == id {
+            "main"
+        } else {
+            name.trim_end()
+        };
+        let state = stat
+            .rsplit_once(") ")
+            .map_or("", |(_, rest)| rest.get(..1).unwrap_or(""));
+        let state = match state {
+            "R" => "running",
+            "S" => "waiting",
+            "D" => "waiting for a device",
+            other => other,
+        };
+        let _ = writeln!(text, "\"{name}\" os_thread={id} {state}");
+    }
+}
+
+/// The thread that dumps on request: one that asks must not be held up by a console that stalls.
+#[derive(Debug)]
+pub struct DumpService {
+    requests: SyncSender<Request>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Request {
+    Dump,
+    End,
+}
+
+/// A way to ask for a dump.
+#[derive(Clone, Debug)]
+pub struct DumpBell(SyncSender<Request>);
+
+impl DumpBell {
+    /// Asks for a dump; a second request while one is waiting asks for nothing more.
+    pub fn ring(&self) {
+        let _ = self.0.try_send(Request::Dump);
+    }
+}
+
+impl DumpService {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system refuses it.
+    pub fn start(dumper: Dumper) -> anyhow::Result<Self> {
+        let (requests, inbox): (_, Receiver<Request>) = sync_channel(1);
+        let thread = thread::Builder::new()
+            .name("thread-dump".into())
+            .spawn(move || {
+                while let Ok(Request::Dump) = inbox.recv() {
+                    dumper.dump("SIGQUIT");
+                }
+            })
+            .context("cannot start the thread for thread dumps; allow this user more processes (ulimit -u)")?;
+        Ok(Self {
+            requests,
+            thread: Some(thread),
+        })
+    }
+
+    /// A way to ask for a dump.
+    pub fn bell(&self) -> DumpBell {
+        DumpBell(self.requests.clone())
+    }
+}
+
+impl Drop for DumpService {
+    fn drop(&mut self) {
+        let _ = self.requests.send(Request::End);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,493 @@
+//! Errors as Sentry's events, and the failed attempts before them as breadcrumbs.
+//!
+//! ```text
+//! event ──tracing──> Reporter ──report──> queue ──> courier ──> server
+//! ```
+//!
+//! A worker notes its failed attempts, hands over a report where one is due, and goes on; a courier, which is a thread of its
+//! own, sends the reports one by one. Nobody waits for the server but the courier, and the run's end waits for the
+//! courier no longer than [`PATIENCE`]. Memory and requests are bounded: what exceeds the [`Allowance`] or the
+//! queue is not sent, and counted.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    fmt,
+    str::FromStr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant, UNIX_EPOCH},
+};
+
+use anyhow::Context;
+use sentry::{
+    Breadcrumb, Client, ClientOptions, Level, Transport, TransportFactory, TransportOptions,
+    protocol::{Event, Map, Value},
+    transports::UreqHttpTransportOptions,
+};
+use tracing::{
+    Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{Layer, layer};
+use ureq::{
+    Agent, Body, SendBody,
+    http::{HeaderValue, Request, Response, header::CONTENT_TYPE},
+    middleware::{Middleware, MiddlewareNext},
+};
+
+use super::Delivery;
+use crate::{
+    log::clock::{Clock, Stamp},
+    log::{self, event},
+    shutdown::{PATIENCE_AFTER_STOP, Stop},
+};
+
+/// How long the run's end waits for the courier, unless a stop was asked for.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often it is looked whether a stop was asked for in the meantime.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long the server has to answer a request.
+const ANSWER_TIME: Duration = Duration::from_secs(2);
+/// Reports that wait for the courier.
+const QUEUE_MAX: usize = 256;
+/// Abandoned operations are reported this often at once, and from then on once in the interval.
+const BURST: u64 = 100;
+const INTERVAL_NANOS: u64 = 1_000_000_000;
+/// A report tells of so many failed attempts of its worker, the latest ones.
+const TRAIL_MAX: usize = 20;
+
+/// Where errors are reported to.
+#[derive(Clone, Debug)]
+pub struct Dsn(sentry::types::Dsn);
+
+impl FromStr for Dsn {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(dsn) => Ok(Self(dsn)),
+            Err(error) => Err(format!("{error}")),
+        }
+    }
+}
+
+/// Reports to Sentry. Nothing is reported where no DSN is given.
+#[derive(Debug)]
+pub struct ErrorTracking(Option<Active>);
+
+#[derive(Debug)]
+struct Active {
+    reporter: Reporter,
+    /// Disconnected when the courier has done its work.
+    done: Receiver<()>,
+}
+
+impl ErrorTracking {
+    /// Reports to `dsn` what goes wrong in the run `run`, until this is finished.
+    ///
+    /// # Errors
+    /// The system refuses the courier's thread.
+    pub fn start(dsn: Option<&Dsn>, run: u64, seed: u64, clock: Clock) -> anyhow::Result<Self> {
+        let Some(Dsn(dsn)) = dsn else {
+            return Ok(Self(None));
+        };
+        let (queue, reports) = sync_channel(QUEUE_MAX);
+        let (working, done) = channel();
+        let ledger: Arc<Ledger> = Arc::default();
+        let courier = Courier {
+            dsn: dsn.clone(),
+            run: format!("{run:016x}"),
+            seed: seed.to_string(),
+            ledger: Arc::clone(&ledger),
+        };
+        thread::Builder::new()
+            .name("sentry".into())
+            .spawn(move || courier.work(&reports, working))
+            .context("cannot start the thread that reports to Sentry; allow this user more processes (ulimit -u)")?;
+        let reporter = Reporter {
+            clock,
+            ledger,
+            allowance: Arc::default(),
+            queue: Arc::new(Mutex::new(Some(queue))),
+        };
+        Ok(Self(Some(Active { reporter, done })))
+    }
+
+    /// The `tracing` layer that makes the reports. It is to stand behind the log's, whose time stamps it takes.
+    pub fn layer(&self) -> Option<Reporter> {
+        self.0.as_ref().map(|active| active.reporter.clone())
+    }
+
+    /// Waits until all reports are sent, as far as patience goes, and says what became of them. A courier that is
+    /// not done by then is left behind.
+    pub fn finish(self, stop: &Stop) -> Option<Delivery> {
+        let Active { reporter, done } = self.0?;
+        drop(reporter.queue().take());
+        let started = Instant::now();
+        let patience = || {
+            if stop.requested() {
+                PATIENCE_AFTER_STOP
+            } else {
+                PATIENCE
+            }
+        };
+        while done.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout)
+            && started.elapsed() < patience()
+        {}
+        Some(reporter.ledger.read())
+    }
+}
+
+/// What became of the errors so far.
+#[derive(Debug, Default)]
+struct Ledger {
+    errors: AtomicU64,
+    delivered: AtomicU64,
+}
+
+impl Ledger {
+    fn read(&self) -> Delivery {
+        Delivery {
+            errors: self.errors.load(Ordering::Relaxed),
+            delivered: self.delivered.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// How many abandoned operations are reported. Of a million that fail alike, a hundred tell as much as all.
+#[derive(Debug, Default)]
+struct Allowance {
+    /// When the whole burst may be spent again.
+    whole_at: AtomicU64,
+}
+
+impl Allowance {
+    /// Whether one more may be reported at the time `now`.
+    fn take(&self, now: Stamp) -> bool {
+        let spend = |whole_at: u64| {
+            let next = whole_at.max(now.0) + INTERVAL_NANOS;
+            (next <= now.0 + BURST * INTERVAL_NANOS).then_some(next)
+        };
+        self.whole_at
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend)
+            .is_ok()
+    }
+}
+
+/// An attempt that failed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Failure {
+    micros: u64,
+    iteration: u64,
+    attempt: u64,
+    delay_us: u64,
+    next: Option<event::Next>,
+}
+
+/// An error, with what led to it.
+#[derive(Debug)]
+struct Report {
+    micros: u64,
+    thread: String,
+    message: String,
+    fields: Map<String, Value>,
+    abandoned: bool,
+    trail: Vec<Failure>,
+}
+
+thread_local! {
+    /// The latest failed attempts of the calling thread, the oldest first.
+    static TRAIL: RefCell<VecDeque<Failure>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// The `tracing` layer that makes reports of the program's errors.
+#[derive(Clone, Debug)]
+pub struct Reporter {
+    clock: Clock,
+    ledger: Arc<Ledger>,
+    allowance: Arc<Allowance>,
+    /// None once the run has ended.
+    queue: Arc<Mutex<Option<SyncSender<Report>>>>,
+}
+
+impl<S: Subscriber> Layer<S> for Reporter {
+    fn on_event(&self, event: &tracing::Event<'_>, _context: layer::Context<'_, S>) {
+        let metadata = event.metadata();
+        if metadata.target() != event::TARGET || *metadata.level() != tracing::Level::ERROR {
+            return;
+        }
+        let now = log::last_stamp();
+        let mut failure = Failure {
+            micros: self.clock.micros(now),
+            ..Failure::default()
+        };
+        event.record(&mut failure);
+        if failure.next.is_some() {
+            note(failure);
+        }
+        if failure.next == Some(event::Next::Retry) {
+            return;
+        }
+        self.ledger.errors.fetch_add(1, Ordering::Relaxed);
+        let abandoned = failure.next == Some(event::Next::Abandon);
+        if !abandoned || self.allowance.take(now) {
+            let mut report = Report {
+                micros: failure.micros,
+                thread: thread::current().name().unwrap_or_default().into(),
+                message: String::new(),
+                fields: Map::new(),
+                abandoned,
+                trail: TRAIL.with_borrow(|trail| trail.iter().copied().collect()),
+            };
+            event.record(&mut report);
+            // A queue that is full, or closed, takes none: it was not delivered, and that is known.
+            if let Some(queue) = &*self.queue() {
+                let _ = queue.try_send(report);
+            }
+        }
+    }
+}
+
+impl Reporter {
+    fn queue(&self) -> std::sync::MutexGuard<'_, Option<SyncSender<Report>>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Notes a failed attempt of the calling thread.
+fn note(failure: Failure) {
+    TRAIL.with_borrow_mut(|trail| {
+        if trail.len() == TRAIL_MAX {
+            trail.pop_front();
+        }
+        trail.push_back(failure);
+    });
+}
+
+impl Visit for Failure {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        match field.name() {
+            "iteration" => self.iteration = value,
+            "attempt" => self.attempt = value,
+            "delay_us" => self.delay_us = value,
+            _ => {}
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "next" {
+            self.next = value.parse().ok();
+        }
+    }
+
+    fn record_debug(&mut self, _field: &Field, _value: &dyn fmt::Debug) {}
+}
+
+impl Visit for Report {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.fields.insert(field.name().into(), value.into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            self.message = value.into();
+        } else {
+            self.fields.insert(field.name().into(), value.into());
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+}
+
+impl Report {
+    /// The report in Sentry's terms. Events are grouped by what went wrong, whomever it struck.
+    fn into_event(self, run: &str, seed: &str) -> Event<'static> {
+        let message = if self.abandoned {
+            format!("Operation abandoned: {}", self.message)
+        } else {
+            self.message
+        };
+        // A number at the end says whom it struck; the words of an error say what it was.
+        let mut group = vec![
+            message
+                .trim_end_matches(|c: char| c.is_ascii_digit())
+                .to_owned()
+                .into(),
+        ];
+        let mut title = message.clone();
+        if let Some(error) = self.fields.get("error").and_then(Value::as_str) {
+            group.push(error.to_owned().into());
+            title = format!("{message}: {error}");
+        }
+        let mut tags = Map::from([("run".into(), run.into()), ("seed".into(), seed.into())]);
+        if let Some(worker) = self.thread.strip_prefix("Worker-") {
+            tags.insert("worker".into(), worker.into());
+        }
+        let trail: Vec<Breadcrumb> = self
+            .trail
+            .into_iter()
+            .map(Failure::into_breadcrumb)
+            .collect();
+        Event {
+            timestamp: UNIX_EPOCH + Duration::from_micros(self.micros),
+            level: Level::Error,
+            logger: Some(event::TARGET.into()),
+            fingerprint: group.into(),
+            message: Some(title),
+            tags,
+            extra: self.fields,
+            breadcrumbs: trail.into(),
+            ..Event::default()
+        }
+    }
+}
+
+impl Failure {
+    fn into_breadcrumb(self) -> Breadcrumb {
+        Breadcrumb {
+            timestamp: UNIX_EPOCH + Duration::from_micros(self.micros),
+            category: Some("attempt".into()),
+            level: Level::Warning,
+            message: Some("Attempt failed".into()),
+            data: Map::from([
+                ("iteration".into(), self.iteration.into()),
+                ("attempt".into(), self.attempt.into()),
+                ("delay_us".into(), self.delay_us.into()),
+                ("next".into(), self.next.map(event::Next::word).into()),
+            ]),
+            ..Breadcrumb::default()
+        }
+    }
+}
+
+/// The thread that sends the reports.
+#[derive(Debug)]
+struct Courier {
+    dsn: sentry::types::Dsn,
+    run: String,
+    seed: String,
+    ledger: Arc<Ledger>,
+}
+
+impl Courier {
+    /// Sends reports until no more can come. `_working` tells, when it goes, that all is done.
+    fn work(self, reports: &Receiver<Report>, _working: Sender<()>) {
+        let mut options =
+            ClientOptions::new().transport(CountedTransport(Arc::clone(&self.ledger)));
+        options.dsn = Some(self.dsn.clone());
+        let mut options = sentry::apply_defaults(options);
+        let version = concat!("hifi@", env!("CARGO_PKG_VERSION"));
+        options.release.get_or_insert(version.into());
+        let client = Client::from(options);
+        for report in reports {
+            client.capture_event(report.into_event(&self.run, &self.seed), None);
+            // One at a time: the transport has a queue of its own, and drops what that cannot hold.
+            client.flush(Some(2 * ANSWER_TIME));
+        }
+    }
+}
+
+/// Makes Sentry's transport with an agent that does not wait for ever, and that counts what the server accepts.
+#[derive(Debug)]
+struct CountedTransport(Arc<Ledger>);
+
+impl TransportFactory for CountedTransport {
+    fn create_transport_with_options(&self, options: TransportOptions) -> Arc<dyn Transport> {
+        let agent: Agent = Agent::config_builder()
+            .timeout_global(Some(ANSWER_TIME))
+            .middleware(Counter(Arc::clone(&self.0)))
+            .build()
+            .into();
+        Arc::new(
+            UreqHttpTransportOptions::from(options)
+                .with_agent(agent)
+                .build(),
+        )
+    }
+}
+
+/// Looks at each request and its answer.
+#[derive(Debug)]
+struct Counter(Arc<Ledger>);
+
+impl Middleware for Counter {
+    fn handle(
+        &self,
+        mut request: Request<SendBody<'_>>,
+        next: MiddlewareNext<'_>,
+    ) -> Result<Response<Body>, ureq::Error> {
+        // Some servers look at this, and the transport does not say it.
+        let envelope = HeaderValue::from_static("application/x-sentry-envelope");
+        request.headers_mut().insert(CONTENT_TYPE, envelope);
+        let response = next.handle(request)?;
+        if response.status().is_success() {
+            self.0.delivered.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_allowed_and_then_one_a_second() {
+        let allowance = Allowance::default();
+        let taken = |at: u64| (0..1000).filter(|_| allowance.take(Stamp(at))).count() as u64;
+        assert_eq!(taken(5), BURST);
+        assert_eq!(taken(5 + INTERVAL_NANOS - 1), 0);
+        assert_eq!(taken(5 + 3 * INTERVAL_NANOS), 3);
+        assert_eq!(taken(5 + 10_000 * INTERVAL_NANOS), BURST);
+    }
+
+    #[test]
+    fn a_report_in_the_terms_of_sentry() {
+        let failure = Failure {
+            micros: 1_000_000,
+            iteration: 3,
+            attempt: 4,
+            delay_us: 500,
+            next: Some(event::Next::Abandon),
+        };
+        let report = |thread: &str, message: &str, abandoned| Report {
+            micros: 2_500_000,
+            thread: thread.into(),
+            message: message.into(),
+            fields: Map::from([("error".into(), "no more".into())]),
+            abandoned,
+            trail: vec![failure],
+        };
+        let event = report("Worker-7", "I/O operation failed", true).into_event("00ab", "42");
+        assert_eq!(
+            serde_json::to_value(event.tags).unwrap(),
+            serde_json::json!({"run": "00ab", "seed": "42", "worker": "7"})
+        );
+        assert_eq!(
+            event.message.unwrap(),
+            "Operation abandoned: I/O operation failed: no more"
+        );
+        assert_eq!(
+            *event.fingerprint,
+            ["Operation abandoned: I/O operation failed", "no more"]
+        );
+        assert_eq!(event.extra["error"], "no more");
+        let crumb = &event.breadcrumbs[0];
+        assert_eq!(
+            (&crumb.data["next"], &crumb.data["iteration"]),
+            (&"abandon".into(), &3.into())
+        );
+
+        let event = report("main", "Thread could not be started: Worker-12", false)
+            .into_event("00ab", "42");
+        assert_eq!(event.fingerprint[0], "Thread could not be started: Worker-");
+        assert!(!event.tags.contains_key("worker"));
+    }
+}

@@ -1,0 +1,50 @@
+//! What stands in for error tracking in a build without the feature `sentry`: nothing, under the same names.
+
+use std::{convert::Infallible, str::FromStr};
+
+use tracing_subscriber::layer::Identity;
+
+use super::{DSN_VARIABLE, Delivery};
+use crate::{complain, log::clock::Clock, shutdown::Stop};
+
+/// Where errors are to be reported to. It is not looked at.
+#[derive(Clone, Debug)]
+pub struct Dsn;
+
+impl FromStr for Dsn {
+    type Err = Infallible;
+
+    fn from_str(_: &str) -> Result<Self, Infallible> {
+        Ok(Self)
+    }
+}
+
+/// Nothing is reported.
+#[derive(Debug)]
+pub struct ErrorTracking;
+
+impl ErrorTracking {
+    /// Says so, if something was to be reported: other programs may be meant by the variable.
+    ///
+    /// # Errors
+    /// None.
+    pub fn start(dsn: Option<&Dsn>, _run: u64, _seed: u64, _clock: Clock) -> anyhow::Result<Self> {
+        if dsn.is_some() {
+            complain(&format!(
+                "{DSN_VARIABLE} is set, but this hifi was built without the feature `sentry`, so nothing is reported; build \
+                 it with `cargo build --features sentry`, or unset the variable"
+            ));
+        }
+        Ok(Self)
+    }
+
+    /// Does nothing.
+    pub fn layer(&self) -> Identity {
+        Identity::new()
+    }
+
+    /// Does nothing.
+    pub fn finish(self, _stop: &Stop) -> Option<Delivery> {
+        None
+    }
+}

@@ -1,0 +1,19 @@
+//! Everything that watches a run while it lasts: thread dumps, the stall watchdog, samples, metrics, error tracking.
+
+pub mod config;
+pub mod dashboard;
+pub mod dump;
+pub mod error_tracking;
+pub mod gate;
+#[cfg(feature = "heap-profile")]
+pub mod heap_profile;
+#[cfg(not(feature = "heap-profile"))]
+#[path = "without_heap_profile.rs"]
+pub mod heap_profile;
+#[cfg(feature = "monitoring")]
+pub mod monitoring;
+#[cfg(not(feature = "monitoring"))]
+#[path = "without_monitoring.rs"]
+pub mod monitoring;
+pub mod process;
+pub mod watch;

@@ -1,0 +1,341 @@
+//! Those who watch a run while it lasts: one takes samples of what it uses, one sees that it does not get stuck.
+//!
+//! They log on `main`'s lane, which is why they have to ask at the [`Gate`]: from the moment on when `main` counts
+//! the lines of the run, nobody but `main` may add to them.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        mpsc::{RecvTimeoutError, Sender, channel},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+
+use crate::{
+    log::event::{Event, Known},
+    observe::dump::Dumper,
+    observe::gate::Gate,
+    observe::process::Usage,
+    plan::workload::{Micros, Workload},
+    shutdown::{Cause, Stop},
+    work::recorder::{Tally, Totals},
+    work::status::{Board, State, View},
+};
+
+/// What a run shows to those who look on.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// The run's id.
+    pub run: u64,
+    /// What is to be done.
+    pub workload: Workload,
+    /// What each worker is doing.
+    pub board: Arc<Board>,
+    /// What each worker has done.
+    pub tallies: Arc<[Arc<Tally>]>,
+    /// The way to thread dumps, and to the log's own figures.
+    pub dumper: Dumper,
+}
+
+/// A thread that does something again and again, until this is dropped.
+#[derive(Debug)]
+pub struct Watcher {
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Why a watcher looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Again,
+    ForTheLastTime,
+}
+
+/// What follows a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    End,
+}
+
+impl Watcher {
+    fn start(
+        name: &str,
+        interval: Duration,
+        mut look: impl FnMut(Look) -> Next + Send + 'static,
+    ) -> anyhow::Result<Self> {
+        let (end, ended) = channel();
+        let thread = thread::Builder::new()
+            .name(name.into())
+            .spawn(move || {
+                let mut due = Instant::now();
+                loop {
+                    let left = due.saturating_duration_since(Instant::now());
+                    match ended.recv_timeout(left) {
+                        Err(RecvTimeoutError::Timeout) => {
+                            if look(Look::Again) == Next::End {
+                                return;
+                            }
+                            // A look that took longer than the interval is followed by the next one whole interval
+                            // later, not by a series that makes up for it.
+                            due = (due + interval).max(Instant::now());
+                        }
+                        _ => {
+                            look(Look::ForTheLastTime);
+                            return;
+                        }
+                    }
+                }
+            })
+            .with_context(|| {
+                format!(
+                    "cannot start the thread {name}; allow this user more processes (ulimit -u)"
+                )
+            })?;
+        Ok(Self {
+            end: Some(end),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Logs what the process uses: at once, every `interval`, and for the last time when the watcher is dropped.
+///
+/// # Errors
+/// The system refuses the thread.
+pub fn sample(
+    interval: Micros,
+    tallies: Arc<[Arc<Tally>]>,
+    gate: Arc<Gate>,
+) -> anyhow::Result<Watcher> {
+    Watcher::start("sampler", interval.into(), move |look| {
+        let usage = Usage::now();
+        let (counter, data_length) = Totals::latest(&tallies);
+        gate.emit(&Event::Sample {
+            resident_bytes: Known(usage.memory),
+            cpu_us: Known(
+                usage
+                    .cpu
+                    .and_then(|cpu| u64::try_from(cpu.as_micros()).ok()),
+            ),
+            threads: Known(usage.threads),
+            open_files: Known(usage.open_files),
+            counter,
+            data_length,
+        });
+        match look {
+            Look::Again => Next::GoOn,
+            Look::ForTheLastTime => Next::End,
+        }
+    })
+}
+
+/// A run that came to a standstill.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stall {
+    /// How long nothing had moved when it was noticed.
+    pub after: Duration,
+    /// Where workers wait for each other, in words.
+    pub deadlocks: Vec<String>,
+}
+
+/// Ends the run when no worker has made progress for `after` although none sleeps: dumps the threads, asks for a stop,
+/// logs it, leaves what it found in `found`, and calls `tell`.
+///
+/// # Errors
+/// The system refuses the thread.
+pub fn watch_for_stall(
+    after: Micros,
+    dumper: Dumper,
+    stop: Arc<Stop>,
+    found: Arc<OnceLock<Stall>>,
+    tell: impl Fn() + Send + 'static,
+) -> anyhow::Result<Watcher> {
+    let after = Duration::from(after);
+    let mut standstill = Standstill::default();
+    Watcher::start("watchdog", (after / 10).min(LOOK_MAX), move |look| {
+        let now = dumper.board.now();
+        let idle = Duration::from_nanos(standstill.lasts(dumper.board.read(), now.0));
+        if look == Look::ForTheLastTime {
+            return Next::End;
+        }
+        if idle < after {
+            return Next::GoOn;
+        }
+        let board = &dumper.board;
+        let deadlocks: Vec<String> = board
+            .deadlocks()
+            .iter()
+            .map(|cycle| board.describe(cycle))
+            .collect();
+        let text = dumper.text();
+        // First the stop: it ends the patience with a console that stalls, which may be what the workers wait for.
+        stop.request(Cause::Stall);
+        dumper.pipeline.say(&format!(
+            "hifi: no worker made progress for {idle:.1?}, and none sleeps\n{text}"
+        ));
+        dumper.gate.emit(&Event::Stalled {
+            idle_us: Micros(u64::try_from(idle.as_micros()).unwrap_or(u64::MAX)),
+            deadlocks: deadlocks.len() as u64,
+            cycle: deadlocks.first().map_or("none", String::as_str).to_owned(),
+        });
+        let _ = found.set(Stall {
+            after: idle,
+            deadlocks,
+        });
+        tell();
+        Next::End
+    })
+}
+
+/// The longest pause between two looks of the watchdog.
+const LOOK_MAX: Duration = Duration::from_millis(250);
+
+/// How long the board has looked the same.
+#[derive(Debug, Default)]
+struct Standstill {
+    since: u64,
+    views: Vec<View>,
+}
+
+impl Standstill {
+    /// Nanoseconds for which nothing has moved, given what is seen at the time `now`. A worker that sleeps will
+    /// move of its own, and where all have ended there is nothing that could.
+    fn lasts(&mut self, views: Vec<View>, now: u64) -> u64 {
+        let will_move = views
+            .iter()
+            .any(|view| matches!(view.state, State::Sleeping | State::BackingOff))
+            || views.iter().all(|view| view.state == State::Ended);
+        if will_move || views != self.views {
+            self.since = now;
+        }
+        self.views = views;
+        now.saturating_sub(self.since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+    use crate::{
+        log::Log,
+        log::clock::{Clock, Stamp},
+        log::config::{ConsoleConfig, LogConfig, LogFormat, Rotation},
+        work::status::{Board, NamedLock},
+    };
+
+    /// Two locks in opposite order. The threads stay stuck until the test program ends.
+    #[test]
+    fn a_deadlock_is_named_and_ends_the_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = LogConfig {
+            path: folder.path().join("app.log"),
+            format: LogFormat::Text,
+            rotation: Rotation::Never,
+            flush_interval: Micros(5000),
+            console: ConsoleConfig {
+                level: None,
+                coloured: false,
+                progress: false,
+            },
+        };
+        let (clock, stop) = (Clock::start(), Arc::new(Stop::default()));
+        let log = Log::open(&config, 7, 2, clock, Arc::clone(&stop)).unwrap();
+        let board = Arc::new(Board::new(2, clock));
+        let dumper = Dumper {
+            run: 7,
+            board: Arc::clone(&board),
+            pipeline: Arc::clone(log.pipeline()),
+            gate: Arc::default(),
+        };
+        let locks = [
+            NamedLock::new(&board, "ledger", ()),
+            NamedLock::new(&board, "index", ()),
+        ];
+        let both_hold = Arc::new(Barrier::new(2));
+        for worker in 0..2 {
+            let (board, locks, both_hold) =
+                (Arc::clone(&board), locks.clone(), Arc::clone(&both_hold));
+            thread::spawn(move || {
+                let desk = board.desk(worker as u32);
+                desk.take_seat();
+                desk.work_at(1, 1, Stamp(1));
+                let _first = locks[worker].lock(desk);
+                both_hold.wait();
+                let _second = locks[1 - worker].lock(desk);
+            });
+        }
+        let (found, (told, heard)) = (Arc::default(), channel());
+        let tell = move || told.send(()).unwrap();
+        let watchdog = watch_for_stall(
+            Micros(20_000),
+            dumper.clone(),
+            Arc::clone(&stop),
+            Arc::clone(&found),
+            tell,
+        );
+        let _watchdog = watchdog.unwrap();
+        heard.recv().unwrap();
+        let cycle = "Worker-0 waits for index, held by Worker-1; Worker-1 waits for ledger, held by Worker-0";
+        assert_eq!(
+            found.get().map(|stall: &Stall| stall.deadlocks.clone()),
+            Some(vec![cycle.into()])
+        );
+        assert_eq!(stop.cause(), Some(Cause::Stall));
+        let text = dumper.text();
+        for part in [
+            "waiting for a lock for ",
+            "   - locked ledger\n   - waiting to lock index, held by \"Worker-1\"\n",
+            "Lock index: held by \"Worker-1\", waited for by \"Worker-0\"\n",
+            &format!("DEADLOCK: {cycle}\n"),
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_standstill_is_when_nobody_moves_nor_will() {
+        let board = Board::new(2, Clock::start());
+        let mut standstill = Standstill::default();
+        let [one, two] = [board.desk(0), board.desk(1)];
+        one.work_at(1, 1, Stamp(1));
+        two.enter(State::Ended, Stamp(1));
+        assert_eq!(standstill.lasts(board.read(), 10), 0);
+        assert_eq!(standstill.lasts(board.read(), 15), 5);
+        one.work_at(1, 2, Stamp(15));
+        assert_eq!(
+            standstill.lasts(board.read(), 20),
+            0,
+            "an attempt is progress"
+        );
+        assert_eq!(standstill.lasts(board.read(), 29), 9);
+        one.enter(State::BackingOff, Stamp(29));
+        standstill.lasts(board.read(), 30);
+        assert_eq!(
+            standstill.lasts(board.read(), 90),
+            0,
+            "who sleeps will wake"
+        );
+        one.enter(State::Ended, Stamp(90));
+        standstill.lasts(board.read(), 91);
+        assert_eq!(
+            standstill.lasts(board.read(), 99),
+            0,
+            "who has ended need not move"
+        );
+    }
+}

@@ -1,0 +1,59 @@
+//! What stands in for monitoring in a build without the feature: nothing, under the same names.
+
+use crate::{
+    config::Config, observe::config::MetricsConfig, observe::watch::Sources, shutdown::Stop,
+};
+
+/// Nothing is needed.
+#[derive(Debug)]
+pub struct Prepared;
+
+impl Prepared {
+    /// Does nothing.
+    ///
+    /// # Errors
+    /// None.
+    pub fn new(_config: &MetricsConfig) -> anyhow::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Does nothing.
+    ///
+    /// # Errors
+    /// None.
+    pub fn start(self, _config: &Config, _sources: Sources) -> anyhow::Result<Monitoring> {
+        Ok(Monitoring)
+    }
+}
+
+/// Nothing is monitored.
+#[derive(Debug)]
+pub struct Monitoring;
+
+impl Monitoring {
+    /// Does nothing.
+    pub fn workers_ended(&mut self) {}
+
+    /// Does nothing.
+    pub fn run_ended(&self) -> Option<String> {
+        None
+    }
+
+    /// Does nothing.
+    pub fn linger(&self, _stop: &Stop) {}
+}
+
+/// No progress is shown.
+#[derive(Debug)]
+pub struct Reading;
+
+impl Reading {
+    /// Does nothing.
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        Self
+    }
+
+    /// Does nothing.
+    pub fn show(&mut self, _bytes: u64, _size: Option<u64>) {}
+}

@@ -1,0 +1,10 @@
+//! The plan: what a run must do and log, known before it starts. Everything here is pure; nothing here reads a clock,
+//! sleeps or logs.
+
+mod attempts;
+pub mod duration;
+pub mod printer;
+pub mod retry;
+pub mod workload;
+
+pub use self::attempts::*;

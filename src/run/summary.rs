@@ -1,0 +1,424 @@
+//! The summary: what a run came to, for people and for programs, and the exit code that says it shortest.
+
+use std::{fmt, process::ExitCode, time::Duration};
+
+use anyhow::Context;
+use serde::Serialize;
+
+use crate::{
+    complain,
+    config::Config,
+    log::outlet::Outlet,
+    log::{event::Reason, line::displayed, report::SinkReport},
+    observe::error_tracking::Delivery,
+    plan::duration::Seconds,
+    plan::workload::Limit,
+    run::Outcome,
+    run::balance,
+    shutdown::{Cause, Stop},
+    work::figures::Distribution,
+};
+
+/// The form of the summary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SummaryFormat {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// A run's figures, in the order in which they are told.
+#[derive(Debug, Serialize)]
+struct Summary<'a> {
+    run: String,
+    /// finished, stopped or panicked.
+    reason: &'static str,
+    /// What stopped the run: a signal's name, `duration` or `failure`.
+    stopped_by: Option<String>,
+    seed: u64,
+    replay: &'a str,
+    operations: Operations,
+    failed_attempts: u64,
+    retries: u64,
+    counter: u64,
+    data_length: u64,
+    dropped_items: u64,
+    workers: u32,
+    workers_ended_early: u64,
+    workers_stuck: usize,
+    operation_seconds: Percentiles,
+    lock_wait_seconds: Percentiles,
+    operations_per_second: f64,
+    wall_seconds: f64,
+    cpu_seconds: Option<f64>,
+    peak_memory_bytes: Option<u64>,
+    resident_memory_bytes: Option<u64>,
+    threads: Option<u64>,
+    open_files: Option<u64>,
+    log_file: &'a str,
+    log_lines: u64,
+    file: SinkReport,
+    console: SinkReport,
+    /// What became of the errors that were to be reported to Sentry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sentry: Option<Delivery>,
+    /// What went wrong; empty in a run that exits with 0.
+    problems: &'a [String],
+}
+
+/// Operations by how they ended. Planned is the sum of the others; none where there is no limit.
+#[derive(Debug, Serialize)]
+struct Operations {
+    planned: Option<u64>,
+    completed: u64,
+    abandoned: u64,
+    panicked: u64,
+    interrupted: u64,
+    not_started: Option<u64>,
+}
+
+/// A distribution of times, in seconds.
+#[derive(Debug, Serialize)]
+struct Percentiles {
+    p50: f64,
+    p90: f64,
+    p95: f64,
+    p99: f64,
+    max: f64,
+}
+
+impl Percentiles {
+    fn of(times: &Distribution) -> Self {
+        let seconds = |nanos: u64| nanos as f64 / 1e9;
+        let at = |quantile| seconds(times.quantile(quantile));
+        Self {
+            p50: at(0.50),
+            p90: at(0.90),
+            p95: at(0.95),
+            p99: at(0.99),
+            max: seconds(times.max),
+        }
+    }
+}
+
+/// Prints the summary and says with which code the program ends. `stop` ends the patience with a reader that stalls.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn conclude(config: &Config, outcome: &Outcome, stop: &Stop) -> anyhow::Result<ExitCode> {
+    let problems = problems(outcome);
+    let summary = Summary::new(config, outcome, &problems);
+    let text = match config.summary {
+        SummaryFormat::Text => summary.to_string(),
+        SummaryFormat::Json => {
+            // What a program reads a person may not see. The text says these itself. A console that was given up
+            // would take no word, and hold the end up for it.
+            if outcome.log.console.lost == 0 {
+                problems.iter().for_each(|problem| complain(problem));
+            }
+            serde_json::to_string(&summary).context("cannot make the summary")? + "\n"
+        }
+    };
+    Outlet::stdout()
+        .write_until(text.as_bytes(), stop)
+        .context("cannot write the summary to standard output")?;
+    Ok(match outcome.stopped_by {
+        _ if !problems.is_empty() => ExitCode::FAILURE,
+        Some(Cause::Signal(number)) => ExitCode::from(128 + number as u8),
+        _ => ExitCode::SUCCESS,
+    })
+}
+
+/// What was lost or broken, in words. Abandoned operations are simulated, and normal.
+fn problems(outcome: &Outcome) -> Vec<String> {
+    let mut problems = Vec::new();
+    problems.extend(outcome.refused.clone());
+    if let Some(stall) = &outcome.stall {
+        problems.push(format!(
+            "no worker made progress for {:.1?} though none slept, so the run was ended",
+            stall.after
+        ));
+        problems.extend(
+            stall
+                .deadlocks
+                .iter()
+                .map(|cycle| format!("deadlock: {cycle}")),
+        );
+    }
+    if !outcome.stuck.is_empty() {
+        let names: Vec<String> = outcome
+            .stuck
+            .iter()
+            .map(|worker| format!("Worker-{worker}"))
+            .collect();
+        problems.push(format!(
+            "never ended, so their accounts are missing: {}",
+            names.join(", ")
+        ));
+    }
+    if outcome.processor_is_stuck {
+        problems.push(
+            "the Processor's lock is never released; its figures are those that a worker told last"
+                .into(),
+        );
+    }
+    if outcome.account.panicked > 0 {
+        problems.push(format!(
+            "{} workers were ended by an unexpected error",
+            outcome.account.panicked
+        ));
+    }
+    if outcome.errors_of_its_own > 0 {
+        problems.push(format!(
+            "unexpected errors of the program itself: {}; standard error has told where",
+            outcome.errors_of_its_own
+        ));
+    }
+    problems.extend(outcome.metrics_file.clone());
+    let file = outcome.log.file;
+    if file.errors > 0 || file.lost > 0 {
+        problems.push(format!(
+            "the log file could not be written {} times, and {} lines are missing",
+            file.errors, file.lost
+        ));
+    }
+    problems.extend(
+        balance::imbalances(outcome)
+            .into_iter()
+            .map(|pair| format!("the books do not balance: {pair}")),
+    );
+    problems
+}
+
+impl<'a> Summary<'a> {
+    fn new(config: &'a Config, outcome: &Outcome, problems: &'a [String]) -> Self {
+        let Outcome {
+            account,
+            workload,
+            totals,
+            processor,
+            log,
+            ..
+        } = outcome;
+        let wall = Duration::from_nanos(outcome.nanos).as_secs_f64();
+        let number = |limit| match limit {
+            Limit::Unlimited => None,
+            Limit::At(n) => Some(n),
+        };
+        Self {
+            run: format!("{:016x}", outcome.run),
+            reason: outcome.reason.word(),
+            stopped_by: match outcome.stopped_by {
+                Some(cause) => Some(cause.to_string()),
+                None => (outcome.reason == Reason::Stopped).then(|| "duration".into()),
+            },
+            seed: workload.seed,
+            replay: &config.replay,
+            operations: Operations {
+                planned: number(workload.iterations)
+                    .map(|each| each.saturating_mul(workload.threads.into())),
+                completed: account.completed,
+                abandoned: account.abandoned,
+                panicked: account.panicked,
+                interrupted: account.interrupted,
+                not_started: number(outcome.not_started),
+            },
+            failed_attempts: account.failed_attempts,
+            retries: account.retries,
+            counter: processor.counter,
+            data_length: processor.data_len,
+            dropped_items: processor.dropped,
+            workers: workload.threads,
+            workers_ended_early: account.panicked,
+            workers_stuck: outcome.stuck.len(),
+            operation_seconds: Percentiles::of(&totals.operation_time),
+            lock_wait_seconds: Percentiles::of(&totals.lock_wait),
+            operations_per_second: if wall > 0.0 {
+                account.completed as f64 / wall
+            } else {
+                0.0
+            },
+            wall_seconds: wall,
+            cpu_seconds: outcome.usage.cpu.map(|cpu| cpu.as_secs_f64()),
+            peak_memory_bytes: outcome.usage.peak_memory,
+            resident_memory_bytes: outcome.usage.memory,
+            threads: outcome.usage_at_work.threads,
+            open_files: outcome.usage_at_work.open_files,
+            log_file: config.log.path.to_str().unwrap_or_default(),
+            log_lines: log.lines,
+            file: log.file,
+            console: log.console,
+            sentry: outcome.sentry,
+            problems,
+        }
+    }
+}
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = match &self.stopped_by {
+            Some(by) if self.reason == "stopped" => format!("INTERRUPTED by {by}"),
+            Some(by) => format!("{}, and stopped by {by}", self.reason),
+            None => self.reason.to_owned(),
+        };
+        let ops = &self.operations;
+        let or_unlimited = |n: Option<u64>| n.map_or_else(|| "unlimited".into(), |n| n.to_string());
+        writeln!(
+            f,
+            "Run {} {how} after {}",
+            self.run,
+            Seconds(self.wall_seconds)
+        )?;
+        writeln!(f)?;
+        writeln!(
+            f,
+            "Operations      {:>12} planned",
+            or_unlimited(ops.planned)
+        )?;
+        writeln!(f, "                {:>12} completed", ops.completed)?;
+        writeln!(f, "                {:>12} abandoned", ops.abandoned)?;
+        writeln!(
+            f,
+            "                {:>12} ended by an unexpected error",
+            ops.panicked
+        )?;
+        writeln!(f, "                {:>12} interrupted", ops.interrupted)?;
+        writeln!(
+            f,
+            "                {:>12} not started",
+            or_unlimited(ops.not_started)
+        )?;
+        writeln!(f, "Attempts        {:>12} failed", self.failed_attempts)?;
+        writeln!(f, "                {:>12} retries", self.retries)?;
+        writeln!(f, "Processor       {:>12} counter", self.counter)?;
+        writeln!(f, "                {:>12} data length", self.data_length)?;
+        writeln!(
+            f,
+            "                {:>12} items dropped by the data limit",
+            self.dropped_items
+        )?;
+        writeln!(f, "Workers         {:>12} in all", self.workers)?;
+        writeln!(
+            f,
+            "                {:>12} ended early",
+            self.workers_ended_early
+        )?;
+        writeln!(f)?;
+        writeln!(
+            f,
+            "                      p50       p90       p95       p99       max"
+        )?;
+        writeln!(f, "Operation time  {}", self.operation_seconds)?;
+        writeln!(f, "Lock wait       {}", self.lock_wait_seconds)?;
+        writeln!(f)?;
+        writeln!(f, "Log             {:>12} lines logged", self.log_lines)?;
+        let log_file = displayed(self.log_file.as_ref());
+        for (name, sink) in [(&*log_file, &self.file), ("the console", &self.console)] {
+            writeln!(
+                f,
+                "                {:>12} written to {name}, {} lost, {} errors",
+                sink.lines, sink.lost, sink.errors
+            )?;
+        }
+        if let Some(Delivery { errors, delivered }) = self.sentry {
+            writeln!(f, "Sentry          {errors:>12} errors")?;
+            let left = errors.saturating_sub(delivered);
+            writeln!(
+                f,
+                "                {delivered:>12} of them reported, {left} not"
+            )?;
+        }
+        write!(
+            f,
+            "Pace            {:>12.1} operations/s",
+            self.operations_per_second
+        )?;
+        if let (Some(cpu), Some(memory)) = (self.cpu_seconds, self.peak_memory_bytes) {
+            write!(
+                f,
+                ", {} CPU, {:.1} MB peak memory",
+                Seconds(cpu),
+                memory as f64 / 1e6
+            )?;
+        }
+        if let (Some(threads), Some(files)) = (self.threads, self.open_files) {
+            write!(
+                f,
+                "\nProcess         {threads:>12} threads, {files} open files"
+            )?;
+        }
+        writeln!(f)?;
+        writeln!(f, "Seed            {}", self.seed)?;
+        writeln!(f, "Replay          {}", self.replay)?;
+        for problem in self.problems {
+            writeln!(f, "PROBLEM         {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Percentiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, value) in [self.p50, self.p90, self.p95, self.p99, self.max]
+            .into_iter()
+            .enumerate()
+        {
+            let gap = if i == 0 { "" } else { " " };
+            write!(f, "{gap}{:>9}", Seconds(value).to_string())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::{cli::Cli, work::processor::Contents};
+
+    /// A run of no operations, in which nothing went wrong.
+    fn outcome() -> Outcome {
+        let cli = Cli::try_parse_from(["hifi", "--duration", "1s", "-n", "unlimited"]).unwrap();
+        Outcome {
+            run: 7,
+            workload: cli.run.workload.into_workload(),
+            reason: Reason::Stopped,
+            stopped_by: None,
+            account: Default::default(),
+            not_started: Limit::Unlimited,
+            totals: Default::default(),
+            processor: Contents {
+                counter: 0,
+                data_len: 0,
+                dropped: 0,
+                data_in_order: true,
+            },
+            log: Default::default(),
+            nanos: 0,
+            usage: Default::default(),
+            usage_at_work: Default::default(),
+            refused: None,
+            stall: None,
+            stuck: Vec::new(),
+            processor_is_stuck: false,
+            metrics_file: None,
+            errors_of_its_own: 0,
+            sentry: None,
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_program_itself_is_a_problem_wherever_it_strikes() {
+        assert_eq!(problems(&outcome()), [""; 0]);
+        let errors = Outcome {
+            errors_of_its_own: 2,
+            ..outcome()
+        };
+        assert_eq!(
+            problems(&errors),
+            ["unexpected errors of the program itself: 2; standard error has told where"]
+        );
+    }
+}

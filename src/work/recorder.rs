@@ -1,0 +1,275 @@
+//! What a worker tells of itself: each thing once, to the log and to the figures.
+//!
+//! A recorder belongs to one worker. The clock is read where a line is stamped and nowhere else: the time of an
+//! event is that of its line.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    log::clock::Stamp,
+    log::{
+        self,
+        event::{Event, Next, Reason},
+    },
+    plan::workload::{Limit, Micros},
+    work::figures::{Count, Distribution, Gauge, Histogram, Powers, PowersTotal},
+    work::processor::Recorded,
+};
+
+/// A worker times the lock with one in so many of its completed operations: two more readings of the clock would
+/// show in each.
+pub const HOLD_SAMPLE: u64 = 64;
+
+/// One worker's figures, to be read by anyone at any time.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct Tally {
+    completed: Count,
+    abandoned: Count,
+    panicked: Count,
+    failed_attempts: Count,
+    retries: Count,
+    operation_nanos: Histogram,
+    lock_wait_nanos: Histogram,
+    lock_hold_nanos: Powers,
+    counter: Gauge,
+    data_len: Gauge,
+}
+
+/// The figures of all workers, added up at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Operations that ended with a success.
+    pub completed: u64,
+    /// Operations that were given up.
+    pub abandoned: u64,
+    /// Operations that an unexpected error ended.
+    pub panicked: u64,
+    /// Attempts that failed.
+    pub failed_attempts: u64,
+    /// Attempts beyond the first of their operation.
+    pub retries: u64,
+    /// Times from the start of an operation to its completion or abandonment, retries included.
+    pub operation_time: Distribution,
+    /// Times that the Processor's lock was waited for; a free lock counts as 0.
+    pub lock_wait: Distribution,
+    /// Times that the Processor's lock was held, one in [`HOLD_SAMPLE`] of them.
+    pub lock_hold: PowersTotal,
+    /// The Processor's counter, as the last worker that has told of it saw it.
+    pub counter: u64,
+    /// The length of the Processor's data then.
+    pub data_len: u64,
+}
+
+/// What workers have counted so far, without the distributions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Operations that ended with a success.
+    pub completed: u64,
+    /// Operations that were given up.
+    pub abandoned: u64,
+    /// Operations that an unexpected error ended.
+    pub panicked: u64,
+    /// Attempts that failed.
+    pub failed_attempts: u64,
+    /// Attempts beyond the first of their operation.
+    pub retries: u64,
+}
+
+impl Totals {
+    /// Adds up the counts of many workers: less work than all of their figures.
+    pub fn counts(tallies: &[Arc<Tally>]) -> Counts {
+        let mut counts = Counts::default();
+        for tally in tallies {
+            counts.completed += tally.completed.get();
+            counts.abandoned += tally.abandoned.get();
+            counts.panicked += tally.panicked.get();
+            counts.failed_attempts += tally.failed_attempts.get();
+            counts.retries += tally.retries.get();
+        }
+        counts
+    }
+
+    /// Adds up the figures of many workers.
+    pub fn of(tallies: &[Arc<Tally>]) -> Self {
+        let counts = Self::counts(tallies);
+        let mut totals = Self {
+            completed: counts.completed,
+            abandoned: counts.abandoned,
+            panicked: counts.panicked,
+            failed_attempts: counts.failed_attempts,
+            retries: counts.retries,
+            ..Self::default()
+        };
+        for tally in tallies {
+            totals.operation_time.add(&tally.operation_nanos);
+            totals.lock_wait.add(&tally.lock_wait_nanos);
+            totals.lock_hold.add(&tally.lock_hold_nanos);
+        }
+        (totals.counter, totals.data_len) = Self::latest(tallies);
+        totals
+    }
+
+    /// Counter and length of the data as the last worker that has told of them saw them.
+    pub fn latest(tallies: &[Arc<Tally>]) -> (u64, u64) {
+        let latest = |tally: &Arc<Tally>| {
+            // The counter first, which is set last: with an operation in between, the length is too large by one, which
+            // the counter bounds. What was dropped, the difference of both, then never seems to fall.
+            let counter = tally.counter.get();
+            (counter, tally.data_len.get().min(counter))
+        };
+        tallies.iter().map(latest).max().unwrap_or_default()
+    }
+}
+
+/// How a worker's operations ended: the account that it closes with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Operations that were begun.
+    pub begun: u64,
+    /// Operations that ended with a success.
+    pub completed: u64,
+    /// Operations that were given up.
+    pub abandoned: u64,
+    /// Operations that an unexpected error ended: 0 or 1 in a worker.
+    pub panicked: u64,
+    /// Operations that a stop cut off before a retry: 0 or 1 in a worker.
+    pub interrupted: u64,
+    /// Attempts that failed.
+    pub failed_attempts: u64,
+    /// Attempts beyond the first of their operation.
+    pub retries: u64,
+}
+
+impl Account {
+    /// Adds another account to this one.
+    pub fn add(&mut self, other: &Self) {
+        self.begun += other.begun;
+        self.completed += other.completed;
+        self.abandoned += other.abandoned;
+        self.panicked += other.panicked;
+        self.interrupted += other.interrupted;
+        self.failed_attempts += other.failed_attempts;
+        self.retries += other.retries;
+    }
+}
+
+/// The attempt that a worker is at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Current {
+    /// The operation, counted from 1.
+    pub iteration: u64,
+    /// The attempt, counted from 1.
+    pub attempt: u64,
+    /// When the operation began.
+    pub began: Stamp,
+}
+
+/// Tells log and figures what a worker does.
+#[derive(Debug)]
+pub struct Recorder {
+    tally: Arc<Tally>,
+}
+
+impl Recorder {
+    /// A recorder that counts in `tally`, which no other may write to.
+    pub fn new(tally: Arc<Tally>) -> Self {
+        Self { tally }
+    }
+
+    /// The attempt succeeded. Returns the time of it.
+    #[inline]
+    pub fn succeeded(&self, at: Current, recorded: Recorded) -> Stamp {
+        Event::Succeeded {
+            iteration: at.iteration,
+            attempt: at.attempt,
+            counter: recorded.counter,
+        }
+        .emit();
+        self.tally
+            .lock_wait_nanos
+            .record(u64::try_from(recorded.wait.as_nanos()).unwrap_or(u64::MAX));
+        self.tally.data_len.set(recorded.data_len);
+        self.tally.counter.set(recorded.counter);
+        self.tally.completed.add(1);
+        self.ended_operation(at)
+    }
+
+    /// Whether the next completed operation is one whose lock is to be timed.
+    #[inline]
+    pub fn samples_hold(&self) -> bool {
+        self.tally.completed.get().is_multiple_of(HOLD_SAMPLE)
+    }
+
+    /// The lock was held for so long.
+    pub fn held(&self, hold: Duration) {
+        self.tally
+            .lock_hold_nanos
+            .record(u64::try_from(hold.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// The attempt failed and is tried again after `delay`. Returns the time of it.
+    #[inline]
+    pub fn failed(&self, at: Current, delay_us: Micros) -> Stamp {
+        Event::Failed {
+            iteration: at.iteration,
+            attempt: at.attempt,
+            next: Next::Retry,
+            delay_us,
+        }
+        .emit();
+        self.tally.failed_attempts.add(1);
+        self.tally.retries.add(u64::from(at.attempt > 1));
+        log::last_stamp()
+    }
+
+    /// The attempt failed and its operation is given up. Returns the time of it.
+    #[inline]
+    pub fn abandoned(&self, at: Current, delay_us: Micros) -> Stamp {
+        Event::Failed {
+            iteration: at.iteration,
+            attempt: at.attempt,
+            next: Next::Abandon,
+            delay_us,
+        }
+        .emit();
+        self.tally.failed_attempts.add(1);
+        self.tally.abandoned.add(1);
+        self.ended_operation(at)
+    }
+
+    /// An unexpected error struck in the attempt.
+    pub fn unexpected(&self, at: Current, error: String) {
+        Event::Unexpected {
+            iteration: at.iteration,
+            attempt: at.attempt,
+            error,
+        }
+        .emit();
+        self.tally.panicked.add(1);
+        self.tally.retries.add(u64::from(at.attempt > 1));
+    }
+
+    /// The worker ends.
+    pub fn ended(&self, reason: Reason, account: &Account, not_started: Limit) {
+        Event::WorkerEnded {
+            reason,
+            completed: account.completed,
+            abandoned: account.abandoned,
+            panicked: account.panicked,
+            interrupted: account.interrupted,
+            not_started,
+            failed_attempts: account.failed_attempts,
+            retries: account.retries,
+        }
+        .emit();
+    }
+
+    #[inline]
+    fn ended_operation(&self, at: Current) -> Stamp {
+        let now = log::last_stamp();
+        self.tally.retries.add(u64::from(at.attempt > 1));
+        self.tally.operation_nanos.record(now.nanos_since(at.began));
+        now
+    }
+}
