@@ -357,10 +357,10 @@ mod tests {
                 assert!(!words.is_empty());
             }
             let file = specimen.cause.1.file.path;
-            let expected = format!("src/bug/{}.rs", name.replace('-', "_"));
+            let expected = format!("src/bugs/{}.rs", name.replace('-', "_"));
             assert_eq!(file, expected, "a specimen has a file of its own");
             assert!(
-                !specimen.fix.1.file.path.starts_with("src/bug"),
+                !specimen.fix.1.file.path.starts_with("src/bugs"),
                 "{name}: the fix is the program's own"
             );
         }

@@ -66,7 +66,7 @@ mod tests {
         let full = File::create("/dev/full").unwrap();
         for stderr in [Stdio::from(gone), Stdio::from(full)] {
             let mut command = Command::new(env::current_exe().unwrap());
-            let strike = "unexpected::tests::strike";
+            let strike = "work::panics::tests::strike";
             command.args([strike, "--exact", "--include-ignored", "--nocapture"]);
             let output = command.stdout(Stdio::piped()).stderr(stderr).output();
             let output = output.unwrap();
