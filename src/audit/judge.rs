@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::{
+    Observer,
     account::{Account, Damage, NO_LINE, Stray},
     attempt::{Attempt, BlockSpot},
     diagnose::{self, Diagnosis},
@@ -49,6 +50,7 @@ pub struct Judge<'a> {
     last_slot: Option<(Author, u64)>,
     /// The last block ended within a line that is damaged there.
     in_damage: bool,
+    observer: Option<&'a mut dyn Observer>,
 }
 
 /// Steps that are allowed whatever is read, and steps for each line that is read.
@@ -56,8 +58,12 @@ const STEPS_FREE: u64 = 1 << 27;
 const STEPS_A_LINE: u64 = 64;
 
 impl<'a> Judge<'a> {
-    /// A judge that has seen nothing, and takes at most `memory` bytes.
-    pub fn new(shared: &'a Shared, memory: u64) -> Self {
+    /// A judge that has seen nothing, takes at most `memory` bytes, and shows each record to `observer`.
+    pub fn new(
+        shared: &'a Shared,
+        memory: u64,
+        observer: Option<&'a mut dyn Observer>,
+    ) -> Self {
         Self {
             shared,
             memory,
@@ -73,6 +79,7 @@ impl<'a> Judge<'a> {
             last_run: None,
             last_slot: None,
             in_damage: false,
+            observer,
         }
     }
 
@@ -138,7 +145,11 @@ impl<'a> Judge<'a> {
                 file,
                 line: base + u64::from(attempt.spot.line),
             };
-            self.accounts[attempt.run as usize].attempt(attempt, at, &mut self.budget, || {
+            let account = &mut self.accounts[attempt.run as usize];
+            if let Some(observer) = &mut self.observer {
+                observer.attempt(&account.run, attempt, at);
+            }
+            account.attempt(attempt, at, &mut self.budget, || {
                 line_at(block, attempt.spot)
             });
         }
@@ -155,7 +166,11 @@ impl<'a> Judge<'a> {
             What::Told(run, record) => {
                 self.last_run = Some(*run);
                 self.last_slot = Some((record.author, record.seq));
-                self.accounts[*run as usize].told(record, at, || line_at(block, odd.spot));
+                let account = &mut self.accounts[*run as usize];
+                if let Some(observer) = &mut self.observer {
+                    observer.event(&account.run, record, at);
+                }
+                account.told(record, at, || line_at(block, odd.spot));
             }
             What::Joined(found) => self.joined(found, at),
             What::Damaged(bytes) => {

@@ -20,6 +20,7 @@ mod exact;
 mod expected;
 mod input;
 mod judge;
+mod observer;
 mod record;
 mod registry;
 mod repair;
@@ -51,8 +52,13 @@ use std::{
 use anyhow::Result;
 
 pub use self::{
+    attempt::{Attempt, Kind},
     input::Input,
+    observer::Observer,
+    record::{Author, Record},
+    registry::Run,
     report::report,
+    spans::Spot,
     verdict::{Change, Counts, Finding, Place, Range, RunVerdict, Status, Verdict},
 };
 use self::{
@@ -118,10 +124,21 @@ impl AuditConfig {
 ///
 /// An error means that something could not be read; it is for the caller to exit with 2 then.
 pub fn run(config: &AuditConfig, progress: &mut dyn FnMut(u64, Option<u64>)) -> Result<Verdict> {
+    run_observed(config, progress, None)
+}
+
+/// Audits, and shows each whole record to `observer` meanwhile.
+pub fn run_observed(
+    config: &AuditConfig,
+    progress: &mut dyn FnMut(u64, Option<u64>),
+    observer: Option<&mut dyn Observer>,
+) -> Result<Verdict> {
     let inputs = Inputs::open(&config.inputs)?;
     let names = inputs.names().to_vec();
     let shared = Shared::new(config.memory / 2);
-    let mut judge = Judge::new(&shared, config.memory);
+    // The observer outlives what is made here, and is lent for as long only.
+    let observer = observer.map(|observer| observer as &mut dyn Observer);
+    let mut judge = Judge::new(&shared, config.memory, observer);
     let mut course = Course {
         config,
         shared: &shared,
