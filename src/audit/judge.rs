@@ -59,11 +59,7 @@ const STEPS_A_LINE: u64 = 64;
 
 impl<'a> Judge<'a> {
     /// A judge that has seen nothing, takes at most `memory` bytes, and shows each record to `observer`.
-    pub fn new(
-        shared: &'a Shared,
-        memory: u64,
-        observer: Option<&'a mut dyn Observer>,
-    ) -> Self {
+    pub fn new(shared: &'a Shared, memory: u64, observer: Option<&'a mut dyn Observer>) -> Self {
         Self {
             shared,
             memory,
