@@ -129,6 +129,8 @@ pub const NO_LINE: &str = "no line of the program, or none any more";
 pub struct Account {
     /// What is known of the run beforehand.
     pub run: Arc<Run>,
+    /// That was known when the account was opened.
+    pub open: bool,
     /// Lines of the run that were read.
     pub lines: u64,
     /// Its workers; empty if it has no plan.
@@ -171,6 +173,7 @@ impl Account {
         let threads = run.workload().map_or(0, |workload| workload.threads);
         let entries = memory / 4 / 8 / u64::from(threads.max(1));
         Self {
+            open: run.known().is_some(),
             lines: 0,
             workers: (0..threads).map(|_| Worker::new()).collect(),
             main: Main::default(),
@@ -264,7 +267,7 @@ impl Account {
             }
             return;
         };
-        let accepted = if attempt.planned {
+        let accepted = if attempt.planned == Some(true) {
             worker.accept(attempt, rules, budget, self.entries_max)
         } else {
             Accepted::OffPlan
@@ -289,7 +292,7 @@ impl Account {
     /// Takes in the counter of a success.
     #[inline]
     fn count(&mut self, attempt: &Attempt, late: bool, at: Spot) {
-        let (counters, value) = (&mut self.counters, attempt.counter);
+        let (counters, value) = (&mut self.counters, attempt.value);
         if value == counters.next {
             counters.next += 1;
         } else if value > counters.next {

@@ -6,6 +6,7 @@ use super::{
     exact::{Ending, Exact},
     record::{Author, Record},
     registry::Run,
+    scanned::BlockLocation,
 };
 use crate::{
     log::event::{Event, Next},
@@ -34,66 +35,63 @@ pub struct Attempt {
     pub worker: u32,
     /// How it ended.
     pub kind: Kind,
-    /// The outcome is what the plan has for this operation and attempt.
-    pub planned: bool,
+    /// Whether the outcome is what the plan has for this operation and attempt; none while the run's configuration is
+    /// not known ([`Attempt::is_planned`] says it then).
+    pub planned: Option<bool>,
     /// Its number along its worker.
     pub seq: u64,
     /// Which attempt it is.
     pub position: Position,
-    /// The counter, if it succeeded.
-    pub counter: u64,
+    /// The counter, if it succeeded; else the delay that follows, in microseconds.
+    pub value: u64,
     /// Microseconds since 1970.
     pub stamp: u64,
+    /// When the pipeline received it, in microseconds since 1970; 0 if nothing says.
+    #[allow(dead_code)]
+    pub received: u64,
     /// Where it stands in the block.
-    pub spot: BlockSpot,
-}
-
-/// A physical line of a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BlockSpot {
-    /// The line's number within the block, from 0.
-    pub line: u32,
-    /// Its first byte.
-    pub offset: u32,
+    pub location: BlockLocation,
 }
 
 impl Attempt {
     /// The attempt that a line in exact form tells of.
     #[inline]
-    pub fn of_exact(line: &Exact, run: &Run, spot: BlockSpot) -> Self {
+    pub fn of_exact(line: &Exact, run: &Run, location: BlockLocation) -> Self {
         let position = Position {
             iteration: line.iteration,
             attempt: line.attempt,
         };
-        let (kind, counter, delay) = match line.ending {
-            Ending::Success(counter) => (Kind::Success, counter, 0),
-            Ending::Retry(delay) => (Kind::Retry, 0, delay),
-            Ending::Abandon(delay) => (Kind::Abandon, 0, delay),
+        let (kind, value) = match line.ending {
+            Ending::Success(counter) => (Kind::Success, counter),
+            Ending::Retry(delay_us) => (Kind::Retry, delay_us),
+            Ending::Abandon(delay_us) => (Kind::Abandon, delay_us),
         };
         Self {
             run: run.index,
             worker: line.worker,
             kind,
-            planned: planned(run, line.worker, position, kind, delay),
+            planned: planned(run, line.worker, position, kind, value),
             seq: line.seq,
             position,
-            counter,
+            value,
             stamp: line.stamp,
-            spot,
+            received: 0,
+            location,
         }
     }
 
-    /// The attempt that a record tells of, if it does.
-    pub fn of_record(record: &Record, run: &Run, spot: BlockSpot) -> Option<Self> {
+    /// The attempt that a record tells of, if it does. None for an unexpected error as long as the run's configuration is
+    /// not known: its words are held against the plan here.
+    pub fn of_record(record: &Record, run: &Run, location: BlockLocation) -> Option<Self> {
         let Author::Worker(worker) = record.author else {
             return None;
         };
-        let (iteration, attempt, kind, counter, delay) = match record.event.as_ref()? {
+        let (iteration, attempt, kind, value) = match record.event.as_ref()? {
             Event::Succeeded {
                 iteration,
                 attempt,
                 counter,
-            } => (*iteration, *attempt, Kind::Success, *counter, 0),
+            } => (*iteration, *attempt, Kind::Success, *counter),
             Event::Failed {
                 iteration,
                 attempt,
@@ -104,20 +102,22 @@ impl Attempt {
                     Next::Retry => Kind::Retry,
                     Next::Abandon => Kind::Abandon,
                 };
-                (*iteration, *attempt, kind, 0, delay_us.0)
+                (*iteration, *attempt, kind, delay_us.0)
             }
             Event::Unexpected {
                 iteration, attempt, ..
-            } => (*iteration, *attempt, Kind::Panic, 0, 0),
+            } => (*iteration, *attempt, Kind::Panic, 0),
             _ => return None,
         };
         let position = Position { iteration, attempt };
-        let mut planned = planned(run, worker, position, kind, delay);
-        if let (Some(Event::Unexpected { error, .. }), true, Some(rules)) =
-            (&record.event, planned, run.rules(worker))
+        let mut planned = planned(run, worker, position, kind, value);
+        if let Some(Event::Unexpected { error, .. }) = &record.event
+            && planned?
+            && let Some(rules) = run.rules(worker)
         {
-            planned =
+            let words =
                 matches!(rules.outcome(position), Outcome::Panic(place) if place.words() == error);
+            planned = Some(words);
         }
         Some(Self {
             run: run.index,
@@ -126,26 +126,34 @@ impl Attempt {
             planned,
             seq: record.seq,
             position,
-            counter,
+            value,
             stamp: record.stamp,
-            spot,
+            received: 0,
+            location,
         })
+    }
+
+    /// Whether the outcome is what the plan has; none while the run's configuration is not known.
+    pub fn is_planned(&self, run: &Run) -> Option<bool> {
+        self.planned
+            .or_else(|| planned(run, self.worker, self.position, self.kind, self.value))
     }
 }
 
 /// Whether the plan has this ending for this attempt. Of a run without a plan everything is believed.
 #[inline]
-fn planned(run: &Run, worker: u32, position: Position, kind: Kind, delay_us: u64) -> bool {
+fn planned(run: &Run, worker: u32, position: Position, kind: Kind, value: u64) -> Option<bool> {
+    let known = run.known()?;
     if position.iteration == 0 || position.attempt == 0 {
-        return false;
+        return Some(false);
     }
-    let Some(rules) = run.rules(worker) else {
-        return run.workload().is_none();
+    let Some(rules) = known.rules(worker) else {
+        return Some(known.workload().is_none());
     };
-    match rules.outcome(position) {
+    Some(match rules.outcome(position) {
         Outcome::Success { .. } => kind == Kind::Success,
-        Outcome::Retry { delay } => kind == Kind::Retry && delay.0 == delay_us,
-        Outcome::Abandon { delay } => kind == Kind::Abandon && delay.0 == delay_us,
+        Outcome::Retry { delay } => kind == Kind::Retry && delay.0 == value,
+        Outcome::Abandon { delay } => kind == Kind::Abandon && delay.0 == value,
         Outcome::Panic(_) => kind == Kind::Panic,
-    }
+    })
 }

@@ -78,13 +78,14 @@ pub fn balance(account: &mut Account, killed: bool, budget: &mut Budget) -> Bala
         ended: account.main.ended.is_some(),
         ..Balance::default()
     };
-    let workload = match &account.run.basis {
-        Basis::None(why) => {
+    let workload = match account.run.known().map(|known| &known.basis) {
+        None => return balance,
+        Some(Basis::None(why)) => {
             balance.cannot_tell.push(why.clone());
             return balance;
         }
-        Basis::Started(workload) => workload.clone(),
-        Basis::Fallback(workload) => {
+        Some(Basis::Started(workload)) => workload.clone(),
+        Some(Basis::Fallback(workload)) => {
             let note = "its \"Run started\" is lost: it is judged by the configuration given";
             balance.notes.push(note.into());
             workload.clone()

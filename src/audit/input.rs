@@ -7,7 +7,7 @@
 use std::{
     collections::VecDeque,
     fs::File,
-    io::{self, BufRead, Read, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
@@ -184,11 +184,6 @@ impl Inputs {
         self.size
     }
 
-    /// How many blocks were handed out.
-    pub fn blocks(&self) -> u64 {
-        self.blocks
-    }
-
     /// Fills `block` with the next lines; false at the end of all inputs.
     pub fn next(&mut self, block: &mut Block) -> Result<bool> {
         while let Some(part) = self.parts.front_mut() {
@@ -206,35 +201,9 @@ impl Inputs {
         }
         Ok(false)
     }
-
-    /// Shows `each` every line to come in which one of two words stands that a "Run started" has.
-    /// A stream is spooled into a temporary file for that, since it can be read only once.
-    pub fn look_ahead(&mut self, mut each: impl FnMut(&[u8])) -> Result<()> {
-        let mut block = Block::default();
-        for part in &mut self.parts {
-            let (carry, open) = (part.carry.clone(), part.open);
-            part.spool()
-                .context("standard input cannot be spooled to a temporary file")?;
-            let start = part.source.position()?;
-            while part.fill(&mut block)? {
-                run_starts(block.bytes(), &mut each);
-            }
-            part.source.seek_to(start)?;
-            (part.carry, part.open) = (carry, open);
-        }
-        Ok(())
-    }
 }
 
 impl Source {
-    fn position(&mut self) -> io::Result<u64> {
-        match self {
-            Self::File(file) => file.stream_position(),
-            Self::Bytes(bytes) => Ok(bytes.position()),
-            Self::Stream(_) => Ok(0),
-        }
-    }
-
     fn seek_to(&mut self, position: u64) -> io::Result<()> {
         match self {
             Self::File(file) => file.seek(SeekFrom::Start(position)).map(drop),
@@ -275,19 +244,6 @@ impl Part {
             return Ok(end > 0);
         }
     }
-
-    /// Turns a stream into a file.
-    fn spool(&mut self) -> io::Result<()> {
-        if !matches!(self.source, Source::Stream(_)) {
-            return Ok(());
-        }
-        let mut file = temporary_file()?;
-        io::copy(&mut self.source, &mut file)?;
-        file.flush()?;
-        file.rewind()?;
-        self.source = Source::File(file);
-        Ok(())
-    }
 }
 
 /// Reads until the buffer is full; true at the end of the source.
@@ -311,21 +267,6 @@ fn between_records(bytes: &[u8]) -> usize {
     }
 }
 
-/// A file without a name, which is gone when it is closed.
-fn temporary_file() -> io::Result<File> {
-    let nanos = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |d| d.as_nanos());
-    let path = std::env::temp_dir().join(format!("hifi-audit-{}-{nanos}", std::process::id()));
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(&path)?;
-    std::fs::remove_file(&path)?;
-    Ok(file)
-}
-
 /// The time of the first line that can be read.
 fn first_stamp(head: &[u8]) -> Option<u64> {
     head.split(|b| *b == b'\n').find_map(|line| {
@@ -333,28 +274,4 @@ fn first_stamp(head: &[u8]) -> Option<u64> {
             .or_else(|| record::read(&unwrap(line)))
             .map(|record| record.stamp)
     })
-}
-
-/// Finds the lines in which `Run started` or `schema` stands: if one of the words is damaged, there is the other.
-fn run_starts(block: &[u8], each: &mut impl FnMut(&[u8])) {
-    let mut lines = Vec::new();
-    for (byte, before, word) in [(b'R', 0, &b"Run started"[..]), (b'h', 2, b"schema")] {
-        let mut at = 0;
-        while at < block.len() {
-            let mut rest = &block[at..];
-            at += rest.skip_until(byte).unwrap_or(rest.len());
-            let start = (at - 1).saturating_sub(before);
-            if block[start..].starts_with(word) {
-                let from = block[..start].iter().rposition(|b| *b == b'\n');
-                lines.push(from.map_or(0, |newline| newline + 1));
-            }
-        }
-    }
-    lines.sort_unstable();
-    lines.dedup();
-    for start in lines {
-        let mut rest = &block[start..];
-        let length = rest.skip_until(b'\n').unwrap_or(rest.len());
-        each(&block[start..start + length]);
-    }
 }

@@ -8,17 +8,23 @@ use std::sync::Arc;
 use super::{
     Observer,
     account::{Account, Damage, NO_LINE, Stray},
-    attempt::{Attempt, BlockSpot},
+    attempt::Attempt,
     diagnose::{self, Diagnosis},
     input::Block,
-    record::{Author, starts_here},
+    record::{Record, starts_here},
     registry::Run,
     route::Budget,
-    scan::{Odd, Scanned, What},
+    scanned::{BlockLocation, Other, Scanned, What},
     shared::Shared,
     spans::Spot,
-    verdict::Change,
 };
+use crate::plan::workload::Workload;
+
+/// What is held back until its run is known.
+enum Held {
+    Attempt(Attempt),
+    Record(Box<Record>),
+}
 
 /// How many damaged lines that belong to no run are kept.
 const STRAYS_MAX: usize = 1000;
@@ -46,8 +52,10 @@ pub struct Judge<'a> {
     blocks: u64,
     /// The run of the last line that could be read.
     last_run: Option<u32>,
-    /// The last attempt or other line that was read, for the case that its newline is lost.
-    last_slot: Option<(Author, u64)>,
+    /// The configuration of runs whose "Run started" is lost.
+    fallback: Option<&'a Workload>,
+    /// Records of runs whose "Run started" has not come yet.
+    held: Vec<(u32, Held, Spot)>,
     /// The last block ended within a line that is damaged there.
     in_damage: bool,
     observer: Option<&'a mut dyn Observer>,
@@ -59,7 +67,12 @@ const STEPS_A_LINE: u64 = 64;
 
 impl<'a> Judge<'a> {
     /// A judge that has seen nothing, takes at most `memory` bytes, and shows each record to `observer`.
-    pub fn new(shared: &'a Shared, memory: u64, observer: Option<&'a mut dyn Observer>) -> Self {
+    pub fn new(
+        shared: &'a Shared,
+        memory: u64,
+        fallback: Option<&'a Workload>,
+        observer: Option<&'a mut dyn Observer>,
+    ) -> Self {
         Self {
             shared,
             memory,
@@ -73,7 +86,8 @@ impl<'a> Judge<'a> {
             line_base: 0,
             blocks: 0,
             last_run: None,
-            last_slot: None,
+            fallback,
+            held: Vec::new(),
             in_damage: false,
             observer,
         }
@@ -85,7 +99,6 @@ impl<'a> Judge<'a> {
             self.file = block.file;
             self.line_base = 0;
             self.last_run = None;
-            self.last_slot = None;
         }
         let bytes = block.bytes();
         // Lines are counted where they begin.
@@ -96,9 +109,12 @@ impl<'a> Judge<'a> {
             .0
             .saturating_add(u64::from(scanned.lines) * STEPS_A_LINE);
         self.meet_runs();
+        if (self.held.len() * size_of::<(u32, Held, Spot)>()) as u64 > self.memory {
+            return false;
+        }
         let goes_on = block.continues && self.in_damage;
         let mut done = 0;
-        for (i, odd) in scanned.odds.iter().enumerate() {
+        for (i, odd) in scanned.others.iter().enumerate() {
             self.attempts(&scanned.attempts[done..odd.after], bytes);
             done = odd.after;
             if !(goes_on && i == 0 && is_rest(odd)) {
@@ -106,8 +122,8 @@ impl<'a> Judge<'a> {
             }
         }
         self.attempts(&scanned.attempts[done..], bytes);
-        let last = scanned.odds.last().map(|odd| &odd.what);
-        self.in_damage = matches!(last, Some(What::Damaged(_) | What::Noise(_)))
+        let last = scanned.others.last().map(|odd| &odd.what);
+        self.in_damage = matches!(last, Some(What::Suspect(_) | What::Foreign(_)))
             && done == scanned.attempts.len()
             && !bytes.ends_with(b"\n");
         self.line_base += u64::from(scanned.lines);
@@ -123,11 +139,73 @@ impl<'a> Judge<'a> {
     fn meet_runs(&mut self) {
         let runs: Vec<Arc<Run>> = self.shared.registry.all();
         for run in runs.into_iter().skip(self.accounts.len()) {
+            if self.fallback.is_some() && run.known().is_none() {
+                self.shared.registry.adopt(&run, self.fallback);
+            }
             self.accounts.push(Account::new(run, self.memory));
+        }
+        for i in 0..self.accounts.len() {
+            let account = &mut self.accounts[i];
+            if !account.open && account.run.known().is_some() {
+                *account = Account::new(Arc::clone(&account.run), self.memory);
+                self.release(i as u32);
+            }
         }
     }
 
-    fn spot(&self, spot: BlockSpot) -> Spot {
+    /// Judges what was held back of a run that is known now.
+    fn release(&mut self, run: u32) {
+        let (now, later) = std::mem::take(&mut self.held)
+            .into_iter()
+            .partition(|(of, ..)| *of == run);
+        self.held = later;
+        for (_, held, at) in now {
+            self.account_for(run, held, at, String::new);
+        }
+    }
+
+    /// Takes in a record whose run is known.
+    fn account_for(&mut self, run: u32, held: Held, at: Spot, text: impl FnOnce() -> String) {
+        let account = &mut self.accounts[run as usize];
+        match held {
+            Held::Attempt(mut attempt) => {
+                attempt.planned = attempt.is_planned(&account.run);
+                if let Some(observer) = &mut self.observer {
+                    observer.attempt(&account.run, &attempt, at);
+                }
+                account.attempt(&attempt, at, &mut self.budget, text);
+            }
+            Held::Record(record) => {
+                match Attempt::of_record(&record, &account.run, BlockLocation::default()) {
+                    Some(attempt) => {
+                        if let Some(observer) = &mut self.observer {
+                            observer.attempt(&account.run, &attempt, at);
+                        }
+                        account.attempt(&attempt, at, &mut self.budget, text);
+                    }
+                    None => {
+                        if let Some(observer) = &mut self.observer {
+                            observer.event(&account.run, &record, at);
+                        }
+                        account.told(&record, at, text);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives up hoping for a "Run started" of the runs that were met, and judges what was held back of them.
+    pub fn finish(&mut self) {
+        for i in 0..self.accounts.len() {
+            let run = Arc::clone(&self.accounts[i].run);
+            if run.known().is_none() {
+                self.shared.registry.adopt(&run, self.fallback);
+            }
+        }
+        self.meet_runs();
+    }
+
+    fn spot(&self, spot: BlockLocation) -> Spot {
         Spot {
             file: self.file,
             line: self.line_base + u64::from(spot.line) + 1,
@@ -139,63 +217,56 @@ impl<'a> Judge<'a> {
         for attempt in attempts {
             let at = Spot {
                 file,
-                line: base + u64::from(attempt.spot.line),
+                line: base + u64::from(attempt.location.line),
             };
             let account = &mut self.accounts[attempt.run as usize];
-            if let Some(observer) = &mut self.observer {
-                observer.attempt(&account.run, attempt, at);
+            if account.open && attempt.planned.is_some() {
+                if let Some(observer) = &mut self.observer {
+                    observer.attempt(&account.run, attempt, at);
+                }
+                account.attempt(attempt, at, &mut self.budget, || {
+                    line_at(block, attempt.location)
+                });
+            } else if account.open {
+                self.account_for(attempt.run, Held::Attempt(*attempt), at, || {
+                    line_at(block, attempt.location)
+                });
+            } else {
+                self.held.push((attempt.run, Held::Attempt(*attempt), at));
             }
-            account.attempt(attempt, at, &mut self.budget, || {
-                line_at(block, attempt.spot)
-            });
         }
         if let Some(last) = attempts.last() {
             self.last_run = Some(last.run);
-            self.last_slot = Some((Author::Worker(last.worker), last.seq));
         }
     }
 
     #[cold]
-    fn odd(&mut self, odd: &Odd, block: &[u8], scanned: &Scanned) {
-        let at = self.spot(odd.spot);
+    fn odd(&mut self, odd: &Other, block: &[u8], scanned: &Scanned) {
+        let at = self.spot(odd.location);
         match &odd.what {
-            What::Told(run, record) => {
+            What::Record(run, record) => {
                 self.last_run = Some(*run);
-                self.last_slot = Some((record.author, record.seq));
-                let account = &mut self.accounts[*run as usize];
-                if let Some(observer) = &mut self.observer {
-                    observer.event(&account.run, record, at);
+                let held = Held::Record(record.clone());
+                if self.accounts[*run as usize].open {
+                    self.account_for(*run, held, at, || line_at(block, odd.location));
+                } else {
+                    self.held.push((*run, held, at));
                 }
-                account.told(record, at, || line_at(block, odd.spot));
             }
-            What::Joined(found) => self.joined(found, at),
-            What::Damaged(bytes) => {
+            What::Suspect(suspect) => {
                 let next_run = scanned.attempts.get(odd.after).map(|attempt| attempt.run);
-                self.damaged(bytes, next_run, at);
+                self.damaged(&suspect.bytes, next_run, at);
             }
-            What::Noise(count) => {
-                self.stray(*count, None, NO_LINE, at, || line_at(block, odd.spot))
+            What::Foreign(foreign) => {
+                let why = if foreign.text.is_empty() {
+                    "an empty line"
+                } else {
+                    NO_LINE
+                };
+                self.stray(foreign.count, None, why, at, || excerpt(&foreign.text));
             }
-            What::Homeless => self.homeless += 1,
+            What::NoRoom => self.homeless += 1,
         }
-    }
-
-    /// The newline behind the last line that was read is lost.
-    fn joined(&mut self, found: &[u8], at: Spot) {
-        let Some(run) = self.last_run else {
-            return;
-        };
-        self.accounts[run as usize].damaged(Damage {
-            slot: self.last_slot,
-            changes: Some(vec![Change {
-                field: "newline".into(),
-                expected: Some("\\n".into()),
-                found: excerpt(found),
-            }]),
-            sure: true,
-            at,
-            text: String::new(),
-        });
     }
 
     fn damaged(&mut self, bytes: &[u8], next_run: Option<u32>, at: Spot) {
@@ -216,7 +287,6 @@ impl<'a> Judge<'a> {
             } => {
                 let slot = Some((record.author, record.seq));
                 self.last_run = Some(run);
-                self.last_slot = slot;
                 let account = &mut self.accounts[run as usize];
                 account.damaged(Damage {
                     slot,
@@ -225,7 +295,7 @@ impl<'a> Judge<'a> {
                     at,
                     text: text(),
                 });
-                let spot = BlockSpot { line: 0, offset: 0 };
+                let spot = BlockLocation::default();
                 match Attempt::of_record(&record, &account.run, spot) {
                     Some(attempt) => account.attempt(&attempt, at, &mut self.budget, text),
                     None => account.told(&record, at, text),
@@ -282,14 +352,18 @@ impl<'a> Judge<'a> {
 }
 
 /// Whether this is more of the damage before it, and no line that begins there.
-fn is_rest(odd: &Odd) -> bool {
+fn is_rest(odd: &Other) -> bool {
     odd.after == 0
-        && odd.spot.offset == 0
-        && matches!(&odd.what, What::Damaged(bytes) if !starts_here(bytes))
+        && odd.location.offset == 0
+        && match &odd.what {
+            What::Suspect(suspect) => !starts_here(&suspect.bytes),
+            What::Foreign(foreign) => foreign.count == 1,
+            _ => false,
+        }
 }
 
 /// The line at a spot of a block, as evidence.
-fn line_at(block: &[u8], spot: BlockSpot) -> String {
+fn line_at(block: &[u8], spot: BlockLocation) -> String {
     let rest = &block[spot.offset as usize..];
     let line = rest.split(|b| *b == b'\n').next().unwrap_or(rest);
     excerpt(line)

@@ -27,6 +27,7 @@ mod repair;
 mod report;
 mod route;
 mod scan;
+mod scanned;
 mod seen;
 mod shared;
 mod spans;
@@ -64,7 +65,8 @@ pub use self::{
 use self::{
     input::{Block, Inputs},
     judge::Judge,
-    scan::{Scanned, Scanner},
+    scan::Scanner,
+    scanned::Scanned,
     shared::Shared,
 };
 use crate::plan::workload::Workload;
@@ -138,18 +140,18 @@ pub fn run_observed(
     let shared = Shared::new(config.memory / 2);
     // The observer outlives what is made here, and is lent for as long only.
     let observer = observer.map(|observer| observer as &mut dyn Observer);
-    let mut judge = Judge::new(&shared, config.memory, observer);
+    let mut judge = Judge::new(&shared, config.memory, config.fallback.as_ref(), observer);
     let mut course = Course {
-        config,
+        threads: config.threads,
         shared: &shared,
         judge: &mut judge,
         progress,
         bytes: 0,
         size: inputs.size(),
-        ahead: false,
     };
     let full = course.read(&Mutex::new(inputs))?;
     let bytes = course.bytes;
+    judge.finish();
     Ok(summing_up::verdict(config, &names, judge, bytes, full))
 }
 
@@ -158,20 +160,18 @@ type Parcel = (Block, Scanned);
 
 /// One reading of all inputs.
 struct Course<'a, 'b> {
-    config: &'a AuditConfig,
+    threads: usize,
     shared: &'a Shared,
     judge: &'a mut Judge<'b>,
     progress: &'a mut dyn FnMut(u64, Option<u64>),
     bytes: u64,
     size: Option<u64>,
-    /// The inputs were searched for every "Run started" to come.
-    ahead: bool,
 }
 
 impl Course<'_, '_> {
     /// Reads everything; false when memory did not suffice.
     fn read(&mut self, inputs: &Mutex<Inputs>) -> Result<bool> {
-        let threads = match self.config.threads {
+        let threads = match self.threads {
             0 => thread::available_parallelism().map_or(2, |n| n.get()),
             n => n,
         };
@@ -210,10 +210,7 @@ impl Course<'_, '_> {
         let mut next = 0;
         while let Some(parcel) = desk.next_parcel(scanned, &mut scanner)? {
             waiting.insert(parcel.0.number, parcel);
-            while let Some(mut parcel) = waiting.remove(&next) {
-                if parcel.1.unresolved {
-                    self.resolve(&mut parcel, desk.inputs, scanned, &mut waiting)?;
-                }
+            while let Some(parcel) = waiting.remove(&next) {
                 if !self.judge.take(&parcel.0, &parcel.1) {
                     return Ok(false);
                 }
@@ -225,35 +222,6 @@ impl Course<'_, '_> {
             }
         }
         Ok(true)
-    }
-
-    /// Scans a block again in which a run was not known. If it still is not, all inputs are searched for
-    /// the "Run started" of runs to come; a run that is unknown then has none.
-    fn resolve(
-        &mut self,
-        parcel: &mut Parcel,
-        inputs: &Mutex<Inputs>,
-        scanned: &Receiver<Result<Parcel>>,
-        waiting: &mut BTreeMap<u64, Parcel>,
-    ) -> Result<()> {
-        let mut scanner = Scanner::new(self.shared);
-        scanner.scan(parcel.0.bytes(), &mut parcel.1);
-        if parcel.1.unresolved && !self.ahead {
-            self.ahead = true;
-            // While this lock is held no block is handed out; those that were must have been scanned first.
-            let mut inputs = lock(inputs);
-            while parcel.0.number + waiting.len() as u64 + 1 < inputs.blocks() {
-                let other = scanned.recv()??;
-                waiting.insert(other.0.number, other);
-            }
-            let mut aside = Scanned::default();
-            inputs.look_ahead(|line| scanner.scan(line, &mut aside))?;
-        }
-        if parcel.1.unresolved {
-            let mut scanner = Scanner::adopting(self.shared, self.config.fallback.as_ref());
-            scanner.scan(parcel.0.bytes(), &mut parcel.1);
-        }
-        Ok(())
     }
 }
 

@@ -221,9 +221,8 @@ impl Planted {
             }
             _ => {
                 let at = self.pick(2, dice)?;
-                let said = Said::Altered(slot(self.entry(at)), "newline".into());
+                // Both records are whole: nothing is to be said of them.
                 self.items[at].newline = false;
-                self.items[at].said = Some(said);
             }
         }
         self.planted += 1;

@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -32,22 +32,15 @@ pub enum Basis {
     None(String),
 }
 
-/// A run that was met.
+/// What is known of a run that was met.
 #[derive(Debug)]
-pub struct Run {
-    /// Its place in the registry.
-    pub index: u32,
-    /// Its id.
-    pub id: u64,
-    /// Its id as the log has it.
-    pub id_text: [u8; 16],
-    /// What is expected of it.
+pub struct Known {
+    /// What is expected of it, or why nothing is.
     pub basis: Basis,
     rules: Vec<Rules>,
-    contradicted: AtomicBool,
 }
 
-impl Run {
+impl Known {
     /// The configuration, if there is one.
     pub fn workload(&self) -> Option<&Workload> {
         match &self.basis {
@@ -60,6 +53,39 @@ impl Run {
     #[inline]
     pub fn rules(&self, worker: u32) -> Option<&Rules> {
         self.rules.get(worker as usize)
+    }
+}
+
+/// A run that was met.
+#[derive(Debug)]
+pub struct Run {
+    /// Its place in the registry.
+    pub index: u32,
+    /// Its id.
+    pub id: u64,
+    /// Its id as the log has it.
+    pub id_text: [u8; 16],
+    /// Set once, by whoever finds its "Run started", or gives up finding it.
+    known: OnceLock<Known>,
+    contradicted: AtomicBool,
+}
+
+impl Run {
+    /// What is known of it; none as long as its "Run started" was not found and is still hoped for.
+    #[inline]
+    pub fn known(&self) -> Option<&Known> {
+        self.known.get()
+    }
+
+    /// The configuration, if there is one.
+    pub fn workload(&self) -> Option<&Workload> {
+        self.known()?.workload()
+    }
+
+    /// The rules of a worker; none for a worker that the run does not have.
+    #[inline]
+    pub fn rules(&self, worker: u32) -> Option<&Rules> {
+        self.known()?.rules(worker)
     }
 
     /// Whether two "Run started" of this id tell different things.
@@ -106,6 +132,31 @@ impl Registry {
         inner.runs.clone()
     }
 
+    /// The run with this id, which is entered if it is new. None when there is no room for it.
+    pub fn meet(&self, id: u64) -> Option<Arc<Run>> {
+        if let Some(run) = self.get(id) {
+            return Some(run);
+        }
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = inner.by_id.get(&id) {
+            return Some(Arc::clone(&inner.runs[*index as usize]));
+        }
+        inner.take(size_of::<Run>() + RUN_SIZE)?;
+        let index = u32::try_from(inner.runs.len()).ok()?;
+        let mut id_text = [0; 16];
+        id_text.copy_from_slice(format!("{id:016x}").as_bytes());
+        let run = Arc::new(Run {
+            index,
+            id,
+            id_text,
+            known: OnceLock::new(),
+            contradicted: AtomicBool::new(false),
+        });
+        inner.runs.push(Arc::clone(&run));
+        inner.by_id.insert(id, index);
+        Some(run)
+    }
+
     /// Enters the run that `event`, a "Run started", begins. None when there is no room for it.
     pub fn start(&self, id: u64, event: &Event) -> Option<Arc<Run>> {
         let basis = match (event, event.workload()) {
@@ -115,11 +166,13 @@ impl Registry {
             (_, Some(workload)) => Basis::Started(workload),
             _ => Basis::None("its \"Run started\" holds values that no run can have".into()),
         };
-        self.enter(id, basis)
+        let run = self.meet(id)?;
+        self.know(&run, basis);
+        Some(run)
     }
 
-    /// Enters a run whose "Run started" is nowhere.
-    pub fn adopt(&self, id: u64, fallback: Option<&Workload>) -> Option<Arc<Run>> {
+    /// Gives a run whose "Run started" is nowhere the configuration that the caller says it had.
+    pub fn adopt(&self, run: &Run, fallback: Option<&Workload>) {
         let basis = match fallback {
             Some(workload) => Basis::Fallback(workload.clone()),
             None => Basis::None(
@@ -127,49 +180,50 @@ impl Registry {
                     .into(),
             ),
         };
-        self.enter(id, basis)
+        self.know(run, basis);
     }
 
-    fn enter(&self, id: u64, basis: Basis) -> Option<Arc<Run>> {
-        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(index) = inner.by_id.get(&id) {
-            let known = &inner.runs[*index as usize];
-            let same = match (&known.basis, &basis) {
-                (Basis::Started(known), Basis::Started(new)) => known == new,
-                (Basis::None(known), Basis::None(new)) => known == new,
-                _ => false,
-            };
-            if !same {
-                known.contradicted.store(true, Ordering::Relaxed);
-            }
-            return Some(Arc::clone(known));
+    /// Notes what a run is judged by, unless that is known; then it must be the same.
+    fn know(&self, run: &Run, basis: Basis) {
+        let first = run.known.get_or_init(|| self.known(basis.clone()));
+        let same = match (&first.basis, &basis) {
+            (Basis::Started(known), Basis::Started(new)) => known == new,
+            (Basis::None(_), _) | (_, Basis::None(_)) => true,
+            // What the caller says is believed of a run whose "Run started" is met too late.
+            _ => true,
+        };
+        if !same {
+            run.contradicted.store(true, Ordering::Relaxed);
         }
-        let threads = match &basis {
-            Basis::Started(workload) | Basis::Fallback(workload) => workload.threads,
-            Basis::None(_) => 0,
+    }
+
+    fn known(&self, basis: Basis) -> Known {
+        let (Basis::Started(workload) | Basis::Fallback(workload)) = &basis else {
+            let rules = Vec::new();
+            return Known { basis, rules };
         };
-        let size =
-            size_of::<Run>() + RUN_SIZE + threads as usize * (size_of::<Rules>() + WORKER_SIZE);
-        inner.memory_left = inner.memory_left.checked_sub(size as u64)?;
-        let index = u32::try_from(inner.runs.len()).ok()?;
-        let mut id_text = [0; 16];
-        id_text.copy_from_slice(format!("{id:016x}").as_bytes());
-        let rules = match &basis {
-            Basis::Started(workload) | Basis::Fallback(workload) => (0..threads)
-                .map(|worker| Rules::new(workload, worker))
-                .collect(),
-            Basis::None(_) => Vec::new(),
-        };
-        let run = Arc::new(Run {
-            index,
-            id,
-            id_text,
+        let size = workload.threads as usize * (size_of::<Rules>() + WORKER_SIZE);
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        if inner.take(size).is_none() {
+            let why = format!(
+                "its {} workers need more than --memory allows",
+                workload.threads
+            );
+            let (basis, rules) = (Basis::None(why), Vec::new());
+            return Known { basis, rules };
+        }
+        let rules = (0..workload.threads).map(|worker| Rules::new(workload, worker));
+        Known {
+            rules: rules.collect(),
             basis,
-            rules,
-            contradicted: AtomicBool::new(false),
-        });
-        inner.runs.push(Arc::clone(&run));
-        inner.by_id.insert(id, index);
-        Some(run)
+        }
+    }
+}
+
+impl Inner {
+    /// Takes so many bytes, if they are left.
+    fn take(&mut self, size: usize) -> Option<()> {
+        self.memory_left = self.memory_left.checked_sub(size as u64)?;
+        Some(())
     }
 }

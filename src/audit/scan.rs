@@ -6,54 +6,16 @@
 use std::{io::BufRead, sync::Arc};
 
 use super::{
-    attempt::{Attempt, BlockSpot},
+    attempt::Attempt,
     exact,
     record::{self, Record, SUM_LEN},
     registry::Run,
-    repair::{REPAIR, may_be_run_started, repair},
+    repair::{REPAIR, is_json, may_be_run_started, repair},
+    scanned::{BlockLocation, Foreign, Other, Scanned, Suspect, What},
     shared::Shared,
     unwrap::{Wrapping, unwrap},
 };
-use crate::{log::event::Event, plan::workload::Workload};
-
-/// Something other than an attempt's line that verifies.
-#[derive(Clone, Debug)]
-pub struct Odd {
-    /// How many attempts stand before it in the block.
-    pub after: usize,
-    /// Where it stands.
-    pub spot: BlockSpot,
-    /// What it is.
-    pub what: What,
-}
-
-/// What stands in a line.
-#[derive(Clone, Debug)]
-pub enum What {
-    /// A line whose checksum holds, of a run by its place in the registry.
-    Told(u32, Box<Record>),
-    /// Bytes that are no line, or no longer one.
-    Damaged(Vec<u8>),
-    /// The newline behind the record before is not there; these bytes are.
-    Joined(Vec<u8>),
-    /// So many pieces that are no lines, and that nobody looks at.
-    Noise(u64),
-    /// A line of a run that there is no room for.
-    Homeless,
-}
-
-/// What a block holds.
-#[derive(Debug, Default)]
-pub struct Scanned {
-    /// The attempts, in the order of the file.
-    pub attempts: Vec<Attempt>,
-    /// All else, in the order of the file.
-    pub odds: Vec<Odd>,
-    /// How many newlines there are.
-    pub lines: u32,
-    /// There is a line of a run that is not known yet: the block must be scanned again.
-    pub unresolved: bool,
-}
+use crate::log::event::Event;
 
 /// A block has fewer lines of ours than this, be they damaged: what is beyond is noise, and must not cost memory.
 const ODDS_MAX: usize = 8192;
@@ -69,8 +31,6 @@ pub struct Scanner<'a> {
     exact: exact::Reader,
     /// What stood around the line before.
     wrapping: Wrapping,
-    /// Every "Run started" is known: an unknown run has none, and gets this configuration, if any.
-    adopting: Option<Option<&'a Workload>>,
 }
 
 impl<'a> Scanner<'a> {
@@ -81,24 +41,14 @@ impl<'a> Scanner<'a> {
             run: None,
             exact: exact::Reader::new(),
             wrapping: Wrapping::default(),
-            adopting: None,
-        }
-    }
-
-    /// A scanner that knows that an unknown run has no "Run started", and gives it this configuration.
-    pub fn adopting(shared: &'a Shared, fallback: Option<&'a Workload>) -> Self {
-        Self {
-            adopting: Some(fallback),
-            ..Self::new(shared)
         }
     }
 
     /// Scans a block of whole lines into `out`.
     pub fn scan(&mut self, block: &[u8], out: &mut Scanned) {
         out.attempts.clear();
-        out.odds.clear();
+        out.others.clear();
         out.lines = 0;
-        out.unresolved = false;
         let mut offset = 0;
         while offset < block.len() {
             offset += self
@@ -110,7 +60,7 @@ impl<'a> Scanner<'a> {
     /// Reads a line in exact form, with the same around it as the line before; returns how long it is.
     #[inline]
     fn exact_line(&mut self, bytes: &[u8], offset: usize, out: &mut Scanned) -> Option<usize> {
-        let spot = BlockSpot {
+        let spot = BlockLocation {
             line: out.lines,
             offset: offset as u32,
         };
@@ -136,7 +86,7 @@ impl<'a> Scanner<'a> {
         // Skipping in a slice cannot fail, and is the standard library's fastest search for a byte.
         let length = rest.skip_until(b'\n').unwrap_or(bytes.len());
         let line = &bytes[..length];
-        let spot = BlockSpot {
+        let spot = BlockLocation {
             line: out.lines,
             offset: offset as u32,
         };
@@ -153,7 +103,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A line that cannot be read as it stands.
-    fn unwrapped(&mut self, outer: &[u8], spot: BlockSpot, out: &mut Scanned) {
+    fn unwrapped(&mut self, outer: &[u8], spot: BlockLocation, out: &mut Scanned) {
         let line = unwrap(outer);
         if let Some(run) = &self.run
             && let Some(exact) = self.exact.read(&line, run)
@@ -168,14 +118,25 @@ impl<'a> Scanner<'a> {
         }
         pieces(&line, |piece| match piece {
             Piece::Record(record) => self.told(record, spot, out),
-            Piece::Damaged(_) if out.odds.len() >= ODDS_MAX => noise(out, spot),
-            Piece::Damaged(bytes) => {
-                let bytes = &bytes[..bytes.len().min(DAMAGED_MAX)];
-                self.repaired_start(bytes);
-                odd(out, spot, What::Damaged(bytes.to_vec()));
-            }
-            Piece::Joined(bytes) => odd(out, spot, What::Joined(bytes.to_vec())),
+            Piece::Damaged(bytes) => self.damaged(bytes, outer, spot, out),
         });
+    }
+
+    /// Bytes in which no whole record is.
+    fn damaged(&mut self, bytes: &[u8], line: &[u8], spot: BlockLocation, out: &mut Scanned) {
+        let text = &bytes[..bytes.len().min(DAMAGED_MAX)];
+        let json = is_json(bytes);
+        if !record::looks_like_ours(text) || out.others.len() >= ODDS_MAX {
+            return foreign(out, text, spot);
+        }
+        self.repaired_start(text);
+        let suspect = Suspect {
+            bytes: text.to_vec(),
+            fields: record::fields(text),
+            json,
+            line_length: line.len() as u32,
+        };
+        other(out, spot, What::Suspect(Box::new(suspect)));
     }
 
     /// A damaged "Run started" still says what is expected of its run, if it can be repaired.
@@ -190,28 +151,17 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn told(&mut self, record: Record, spot: BlockSpot, out: &mut Scanned) {
-        let registry = &self.shared.registry;
+    fn told(&mut self, record: Record, spot: BlockLocation, out: &mut Scanned) {
         let run = match &record.event {
-            Some(event @ Event::RunStarted { .. }) => match registry.start(record.run, event) {
-                Some(run) => run,
-                None => return odd(out, spot, What::Homeless),
-            },
-            _ => match (self.known(record.run), self.adopting) {
-                (Some(run), _) => run,
-                (None, Some(fallback)) => match registry.adopt(record.run, fallback) {
-                    Some(run) => run,
-                    None => return odd(out, spot, What::Homeless),
-                },
-                (None, None) => {
-                    out.unresolved = true;
-                    return;
-                }
-            },
+            Some(event @ Event::RunStarted { .. }) => self.shared.registry.start(record.run, event),
+            _ => self.known(record.run),
+        };
+        let Some(run) = run else {
+            return other(out, spot, What::NoRoom);
         };
         match Attempt::of_record(&record, &run, spot) {
             Some(attempt) => out.attempts.push(attempt),
-            None => odd(out, spot, What::Told(run.index, Box::new(record))),
+            None => other(out, spot, What::Record(run.index, Box::new(record))),
         }
         self.run = Some(run);
     }
@@ -219,31 +169,41 @@ impl<'a> Scanner<'a> {
     fn known(&self, id: u64) -> Option<Arc<Run>> {
         match &self.run {
             Some(run) if run.id == id => Some(Arc::clone(run)),
-            _ => self.shared.registry.get(id),
+            _ => self.shared.registry.meet(id),
         }
     }
 }
 
-fn odd(out: &mut Scanned, spot: BlockSpot, what: What) {
-    out.odds.push(Odd {
+fn other(out: &mut Scanned, location: BlockLocation, what: What) {
+    out.others.push(Other {
         after: out.attempts.len(),
-        spot,
+        location,
+        received: 0,
         what,
     });
 }
 
-fn noise(out: &mut Scanned, spot: BlockSpot) {
-    match out.odds.last_mut().map(|odd| &mut odd.what) {
-        Some(What::Noise(count)) => *count += 1,
-        _ => odd(out, spot, What::Noise(1)),
+fn foreign(out: &mut Scanned, text: &[u8], location: BlockLocation) {
+    let after = out.attempts.len();
+    if let Some(last) = out.others.last_mut()
+        && last.after == after
+        && let What::Foreign(foreign) = &mut last.what
+    {
+        foreign.count += 1;
+        return;
     }
+    let foreign = Foreign {
+        count: 1,
+        note: None,
+        text: text.to_vec(),
+    };
+    other(out, location, What::Foreign(foreign));
 }
 
 /// A part of a line that is not one record as a whole.
 enum Piece<'a> {
     Record(Record),
     Damaged(&'a [u8]),
-    Joined(&'a [u8]),
 }
 
 /// Finds the records inside a line: behind a fragment, or joined because a newline is lost.
@@ -260,10 +220,7 @@ fn pieces<'a>(line: &'a [u8], mut each: impl FnMut(Piece<'a>)) {
                 each(Piece::Record(record));
                 let rest = &segment[length..];
                 if rest.len() > 1 {
-                    each(Piece::Joined(b""));
                     each(Piece::Damaged(rest));
-                } else if end.is_some() || !rest.is_empty() {
-                    each(Piece::Joined(rest));
                 }
             }
             None => each(Piece::Damaged(segment)),
