@@ -7,11 +7,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     attempt::{Attempt, Kind},
-    record::{Author, Record},
+    record::{Producer, Record},
     registry::Run,
     route::Budget,
     seen::SparseSet,
-    spans::{Spans, Spot},
+    spans::{Location, Spans},
     verdict::Change,
     worker::{Accepted, Worker},
 };
@@ -24,13 +24,13 @@ pub const KEPT_MAX: usize = 1000;
 #[derive(Clone, Debug)]
 pub struct Damage {
     /// Which line it was, as far as that can be told.
-    pub slot: Option<(Author, u64)>,
+    pub slot: Option<(Producer, u64)>,
     /// What was changed; none for a line that was cut short.
     pub changes: Option<Vec<Change>>,
     /// The checksum says that the changes are these and no others.
     pub sure: bool,
     /// Where it stands.
-    pub at: Spot,
+    pub at: Location,
     /// What is there.
     pub text: String,
 }
@@ -43,7 +43,7 @@ pub struct Stray {
     /// How many of its kind follow each other.
     pub count: u64,
     /// Where it stands.
-    pub at: Spot,
+    pub at: Location,
     /// What it says.
     pub text: String,
 }
@@ -82,7 +82,7 @@ pub struct MainLine {
     /// Its checksum.
     pub sum: u32,
     /// Where it stands.
-    pub at: Spot,
+    pub at: Location,
 }
 
 /// The main thread's lines.
@@ -97,13 +97,13 @@ pub struct Main {
     /// The worker whose thread could not be started.
     pub refused: Option<u32>,
     /// "Total operations completed".
-    pub operations: Option<(u64, u64, Spot)>,
+    pub operations: Option<(u64, u64, Location)>,
     /// "Total data processed".
-    pub data: Option<(u64, u64, Spot)>,
+    pub data: Option<(u64, u64, Location)>,
     /// "Run ended".
-    pub ended: Option<(u64, Event, Spot)>,
+    pub ended: Option<(u64, Event, Location)>,
     /// "Log gap" events.
-    pub gaps: Vec<(Event, Spot)>,
+    pub gaps: Vec<(Event, Location)>,
     high: u64,
     file: u32,
 }
@@ -112,13 +112,13 @@ pub struct Main {
 #[derive(Clone, Debug)]
 pub struct Opening {
     /// Whose.
-    pub author: Author,
+    pub author: Producer,
     /// The first number that is missing.
     pub first: u64,
     /// The first that is there again.
     pub end: u64,
     /// Where that stands.
-    pub at: Spot,
+    pub at: Location,
 }
 
 /// Why a damaged line is unexpected.
@@ -162,7 +162,7 @@ pub struct Account {
     /// Time stamp of the first line.
     pub first_stamp: Option<u64>,
     /// Time stamp and place of the last line.
-    pub last: Option<(u64, Spot)>,
+    pub last: Option<(u64, Location)>,
     /// How long an index of a worker's plan may be.
     pub entries_max: usize,
 }
@@ -228,13 +228,13 @@ impl Account {
     }
 
     /// Whether the line with this number was seen undamaged.
-    fn holds(&self, (author, seq): (Author, u64)) -> bool {
+    fn holds(&self, (author, seq): (Producer, u64)) -> bool {
         match author {
-            Author::Main => {
+            Producer::Main => {
                 let line = self.main.lines.get(&seq);
                 line.is_some_and(|line| line.kind != MainKind::Claimed)
             }
-            Author::Worker(worker) => self.workers.get(worker as usize).is_some_and(|worker| {
+            Producer::Worker(worker) => self.workers.get(worker as usize).is_some_and(|worker| {
                 worker.ends.iter().any(|end| end.seq == seq)
                     || seq < worker.walk.seq && !worker.missing.contains(seq)
             }),
@@ -242,7 +242,7 @@ impl Account {
     }
 
     /// Whether no line of the run was seen behind this place.
-    pub fn ends_at(&self, at: Spot) -> bool {
+    pub fn ends_at(&self, at: Location) -> bool {
         self.last
             .is_none_or(|(_, last)| last.file == at.file && last.line <= at.line)
     }
@@ -252,12 +252,12 @@ impl Account {
     pub fn attempt(
         &mut self,
         attempt: &Attempt,
-        at: Spot,
+        at: Location,
         budget: &mut Budget,
         text: impl FnOnce() -> String,
     ) {
         self.lines += 1;
-        let author = Author::Worker(attempt.worker);
+        let author = Producer::Worker(attempt.worker);
         let (Some(worker), Some(rules)) = (
             self.workers.get_mut(attempt.worker as usize),
             self.run.rules(attempt.worker),
@@ -291,7 +291,7 @@ impl Account {
 
     /// Takes in the counter of a success.
     #[inline]
-    fn count(&mut self, attempt: &Attempt, late: bool, at: Spot) {
+    fn count(&mut self, attempt: &Attempt, late: bool, at: Location) {
         let (counters, value) = (&mut self.counters, attempt.value);
         if value == counters.next {
             counters.next += 1;
@@ -302,14 +302,14 @@ impl Account {
             // Ranges of values, not of lines: the author only keeps them together.
             counters
                 .doubled
-                .add(Author::Main, value, at, false, || None);
+                .add(Producer::Main, value, at, false, || None);
         }
         let worker = &mut self.workers[attempt.worker as usize];
         if late {
             return;
         }
         if value <= worker.counter {
-            let author = Author::Worker(attempt.worker);
+            let author = Producer::Worker(attempt.worker);
             counters
                 .falling
                 .add(author, attempt.seq, at, false, || None);
@@ -319,7 +319,7 @@ impl Account {
 
     /// Notes a line's time, and whether it stands behind one that it should precede.
     #[inline]
-    fn in_time(&mut self, author: Author, seq: u64, stamp: u64, late: bool, at: Spot) {
+    fn in_time(&mut self, author: Producer, seq: u64, stamp: u64, late: bool, at: Location) {
         let fell = matches!(self.last, Some((last, spot)) if stamp < last && spot.file == at.file);
         self.last = Some((stamp, at));
         if self.first_stamp.is_none() {
@@ -330,7 +330,7 @@ impl Account {
         }
     }
 
-    fn gap(&mut self, author: Author, first: u64, end: u64, at: Spot) {
+    fn gap(&mut self, author: Producer, first: u64, end: u64, at: Location) {
         if self.openings.len() < KEPT_MAX {
             self.openings.push(Opening {
                 author,
@@ -341,7 +341,7 @@ impl Account {
         }
     }
 
-    fn duplicate(&mut self, author: Author, seq: u64, at: Spot) {
+    fn duplicate(&mut self, author: Producer, seq: u64, at: Location) {
         self.duplicated.add(author, seq, at, false, || None);
     }
 
@@ -350,13 +350,13 @@ impl Account {
     fn leave_plan(
         &mut self,
         attempt: &Attempt,
-        at: Spot,
+        at: Location,
         budget: &mut Budget,
         text: impl FnOnce() -> String,
     ) {
         let (run, entries_max) = (Arc::clone(&self.run), self.entries_max);
         let worker = &mut self.workers[attempt.worker as usize];
-        let author = Author::Worker(attempt.worker);
+        let author = Producer::Worker(attempt.worker);
         worker.claimed.insert(attempt.seq);
         let Position {
             iteration,
@@ -379,7 +379,7 @@ impl Account {
     }
 
     /// Takes in a line that nothing predicts.
-    pub fn stray(&mut self, why: &'static str, at: Spot, text: impl FnOnce() -> String) {
+    pub fn stray(&mut self, why: &'static str, at: Location, text: impl FnOnce() -> String) {
         self.strays(1, why, at, text);
     }
 
@@ -388,7 +388,7 @@ impl Account {
         &mut self,
         count: u64,
         why: &'static str,
-        at: Spot,
+        at: Location,
         text: impl FnOnce() -> String,
     ) {
         self.stray_count += count;
@@ -417,14 +417,14 @@ impl Account {
     }
 
     /// Notes that a line was there, though it cannot be believed.
-    fn claim(&mut self, author: Author, seq: u64, at: Spot) {
+    fn claim(&mut self, author: Producer, seq: u64, at: Location) {
         match author {
-            Author::Worker(worker) => {
+            Producer::Worker(worker) => {
                 if let Some(worker) = self.workers.get_mut(worker as usize) {
                     worker.claimed.insert(seq);
                 }
             }
-            Author::Main => {
+            Producer::Main => {
                 self.main.lines.entry(seq).or_insert(MainLine {
                     kind: MainKind::Claimed,
                     sum: 0,
@@ -435,7 +435,7 @@ impl Account {
     }
 
     /// Takes in a line that tells of no attempt.
-    pub fn told(&mut self, record: &Record, at: Spot, text: impl FnOnce() -> String) {
+    pub fn told(&mut self, record: &Record, at: Location, text: impl FnOnce() -> String) {
         self.lines += 1;
         if self.run.workload().is_none() {
             return;
@@ -445,10 +445,10 @@ impl Account {
             return self.stray(why, at, text);
         };
         match (record.author, event) {
-            (Author::Worker(worker), Event::WorkerEnded { .. }) => {
+            (Producer::Worker(worker), Event::WorkerEnded { .. }) => {
                 self.worker_ended(worker, record, event, at, text);
             }
-            (Author::Main, event) if !matches!(event, Event::WorkerEnded { .. }) => {
+            (Producer::Main, event) if !matches!(event, Event::WorkerEnded { .. }) => {
                 self.main_line(record, event, at, text);
             }
             _ => self.stray("another author logs events of this kind", at, text),
@@ -460,10 +460,10 @@ impl Account {
         number: u32,
         record: &Record,
         event: &Event,
-        at: Spot,
+        at: Location,
         text: impl FnOnce() -> String,
     ) {
-        let author = Author::Worker(number);
+        let author = Producer::Worker(number);
         let Some(worker) = self.workers.get_mut(number as usize) else {
             return self.stray("the run has no such worker", at, text);
         };
@@ -481,7 +481,7 @@ impl Account {
         &mut self,
         record: &Record,
         event: &Event,
-        at: Spot,
+        at: Location,
         text: impl FnOnce() -> String,
     ) {
         let seq = record.seq;
@@ -490,7 +490,7 @@ impl Account {
             && line.kind != MainKind::Claimed
         {
             return if line.sum == record.sum {
-                self.duplicate(Author::Main, seq, at)
+                self.duplicate(Producer::Main, seq, at)
             } else {
                 self.stray("another line of main has this number", at, text)
             };
@@ -506,7 +506,7 @@ impl Account {
         };
         self.main.lines.insert(seq, line);
         let late = self.main.arrives_late(seq, at.file);
-        self.in_time(Author::Main, seq, record.stamp, late, at);
+        self.in_time(Producer::Main, seq, record.stamp, late, at);
     }
 }
 
@@ -517,7 +517,7 @@ impl Main {
         event: &Event,
         seq: u64,
         threads: u64,
-        at: Spot,
+        at: Location,
     ) -> Result<MainKind, &'static str> {
         match event {
             Event::RunStarted { .. } => {

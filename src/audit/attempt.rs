@@ -4,7 +4,7 @@
 
 use super::{
     exact::{Ending, Exact},
-    record::{Author, Record},
+    record::{Producer, Record},
     registry::Run,
     scanned::BlockLocation,
 };
@@ -83,7 +83,7 @@ impl Attempt {
     /// The attempt that a record tells of, if it does. None for an unexpected error as long as the run's configuration is
     /// not known: its words are held against the plan here.
     pub fn of_record(record: &Record, run: &Run, location: BlockLocation) -> Option<Self> {
-        let Author::Worker(worker) = record.author else {
+        let Producer::Worker(worker) = record.author else {
             return None;
         };
         let (iteration, attempt, kind, value) = match record.event.as_ref()? {

@@ -8,11 +8,11 @@ use std::ops::Range as Numbers;
 
 use super::{
     account::{Account, MainKind},
-    record::Author,
+    record::Producer,
     registry::Basis,
     route::{Budget, Tally, Walk},
     seen::SparseSet,
-    spans::{SPANS_MAX, Spot},
+    spans::{Location, SPANS_MAX},
     worker::End,
 };
 use crate::{
@@ -35,9 +35,9 @@ pub struct Balance {
     /// Lines that are not there of a run that has no end.
     pub outstanding: Vec<Loss>,
     /// Lines that stand behind the end of their author.
-    pub beyond: Vec<(Author, Numbers<u64>, Spot)>,
+    pub beyond: Vec<(Producer, Numbers<u64>, Location)>,
     /// Balances that do not hold.
-    pub faults: Vec<(String, Option<Spot>)>,
+    pub faults: Vec<(String, Option<Location>)>,
     /// How many.
     pub fault_count: u64,
     /// Why it cannot be told.
@@ -52,7 +52,7 @@ pub struct Balance {
 #[derive(Clone, Debug)]
 pub struct Loss {
     /// Whose; several when it cannot be told whose they are.
-    pub authors: Vec<Author>,
+    pub authors: Vec<Producer>,
     /// Which.
     pub numbers: Numbers<u64>,
     /// Only this many of them.
@@ -133,7 +133,7 @@ struct Books<'a> {
 }
 
 impl Books<'_> {
-    fn fault(&mut self, what: String, at: Option<Spot>) {
+    fn fault(&mut self, what: String, at: Option<Location>) {
         self.out.fault_count += 1;
         if self.out.faults.len() < SPANS_MAX {
             self.out.faults.push((what, at));
@@ -145,7 +145,7 @@ impl Books<'_> {
         what: &str,
         found: T,
         expected: T,
-        at: Spot,
+        at: Location,
     ) {
         if found != expected {
             self.fault(
@@ -264,7 +264,7 @@ impl Books<'_> {
         } else {
             let first = open.iter().map(|i| extents[*i].attempts).min();
             self.lose(Loss {
-                authors: open.iter().map(|i| Author::Worker(*i as u32)).collect(),
+                authors: open.iter().map(|i| Producer::Worker(*i as u32)).collect(),
                 numbers: first.unwrap_or(0)..first.unwrap_or(0).saturating_add(rest),
                 count: rest,
                 announced: false,
@@ -310,7 +310,7 @@ impl Books<'_> {
     }
 
     fn worker_lines(&mut self, number: u32, extent: &Extent) {
-        let author = Author::Worker(number);
+        let author = Producer::Worker(number);
         let worker = &mut self.account.workers[number as usize];
         let (next, claimed) = (worker.walk.seq, std::mem::take(&mut worker.claimed));
         let mut missing = std::mem::take(&mut worker.missing);
@@ -341,7 +341,7 @@ impl Books<'_> {
 
     /// A worker's own account, held against its plan.
     fn worker_end(&mut self, number: u32, extent: &Extent) {
-        let author = Author::Worker(number);
+        let author = Producer::Worker(number);
         let mut ends = self.account.workers[number as usize].ends.clone();
         let Some(end) = (!ends.is_empty()).then(|| ends.remove(0)) else {
             let worker = &self.account.workers[number as usize];
@@ -392,7 +392,7 @@ impl Books<'_> {
         else {
             return;
         };
-        let name = Author::Worker(number).thread();
+        let name = Producer::Worker(number).thread();
         for (field, found, expected) in [
             ("completed", completed, tally.completed),
             ("abandoned", abandoned, tally.abandoned),
@@ -450,7 +450,7 @@ impl Books<'_> {
             let claimed = worker.claimed.clone();
             unclaimed(extent.attempts..end, &claimed, |numbers| {
                 self.out.outstanding.push(Loss {
-                    authors: vec![Author::Worker(number)],
+                    authors: vec![Producer::Worker(number)],
                     count: numbers.end - numbers.start,
                     numbers,
                     announced: false,
@@ -459,7 +459,7 @@ impl Books<'_> {
         }
     }
 
-    fn lose_range(&mut self, author: Author, numbers: Numbers<u64>) {
+    fn lose_range(&mut self, author: Producer, numbers: Numbers<u64>) {
         if !numbers.is_empty() {
             self.lose(Loss {
                 authors: vec![author],
@@ -507,7 +507,7 @@ impl Books<'_> {
         }
         for numbers in lost {
             self.lose(Loss {
-                authors: vec![Author::Main],
+                authors: vec![Producer::Main],
                 count: numbers.end - numbers.start,
                 numbers,
                 announced: false,
@@ -516,14 +516,14 @@ impl Books<'_> {
         for (seq, at) in strays {
             self.out
                 .beyond
-                .push((Author::Main, seq..seq.saturating_add(1), at));
+                .push((Producer::Main, seq..seq.saturating_add(1), at));
         }
         if end.is_none() && !self.killed {
             // "Total operations completed", "Total data processed" and "Run ended" at least.
             let main = &self.account.main;
             let missing = 1 + u64::from(main.operations.is_none()) + u64::from(main.data.is_none());
             self.out.outstanding.push(Loss {
-                authors: vec![Author::Main],
+                authors: vec![Producer::Main],
                 numbers: next..next.saturating_add(missing),
                 count: missing,
                 announced: false,
@@ -711,7 +711,7 @@ impl Books<'_> {
     }
 
     /// Marks lost lines as announced; returns how many there are.
-    fn announce(&mut self, author: Author, named: &Numbers<u64>) -> u64 {
+    fn announce(&mut self, author: Producer, named: &Numbers<u64>) -> u64 {
         let mut found = 0;
         let losses = std::mem::take(&mut self.out.lost);
         for loss in losses {
@@ -742,7 +742,7 @@ impl Books<'_> {
     }
 
     /// A line that is cut short, and that a "Log gap" names, is what a full disk has left of it: it is lost.
-    fn announce_fragments(&mut self, author: Author, named: &Numbers<u64>) -> u64 {
+    fn announce_fragments(&mut self, author: Producer, named: &Numbers<u64>) -> u64 {
         let cut_short = self
             .account
             .damage
@@ -801,13 +801,13 @@ fn unclaimed(range: Numbers<u64>, claimed: &SparseSet, mut each: impl FnMut(Numb
 }
 
 /// Reads the ranges of a "Log gap": `main:4-5,0:17,3:2-9`.
-fn parse_ranges(text: &str) -> Option<Vec<(Author, Numbers<u64>)>> {
+fn parse_ranges(text: &str) -> Option<Vec<(Producer, Numbers<u64>)>> {
     text.split(',')
         .map(|range| {
             let (author, numbers) = range.split_once(':')?;
             let author = match author {
-                "main" => Author::Main,
-                number => Author::Worker(number.parse().ok()?),
+                "main" => Producer::Main,
+                number => Producer::Worker(number.parse().ok()?),
             };
             let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
             let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);

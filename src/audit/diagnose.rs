@@ -8,7 +8,9 @@ use super::{
     account::Account,
     changes::changes,
     expected::Expected,
-    record::{self, Author, JSON_START, Record, SUM_LEN, find, hex8, number, render, starts_here},
+    record::{
+        self, JSON_START, Producer, Record, SUM_LEN, find, hex8, number, render, starts_here,
+    },
     repair::{REPAIR, REPAIR_JSON, is_json, repair},
     route::Budget,
     shared::Shared,
@@ -32,8 +34,8 @@ pub enum Diagnosis {
     Unsure {
         /// The run, by its place in the registry.
         run: u32,
-        /// Author and number.
-        slot: (Author, u64),
+        /// Producer and number.
+        slot: (Producer, u64),
         /// What differs from that line.
         changes: Vec<Change>,
     },
@@ -41,8 +43,8 @@ pub enum Diagnosis {
     Truncated {
         /// The run, by its place in the registry, if that part is there.
         run: Option<u32>,
-        /// Author and number, if that part is there.
-        slot: Option<(Author, u64)>,
+        /// Producer and number, if that part is there.
+        slot: Option<(Producer, u64)>,
     },
     /// Nothing that can be recognised.
     Unknown,
@@ -214,7 +216,7 @@ fn against_plan(
             if hints.seq == Some(seq) && line.is_part(bytes) {
                 return Some(Diagnosis::Truncated {
                     run: Some(account.run.index),
-                    slot: Some((Author::Worker(*number), seq)),
+                    slot: Some((Producer::Worker(*number), seq)),
                 });
             }
             // What names it must be of one mind: two lines spliced together name two.
@@ -222,7 +224,7 @@ fn against_plan(
             if agreed && unsure.is_none() && hints.ends_well(bytes) && line.resembles(bytes) {
                 unsure = Some(Diagnosis::Unsure {
                     run: account.run.index,
-                    slot: (Author::Worker(*number), seq),
+                    slot: (Producer::Worker(*number), seq),
                     changes: line.changes(bytes),
                 });
             }
@@ -302,8 +304,8 @@ fn part(bytes: &[u8], hints: &Hints, runs: &[u32], accounts: &[Account]) -> Diag
         .find(|run| Some(accounts[**run as usize].run.id) == hints.run)
         .copied();
     let author = match (&hints.workers[..], hints.main) {
-        ([worker], _) if !hints.main => Some(Author::Worker(*worker)),
-        (_, true) => Some(Author::Main),
+        ([worker], _) if !hints.main => Some(Producer::Worker(*worker)),
+        (_, true) => Some(Producer::Main),
         _ => None,
     };
     if begins && ends {
@@ -312,7 +314,7 @@ fn part(bytes: &[u8], hints: &Hints, runs: &[u32], accounts: &[Account]) -> Diag
     }
     // Parts of attempts were recognised by their plan before, or are none.
     let ended = find(bytes, b"Worker ended").is_some();
-    let author = author.filter(|author| *author == Author::Main || ended);
+    let author = author.filter(|author| *author == Producer::Main || ended);
     let slot = author.zip(hints.seq).filter(|_| run.is_some());
     Diagnosis::Truncated { run, slot }
 }

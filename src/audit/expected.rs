@@ -6,7 +6,7 @@
 use super::{
     account::Account,
     changes::changes,
-    record::{self, Author, JSON_START, Record, SUM_LEN, hex8, number, render, starts_here},
+    record::{self, JSON_START, Producer, Record, SUM_LEN, hex8, number, render, starts_here},
     route::Budget,
     verdict::Change,
 };
@@ -21,7 +21,7 @@ use crate::{
 /// The line that the plan has for a number, but for its time and its counter.
 pub struct Expected {
     run: u64,
-    author: Author,
+    author: Producer,
     seq: u64,
     position: Position,
     outcome: Outcome,
@@ -43,7 +43,7 @@ impl Expected {
         let position = worker.planned(seq, rules, budget, entries_max)?;
         Some(Self {
             run: account.run.id,
-            author: Author::Worker(number),
+            author: Producer::Worker(number),
             seq,
             position,
             outcome: rules.outcome(position),

@@ -16,7 +16,7 @@ use super::{
     route::Budget,
     scanned::{BlockLocation, Other, Scanned, What},
     shared::Shared,
-    spans::Spot,
+    spans::Location,
 };
 use crate::plan::workload::Workload;
 
@@ -55,7 +55,7 @@ pub struct Judge<'a> {
     /// The configuration of runs whose "Run started" is lost.
     fallback: Option<&'a Workload>,
     /// Records of runs whose "Run started" has not come yet.
-    held: Vec<(u32, Held, Spot)>,
+    held: Vec<(u32, Held, Location)>,
     /// The last block ended within a line that is damaged there.
     in_damage: bool,
     observer: Option<&'a mut dyn Observer>,
@@ -109,7 +109,7 @@ impl<'a> Judge<'a> {
             .0
             .saturating_add(u64::from(scanned.lines) * STEPS_A_LINE);
         self.meet_runs();
-        if (self.held.len() * size_of::<(u32, Held, Spot)>()) as u64 > self.memory {
+        if (self.held.len() * size_of::<(u32, Held, Location)>()) as u64 > self.memory {
             return false;
         }
         let goes_on = block.continues && self.in_damage;
@@ -165,7 +165,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Takes in a record whose run is known.
-    fn account_for(&mut self, run: u32, held: Held, at: Spot, text: impl FnOnce() -> String) {
+    fn account_for(&mut self, run: u32, held: Held, at: Location, text: impl FnOnce() -> String) {
         let account = &mut self.accounts[run as usize];
         match held {
             Held::Attempt(mut attempt) => {
@@ -205,8 +205,8 @@ impl<'a> Judge<'a> {
         self.meet_runs();
     }
 
-    fn spot(&self, spot: BlockLocation) -> Spot {
-        Spot {
+    fn spot(&self, spot: BlockLocation) -> Location {
+        Location {
             file: self.file,
             line: self.line_base + u64::from(spot.line) + 1,
         }
@@ -215,7 +215,7 @@ impl<'a> Judge<'a> {
     fn attempts(&mut self, attempts: &[Attempt], block: &[u8]) {
         let (file, base) = (self.file, self.line_base + 1);
         for attempt in attempts {
-            let at = Spot {
+            let at = Location {
                 file,
                 line: base + u64::from(attempt.location.line),
             };
@@ -269,7 +269,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn damaged(&mut self, bytes: &[u8], next_run: Option<u32>, at: Spot) {
+    fn damaged(&mut self, bytes: &[u8], next_run: Option<u32>, at: Location) {
         let near = self.last_run.or(next_run);
         let diagnosis = diagnose::diagnose(
             bytes,
@@ -333,7 +333,7 @@ impl<'a> Judge<'a> {
         count: u64,
         near: Option<u32>,
         why: &'static str,
-        at: Spot,
+        at: Location,
         text: impl FnOnce() -> String,
     ) {
         if let Some(run) = near.or(self.last_run) {

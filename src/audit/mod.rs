@@ -56,10 +56,10 @@ pub use self::{
     attempt::{Attempt, Kind},
     input::Input,
     observer::Observer,
-    record::{Author, Record},
+    record::{Producer, Record},
     registry::Run,
     report::report,
-    spans::Spot,
+    spans::Location,
     verdict::{Change, Counts, Finding, Place, Range, RunVerdict, Status, Verdict},
 };
 use self::{

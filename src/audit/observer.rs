@@ -1,16 +1,16 @@
 //! What a reader of the audit's own records, such as the report, gets to see while the audit goes on.
 
-use super::{Attempt, Record, Run, Spot};
+use super::{Attempt, Location, Record, Run};
 
 /// Sees each whole record once, in the order of the input, before it is judged.
 ///
 /// The outcome and the delay of a planned attempt are what the plan has for it: `run.rules(attempt.worker)` and
-/// its `outcome(attempt.position)`. `Spot::file` counts the inputs of the configuration.
+/// its `outcome(attempt.position)`. `Location::file` counts the inputs of the configuration.
 pub trait Observer {
     /// An attempt, as its line tells it.
-    fn attempt(&mut self, run: &Run, attempt: &Attempt, at: Spot);
+    fn attempt(&mut self, run: &Run, attempt: &Attempt, at: Location);
     /// Any other event.
-    fn event(&mut self, run: &Run, record: &Record, at: Spot);
+    fn event(&mut self, run: &Run, record: &Record, at: Location);
 }
 
 #[cfg(test)]
@@ -26,11 +26,11 @@ mod tests {
     struct Seen(Vec<(u64, u64)>);
 
     impl Observer for Seen {
-        fn attempt(&mut self, _: &Run, attempt: &Attempt, at: Spot) {
+        fn attempt(&mut self, _: &Run, attempt: &Attempt, at: Location) {
             self.0.push((attempt.seq, at.line));
         }
 
-        fn event(&mut self, _: &Run, record: &Record, at: Spot) {
+        fn event(&mut self, _: &Run, record: &Record, at: Location) {
             self.0.push((record.seq, at.line));
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::{
-    record::{Author, attempt_event, render},
+    record::{Producer, attempt_event, render},
     simulate::{self, Course, Dice, Entry},
     *,
 };
@@ -61,7 +61,7 @@ fn truthful_logs_are_clean() {
 }
 
 /// A line: its run, author and number.
-type Slot = (u64, Author, u64);
+type Slot = (u64, Producer, u64);
 
 fn slot(entry: &Entry) -> Slot {
     (entry.run, entry.author, entry.seq)
@@ -286,27 +286,35 @@ impl Planted {
         let success = Outcome::Success { delay: Micros(0) };
         let bytes = match dice.roll(5) {
             0 => b"some other program's words".to_vec(),
-            1 => line(Author::Worker(77), 3, attempt_event(position, success, 5)),
+            1 => line(Producer::Worker(77), 3, attempt_event(position, success, 5)),
             2 => {
                 // Beside the line whose place it takes: alone it would stand for that line.
                 let position = Position {
                     iteration: 1,
                     attempt: 9,
                 };
-                let author = Author::Worker(entry.author.worker()?);
+                let author = Producer::Worker(entry.author.worker()?);
                 if entry.seq % 2 == 1 {
                     // Neighbours would be shown as one range.
                     return None;
                 }
                 line(author, entry.seq, attempt_event(position, success, 5))
             }
-            3 => line(Author::Main, entry.seq, Event::ThreadStarted { worker: 99 }),
+            3 => line(
+                Producer::Main,
+                entry.seq,
+                Event::ThreadStarted { worker: 99 },
+            ),
             _ => {
                 let far = Position {
                     iteration: 1_000_000,
                     attempt: 1,
                 };
-                line(Author::Worker(0), 1_300_000, attempt_event(far, success, 5))
+                line(
+                    Producer::Worker(0),
+                    1_300_000,
+                    attempt_event(far, success, 5),
+                )
             }
         };
         self.insert(at, bytes, None, Some(Said::Unexpected));
@@ -429,7 +437,7 @@ impl Found {
             if behind
                 && !ended(entry.run)
                 && self.lost.remove(&slot(entry))
-                && entry.author != Author::Main
+                && entry.author != Producer::Main
             {
                 self.outstanding.insert(slot(entry));
             }
@@ -444,7 +452,7 @@ fn expected(planted: &Planted) -> Found {
     };
     let mut line = 1;
     let mut seen = BTreeSet::new();
-    let mut high: BTreeMap<(u64, Author), u64> = BTreeMap::new();
+    let mut high: BTreeMap<(u64, Producer), u64> = BTreeMap::new();
     let mut time: BTreeMap<u64, u64> = BTreeMap::new();
     for item in &planted.items {
         if let Some(said) = &item.said {
@@ -469,10 +477,10 @@ fn expected(planted: &Planted) -> Found {
     out
 }
 
-fn author(name: &str) -> Author {
+fn author(name: &str) -> Producer {
     match name.strip_prefix("Worker-") {
-        Some(number) => Author::Worker(number.parse().unwrap()),
-        None => Author::Main,
+        Some(number) => Producer::Worker(number.parse().unwrap()),
+        None => Producer::Main,
     }
 }
 
@@ -602,7 +610,7 @@ fn plant_and_compare(seed: u64) -> u64 {
     // A stopped run's end cannot be computed: the lines that tell it are left alone here.
     let protected = |entry: &Entry| match entry.event {
         Event::RunEnded { .. } => true,
-        Event::WorkerEnded { .. } => stopped && entry.author != Author::Worker(0),
+        Event::WorkerEnded { .. } => stopped && entry.author != Producer::Worker(0),
         _ => false,
     };
     let mut log = Planted::new(entries, json, protected);
@@ -791,7 +799,7 @@ fn a_log_without_its_end_cannot_be_told_unless_it_was_killed() {
         let outstanding: u64 = verdict.runs[0].outstanding.iter().map(|r| r.count).sum();
         let tail = entries[keep..]
             .iter()
-            .filter(|e| e.author != Author::Main)
+            .filter(|e| e.author != Producer::Main)
             .count();
         let of_workers: u64 = verdict.runs[0]
             .outstanding
@@ -872,7 +880,7 @@ fn a_log_gap_says_what_is_lost() {
     };
     let last = entries.last().unwrap().clone();
     let gap = |event: &Event| Entry {
-        bytes: render(1, Author::Main, last.seq + 1, last.stamp, event, false),
+        bytes: render(1, Producer::Main, last.seq + 1, last.stamp, event, false),
         seq: last.seq + 1,
         event: event.clone(),
         ..last.clone()
@@ -978,7 +986,7 @@ fn swallowed_errors_are_off_the_plan() {
             Event::Succeeded { attempt: 2.., .. } | Event::Failed { attempt: 2.., .. }
         );
         if !retry {
-            let worker = entry.author != Author::Main;
+            let worker = entry.author != Producer::Main;
             let number = if worker { seq } else { entry.seq };
             log.extend(render(
                 1,
@@ -1030,11 +1038,11 @@ fn nothing_is_never_clean() {
 fn hostile_lines_cost_neither_time_nor_memory() {
     let mut workload = simulate::workload(7, 4096, u64::MAX);
     let event = Event::run_started(&workload);
-    let start = render(1, Author::Main, 0, START, &event, false);
+    let start = render(1, Producer::Main, 0, START, &event, false);
     workload.threads = 1;
     let other = render(
         1,
-        Author::Main,
+        Producer::Main,
         0,
         START,
         &Event::run_started(&workload),
@@ -1043,7 +1051,11 @@ fn hostile_lines_cost_neither_time_nor_memory() {
     let success = Outcome::Success { delay: Micros(0) };
     let mut lines = vec![start.clone()];
     for n in [1 << 20, 1 << 40, u64::MAX - 1, u64::MAX] {
-        for author in [Author::Main, Author::Worker(0), Author::Worker(u32::MAX)] {
+        for author in [
+            Producer::Main,
+            Producer::Worker(0),
+            Producer::Worker(u32::MAX),
+        ] {
             let position = Position {
                 iteration: n,
                 attempt: n,

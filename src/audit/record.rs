@@ -13,14 +13,14 @@ use crate::{
 
 /// Who logs: the main thread or a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Author {
+pub enum Producer {
     /// The main thread.
     Main,
     /// A worker, by its number.
     Worker(u32),
 }
 
-impl Author {
+impl Producer {
     /// The name of the author's thread.
     pub fn thread(self) -> String {
         match self {
@@ -46,7 +46,7 @@ pub struct Record {
     /// The run's id.
     pub run: u64,
     /// Who logged it.
-    pub author: Author,
+    pub author: Producer,
     /// Its number along its author.
     pub seq: u64,
     /// What it tells; none if no event of the program looks like this.
@@ -117,8 +117,8 @@ fn in_schema_order(mut line: Line) -> Option<Line> {
 /// What a line tells whose checksum holds; none if it lacks what every line has.
 fn record(line: Line) -> Option<Record> {
     let author = match line.field("worker") {
-        None => Author::Main,
-        Some(worker) => Author::Worker(worker.parse().ok()?),
+        None => Producer::Main,
+        Some(worker) => Producer::Worker(worker.parse().ok()?),
     };
     let run = line.field("run")?;
     let run = (run.len() == 16).then(|| u64::from_str_radix(run, 16).ok())??;
@@ -139,7 +139,7 @@ fn record(line: Line) -> Option<Record> {
 /// The line that the program writes for an event, without its newline.
 pub fn render(
     run: u64,
-    author: Author,
+    author: Producer,
     seq: u64,
     stamp: u64,
     event: &Event,

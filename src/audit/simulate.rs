@@ -3,7 +3,7 @@
 //! Only for tests. The order in which workers come is random, as the scheduler's is.
 
 use crate::{
-    audit::record::{Author, attempt_event, render},
+    audit::record::{Producer, attempt_event, render},
     log::event::{Event, Reason},
     plan::workload::{Backoff, Limit, Micros, Probability, RetryPolicy, TimeScale, Workload},
     plan::{Outcome, Plan, Position},
@@ -50,7 +50,7 @@ pub struct Entry {
     /// The run.
     pub run: u64,
     /// Who logged it.
-    pub author: Author,
+    pub author: Producer,
     /// Its number.
     pub seq: u64,
     /// When.
@@ -90,7 +90,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn log(&mut self, author: Author, seq: u64, event: Event) {
+    fn log(&mut self, author: Producer, seq: u64, event: Event) {
         let bytes = render(
             self.course.run,
             author,
@@ -110,7 +110,7 @@ impl Writer<'_> {
     }
 
     fn main(&mut self, event: Event) {
-        self.log(Author::Main, self.main_seq, event);
+        self.log(Producer::Main, self.main_seq, event);
         self.main_seq += 1;
     }
 }
@@ -175,7 +175,7 @@ fn step(
     stopped: bool,
     workload: &Workload,
 ) -> bool {
-    let author = Author::Worker(number as u32);
+    let author = Producer::Worker(number as u32);
     if !stopped && let Some(attempt) = worker.plan.next() {
         let position = Position {
             iteration: attempt.iteration,

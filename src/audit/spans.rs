@@ -5,11 +5,11 @@
 
 use std::collections::HashMap;
 
-use super::record::Author;
+use super::record::Producer;
 
 /// Where a line stands: which input, and which line of it, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spot {
+pub struct Location {
     /// The input.
     pub file: u32,
     /// The line.
@@ -23,13 +23,13 @@ pub const SPANS_MAX: usize = 1000;
 #[derive(Clone, Debug)]
 pub struct Span {
     /// Who logged them.
-    pub author: Author,
+    pub author: Producer,
     /// The first sequence number.
     pub first: u64,
     /// The last.
     pub last: u64,
     /// Where the first stands.
-    pub at: Spot,
+    pub at: Location,
     /// What distinguishes this range from its neighbours.
     pub note: Option<Box<(String, String)>>,
     /// Marks ranges that must not be joined with others.
@@ -43,7 +43,7 @@ pub struct Spans {
     pub kept: Vec<Span>,
     /// How many lines in all, kept or not.
     pub count: u64,
-    last_of: HashMap<Author, usize>,
+    last_of: HashMap<Producer, usize>,
 }
 
 impl Spans {
@@ -51,9 +51,9 @@ impl Spans {
     /// `note` is asked for the words of a new one.
     pub fn add(
         &mut self,
-        author: Author,
+        author: Producer,
         seq: u64,
-        at: Spot,
+        at: Location,
         mark: bool,
         note: impl FnOnce() -> Option<Box<(String, String)>>,
     ) {

@@ -10,7 +10,7 @@ use super::{
     books::{self, Balance, Loss},
     judge::Judge,
     route::Budget,
-    spans::{Span, Spans, Spot},
+    spans::{Location, Span, Spans},
     verdict::{Counts, Finding, Place, Range, RunVerdict, Status, Verdict},
 };
 
@@ -118,7 +118,7 @@ struct Namer<'a> {
 }
 
 impl Namer<'_> {
-    fn place(&self, spot: Spot) -> Place {
+    fn place(&self, spot: Location) -> Place {
         Place {
             file: self
                 .names

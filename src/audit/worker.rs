@@ -9,7 +9,7 @@ use super::{
     record::Record,
     route::{Budget, Index, Located, Walk},
     seen::SparseSet,
-    spans::Spot,
+    spans::Location,
 };
 use crate::{
     log::event::Event,
@@ -65,7 +65,7 @@ pub struct End {
     /// Its checksum, which tells copies from others.
     pub sum: u32,
     /// Where it stands.
-    pub at: Spot,
+    pub at: Location,
 }
 
 /// How many different "Worker ended" lines of one worker are kept.
@@ -182,7 +182,7 @@ impl Worker {
     }
 
     /// Takes in a "Worker ended"; none if there is no other like it, else whether it is a copy.
-    pub fn accept_end(&mut self, record: &Record, event: &Event, at: Spot) -> Option<bool> {
+    pub fn accept_end(&mut self, record: &Record, event: &Event, at: Location) -> Option<bool> {
         if self
             .ends
             .iter()
