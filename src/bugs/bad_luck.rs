@@ -15,7 +15,7 @@ use std::{
 use super::Setting;
 use crate::{
     shutdown::Stop,
-    work::status::{Board, State},
+    work::status::{State, StatusBoard},
 };
 
 /// A moment at which two workers are at the same place in the code. It comes once in a run.
@@ -23,7 +23,7 @@ use crate::{
 pub struct BadLuck {
     came: AtomicU32,
     over: AtomicBool,
-    board: Arc<Board>,
+    board: Arc<StatusBoard>,
     stop: Arc<Stop>,
 }
 

@@ -3,46 +3,47 @@
 //! Counter and data have a lock each, so that workers wait less for each other. An operation needs both.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
 use super::{Setting, bad_luck::BadLuck};
 use crate::{
+    sync::if_free,
     work::processor::{Contents, Handle, Item, Recorded},
-    work::status::{Desk, NamedLock},
+    work::status::{Lock, WorkerStatus},
 };
 
 /// The Processor, in two parts.
 struct TwoLocks {
-    counter: NamedLock<u64>,
-    data: NamedLock<Vec<Item>>,
+    counter: Mutex<u64>,
+    data: Mutex<Vec<Item>>,
     turns: AtomicU64,
     bad_luck: BadLuck,
 }
 
 pub fn open(setting: &Setting) -> Arc<dyn Handle> {
     Arc::new(TwoLocks {
-        counter: NamedLock::new(&setting.board, "counter", 0),
-        data: NamedLock::new(&setting.board, "data", Vec::new()),
+        counter: Mutex::new(0),
+        data: Mutex::new(Vec::new()),
         turns: AtomicU64::new(0),
         bad_luck: BadLuck::new(setting),
     })
 }
 
 impl Handle for TwoLocks {
-    fn record(&self, desk: &Desk) -> Recorded {
+    fn record(&self, worker: &WorkerStatus) -> Recorded {
         // By turns, so that not all queue up for the counter.
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
         let counter_first = turn.is_multiple_of(2);
         let ((mut counter, wait), (mut data, more)) = if counter_first {
-            let counter = self.counter.lock(desk);
+            let counter = worker.lock(Lock::Counter, &self.counter);
             self.bad_luck.strike(); // another worker comes by just now
-            (counter, self.data.lock(desk))
+            (counter, worker.lock(Lock::Data, &self.data))
         } else {
-            let data = self.data.lock(desk);
+            let data = worker.lock(Lock::Data, &self.data);
             self.bad_luck.strike(); // another worker comes by just now
-            (self.counter.lock(desk), data)
+            (worker.lock(Lock::Counter, &self.counter), data)
         };
         *counter += 1;
         data.push(Item(*counter));
@@ -54,15 +55,14 @@ impl Handle for TwoLocks {
     }
 
     fn contents(&self) -> Contents {
-        let (counter, data) = (self.counter.lock_unseen(), self.data.lock_unseen());
+        let counter = self.counter.lock().unwrap_or_else(PoisonError::into_inner);
+        let data = self.data.lock().unwrap_or_else(PoisonError::into_inner);
         contents(*counter, &data)
     }
 
     fn contents_if_free(&self) -> Option<Contents> {
-        let (counter, data) = (
-            self.counter.try_lock_unseen()?,
-            self.data.try_lock_unseen()?,
-        );
+        let counter = if_free(self.counter.try_lock())?;
+        let data = if_free(self.data.try_lock())?;
         Some(contents(*counter, &data))
     }
 }

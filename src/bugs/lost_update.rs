@@ -6,8 +6,9 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Setting, bad_luck::BadLuck};
 use crate::{
+    sync::{Mutex, PoisonError},
     work::processor::{Contents, Handle, Item, Recorded},
-    work::status::{Desk, NamedLock},
+    work::status::{Lock, WorkerStatus},
 };
 
 struct Processor {
@@ -17,7 +18,7 @@ struct Processor {
 
 /// The Processor, shared by all workers.
 pub struct LostUpdate {
-    processor: NamedLock<Processor>,
+    processor: Mutex<Processor>,
     bad_luck: BadLuck,
 }
 
@@ -27,22 +28,22 @@ pub fn open(setting: &Setting) -> Arc<dyn Handle> {
         data: Vec::new(),
     };
     Arc::new(LostUpdate {
-        processor: NamedLock::new(&setting.board, "Processor", processor),
+        processor: Mutex::new(processor),
         bad_luck: BadLuck::new(setting),
     })
 }
 
 impl LostUpdate {
-    fn counter(&self, desk: &Desk) -> (u64, Duration) {
-        let (processor, wait) = self.processor.lock(desk);
+    fn counter(&self, worker: &WorkerStatus) -> (u64, Duration) {
+        let (processor, wait) = worker.lock(Lock::Processor, &self.processor);
         (processor.counter, wait)
     }
 }
 
 impl Handle for LostUpdate {
-    fn record(&self, desk: &Desk) -> Recorded {
+    fn record(&self, worker: &WorkerStatus) -> Recorded {
         // Reads the counter under the lock, which is free again afterwards.
-        let (counter, wait) = self.counter(desk);
+        let (counter, wait) = self.counter(worker);
 
         // The text is made without it, so that nobody has to wait meanwhile.
         let counter = counter + 1;
@@ -50,7 +51,7 @@ impl Handle for LostUpdate {
         self.bad_luck.strike(); // another worker comes by just now
 
         // Writes the counter under the lock.
-        let (mut processor, more) = self.processor.lock(desk);
+        let (mut processor, more) = worker.lock(Lock::Processor, &self.processor);
         processor.counter = counter;
         processor.data.push(item);
         Recorded {
@@ -61,7 +62,10 @@ impl Handle for LostUpdate {
     }
 
     fn contents(&self) -> Contents {
-        let processor = self.processor.lock_unseen();
+        let processor = self
+            .processor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let numbered = |(n, item): (u64, &String)| *item == Item(n).to_string();
         Contents {
             counter: processor.counter,

@@ -22,11 +22,11 @@ use tracing_appender::{non_blocking::NonBlocking, rolling::RollingFileAppender};
 pub use self::source::Excerpt;
 use self::source::source;
 use crate::{
-    plan::Attempt,
+    plan::Attempts,
     plan::workload::{Limit, Workload},
     shutdown::Stop,
     work::processor::Handle,
-    work::status::Board,
+    work::status::StatusBoard,
 };
 
 /// A bug, and all that is to be said of it.
@@ -104,16 +104,13 @@ pub enum Seam {
 /// Puts something between the log and its file.
 pub type SetUp = fn(RollingFileAppender) -> NonBlocking;
 
-/// Attempts, one after the other.
-pub type Attempts = Box<dyn Iterator<Item = Attempt> + Send>;
-
 /// The run that a specimen gets into, as far as it needs to know.
 #[derive(Clone, Debug)]
 pub struct Setting {
     /// Items kept in memory.
     pub data_limit: Limit,
-    /// Where locks are known.
-    pub board: Arc<Board>,
+    /// What the workers are doing.
+    pub board: Arc<StatusBoard>,
     /// The request to stop.
     pub stop: Arc<Stop>,
 }
@@ -151,7 +148,7 @@ pub static SPECIMENS: &[Specimen] = &[
              global list.",
             Excerpt {
                 file: source!("work/processor.rs"),
-                parts: &["fn take(&mut self, items"],
+                parts: &["fn complete_operation"],
             },
         ),
         workers_min: 1,
@@ -183,14 +180,13 @@ pub static SPECIMENS: &[Specimen] = &[
             },
         ),
         fix: (
-            "Reading, adding and writing happen under one lock, without a gap: `record` takes it, and it is let go \
-             only when `add_item` and `push` are done.",
+            "Reading, adding and writing happen under one lock, without a gap: `record` takes it, and lets go of it \
+             only when `complete_operation` is done.",
             Excerpt {
                 file: source!("work/processor.rs"),
                 parts: &[
-                    "fn record(&self, desk: &Desk) -> Recorded {",
-                    "fn add_item",
-                    "fn push(&mut self",
+                    "fn record(&self, worker: &WorkerStatus) -> Recorded {",
+                    "fn complete_operation",
                 ],
             },
         ),
@@ -222,12 +218,8 @@ pub static SPECIMENS: &[Specimen] = &[
             "One Processor is made before the threads are, and each thread is handed a clone of the handle, which \
              leads to the same Processor.",
             Excerpt {
-                file: source!("run/mod.rs"),
-                parts: &[
-                    "let processor = SharedProcessor::new(data_limit, site.board);",
-                    "let shared = processor.clone();",
-                    "let hand_out = move ||",
-                ],
+                file: source!("run/workers.rs"),
+                parts: &["fn share_processor"],
             },
         ),
         workers_min: 2,
@@ -328,8 +320,8 @@ pub static SPECIMENS: &[Specimen] = &[
             Excerpt {
                 file: source!("work/processor.rs"),
                 parts: &[
-                    "fn record(&self, desk: &Desk) -> Recorded {",
-                    "struct SharedProcessor",
+                    "pub type SharedProcessor",
+                    "fn record(&self, worker: &WorkerStatus) -> Recorded {",
                 ],
             },
         ),

@@ -1,9 +1,8 @@
 //! The specimen swallowed-errors: `let _ =`, and on as if nothing had happened.
 
-use super::Attempts;
 use crate::{
     plan::workload::Workload,
-    plan::{Attempt, Outcome, Plan},
+    plan::{Attempt, Attempts, Outcome, Plan},
 };
 
 /// The operation has failed.

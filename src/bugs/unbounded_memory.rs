@@ -4,24 +4,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Setting;
 use crate::{
-    work::processor::{Contents, Handle, Recorded, SharedProcessor},
-    work::status::Desk,
+    work::processor::{Contents, Handle, Processor, Recorded},
+    work::status::WorkerStatus,
 };
 
 /// All results, in case somebody wants to look at them.
 static RESULTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// The honest Processor, and the list beside it.
-struct Remembering(SharedProcessor);
+struct Remembering(Mutex<Processor>);
 
 pub fn open(setting: &Setting) -> Arc<dyn Handle> {
-    let processor = SharedProcessor::new(setting.data_limit, &setting.board);
-    Arc::new(Remembering(processor))
+    let processor = Processor::new(setting.data_limit);
+    Arc::new(Remembering(Mutex::new(processor)))
 }
 
 impl Handle for Remembering {
-    fn record(&self, desk: &Desk) -> Recorded {
-        let recorded = self.0.record(desk);
+    fn record(&self, worker: &WorkerStatus) -> Recorded {
+        let recorded = self.0.record(worker);
         let result = format!(
             "Data-{}: Operation completed successfully",
             recorded.counter

@@ -324,82 +324,50 @@ fn too_few_workers(bug: &Specimen, threads: u32) -> clap::Error {
     )
 }
 
+/// What a workload has for an option, as typed.
+type ValueOf = fn(&Workload) -> String;
+
+/// The options of a workload beside its seed and size, each with the value that a workload has for it.
+const REPLAYED: [(&str, ValueOf); 11] = [
+    ("failure-rate", |w| w.failure_rate.to_string()),
+    ("success-delay", |w| as_typed(w.success_delay)),
+    ("max-retries", |w| w.retry.max_retries.to_string()),
+    ("retry-delay", |w| as_typed(w.retry.delay)),
+    ("backoff", |w| w.retry.backoff.to_string()),
+    ("max-retry-delay", |w| as_typed(w.retry.max_delay)),
+    ("jitter", |w| w.retry.jitter.to_string()),
+    ("time-scale", |w| w.time_scale.to_string()),
+    ("panic-rate", |w| w.panic_rate.to_string()),
+    ("duration", |w| {
+        w.duration.map_or_else(String::new, as_typed)
+    }),
+    ("data-limit", |w| w.data_limit.to_string()),
+];
+
 /// The command line that repeats a workload's outcomes: its seed, size, and what is not the default.
 fn replay(workload: &Workload) -> String {
     let default = match Cli::try_parse_from(["hifi"]) {
         Ok(cli) => cli.run.workload.into_workload(),
         Err(_) => workload.clone(),
     };
-    let time = |micros: Micros| {
-        humantime::format_duration(micros.into())
-            .to_string()
-            .replace(' ', "")
-    };
     let mut line = format!(
         "hifi --seed {} --threads {} --iterations {}",
         workload.seed, workload.threads, workload.iterations
     );
-    let mut option = |name: &str, value: String, default: String| {
-        if value != default {
-            let _ = write!(line, " --{name} {value}");
+    for (name, value) in REPLAYED {
+        let value_now = value(workload);
+        if value_now != value(&default) {
+            let _ = write!(line, " --{name} {value_now}");
         }
-    };
-    option(
-        "failure-rate",
-        workload.failure_rate.to_string(),
-        default.failure_rate.to_string(),
-    );
-    option(
-        "success-delay",
-        time(workload.success_delay),
-        time(default.success_delay),
-    );
-    option(
-        "max-retries",
-        workload.retry.max_retries.to_string(),
-        default.retry.max_retries.to_string(),
-    );
-    option(
-        "retry-delay",
-        time(workload.retry.delay),
-        time(default.retry.delay),
-    );
-    option(
-        "backoff",
-        workload.retry.backoff.to_string(),
-        default.retry.backoff.to_string(),
-    );
-    option(
-        "max-retry-delay",
-        time(workload.retry.max_delay),
-        time(default.retry.max_delay),
-    );
-    option(
-        "jitter",
-        workload.retry.jitter.to_string(),
-        default.retry.jitter.to_string(),
-    );
-    option(
-        "time-scale",
-        workload.time_scale.to_string(),
-        default.time_scale.to_string(),
-    );
-    option(
-        "panic-rate",
-        workload.panic_rate.to_string(),
-        default.panic_rate.to_string(),
-    );
-    option(
-        "duration",
-        workload.duration.map_or_else(String::new, time),
-        String::new(),
-    );
-    option(
-        "data-limit",
-        workload.data_limit.to_string(),
-        default.data_limit.to_string(),
-    );
+    }
     line
+}
+
+/// A duration in one word, as the options take it.
+fn as_typed(duration: Micros) -> String {
+    humantime::format_duration(duration.into())
+        .to_string()
+        .replace(' ', "")
 }
 
 /// The highest level that the console shows; none where it is off.

@@ -27,7 +27,7 @@ use serde_json::json;
 use self::{exhibit::Exhibit, page::Page, trial::Trial};
 use crate::{
     bugs::{SPECIMENS, Specimen},
-    shutdown::signals::SignalWatch,
+    shutdown::SignalWatch,
     shutdown::{Cause, Stop},
 };
 

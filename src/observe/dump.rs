@@ -1,7 +1,7 @@
 //! The thread dump: what every thread is doing, in the style of the JVM's, and where threads wait for each other.
 //!
-//! It is made from the board and from what the system tells of the threads that have no desk. Nothing that is waited
-//! for here is ever held by a worker for longer than it takes to write lines, so a dump can be had of a run that is stuck.
+//! It is made from the status board and from what the system tells of the other threads. Reading them takes no
+//! lock that a worker holds, so a dump can be had of a run that is stuck.
 
 use std::{
     collections::HashSet,
@@ -20,7 +20,7 @@ use crate::{
     log::{event::Event, pipeline::Pipeline},
     observe::gate::Gate,
     plan::duration::Seconds,
-    work::status::{Board, State, View},
+    work::status::{Lock, State, StatusBoard, View},
 };
 
 /// Makes thread dumps of one run. Clones share everything.
@@ -29,10 +29,10 @@ pub struct Dumper {
     /// The run's id.
     pub run: u64,
     /// Where the workers show what they are doing.
-    pub board: Arc<Board>,
+    pub board: Arc<StatusBoard>,
     /// The way to the console.
     pub pipeline: Arc<Pipeline>,
-    /// The way into the log.
+    /// The way into the log for observers.
     pub gate: Arc<Gate>,
 }
 
@@ -72,32 +72,35 @@ impl Dumper {
             }
             text.push('\n');
             for lock in view.held() {
-                let _ = writeln!(text, "   - locked {}", board.lock_name(lock));
+                let _ = writeln!(text, "   - locked {}", lock.name());
             }
             if let Some(lock) = view.waits_for {
                 let holders = named(&views, |other| other.holds(lock));
                 let _ = writeln!(
                     text,
                     "   - waiting to lock {}, held by {holders}",
-                    board.lock_name(lock)
+                    lock.name()
                 );
             }
         }
-        let at_desks: HashSet<u64> = views.iter().map(|view| view.os_thread).collect();
-        other_threads(&at_desks, &mut text);
+        let workers: HashSet<u64> = views.iter().map(|view| view.os_thread).collect();
+        other_threads(&workers, &mut text);
         text.push('\n');
-        for lock in board.lock_ids() {
-            let _ = writeln!(
-                text,
-                "Lock {}: held by {}, waited for by {}",
-                board.lock_name(lock),
-                named(&views, |view| view.holds(lock)),
-                named(&views, |view| view.waits_for == Some(lock)),
-            );
+        for lock in Lock::ALL {
+            let in_use = |view: &View| view.holds(lock) || view.waits_for == Some(lock);
+            if lock == Lock::Processor || views.iter().any(in_use) {
+                let _ = writeln!(
+                    text,
+                    "Lock {}: held by {}, waited for by {}",
+                    lock.name(),
+                    named(&views, |view| view.holds(lock)),
+                    named(&views, |view| view.waits_for == Some(lock)),
+                );
+            }
         }
         let deadlocks = board.deadlocks();
         for cycle in &deadlocks {
-            let _ = writeln!(text, "DEADLOCK: {}", board.describe(cycle));
+            let _ = writeln!(text, "DEADLOCK: {}", cycle.describe());
         }
         if deadlocks.is_empty() {
             text.push_str("No deadlock found.\n");
@@ -146,14 +149,14 @@ fn named(views: &[View], which: impl Fn(&View) -> bool) -> String {
     }
 }
 
-/// Adds the threads that have no desk, as far as the system tells of them.
-fn other_threads(at_desks: &HashSet<u64>, text: &mut String) {
+/// Adds the threads that are no workers, as far as the system tells of them.
+fn other_threads(workers: &HashSet<u64>, text: &mut String) {
     let Ok(tasks) = fs::read_dir("/proc/self/task") else {
         return;
     };
     let mut ids: Vec<u64> = tasks
         .filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|id| !at_desks.contains(id))
+        .filter(|id| !workers.contains(id))
         .collect();
     ids.sort_unstable();
     for id in ids {
@@ -180,10 +183,10 @@ fn other_threads(at_desks: &HashSet<u64>, text: &mut String) {
     }
 }
 
-/// The thread that dumps on request: one that asks must not be held up by a console that stalls.
+/// The thread that dumps on request: who asks must not wait for a console that stalls.
 #[derive(Debug)]
 pub struct DumpService {
-    requests: SyncSender<Request>,
+    requester: DumpRequester,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -193,13 +196,31 @@ enum Request {
     End,
 }
 
-/// A way to ask for a dump.
+/// The way to ask for a dump.
 #[derive(Clone, Debug)]
-pub struct DumpBell(SyncSender<Request>);
+pub struct DumpRequester(SyncSender<Request>);
 
-impl DumpBell {
+/// The requests that wait to be served.
+#[derive(Debug)]
+pub struct DumpRequests {
+    requester: DumpRequester,
+    inbox: Receiver<Request>,
+}
+
+/// A way to ask for dumps. A request that comes before there is a [`DumpService`] waits for it.
+pub fn requests() -> (DumpRequester, DumpRequests) {
+    let (requests, inbox) = sync_channel(1);
+    let requester = DumpRequester(requests);
+    let requests = DumpRequests {
+        requester: requester.clone(),
+        inbox,
+    };
+    (requester, requests)
+}
+
+impl DumpRequester {
     /// Asks for a dump; a second request while one is waiting asks for nothing more.
-    pub fn ring(&self) {
+    pub fn send(&self) {
         let _ = self.0.try_send(Request::Dump);
     }
 }
@@ -209,8 +230,8 @@ impl DumpService {
     ///
     /// # Errors
     /// The system refuses it.
-    pub fn start(dumper: Dumper) -> anyhow::Result<Self> {
-        let (requests, inbox): (_, Receiver<Request>) = sync_channel(1);
+    pub fn start(dumper: Dumper, requests: DumpRequests) -> anyhow::Result<Self> {
+        let DumpRequests { requester, inbox } = requests;
         let thread = thread::Builder::new()
             .name("thread-dump".into())
             .spawn(move || {
@@ -220,20 +241,15 @@ impl DumpService {
             })
             .context("cannot start the thread for thread dumps; allow this user more processes (ulimit -u)")?;
         Ok(Self {
-            requests,
+            requester,
             thread: Some(thread),
         })
-    }
-
-    /// A way to ask for a dump.
-    pub fn bell(&self) -> DumpBell {
-        DumpBell(self.requests.clone())
     }
 }
 
 impl Drop for DumpService {
     fn drop(&mut self) {
-        let _ = self.requests.send(Request::End);
+        let _ = self.requester.0.send(Request::End);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

@@ -21,8 +21,8 @@ use crate::{
     observe::process::Usage,
     plan::workload::{Micros, Workload},
     shutdown::{Cause, Stop},
-    work::recorder::{Tally, Totals},
-    work::status::{Board, State, View},
+    work::recorder::{Counters, Totals},
+    work::status::{Cycle, State, StatusBoard, View},
 };
 
 /// What a run shows to those who look on.
@@ -33,9 +33,9 @@ pub struct Sources {
     /// What is to be done.
     pub workload: Workload,
     /// What each worker is doing.
-    pub board: Arc<Board>,
+    pub board: Arc<StatusBoard>,
     /// What each worker has done.
-    pub tallies: Arc<[Arc<Tally>]>,
+    pub counters: Arc<[Arc<Counters>]>,
     /// The way to thread dumps, and to the log's own figures.
     pub dumper: Dumper,
 }
@@ -117,12 +117,12 @@ impl Drop for Watcher {
 /// The system refuses the thread.
 pub fn sample(
     interval: Micros,
-    tallies: Arc<[Arc<Tally>]>,
+    counters: Arc<[Arc<Counters>]>,
     gate: Arc<Gate>,
 ) -> anyhow::Result<Watcher> {
     Watcher::start("sampler", interval.into(), move |look| {
         let usage = Usage::now();
-        let (counter, data_length) = Totals::latest(&tallies);
+        let (counter, data_length) = Totals::latest(&counters);
         gate.emit(&Event::Sample {
             resident_bytes: Known(usage.memory),
             cpu_us: Known(
@@ -174,12 +174,8 @@ pub fn watch_for_stall(
         if idle < after {
             return Next::GoOn;
         }
-        let board = &dumper.board;
-        let deadlocks: Vec<String> = board
-            .deadlocks()
-            .iter()
-            .map(|cycle| board.describe(cycle))
-            .collect();
+        let deadlocks = dumper.board.deadlocks();
+        let deadlocks: Vec<String> = deadlocks.iter().map(Cycle::describe).collect();
         let text = dumper.text();
         // First the stop: it ends the patience with a console that stalls, which may be what the workers wait for.
         stop.request(Cause::Stall);
@@ -228,14 +224,14 @@ impl Standstill {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Barrier;
+    use std::sync::{Barrier, Mutex};
 
     use super::*;
     use crate::{
         log::Log,
         log::clock::{Clock, Stamp},
         log::config::{ConsoleConfig, LogConfig, LogFormat, Rotation},
-        work::status::{Board, NamedLock},
+        work::status::Lock,
     };
 
     /// Two locks in opposite order. The threads stay stuck until the test program ends.
@@ -255,28 +251,29 @@ mod tests {
         };
         let (clock, stop) = (Clock::start(), Arc::new(Stop::default()));
         let log = Log::open(&config, 7, 2, clock, Arc::clone(&stop)).unwrap();
-        let board = Arc::new(Board::new(2, clock));
+        let board = Arc::new(StatusBoard::new(2, clock));
         let dumper = Dumper {
             run: 7,
             board: Arc::clone(&board),
             pipeline: Arc::clone(log.pipeline()),
             gate: Arc::default(),
         };
-        let locks = [
-            NamedLock::new(&board, "ledger", ()),
-            NamedLock::new(&board, "index", ()),
-        ];
+        let mutexes = Arc::new([Mutex::new(()), Mutex::new(())]);
+        let locks = [Lock::Counter, Lock::Data];
         let both_hold = Arc::new(Barrier::new(2));
         for worker in 0..2 {
-            let (board, locks, both_hold) =
-                (Arc::clone(&board), locks.clone(), Arc::clone(&both_hold));
+            let (board, mutexes, both_hold) = (
+                Arc::clone(&board),
+                Arc::clone(&mutexes),
+                Arc::clone(&both_hold),
+            );
             thread::spawn(move || {
-                let desk = board.desk(worker as u32);
-                desk.take_seat();
-                desk.work_at(1, 1, Stamp(1));
-                let _first = locks[worker].lock(desk);
+                let status = board.worker(worker as u32);
+                status.register();
+                status.work_at(1, 1, Stamp(1));
+                let _first = status.lock(locks[worker], &mutexes[worker]);
                 both_hold.wait();
-                let _second = locks[1 - worker].lock(desk);
+                let _second = status.lock(locks[1 - worker], &mutexes[1 - worker]);
             });
         }
         let (found, (told, heard)) = (Arc::default(), channel());
@@ -290,7 +287,7 @@ mod tests {
         );
         let _watchdog = watchdog.unwrap();
         heard.recv().unwrap();
-        let cycle = "Worker-0 waits for index, held by Worker-1; Worker-1 waits for ledger, held by Worker-0";
+        let cycle = "Worker-0 waits for data, held by Worker-1; Worker-1 waits for counter, held by Worker-0";
         assert_eq!(
             found.get().map(|stall: &Stall| stall.deadlocks.clone()),
             Some(vec![cycle.into()])
@@ -299,8 +296,8 @@ mod tests {
         let text = dumper.text();
         for part in [
             "waiting for a lock for ",
-            "   - locked ledger\n   - waiting to lock index, held by \"Worker-1\"\n",
-            "Lock index: held by \"Worker-1\", waited for by \"Worker-0\"\n",
+            "   - locked counter\n   - waiting to lock data, held by \"Worker-1\"\n",
+            "Lock data: held by \"Worker-1\", waited for by \"Worker-0\"\n",
             &format!("DEADLOCK: {cycle}\n"),
         ] {
             assert!(text.contains(part), "{part} in {text}");
@@ -309,9 +306,9 @@ mod tests {
 
     #[test]
     fn a_standstill_is_when_nobody_moves_nor_will() {
-        let board = Board::new(2, Clock::start());
+        let board = StatusBoard::new(2, Clock::start());
         let mut standstill = Standstill::default();
-        let [one, two] = [board.desk(0), board.desk(1)];
+        let [one, two] = [board.worker(0), board.worker(1)];
         one.work_at(1, 1, Stamp(1));
         two.enter(State::Ended, Stamp(1));
         assert_eq!(standstill.lasts(board.read(), 10), 0);

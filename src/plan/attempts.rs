@@ -23,6 +23,9 @@ pub struct Attempt {
     pub outcome: Outcome,
 }
 
+/// The attempts of one worker, one after the other.
+pub type Attempts = Box<dyn Iterator<Item = Attempt> + Send>;
+
 /// How an attempt ends, and what the worker does then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

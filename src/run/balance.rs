@@ -1,10 +1,10 @@
 //! The books: figures that must agree, because different parts of the program counted the same thing.
 
-use crate::{plan::workload::Limit, run::Outcome};
+use crate::{plan::workload::Limit, run::RunOutcome};
 
 /// What does not balance, in words; nothing in an honest run.
-pub fn imbalances(outcome: &Outcome) -> Vec<String> {
-    let Outcome {
+pub fn imbalances(outcome: &RunOutcome) -> Vec<String> {
+    let RunOutcome {
         account,
         totals,
         processor,

@@ -13,7 +13,7 @@ use crate::{
     observe::error_tracking::Delivery,
     plan::duration::Seconds,
     plan::workload::Limit,
-    run::Outcome,
+    run::RunOutcome,
     run::balance,
     shutdown::{Cause, Stop},
     work::figures::Distribution,
@@ -106,7 +106,7 @@ impl Percentiles {
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub fn conclude(config: &Config, outcome: &Outcome, stop: &Stop) -> anyhow::Result<ExitCode> {
+pub fn conclude(config: &Config, outcome: &RunOutcome, stop: &Stop) -> anyhow::Result<ExitCode> {
     let problems = problems(outcome);
     let summary = Summary::new(config, outcome, &problems);
     let text = match config.summary {
@@ -131,7 +131,7 @@ pub fn conclude(config: &Config, outcome: &Outcome, stop: &Stop) -> anyhow::Resu
 }
 
 /// What was lost or broken, in words. Abandoned operations are simulated, and normal.
-fn problems(outcome: &Outcome) -> Vec<String> {
+fn problems(outcome: &RunOutcome) -> Vec<String> {
     let mut problems = Vec::new();
     problems.extend(outcome.refused.clone());
     if let Some(stall) = &outcome.stall {
@@ -192,8 +192,8 @@ fn problems(outcome: &Outcome) -> Vec<String> {
 }
 
 impl<'a> Summary<'a> {
-    fn new(config: &'a Config, outcome: &Outcome, problems: &'a [String]) -> Self {
-        let Outcome {
+    fn new(config: &'a Config, outcome: &RunOutcome, problems: &'a [String]) -> Self {
+        let RunOutcome {
             account,
             workload,
             totals,
@@ -379,9 +379,9 @@ mod tests {
     use crate::{cli::Cli, work::processor::Contents};
 
     /// A run of no operations, in which nothing went wrong.
-    fn outcome() -> Outcome {
+    fn outcome() -> RunOutcome {
         let cli = Cli::try_parse_from(["hifi", "--duration", "1s", "-n", "unlimited"]).unwrap();
-        Outcome {
+        RunOutcome {
             run: 7,
             workload: cli.run.workload.into_workload(),
             reason: Reason::Stopped,
@@ -412,7 +412,7 @@ mod tests {
     #[test]
     fn an_error_of_the_program_itself_is_a_problem_wherever_it_strikes() {
         assert_eq!(problems(&outcome()), [""; 0]);
-        let errors = Outcome {
+        let errors = RunOutcome {
             errors_of_its_own: 2,
             ..outcome()
         };

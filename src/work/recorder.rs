@@ -23,7 +23,7 @@ pub const HOLD_SAMPLE: u64 = 64;
 /// One worker's figures, to be read by anyone at any time.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-pub struct Tally {
+pub struct Counters {
     completed: Count,
     abandoned: Count,
     panicked: Count,
@@ -78,21 +78,21 @@ pub struct Counts {
 
 impl Totals {
     /// Adds up the counts of many workers: less work than all of their figures.
-    pub fn counts(tallies: &[Arc<Tally>]) -> Counts {
+    pub fn counts(counters: &[Arc<Counters>]) -> Counts {
         let mut counts = Counts::default();
-        for tally in tallies {
-            counts.completed += tally.completed.get();
-            counts.abandoned += tally.abandoned.get();
-            counts.panicked += tally.panicked.get();
-            counts.failed_attempts += tally.failed_attempts.get();
-            counts.retries += tally.retries.get();
+        for counters in counters {
+            counts.completed += counters.completed.get();
+            counts.abandoned += counters.abandoned.get();
+            counts.panicked += counters.panicked.get();
+            counts.failed_attempts += counters.failed_attempts.get();
+            counts.retries += counters.retries.get();
         }
         counts
     }
 
     /// Adds up the figures of many workers.
-    pub fn of(tallies: &[Arc<Tally>]) -> Self {
-        let counts = Self::counts(tallies);
+    pub fn of(counters: &[Arc<Counters>]) -> Self {
+        let counts = Self::counts(counters);
         let mut totals = Self {
             completed: counts.completed,
             abandoned: counts.abandoned,
@@ -101,24 +101,24 @@ impl Totals {
             retries: counts.retries,
             ..Self::default()
         };
-        for tally in tallies {
-            totals.operation_time.add(&tally.operation_nanos);
-            totals.lock_wait.add(&tally.lock_wait_nanos);
-            totals.lock_hold.add(&tally.lock_hold_nanos);
+        for counters in counters {
+            totals.operation_time.add(&counters.operation_nanos);
+            totals.lock_wait.add(&counters.lock_wait_nanos);
+            totals.lock_hold.add(&counters.lock_hold_nanos);
         }
-        (totals.counter, totals.data_len) = Self::latest(tallies);
+        (totals.counter, totals.data_len) = Self::latest(counters);
         totals
     }
 
     /// Counter and length of the data as the last worker that has told of them saw them.
-    pub fn latest(tallies: &[Arc<Tally>]) -> (u64, u64) {
-        let latest = |tally: &Arc<Tally>| {
+    pub fn latest(counters: &[Arc<Counters>]) -> (u64, u64) {
+        let latest = |counters: &Arc<Counters>| {
             // The counter first, which is set last: with an operation in between, the length is too large by one, which
             // the counter bounds. What was dropped, the difference of both, then never seems to fall.
-            let counter = tally.counter.get();
-            (counter, tally.data_len.get().min(counter))
+            let counter = counters.counter.get();
+            (counter, counters.data_len.get().min(counter))
         };
-        tallies.iter().map(latest).max().unwrap_or_default()
+        counters.iter().map(latest).max().unwrap_or_default()
     }
 }
 
@@ -168,13 +168,13 @@ pub struct Current {
 /// Tells log and figures what a worker does.
 #[derive(Debug)]
 pub struct Recorder {
-    tally: Arc<Tally>,
+    counters: Arc<Counters>,
 }
 
 impl Recorder {
-    /// A recorder that counts in `tally`, which no other may write to.
-    pub fn new(tally: Arc<Tally>) -> Self {
-        Self { tally }
+    /// A recorder that counts in `counters`, which no other may write to.
+    pub fn new(counters: Arc<Counters>) -> Self {
+        Self { counters }
     }
 
     /// The attempt succeeded. Returns the time of it.
@@ -186,24 +186,24 @@ impl Recorder {
             counter: recorded.counter,
         }
         .emit();
-        self.tally
+        self.counters
             .lock_wait_nanos
             .record(u64::try_from(recorded.wait.as_nanos()).unwrap_or(u64::MAX));
-        self.tally.data_len.set(recorded.data_len);
-        self.tally.counter.set(recorded.counter);
-        self.tally.completed.add(1);
+        self.counters.data_len.set(recorded.data_len);
+        self.counters.counter.set(recorded.counter);
+        self.counters.completed.add(1);
         self.ended_operation(at)
     }
 
     /// Whether the next completed operation is one whose lock is to be timed.
     #[inline]
     pub fn samples_hold(&self) -> bool {
-        self.tally.completed.get().is_multiple_of(HOLD_SAMPLE)
+        self.counters.completed.get().is_multiple_of(HOLD_SAMPLE)
     }
 
     /// The lock was held for so long.
     pub fn held(&self, hold: Duration) {
-        self.tally
+        self.counters
             .lock_hold_nanos
             .record(u64::try_from(hold.as_nanos()).unwrap_or(u64::MAX));
     }
@@ -218,8 +218,8 @@ impl Recorder {
             delay_us,
         }
         .emit();
-        self.tally.failed_attempts.add(1);
-        self.tally.retries.add(u64::from(at.attempt > 1));
+        self.counters.failed_attempts.add(1);
+        self.counters.retries.add(u64::from(at.attempt > 1));
         log::last_stamp()
     }
 
@@ -233,8 +233,8 @@ impl Recorder {
             delay_us,
         }
         .emit();
-        self.tally.failed_attempts.add(1);
-        self.tally.abandoned.add(1);
+        self.counters.failed_attempts.add(1);
+        self.counters.abandoned.add(1);
         self.ended_operation(at)
     }
 
@@ -246,8 +246,8 @@ impl Recorder {
             error,
         }
         .emit();
-        self.tally.panicked.add(1);
-        self.tally.retries.add(u64::from(at.attempt > 1));
+        self.counters.panicked.add(1);
+        self.counters.retries.add(u64::from(at.attempt > 1));
     }
 
     /// The worker ends.
@@ -268,8 +268,10 @@ impl Recorder {
     #[inline]
     fn ended_operation(&self, at: Current) -> Stamp {
         let now = log::last_stamp();
-        self.tally.retries.add(u64::from(at.attempt > 1));
-        self.tally.operation_nanos.record(now.nanos_since(at.began));
+        self.counters.retries.add(u64::from(at.attempt > 1));
+        self.counters
+            .operation_nanos
+            .record(now.nanos_since(at.began));
         now
     }
 }

@@ -1,17 +1,15 @@
-//! The board: what each worker is doing, for anyone to read at any time.
+//! The status board: what each worker is doing, for anyone to read at any time.
 //!
-//! A worker publishes at its desk with plain stores on a cache line of its own, and reads no clock to do so: the
-//! times are those of its last line. Who reads the board takes no lock that a worker could hold, so it can be
-//! read while everything else is stuck. Locks that are taken through [`NamedLock`] show up here as well: who holds
-//! which, and who waits.
-//!
-//! This file must not know what the workers work on, nor how the board is shown.
+//! A worker publishes its status with plain stores on a cache line of its own, and reads no clock to do so: the
+//! times are those of its last line. Reading the board takes no lock, so it can be
+//! read while everything else is stuck. Locks that a worker takes through [`WorkerStatus::lock`] show up here as well: who
+//! holds which, and who waits.
 
 use std::{
-    fmt, fs,
+    fs,
     ops::{Deref, DerefMut},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -63,18 +61,46 @@ impl State {
     }
 }
 
-/// The desks of all workers of a run, and the names of the locks that they use.
-#[derive(Debug)]
-pub struct Board {
-    clock: Clock,
-    desks: Box<[Desk]>,
-    locks: Mutex<Vec<&'static str>>,
+/// The locks that workers take. An honest run has the first; the others belong to a Processor that was split in two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// The Processor's.
+    Processor,
+    /// That of the counter alone.
+    Counter,
+    /// That of the data alone.
+    Data,
 }
 
-/// Where one worker shows what it is doing. Nobody else writes here.
+impl Lock {
+    /// All locks, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Processor, Self::Counter, Self::Data];
+
+    /// The lock's name in thread dumps.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Processor => "Processor",
+            Self::Counter => "counter",
+            Self::Data => "data",
+        }
+    }
+
+    fn bit(self) -> u64 {
+        1 << self as u64
+    }
+}
+
+/// The statuses of all workers of a run.
+#[derive(Debug)]
+pub struct StatusBoard {
+    clock: Clock,
+    workers: Box<[WorkerStatus]>,
+}
+
+/// What one worker shows of itself. Nobody else writes here.
 #[derive(Debug)]
 #[repr(align(128))]
-pub struct Desk {
+pub struct WorkerStatus {
     /// The state's number in the lowest bits and above it the time of its beginning, so that they are read together.
     phase: AtomicU64,
     iteration: AtomicU64,
@@ -89,10 +115,6 @@ pub struct Desk {
 }
 
 const STATE_BITS: u32 = 3;
-
-/// A lock's number on the board.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LockId(u8);
 
 /// What one worker was doing when the board was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,36 +132,48 @@ pub struct View {
     /// The attempt, counted from 1.
     pub attempt: u64,
     /// The lock that it waited for.
-    pub waits_for: Option<LockId>,
+    pub waits_for: Option<Lock>,
     holds: u64,
 }
 
 impl View {
     /// Whether the worker held the lock.
-    pub fn holds(&self, lock: LockId) -> bool {
+    pub fn holds(&self, lock: Lock) -> bool {
         self.holds & lock.bit() != 0
     }
 
     /// The locks that the worker held.
-    pub fn held(&self) -> impl Iterator<Item = LockId> + use<> {
-        let holds = self.holds;
-        (0..64)
-            .map(LockId)
-            .filter(move |lock| holds & lock.bit() != 0)
+    pub fn held(&self) -> impl Iterator<Item = Lock> + use<> {
+        let view = *self;
+        Lock::ALL.into_iter().filter(move |lock| view.holds(*lock))
     }
 }
 
 /// Workers that wait for each other: each for a lock that the next one holds, and the last for one of the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cycle(pub Vec<(View, LockId)>);
+pub struct Cycle(Vec<(View, Lock)>);
 
-impl Board {
-    /// The most locks that a board has numbers for.
-    pub const LOCKS_MAX: usize = 64;
+impl Cycle {
+    /// The cycle in words.
+    pub fn describe(&self) -> String {
+        let workers = &self.0;
+        let links = workers.iter().enumerate().map(|(i, (view, lock))| {
+            let (holder, _) = workers[(i + 1) % workers.len()];
+            format!(
+                "Worker-{} waits for {}, held by Worker-{}",
+                view.worker,
+                lock.name(),
+                holder.worker
+            )
+        });
+        links.collect::<Vec<_>>().join("; ")
+    }
+}
 
+impl StatusBoard {
     /// A board for `workers` workers, whose times are those of `clock`.
     pub fn new(workers: u32, clock: Clock) -> Self {
-        let desk = || Desk {
+        let status = || WorkerStatus {
             phase: AtomicU64::new(0),
             iteration: AtomicU64::new(0),
             attempt: AtomicU64::new(0),
@@ -150,14 +184,13 @@ impl Board {
         };
         Self {
             clock,
-            desks: (0..workers).map(|_| desk()).collect(),
-            locks: Mutex::default(),
+            workers: (0..workers).map(|_| status()).collect(),
         }
     }
 
-    /// The desk of worker number `worker`.
-    pub fn desk(&self, worker: u32) -> &Desk {
-        &self.desks[worker as usize]
+    /// The status of worker number `worker`.
+    pub fn worker(&self, worker: u32) -> &WorkerStatus {
+        &self.workers[worker as usize]
     }
 
     /// The run's time now, by the clock whose stamps stand on the board.
@@ -168,25 +201,12 @@ impl Board {
     /// What every worker is doing now, in the order of their numbers.
     pub fn read(&self) -> Vec<View> {
         (0..)
-            .zip(&self.desks)
-            .map(|(n, desk)| desk.read(n))
+            .zip(&self.workers)
+            .map(|(n, worker)| worker.read(n))
             .collect()
     }
 
-    /// The name of a lock.
-    pub fn lock_name(&self, lock: LockId) -> &'static str {
-        self.locks()
-            .get(usize::from(lock.0))
-            .copied()
-            .unwrap_or("?")
-    }
-
-    /// All locks.
-    pub fn lock_ids(&self) -> impl Iterator<Item = LockId> + use<> {
-        (0..self.locks().len() as u8).map(LockId)
-    }
-
-    /// The cycles in which workers wait for each other. A desk is not read in one step, and one after the other, so
+    /// The cycles in which workers wait for each other. The statuses are read one after the other, and none in one step, so
     /// what is seen once may never have been. Who is seen to wait since the same moment twice has not moved in
     /// between, and who is in a cycle never will.
     pub fn deadlocks(&self) -> Vec<Cycle> {
@@ -196,40 +216,6 @@ impl Board {
             found.retain(|cycle| again.contains(cycle));
         }
         found
-    }
-
-    /// A cycle in words.
-    pub fn describe(&self, cycle: &Cycle) -> String {
-        let workers = &cycle.0;
-        let links = workers.iter().enumerate().map(|(i, (view, lock))| {
-            let (holder, _) = workers[(i + 1) % workers.len()];
-            format!(
-                "Worker-{} waits for {}, held by Worker-{}",
-                view.worker,
-                self.lock_name(*lock),
-                holder.worker
-            )
-        });
-        links.collect::<Vec<_>>().join("; ")
-    }
-
-    /// Locks of one name are one lock to those who look on.
-    fn register(&self, name: &'static str) -> LockId {
-        let mut locks = self.locks();
-        if let Some(known) = locks.iter().position(|other| *other == name) {
-            return LockId(known as u8);
-        }
-        assert!(
-            locks.len() < Self::LOCKS_MAX,
-            "the board has numbers for no more locks"
-        );
-        locks.push(name);
-        LockId(locks.len() as u8 - 1)
-    }
-
-    /// Names are added whole, so poison is of no meaning here.
-    fn locks(&self) -> MutexGuard<'_, Vec<&'static str>> {
-        self.locks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -267,9 +253,9 @@ fn cycles(views: &[View]) -> Vec<Cycle> {
     found
 }
 
-impl Desk {
-    /// The calling thread is the one that works here.
-    pub fn take_seat(&self) {
+impl WorkerStatus {
+    /// Registers the calling thread as the worker's.
+    pub fn register(&self) {
         self.os_thread
             .store(os_thread_id().unwrap_or(0), Ordering::Relaxed);
     }
@@ -302,105 +288,53 @@ impl Desk {
                 .waits_for
                 .load(Ordering::Acquire)
                 .checked_sub(1)
-                .map(|lock| LockId(lock as u8)),
+                .map(|lock| Lock::ALL[lock as usize]),
             holds: self.holds.load(Ordering::Acquire),
         }
     }
 }
 
-impl LockId {
-    fn bit(self) -> u64 {
-        1 << self.0
-    }
-}
-
-/// A lock whose holder and waiters are seen on the board. Clones share it.
-pub struct NamedLock<T> {
-    inner: Arc<OnOneLine<Mutex<T>>>,
-    id: LockId,
-}
-
-/// Keeps a lock and what it guards on one cache line, if it fits: two cores then hand one line to each other.
-#[repr(align(64))]
-struct OnOneLine<T>(T);
-
-impl<T> Clone for NamedLock<T> {
-    fn clone(&self) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-            id: self.id,
-        }
-    }
-}
-
-impl<T: fmt::Debug> fmt::Debug for NamedLock<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("NamedLock")
-            .field(&self.id)
-            .field(&self.inner.0)
-            .finish()
-    }
-}
-
-impl<T> NamedLock<T> {
-    /// A lock around `value`, known on `board` as `name`.
-    pub fn new(board: &Board, name: &'static str, value: T) -> Self {
-        Self {
-            inner: Arc::new(OnOneLine(Mutex::new(value))),
-            id: board.register(name),
-        }
-    }
-
-    /// The lock for the worker at `desk`, and how long it waited. A free lock costs no reading of the clock. Poison is
-    /// passed over: see who guards what with it.
+impl WorkerStatus {
+    /// Locks `mutex` for this worker, and says how long it waited. A free lock costs no reading of the clock. Poison is
+    /// ignored: the owner of what is locked says why that is right.
     #[inline]
-    pub fn lock<'a>(&'a self, desk: &'a Desk) -> (Held<'a, T>, Duration) {
-        let (guard, wait) = match if_free(self.inner.0.try_lock()) {
+    pub fn lock<'a, T>(&'a self, lock: Lock, mutex: &'a Mutex<T>) -> (Held<'a, T>, Duration) {
+        let (guard, wait) = match if_free(mutex.try_lock()) {
             Some(guard) => (guard, Duration::ZERO),
-            None => self.wait(desk),
+            None => self.wait(lock, mutex),
         };
-        desk.holds.store(
-            desk.holds.load(Ordering::Relaxed) | self.id.bit(),
+        self.holds.store(
+            self.holds.load(Ordering::Relaxed) | lock.bit(),
             Ordering::Relaxed,
         );
         let held = Held {
             guard,
-            desk,
-            id: self.id,
+            worker: self,
+            lock,
         };
         (held, wait)
     }
 
-    /// The lock for one who has no desk.
-    pub fn lock_unseen(&self) -> MutexGuard<'_, T> {
-        self.inner.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The lock for one who has no desk, if it is free.
-    pub fn try_lock_unseen(&self) -> Option<MutexGuard<'_, T>> {
-        if_free(self.inner.0.try_lock())
-    }
-
     #[cold]
-    fn wait(&self, desk: &Desk) -> (MutexGuard<'_, T>, Duration) {
-        let before = desk.phase.load(Ordering::Relaxed);
-        let asked = desk.clock.now();
-        desk.enter(State::Waiting, asked);
-        desk.waits_for
-            .store(u64::from(self.id.0) + 1, Ordering::Relaxed);
-        let guard = self.lock_unseen();
-        let waited = Duration::from_nanos(desk.clock.now().nanos_since(asked));
-        desk.waits_for.store(0, Ordering::Relaxed);
-        desk.phase.store(before, Ordering::Release);
+    fn wait<'a, T>(&self, lock: Lock, mutex: &'a Mutex<T>) -> (MutexGuard<'a, T>, Duration) {
+        let before = self.phase.load(Ordering::Relaxed);
+        let asked = self.clock.now();
+        self.enter(State::Waiting, asked);
+        self.waits_for.store(lock as u64 + 1, Ordering::Relaxed);
+        let guard = mutex.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = Duration::from_nanos(self.clock.now().nanos_since(asked));
+        self.waits_for.store(0, Ordering::Relaxed);
+        self.phase.store(before, Ordering::Release);
         (guard, waited)
     }
 }
 
-/// A named lock that a worker holds, until this is dropped.
+/// A lock that a worker holds, until this is dropped.
+#[derive(Debug)]
 pub struct Held<'a, T> {
     guard: MutexGuard<'a, T>,
-    desk: &'a Desk,
-    id: LockId,
+    worker: &'a WorkerStatus,
+    lock: Lock,
 }
 
 impl<T> Deref for Held<'_, T> {
@@ -421,9 +355,9 @@ impl<T> Drop for Held<'_, T> {
     /// Runs before the guard is dropped, so the board never shows two holders of one lock.
     #[inline]
     fn drop(&mut self) {
-        let desk = self.desk;
-        desk.holds.store(
-            desk.holds.load(Ordering::Relaxed) & !self.id.bit(),
+        let holds = &self.worker.holds;
+        holds.store(
+            holds.load(Ordering::Relaxed) & !self.lock.bit(),
             Ordering::Release,
         );
     }
@@ -437,18 +371,21 @@ pub fn os_thread_id() -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Barrier, thread};
+    use std::{
+        sync::{Arc, Barrier},
+        thread,
+    };
 
     use super::*;
 
     #[test]
-    fn a_desk_shows_what_its_worker_does() {
-        let board = Board::new(2, Clock::start());
-        let lock = NamedLock::new(&board, "ledger", 7);
-        let desk = board.desk(1);
-        desk.take_seat();
-        desk.work_at(17, 2, Stamp(99));
-        let (held, wait) = lock.lock(desk);
+    fn a_status_shows_what_its_worker_does() {
+        let board = StatusBoard::new(2, Clock::start());
+        let mutex = Mutex::new(7);
+        let status = board.worker(1);
+        status.register();
+        status.work_at(17, 2, Stamp(99));
+        let (held, wait) = status.lock(Lock::Data, &mutex);
         let views = board.read();
         assert_eq!((*held, wait), (7, Duration::ZERO));
         assert_eq!((views[0].state, views[0].os_thread), (State::Starting, 0));
@@ -462,15 +399,9 @@ mod tests {
             (State::Working, Stamp(99), 17, 2)
         );
         assert!(views[1].os_thread > 0);
-        assert_eq!(
-            views[1]
-                .held()
-                .map(|lock| board.lock_name(lock))
-                .collect::<Vec<_>>(),
-            ["ledger"]
-        );
+        assert_eq!(views[1].held().collect::<Vec<_>>(), [Lock::Data]);
         drop(held);
-        desk.enter(State::Ended, Stamp(100));
+        status.enter(State::Ended, Stamp(100));
         let view = board.read()[1];
         assert_eq!(
             (view.state, view.held().count(), view.waits_for),
@@ -481,18 +412,17 @@ mod tests {
 
     #[test]
     fn who_waits_is_seen_and_measured() {
-        let board = Arc::new(Board::new(1, Clock::start()));
-        let lock = NamedLock::new(&board, "ledger", ());
-        let guard = lock.lock_unseen();
-        assert!(lock.try_lock_unseen().is_none());
+        let board = Arc::new(StatusBoard::new(1, Clock::start()));
+        let mutex = Arc::new(Mutex::new(()));
+        let guard = mutex.lock().unwrap();
         let waiter = thread::spawn({
-            let (board, lock) = (Arc::clone(&board), lock.clone());
-            move || lock.lock(board.desk(0)).1
+            let (board, mutex) = (Arc::clone(&board), Arc::clone(&mutex));
+            move || board.worker(0).lock(Lock::Counter, &mutex).1
         });
         while board.read()[0].state != State::Waiting {
             thread::yield_now();
         }
-        assert_eq!(board.read()[0].waits_for, board.lock_ids().next());
+        assert_eq!(board.read()[0].waits_for, Some(Lock::Counter));
         drop(guard);
         assert!(waiter.join().unwrap() > Duration::ZERO);
         assert_eq!(board.read()[0].waits_for, None);
@@ -501,20 +431,21 @@ mod tests {
     /// Two locks in opposite order: the threads stay stuck until the test program ends.
     #[test]
     fn a_deadlock_is_a_cycle() {
-        let board = Arc::new(Board::new(3, Clock::start()));
-        let locks = [
-            NamedLock::new(&board, "A", ()),
-            NamedLock::new(&board, "B", ()),
-        ];
+        let board = Arc::new(StatusBoard::new(3, Clock::start()));
+        let mutexes = Arc::new([Mutex::new(()), Mutex::new(())]);
+        let locks = [Lock::Counter, Lock::Data];
         let both_hold = Arc::new(Barrier::new(2));
         for worker in 0..2 {
-            let (board, locks, both_hold) =
-                (Arc::clone(&board), locks.clone(), Arc::clone(&both_hold));
+            let (board, mutexes, both_hold) = (
+                Arc::clone(&board),
+                Arc::clone(&mutexes),
+                Arc::clone(&both_hold),
+            );
             thread::spawn(move || {
-                let desk = board.desk(worker as u32);
-                let _first = locks[worker].lock(desk);
+                let status = board.worker(worker as u32);
+                let _first = status.lock(locks[worker], &mutexes[worker]);
                 both_hold.wait();
-                let _second = locks[1 - worker].lock(desk);
+                let _second = status.lock(locks[1 - worker], &mutexes[1 - worker]);
             });
         }
         while board.deadlocks().is_empty() {
@@ -523,8 +454,8 @@ mod tests {
         let cycles = board.deadlocks();
         assert_eq!(cycles.len(), 1);
         assert_eq!(
-            board.describe(&cycles[0]),
-            "Worker-0 waits for B, held by Worker-1; Worker-1 waits for A, held by Worker-0"
+            cycles[0].describe(),
+            "Worker-0 waits for data, held by Worker-1; Worker-1 waits for counter, held by Worker-0"
         );
     }
 }

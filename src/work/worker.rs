@@ -2,39 +2,38 @@
 //!
 //! It reads as the program that it descends from: an attempt fails or succeeds; a failure is logged and tried
 //! again after its delay; a success is counted and logged; an unexpected error ends the worker
-//! and nobody else. This file must not know how outcomes are drawn nor how a line is written.
+//! and nobody else. How outcomes are drawn and how a line is written is told elsewhere.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, panic_any},
     sync::Arc,
+    time::Instant,
 };
 
 use crate::{
     log::clock::{Clock, Stamp},
     log::event::Reason,
     plan::workload::{Limit, Micros},
-    plan::{Attempt, Outcome, Place},
+    plan::{Attempt, Attempts, Outcome, Place},
     shutdown::Stop,
     work::panics::{SimulatedPanic, words},
     work::processor::Handle,
     work::recorder::{Account, Current, Recorder},
-    work::status::{Board, Desk, State},
+    work::status::{State, StatusBoard, WorkerStatus},
 };
 
 /// All that a worker works with.
 #[derive(Debug)]
-pub struct Worker<P: ?Sized> {
+pub struct Worker {
+    /// Its number.
+    pub number: u32,
     /// How many operations it has to do.
     pub iterations: Limit,
     /// No operation is started from this time on.
     pub deadline: Option<Stamp>,
-    /// What it works on, with all the others.
-    pub processor: Arc<P>,
     /// Where it shows what it is doing.
-    pub board: Arc<Board>,
-    /// Its number.
-    pub number: u32,
-    /// Whom it tells.
+    pub board: Arc<StatusBoard>,
+    /// Tells the log and the counters what it does.
     pub recorder: Recorder,
     /// The run's clock.
     pub clock: Clock,
@@ -42,7 +41,7 @@ pub struct Worker<P: ?Sized> {
     pub stop: Arc<Stop>,
 }
 
-/// What the worker has done so far, in a place where a panic leaves it intact.
+/// What the worker has done so far; a panic leaves it whole.
 #[derive(Debug, Default)]
 struct Progress {
     account: Account,
@@ -59,19 +58,21 @@ enum Onward {
     Stop,
 }
 
-impl<P: Handle + ?Sized> Worker<P> {
-    /// Works until the `plan` is done, a stop or the deadline comes, or an unexpected error strikes. Returns
-    /// the account, which is logged by then.
-    pub fn work(self, plan: impl Iterator<Item = Attempt>) -> Account {
+impl Worker {
+    /// Works on `processor` until all `attempts` are made, a stop or the deadline comes, or an unexpected error
+    /// strikes. Returns the account, which is logged by then.
+    pub fn work(self, processor: &dyn Handle, attempts: Attempts) -> Account {
         self.stop.enlist();
-        self.desk().take_seat();
+        self.status().register();
         let mut progress = Progress {
             now: self.clock.now(),
             ..Progress::default()
         };
         // What a panic can leave behind is in `progress`, which is whole after every statement, and in the
-        // Processor, whose handle says why it stays true.
-        let reason = match catch_unwind(AssertUnwindSafe(|| self.carry_out(plan, &mut progress))) {
+        // Processor, whose poison policy says why it stays true.
+        let reason = match catch_unwind(AssertUnwindSafe(|| {
+            self.carry_out(processor, attempts, &mut progress)
+        })) {
             Ok(reason) => reason,
             Err(payload) => {
                 progress.account.panicked = 1;
@@ -86,25 +87,30 @@ impl<P: Handle + ?Sized> Worker<P> {
             &account,
             not_started(self.iterations, account.begun),
         );
-        self.desk().enter(State::Ended, self.clock.now());
+        self.status().enter(State::Ended, self.clock.now());
         account
     }
 
     #[inline]
-    fn desk(&self) -> &Desk {
-        self.board.desk(self.number)
+    fn status(&self) -> &WorkerStatus {
+        self.board.worker(self.number)
     }
 
-    fn carry_out(&self, plan: impl Iterator<Item = Attempt>, progress: &mut Progress) -> Reason {
-        for attempt in plan {
+    fn carry_out(
+        &self,
+        processor: &dyn Handle,
+        attempts: Attempts,
+        progress: &mut Progress,
+    ) -> Reason {
+        for attempt in attempts {
             if attempt.number == 1 && self.start_operation(progress) == Onward::Stop {
                 return Reason::Stopped;
             }
             progress.current.iteration = attempt.iteration;
             progress.current.attempt = attempt.number;
-            self.desk()
+            self.status()
                 .work_at(attempt.iteration, attempt.number, progress.now);
-            if self.attempt(attempt, progress) == Onward::Stop {
+            if self.attempt(processor, attempt, progress) == Onward::Stop {
                 return Reason::Stopped;
             }
         }
@@ -126,7 +132,7 @@ impl<P: Handle + ?Sized> Worker<P> {
     }
 
     #[inline]
-    fn attempt(&self, attempt: Attempt, progress: &mut Progress) -> Onward {
+    fn attempt(&self, processor: &dyn Handle, attempt: Attempt, progress: &mut Progress) -> Onward {
         let Progress {
             account,
             current,
@@ -134,13 +140,12 @@ impl<P: Handle + ?Sized> Worker<P> {
         } = progress;
         let delay = match attempt.outcome {
             Outcome::Success { delay } => {
-                let recorded = if self.recorder.samples_hold() {
-                    let (recorded, hold) = self.processor.record_timed(self.desk());
+                let timed = self.recorder.samples_hold().then(Instant::now);
+                let recorded = processor.record(self.status());
+                if let Some(began) = timed {
+                    let hold = began.elapsed().saturating_sub(recorded.wait);
                     self.recorder.held(hold);
-                    recorded
-                } else {
-                    self.processor.record(self.desk())
-                };
+                }
                 account.completed += 1;
                 account.retries += u64::from(attempt.number > 1);
                 *now = self.recorder.succeeded(*current, recorded);
@@ -160,14 +165,14 @@ impl<P: Handle + ?Sized> Worker<P> {
                 delay
             }
             Outcome::Panic(Place::BeforeLock) => panic_any(SimulatedPanic(Place::BeforeLock)),
-            Outcome::Panic(Place::UnderLock) => self.processor.panic_under_lock(self.desk()),
+            Outcome::Panic(Place::UnderLock) => processor.panic_under_lock(self.status()),
         };
         if delay > Micros::ZERO {
             let asleep = match attempt.outcome {
                 Outcome::Success { .. } => State::Sleeping,
                 _ => State::BackingOff,
             };
-            self.desk().enter(asleep, *now);
+            self.status().enter(asleep, *now);
             self.stop.sleep(delay.into());
             *now = self.clock.now();
         }

@@ -207,33 +207,6 @@ fn a_page_fits_80_columns_and_tells_all_of_it() {
     assert_eq!(left, 0, "nothing is left behind");
 }
 
-/// What the README shows of a page are the words and the source that the program shows today.
-#[test]
-fn the_page_in_the_readme_is_up_to_date() {
-    /// The words of the page that do not depend on the run, without the numbers of lines.
-    fn lasting(page: &str) -> Vec<&str> {
-        let between = |from: &str, to: &str| {
-            let lines = page.lines().skip_while(move |line| *line != from);
-            let to = to.to_owned();
-            lines
-                .take_while(move |line| *line != to)
-                .collect::<Vec<_>>()
-        };
-        let number_or_space = |c: char| c.is_ascii_digit() || c == ' ';
-        let story = between("The story", "What the broken run said");
-        let source = between("The cause", "The fixed run");
-        let lines = story.into_iter().chain(source);
-        lines
-            .map(|line| line.trim_start_matches(number_or_space))
-            .collect()
-    }
-    let rig = Rig::new();
-    let page = rig.hifi("lab lost-update").code(0).stdout();
-    let shown = lasting(include_str!("../../README.md"));
-    assert!(shown.len() > 40, "the README has a page");
-    assert_eq!(shown, lasting(&page));
-}
-
 /// Fifty random seeds for each: every bug is caught and every fixed run is clean. Some minutes; CI runs it.
 #[test]
 #[ignore = "it takes minutes: cargo test --test cli -- --ignored fifty"]

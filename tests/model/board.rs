@@ -1,4 +1,4 @@
-//! The board as far as the Processor's handle knows it: a lock with a name, without anyone who looks on.
+//! The status board as far as the Processor knows it: a worker that takes a lock, without anyone who watches.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -7,51 +7,35 @@ use std::{
 
 use crate::{
     log::clock::Clock,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-pub struct Board;
+pub struct StatusBoard;
 
-pub struct Desk;
+pub struct WorkerStatus;
 
-impl Board {
+pub enum Lock {
+    Processor,
+}
+
+impl StatusBoard {
     pub fn new(_workers: u32, _clock: Clock) -> Self {
         Self
     }
 
-    pub fn desk(&self, _worker: u32) -> &Desk {
-        &Desk
+    pub fn worker(&self, _worker: u32) -> &WorkerStatus {
+        &WorkerStatus
     }
 }
 
-#[derive(Debug)]
-pub struct NamedLock<T>(Arc<Mutex<T>>);
-
-impl<T> Clone for NamedLock<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+impl WorkerStatus {
+    pub fn lock<'a, T>(&self, _lock: Lock, mutex: &'a Mutex<T>) -> (Held<'a, T>, Duration) {
+        let guard = mutex.lock().unwrap_or_else(PoisonError::into_inner);
+        (Held(guard), Duration::ZERO)
     }
 }
 
 pub struct Held<'a, T>(MutexGuard<'a, T>);
-
-impl<T> NamedLock<T> {
-    pub fn new(_board: &Board, _name: &'static str, value: T) -> Self {
-        Self(Arc::new(Mutex::new(value)))
-    }
-
-    pub fn lock(&self, _desk: &Desk) -> (Held<'_, T>, Duration) {
-        (Held(self.lock_unseen()), Duration::ZERO)
-    }
-
-    pub fn lock_unseen(&self) -> MutexGuard<'_, T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub fn try_lock_unseen(&self) -> Option<MutexGuard<'_, T>> {
-        self.0.try_lock().ok()
-    }
-}
 
 impl<T> Deref for Held<'_, T> {
     type Target = T;

@@ -15,18 +15,16 @@ use shuttle::{
 use crate::{
     log::clock::Clock,
     plan::workload::Limit,
-    sync::{SCHEDULES, explore, thread},
-    work::processor::{Handle, SharedProcessor},
-    work::status::Board,
+    sync::{Mutex as ModelMutex, SCHEDULES, explore, thread},
+    work::processor::{Handle, Processor},
+    work::status::StatusBoard,
 };
 
 #[path = "../../src/bugs/lost_update.rs"]
 mod lost_update;
 
 /// What a specimen knows of its run.
-pub struct Setting {
-    board: Arc<Board>,
-}
+pub struct Setting;
 
 mod bad_luck {
     pub struct BadLuck;
@@ -42,16 +40,14 @@ mod bad_luck {
 
 /// Two workers complete two operations each. Whatever the schedule, that makes four.
 fn two_and_two_make_four(open: fn(&Setting) -> Arc<dyn Handle>) {
-    let board = Arc::new(Board::new(2, Clock::start()));
-    let processor = open(&Setting {
-        board: Arc::clone(&board),
-    });
+    let board = Arc::new(StatusBoard::new(2, Clock::start()));
+    let processor = open(&Setting);
     let workers: Vec<_> = (0..2)
         .map(|worker| {
             let (processor, board) = (Arc::clone(&processor), Arc::clone(&board));
             thread::spawn(move || {
-                processor.record(board.desk(worker));
-                processor.record(board.desk(worker));
+                processor.record(board.worker(worker));
+                processor.record(board.worker(worker));
             })
         })
         .collect();
@@ -64,9 +60,7 @@ fn two_and_two_make_four(open: fn(&Setting) -> Arc<dyn Handle>) {
 #[test]
 fn no_schedule_makes_the_processor_lose_an_update() {
     explore(|| {
-        two_and_two_make_four(|setting| {
-            Arc::new(SharedProcessor::new(Limit::Unlimited, &setting.board))
-        });
+        two_and_two_make_four(|_| Arc::new(ModelMutex::new(Processor::new(Limit::Unlimited))));
     });
 }
 

@@ -44,7 +44,7 @@ fn encode(families: &[MetricFamily]) -> anyhow::Result<String> {
 }
 
 fn run_families(sources: &Sources, log: &LogFigures) -> Vec<MetricFamily> {
-    let totals = Totals::of(&sources.tallies);
+    let totals = Totals::of(&sources.counters);
     let mut states = [0_u64; State::ALL.len()];
     for view in sources.board.read() {
         states[view.state as usize] += 1;

@@ -59,7 +59,7 @@ fn show(sources: &Sources, ended: &Receiver<()>) {
     let terminal = Term::stderr();
     let started = Instant::now();
     while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-        let counts = Totals::counts(&sources.tallies);
+        let counts = Totals::counts(&sources.counters);
         let line = line(&sources.workload, &counts, started.elapsed());
         // The last column stays free: a line that fills it would leave the cursor in two minds.
         let width = usize::from(terminal.size().1).saturating_sub(1);

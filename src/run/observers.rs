@@ -1,0 +1,92 @@
+//! The observers of a run: what was asked for of thread dumps, samples, metrics and the stall watchdog, started and
+//! ended together.
+
+use std::sync::{Arc, OnceLock};
+
+use super::{RunContext, workers::Notice};
+use crate::{
+    observe::dump::{DumpRequests, DumpService},
+    observe::monitoring::{Monitoring, Prepared},
+    observe::watch::{self, Stall, Watcher},
+    shutdown::Stop,
+};
+
+/// Those that were asked for. To drop one is to end it.
+#[derive(Default)]
+pub(super) struct Observers {
+    dumps: Option<DumpService>,
+    sampler: Option<Watcher>,
+    monitoring: Option<Monitoring>,
+    watchdog: Option<Watcher>,
+    stall: Arc<OnceLock<Stall>>,
+    /// Why one of them could not be started.
+    pub(super) refused: Option<String>,
+}
+
+impl Observers {
+    /// Starts those that were asked for. The run has begun by then: where the system refuses one, it has to end in
+    /// order.
+    pub(super) fn start(
+        context: &RunContext<'_>,
+        prepared: Prepared,
+        dump_requests: DumpRequests,
+    ) -> Self {
+        let mut observers = Self::default();
+        if let Err(error) = observers.start_each(context, prepared, dump_requests) {
+            observers.refused = Some(format!("{error:#}"));
+        }
+        observers
+    }
+
+    fn start_each(
+        &mut self,
+        context: &RunContext<'_>,
+        prepared: Prepared,
+        dump_requests: DumpRequests,
+    ) -> anyhow::Result<()> {
+        let sources = context.sources();
+        let dumper = sources.dumper.clone();
+        self.dumps = Some(DumpService::start(dumper.clone(), dump_requests)?);
+        let watch = &context.config.watch;
+        if let Some(interval) = watch.sample_interval {
+            let (counters, gate) = (Arc::clone(&context.counters), Arc::clone(&context.gate));
+            self.sampler = Some(watch::sample(interval, counters, gate)?);
+        }
+        self.monitoring = Some(prepared.start(context.config, sources)?);
+        if let Some(after) = watch.stall_after {
+            let notices = context.notices.clone();
+            let tell = move || {
+                let _ = notices.send(Notice::Stalled);
+            };
+            let (stop, stall) = (Arc::clone(&context.stop), Arc::clone(&self.stall));
+            self.watchdog = Some(watch::watch_for_stall(after, dumper, stop, stall, tell)?);
+        }
+        Ok(())
+    }
+
+    /// No worker is left: nothing is left to watch, and after the last sample nothing more is logged here.
+    pub(super) fn workers_ended(&mut self) {
+        if let Some(monitoring) = &mut self.monitoring {
+            monitoring.workers_ended();
+        }
+        self.watchdog = None;
+        self.sampler = None;
+    }
+
+    /// The standstill that ended the run.
+    pub(super) fn stall(&self) -> Option<Stall> {
+        self.stall.get().cloned()
+    }
+
+    /// The log is closed: writes the final metrics. Returns what a person should be told of it.
+    pub(super) fn run_ended(&self) -> Option<String> {
+        self.monitoring.as_ref().and_then(Monitoring::run_ended)
+    }
+
+    /// Keeps serving the metrics for as long as was asked for, or until a stop.
+    pub(super) fn linger(&self, stop: &Stop) {
+        if let Some(monitoring) = &self.monitoring {
+            monitoring.linger(stop);
+        }
+    }
+}

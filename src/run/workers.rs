@@ -1,0 +1,274 @@
+//! The workers of a run: their threads, started with what they share, and waited for.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, Sender},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use super::{RunContext, observers::Observers};
+use crate::{
+    bugs::{self, Seam},
+    log::{self, clock::Stamp, event::Event},
+    observe::process::Usage,
+    plan::{Attempts, Plan, workload::Limit, workload::Workload},
+    shutdown::Cause,
+    work::processor::{Handle, Processor, SharedProcessor},
+    work::recorder::{Account, Recorder},
+    work::worker::Worker,
+};
+
+/// A worker's stack: it calls little, and thousands of them should fit.
+const STACK_BYTES: usize = 256 << 10;
+
+/// How long workers have to end once they were found to be stuck and a stop was asked for. A worker that waited for the
+/// console goes on as soon as the console is given up.
+const TIME_TO_RECOVER: Duration = Duration::from_secs(1);
+
+/// What wakes the thread that waits for the workers.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Notice {
+    /// This worker's thread is about to end.
+    Leaving(u32),
+    /// Workers are stuck.
+    Stalled,
+}
+
+/// Tells that a worker leaves, in whatever way it does.
+struct Leaving {
+    worker: u32,
+    notices: Sender<Notice>,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let _ = self.notices.send(Notice::Leaving(self.worker));
+    }
+}
+
+/// The workers of a run, and what they share.
+pub(super) struct Workers {
+    processor: Arc<dyn Handle>,
+    threads: Vec<Option<JoinHandle<Account>>>,
+    refused: Option<String>,
+    usage_at_work: Usage,
+}
+
+/// What is left of the workers when all that can be waited for have ended.
+pub(super) struct Joined {
+    /// What they shared.
+    pub(super) processor: Arc<dyn Handle>,
+    /// Their accounts, added up.
+    pub(super) account: Account,
+    /// Workers that could not be waited for.
+    pub(super) stuck: Vec<u32>,
+    /// Why a thread could not be started.
+    pub(super) refused: Option<String>,
+    /// What the process used when all had been started.
+    pub(super) usage_at_work: Usage,
+}
+
+impl Workers {
+    /// Starts the workers. Where the system refuses a thread, those that were started are stopped; where what must be
+    /// there before them could not be had, there are none.
+    pub(super) fn start(context: &RunContext<'_>, observers: &Observers) -> Self {
+        let workload = &context.config.workload;
+        let seam = context.config.seam();
+        let setting = bugs::Setting {
+            data_limit: workload.data_limit,
+            board: Arc::clone(&context.board),
+            stop: Arc::clone(&context.stop),
+        };
+        let mut workers = Self {
+            processor: match seam {
+                Some(Seam::Processor(open) | Seam::EachThread(open)) => open(&setting),
+                _ => share_processor(workload.data_limit),
+            },
+            threads: Vec::new(),
+            refused: observers.refused.clone(),
+            usage_at_work: Usage::default(),
+        };
+        if let Some(Seam::Log(set_up)) = seam
+            && let Err(error) = context.log.detour(*set_up)
+        {
+            workers.refused = Some(format!("{error:#}"));
+        }
+        if let Some(why) = workers.refused.clone() {
+            refuse(context, 0, why);
+        } else {
+            workers.start_threads(context, seam, &setting);
+        }
+        workers.usage_at_work = Usage::now();
+        workers
+    }
+
+    fn start_threads(
+        &mut self,
+        context: &RunContext<'_>,
+        seam: Option<&'static Seam>,
+        setting: &bugs::Setting,
+    ) {
+        let workload = &context.config.workload;
+        let deadline = deadline(workload, context.board.now());
+        for number in 0..workload.threads {
+            let author = context.log.author(number);
+            let leaving = Leaving {
+                worker: number,
+                notices: context.notices.clone(),
+            };
+            let attempts: Attempts = match seam {
+                Some(Seam::Attempts(attempts)) => attempts(workload, number),
+                _ => Box::new(Plan::new(workload, number)),
+            };
+            let each = match seam {
+                Some(Seam::EachThread(open)) => Some((*open, setting.clone())),
+                _ => None,
+            };
+            let processor = Arc::clone(&self.processor);
+            let worker = Worker {
+                number,
+                iterations: workload.iterations,
+                deadline,
+                board: Arc::clone(&context.board),
+                recorder: Recorder::new(Arc::clone(&context.counters[number as usize])),
+                clock: context.clock,
+                stop: Arc::clone(&context.stop),
+            };
+            let spawned = thread::Builder::new()
+                .name(format!("Worker-{number}"))
+                .stack_size(STACK_BYTES)
+                .spawn(move || {
+                    let _leaving = leaving;
+                    log::sign_on(author);
+                    let processor = each.map_or(processor, |(open, setting)| open(&setting));
+                    worker.work(&*processor, attempts)
+                });
+            match spawned {
+                Ok(thread) => {
+                    Event::ThreadStarted {
+                        worker: number.into(),
+                    }
+                    .emit();
+                    self.threads.push(Some(thread));
+                }
+                Err(error) => {
+                    self.refused = Some(format!(
+                        "thread Worker-{number} could not be started: {error}; use fewer --threads than {}, or allow this \
+                         user more processes (ulimit -u)",
+                        workload.threads
+                    ));
+                    return refuse(context, number, error.to_string());
+                }
+            }
+        }
+    }
+
+    /// Waits for all workers to end; once they were found to be stuck, no longer than [`TIME_TO_RECOVER`].
+    pub(super) fn join(mut self, inbox: &Receiver<Notice>) -> Joined {
+        let mut account = Account::default();
+        let mut left = self.threads.len();
+        let mut deadline: Option<Instant> = None;
+        while left > 0 {
+            let notice = match deadline {
+                None => inbox.recv().ok(),
+                Some(deadline) => inbox
+                    .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+                    .ok(),
+            };
+            match notice {
+                // A worker whose thread was refused leaves as well, without ever having come.
+                Some(Notice::Leaving(worker)) => {
+                    if let Some(thread) =
+                        self.threads.get_mut(worker as usize).and_then(Option::take)
+                    {
+                        // A worker catches its panics. Were one to die all the same, its account would be
+                        // missing and the books would not balance.
+                        if let Ok(ended) = thread.join() {
+                            account.add(&ended);
+                        }
+                        left -= 1;
+                    }
+                }
+                Some(Notice::Stalled) => deadline = Some(Instant::now() + TIME_TO_RECOVER),
+                None => break,
+            }
+        }
+        let stuck = (0..)
+            .zip(&self.threads)
+            .filter(|(_, thread)| thread.is_some())
+            .map(|(worker, _)| worker);
+        Joined {
+            stuck: stuck.collect(),
+            processor: self.processor,
+            account,
+            refused: self.refused,
+            usage_at_work: self.usage_at_work,
+        }
+    }
+}
+
+/// Makes the one Processor of a run, before there are workers. Each worker is given a clone of the handle.
+fn share_processor(data_limit: Limit) -> SharedProcessor {
+    Arc::new(Mutex::new(Processor::new(data_limit)))
+}
+
+/// When the last operation may be started.
+fn deadline(workload: &Workload, now: Stamp) -> Option<Stamp> {
+    workload.duration.map(|duration| {
+        let nanos = u64::try_from(Duration::from(duration).as_nanos()).unwrap_or(u64::MAX);
+        Stamp(now.0.saturating_add(nanos))
+    })
+}
+
+/// The system would not start a thread: the run is stopped, and the log says why.
+fn refuse(context: &RunContext<'_>, worker: u32, error: String) {
+    context.stop.request(Cause::Failure);
+    Event::ThreadRefused {
+        worker: worker.into(),
+        error,
+    }
+    .emit();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn workers_that_are_stuck_are_left_behind() {
+        let (notices, inbox) = channel();
+        let spawn = |worker, pause: Duration| {
+            let leaving = Leaving {
+                worker,
+                notices: notices.clone(),
+            };
+            Some(thread::spawn(move || {
+                let _leaving = leaving;
+                thread::sleep(pause);
+                Account {
+                    completed: 7,
+                    ..Account::default()
+                }
+            }))
+        };
+        let workers = Workers {
+            processor: share_processor(Limit::Unlimited),
+            threads: vec![
+                spawn(0, Duration::ZERO),
+                spawn(1, Duration::MAX),
+                spawn(2, Duration::ZERO),
+            ],
+            refused: None,
+            usage_at_work: Usage::default(),
+        };
+        notices.send(Notice::Leaving(3)).unwrap();
+        notices.send(Notice::Stalled).unwrap();
+        let joined = workers.join(&inbox);
+        assert_eq!((joined.account.completed, joined.stuck), (14, vec![1]));
+    }
+}
