@@ -22,10 +22,13 @@ use hifi::{
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
-        Some(Command::Plan(args)) => match args.workers() {
-            Ok(workers) => printer::print(&args.workload.into_workload(), workers, args.format),
-            Err(error) => error.exit(),
-        },
+        Some(Command::Plan(args)) => {
+            let workload = args.workload.clone().into_workload();
+            match args.workers(&workload) {
+                Ok(workers) => printer::print(&workload, workers, args.format),
+                Err(error) => error.exit(),
+            }
+        }
         Some(Command::Audit(args)) => return audit(args),
         Some(Command::Lab(args)) => lab::run(&args.into_config()),
         Some(Command::Dashboard) => dashboard::print(),

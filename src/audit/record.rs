@@ -5,7 +5,7 @@
 
 use crate::{
     log::{
-        event::{Event, Next},
+        event::{Event, Next, OPTIONAL},
         line::{Encoder, Line, STAMP_LEN, parse_stamp},
     },
     plan::{Outcome, Position},
@@ -106,7 +106,7 @@ fn in_schema_order(mut line: Line) -> Option<Line> {
     for name in ["run", "worker", "seq"].iter().chain(names) {
         match line.fields.iter().position(|(n, _)| n == name) {
             Some(at) => fields.push(line.fields.swap_remove(at)),
-            None if *name == "worker" => {}
+            None if *name == "worker" || OPTIONAL.contains(name) => {}
             None => return None,
         }
     }

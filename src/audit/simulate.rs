@@ -5,7 +5,9 @@
 use crate::{
     audit::record::{Producer, attempt_event, render},
     log::event::{Event, Reason},
-    plan::workload::{Backoff, Limit, Micros, Probability, RetryPolicy, TimeScale, Workload},
+    plan::workload::{
+        Backoff, Limit, Micros, Probability, RetryPolicy, Shard, TimeScale, Workload,
+    },
     plan::{Outcome, Plan, Position},
 };
 
@@ -27,6 +29,8 @@ pub fn workload(seed: u64, threads: u32, iterations: u64) -> Workload {
     Workload {
         seed,
         threads,
+        shard: Shard::WHOLE,
+        group: None,
         iterations: Limit::At(iterations),
         failure_rate: Probability::new(0.3).unwrap_or(Probability::ZERO),
         success_delay: Micros(10_000),

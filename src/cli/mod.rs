@@ -5,6 +5,7 @@
 
 mod audit;
 mod lab;
+mod shard;
 
 use std::{
     env,
@@ -12,6 +13,7 @@ use std::{
     fmt::Write as _,
     fs,
     io::IsTerminal,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -23,6 +25,7 @@ use clap::{
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 
+use self::shard::ShardArgs;
 pub use self::{
     audit::{AuditArgs, VerdictFormat},
     lab::LabArgs,
@@ -35,8 +38,8 @@ use crate::{
     observe::config::WatchConfig,
     observe::error_tracking::{DSN_VARIABLE, Dsn},
     plan::workload::{
-        Backoff, Limit, Micros, Probability, RetryPolicy, THREADS_MAX, TimeScale, Workload,
-        parse_duration,
+        Backoff, GroupId, Limit, Micros, Probability, RetryPolicy, Shard, THREADS_MAX, TimeScale,
+        Workload, parse_duration,
     },
     run::summary::SummaryFormat,
 };
@@ -202,6 +205,10 @@ pub struct WorkloadArgs {
     /// Items kept in memory, or unlimited; the oldest are dropped and counted
     #[arg(long, value_name = "N", default_value = "100000")]
     data_limit: Limit,
+
+    /// Which part of a larger run it is.
+    #[command(flatten)]
+    shard: ShardArgs,
 }
 
 /// The options of `hifi plan`.
@@ -225,7 +232,7 @@ impl RunArgs {
     /// The validated configuration, with the seed drawn if none was given.
     ///
     /// # Errors
-    /// RUST_LOG or SENTRY_DSN cannot be read, or the bug needs more workers.
+    /// RUST_LOG or SENTRY_DSN cannot be read, the bug needs more workers, or a shard has no group.
     pub fn into_config(self) -> Result<Config, clap::Error> {
         let console = ConsoleConfig {
             level: if self.quiet {
@@ -237,6 +244,13 @@ impl RunArgs {
                 && env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()),
             progress: self.quiet && std::io::stderr().is_terminal(),
         };
+        if self.workload.shard.lacks_group() {
+            return Err(Cli::command().error(
+                ErrorKind::MissingRequiredArgument,
+                "--group <ID> is missing: with --shard <I/N> a run needs the id that it has in common with the other shards, \
+                 such as the job's",
+            ));
+        }
         let workload = self.workload.into_workload();
         let mut replay = replay(&workload);
         if let Some(bug) = self.bug {
@@ -268,19 +282,30 @@ impl RunArgs {
 }
 
 impl PlanArgs {
-    /// The workers whose plan is printed.
+    /// The workers of `workload` whose plan is printed.
     ///
     /// # Errors
     /// There is no such worker.
-    pub fn workers(&self) -> Result<std::ops::Range<u32>, clap::Error> {
-        let threads = self.workload.threads;
+    pub fn workers(&self, workload: &Workload) -> Result<Range<u32>, clap::Error> {
+        let all = workload.workers();
         match self.worker {
-            None => Ok(0..threads),
-            Some(worker) if worker < threads => Ok(worker..worker + 1),
-            Some(worker) => Err(Cli::command().error(
-                ErrorKind::ValueValidation,
-                format!("invalid value '{worker}' for '--worker <N>': --threads {threads} makes workers 0 to {}", threads - 1),
-            )),
+            None => Ok(all),
+            Some(worker) if all.contains(&worker) => Ok(worker..worker + 1),
+            Some(worker) => {
+                let shard = match workload.shard {
+                    Shard::WHOLE => String::new(),
+                    shard => format!(" and --shard {shard}"),
+                };
+                Err(Cli::command().error(
+                    ErrorKind::ValueValidation,
+                    format!(
+                        "invalid value '{worker}' for '--worker <N>': --threads {}{shard} makes workers {} to {}",
+                        workload.threads,
+                        all.start,
+                        all.end - 1
+                    ),
+                ))
+            }
         }
     }
 }
@@ -296,6 +321,8 @@ impl WorkloadArgs {
         Workload {
             seed: self.seed.unwrap_or_else(rand::random),
             threads: self.threads,
+            shard: self.shard.shard(),
+            group: self.shard.group().cloned(),
             iterations: self.iterations.unwrap_or(default_iterations),
             failure_rate: self.failure_rate,
             success_delay: self.success_delay,
@@ -328,7 +355,7 @@ fn too_few_workers(bug: &Specimen, threads: u32) -> clap::Error {
 type ValueOf = fn(&Workload) -> String;
 
 /// The options of a workload beside its seed and size, each with the value that a workload has for it.
-const REPLAYED: [(&str, ValueOf); 11] = [
+const REPLAYED: [(&str, ValueOf); 13] = [
     ("failure-rate", |w| w.failure_rate.to_string()),
     ("success-delay", |w| as_typed(w.success_delay)),
     ("max-retries", |w| w.retry.max_retries.to_string()),
@@ -342,6 +369,16 @@ const REPLAYED: [(&str, ValueOf); 11] = [
         w.duration.map_or_else(String::new, as_typed)
     }),
     ("data-limit", |w| w.data_limit.to_string()),
+    ("shard", |w| {
+        w.group
+            .as_ref()
+            .map_or_else(String::new, |_| w.shard.to_string())
+    }),
+    ("group", |w| {
+        w.group
+            .as_ref()
+            .map_or_else(String::new, GroupId::to_string)
+    }),
 ];
 
 /// The command line that repeats a workload's outcomes: its seed, size, and what is not the default.
@@ -508,6 +545,7 @@ mod tests {
         for line in [
             "hifi --seed 7",
             "hifi --seed 7 --duration 1h30m --jitter 0.25 --backoff exponential --max-retries 0 --time-scale 0.5",
+            "hifi --seed 7 --shard 2/8 --group job-4711",
             "hifi --seed 7 -t 3 -n unlimited --data-limit unlimited --success-delay 1500us --panic-rate 0.00001",
         ] {
             let parse = |line: &str| {

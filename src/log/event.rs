@@ -13,7 +13,8 @@ use tracing::Level;
 
 use super::line::{Encoder, Line};
 use crate::plan::workload::{
-    Backoff, Limit, Micros, Probability, RetryPolicy, THREADS_MAX, TimeScale, Workload,
+    Backoff, GroupId, Limit, Micros, Probability, RetryPolicy, Shard, THREADS_MAX, TimeScale,
+    Workload,
 };
 
 /// The version of what a seed decides and of how it is logged. An audit refuses other versions.
@@ -85,15 +86,6 @@ macro_rules! events {
                 }
             }
 
-            /// Names and values of the event's fields, as text, in the order in which they are written.
-            pub fn fields(&self) -> Vec<(&'static str, String)> {
-                match self {
-                    $(
-                        Self::$name { $($field,)* .. } => vec![$((stringify!($field), $field.to_string())),*],
-                    )*
-                }
-            }
-
             /// The names of the fields that an event with this message has; none if there is no such event.
             pub fn field_names(message: &str) -> Option<&'static [&'static str]> {
                 $(
@@ -111,7 +103,7 @@ macro_rules! events {
                     if let Some(_number) = events!(@matches message $phrase $($number)?) {
                         return Ok(Self::$name {
                             $($number: _number,)?
-                            $($field: read_field(line, stringify!($field))?,)*
+                            $($field: ReadField::read(line, stringify!($field))?,)*
                         });
                     }
                 )*
@@ -146,6 +138,8 @@ events! {
         panic_rate: Probability,
         duration_us: Limit,
         data_limit: Limit,
+        shard: Optional<Shard>,
+        group: Optional<GroupId>,
     }
 
     /// A worker's thread was started.
@@ -251,6 +245,8 @@ impl Event {
                 .duration
                 .map_or(Limit::Unlimited, |d| Limit::At(d.0)),
             data_limit: workload.data_limit,
+            shard: Optional(workload.group.as_ref().map(|_| workload.shard)),
+            group: Optional(workload.group.clone()),
         }
     }
 
@@ -273,15 +269,23 @@ impl Event {
             panic_rate,
             duration_us,
             data_limit,
+            shard: Optional(shard),
+            ref group,
         } = *self
         else {
             return None;
         };
+        // One without the other is what no run has.
+        if shard.is_some() != group.0.is_some() {
+            return None;
+        }
         Some(Workload {
             seed,
             threads: u32::try_from(threads)
                 .ok()
                 .filter(|n| (1..=THREADS_MAX).contains(n))?,
+            shard: shard.unwrap_or(Shard::WHOLE),
+            group: group.0.clone(),
             iterations,
             failure_rate,
             success_delay: success_delay_us,
@@ -332,6 +336,13 @@ impl FromStr for Known {
         }
     }
 }
+
+/// A field that stands in a line only where it has a value. These are the [`OPTIONAL`] ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Optional<T>(pub Option<T>);
+
+/// The names of the fields that an event may lack: those of a run that is a shard of a larger one.
+pub const OPTIONAL: [&str; 2] = ["shard", "group"];
 
 /// What follows a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -393,11 +404,28 @@ pub enum Unreadable {
     Value(&'static str, String),
 }
 
-fn read_field<T: FromStr>(line: &Line, name: &'static str) -> Result<T, Unreadable> {
-    let value = line.field(name).ok_or(Unreadable::Missing(name))?;
-    value
-        .parse()
-        .map_err(|_| Unreadable::Value(name, value.to_owned()))
+/// How a field is read back from a line.
+trait ReadField: Sized {
+    /// The value of the field with this name.
+    fn read(line: &Line, name: &'static str) -> Result<Self, Unreadable>;
+}
+
+impl<T: FromStr> ReadField for T {
+    fn read(line: &Line, name: &'static str) -> Result<Self, Unreadable> {
+        let value = line.field(name).ok_or(Unreadable::Missing(name))?;
+        value
+            .parse()
+            .map_err(|_| Unreadable::Value(name, value.to_owned()))
+    }
+}
+
+impl<T: FromStr> ReadField for Optional<T> {
+    fn read(line: &Line, name: &'static str) -> Result<Self, Unreadable> {
+        match line.field(name) {
+            Some(_) => T::read(line, name).map(|value| Self(Some(value))),
+            None => Ok(Self(None)),
+        }
+    }
 }
 
 /// A whole number as the log writes one: digits, and no zero before another.
@@ -470,6 +498,12 @@ impl Field for Limit {
             Self::At(limit) => Box::new(*limit),
         };
         value
+    }
+}
+
+impl<T: ToString> Field for Optional<T> {
+    fn value(&self) -> impl tracing::Value {
+        self.0.as_ref().map(ToString::to_string)
     }
 }
 
@@ -547,6 +581,14 @@ impl Put for Reason {
     }
 }
 
+impl<T: ToString> Put for Optional<T> {
+    fn put(&self, encoder: &mut Encoder, name: &str) {
+        if let Some(value) = &self.0 {
+            encoder.string(name, &value.to_string());
+        }
+    }
+}
+
 impl Put for Known {
     fn put(&self, encoder: &mut Encoder, name: &str) {
         match self.0 {
@@ -569,7 +611,7 @@ mod tests {
             (
                 "Run started",
                 "schema version seed threads iterations failure_rate success_delay_us max_retries retry_delay_us backoff \
-                 max_retry_delay_us jitter time_scale panic_rate duration_us data_limit",
+                 max_retry_delay_us jitter time_scale panic_rate duration_us data_limit shard group",
             ),
             ("Started thread: Worker-3", ""),
             ("Thread could not be started: Worker-3", "error"),

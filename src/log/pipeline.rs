@@ -85,9 +85,11 @@ impl Pipeline {
         }
     }
 
-    /// The number of the lane for worker number `worker`, or for `main`.
+    /// The number of the lane for worker number `worker`, or for `main`. The shards before this one have as many workers
+    /// each, whose numbers come before those of this one.
     pub(super) fn lane(&self, worker: Option<u32>) -> usize {
-        worker.map_or(self.lanes.count() - 1, |n| n as usize)
+        let workers = self.lanes.count() - 1;
+        worker.map_or(workers, |n| n as usize % workers)
     }
 
     /// For an author whose tray is half full: has the trays swept.

@@ -251,7 +251,7 @@ mod tests {
         };
         let (clock, stop) = (Clock::start(), Arc::new(Stop::default()));
         let log = Log::open(&config, 7, 2, clock, Arc::clone(&stop)).unwrap();
-        let board = Arc::new(StatusBoard::new(2, clock));
+        let board = Arc::new(StatusBoard::new(0..2, clock));
         let dumper = Dumper {
             run: 7,
             board: Arc::clone(&board),
@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_standstill_is_when_nobody_moves_nor_will() {
-        let board = StatusBoard::new(2, Clock::start());
+        let board = StatusBoard::new(0..2, Clock::start());
         let mut standstill = Standstill::default();
         let [one, two] = [board.worker(0), board.worker(1)];
         one.work_at(1, 1, Stamp(1));

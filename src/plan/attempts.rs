@@ -243,12 +243,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::plan::workload::Backoff;
+    use crate::plan::workload::{Backoff, Shard};
 
     fn workload(seed: u64, failure_rate: f64, panic_rate: f64) -> Workload {
         Workload {
             seed,
             threads: 10,
+            shard: Shard::WHOLE,
+            group: None,
             iterations: Limit::At(100),
             failure_rate: Probability::new(failure_rate).unwrap(),
             success_delay: Micros(10_000),
@@ -390,6 +392,21 @@ mod tests {
                 kind(Rules::new(&plain, worker).outcome(position)),
                 kind(Rules::new(&other, worker).outcome(position))
             );
+        }
+
+        /// The workers of all shards together are those of the whole run, each once, with the same attempts.
+        #[test]
+        fn the_shards_are_the_whole(seed: u64, threads in 1_u32..9, count in 1_u32..9) {
+            let mut whole = workload(seed, 0.4, 0.02);
+            whole.threads = threads * count;
+            let workers = (0..count).flat_map(|index| {
+                let mut part = whole.clone();
+                part.threads = threads;
+                part.shard = Shard::new(index, count).unwrap();
+                part.workers().map(move |worker| (worker, Plan::new(&part, worker).collect::<Vec<_>>()))
+            });
+            let expected = whole.workers().map(|worker| (worker, Plan::new(&whole, worker).collect::<Vec<_>>()));
+            prop_assert_eq!(workers.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
         }
 
         /// The iterator yields what the rules say of each position alone, without a gap.

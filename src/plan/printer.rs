@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::{
     log::config::LogFormat,
-    plan::workload::{Micros, Workload},
+    plan::workload::{Micros, Shard, Workload},
     plan::{Attempt, Outcome, Plan},
 };
 
@@ -86,10 +86,20 @@ fn print_json(out: &mut impl Write, workload: &Workload, workers: Range<u32>) ->
 }
 
 fn print_text(out: &mut impl Write, workload: &Workload, workers: Range<u32>) -> io::Result<()> {
+    write!(out, "Plan of seed {}", workload.seed)?;
+    if workload.shard != Shard::WHOLE {
+        let all = workload.workers();
+        let (first, last) = (all.start, all.end - 1);
+        write!(
+            out,
+            ", shard {} (Worker-{first} to Worker-{last})",
+            workload.shard
+        )?;
+    }
     writeln!(
         out,
-        "Plan of seed {}: {} workers, {} iterations each",
-        workload.seed, workload.threads, workload.iterations
+        ": {} workers, {} iterations each",
+        workload.threads, workload.iterations
     )?;
     let mut longest = (Micros::ZERO, workers.start);
     for worker in workers {

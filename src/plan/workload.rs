@@ -6,10 +6,16 @@
 //! and one to write it ([`fmt::Display`]), which the command line and the log share.
 //! This file must not know the command line, the log or the clock.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, ops::Range, str::FromStr, time::Duration};
 
 /// The most workers a run may have.
 pub const THREADS_MAX: u32 = 4096;
+
+/// The most shards that a run may be divided into: the numbers of all workers together fit into 32 bits.
+pub const SHARDS_MAX: u32 = 65_536;
+
+/// The longest that the id of a group may be.
+const GROUP_LEN_MAX: usize = 128;
 
 /// All that decides what must happen in a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +24,10 @@ pub struct Workload {
     pub seed: u64,
     /// Number of workers, 1 to [`THREADS_MAX`].
     pub threads: u32,
+    /// Which part of a larger run this is.
+    pub shard: Shard,
+    /// What ties the shards of one run together; none for a run that stands alone.
+    pub group: Option<GroupId>,
     /// Operations per worker.
     pub iterations: Limit,
     /// Chance that one attempt fails.
@@ -34,6 +44,85 @@ pub struct Workload {
     pub duration: Option<Micros>,
     /// Items kept in memory; the oldest are dropped.
     pub data_limit: Limit,
+}
+
+impl Workload {
+    /// The numbers of the workers. Each shard has its own, counted through the whole run.
+    pub fn workers(&self) -> Range<u32> {
+        let first = self.shard.index * self.threads;
+        first..first + self.threads
+    }
+}
+
+/// One of the parts that a run is divided into, each for a process of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Shard {
+    index: u32,
+    count: u32,
+}
+
+impl Shard {
+    /// A run in one part.
+    pub const WHOLE: Self = Self { index: 0, count: 1 };
+
+    /// Part `index`, counted from 0, of `count`, if there is such a part.
+    pub fn new(index: u32, count: u32) -> Option<Self> {
+        (index < count && count <= SHARDS_MAX).then_some(Self { index, count })
+    }
+
+    /// Which of the parts, counted from 0.
+    pub fn index(self) -> u32 {
+        self.index
+    }
+
+    /// How many parts there are.
+    pub fn count(self) -> u32 {
+        self.count
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.count)
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let shard = text
+            .split_once('/')
+            .and_then(|(index, count)| Self::new(index.parse().ok()?, count.parse().ok()?));
+        shard.ok_or_else(|| {
+            format!("I/N is needed, such as 2/8: N shards, at most {SHARDS_MAX}, of which this is number I, from 0 to N-1")
+        })
+    }
+}
+
+/// The id that the shards of one run have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupId(String);
+
+impl fmt::Display for GroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for GroupId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.:/".contains(c);
+        if (1..=GROUP_LEN_MAX).contains(&text.len()) && text.chars().all(allowed) {
+            Ok(Self(text.into()))
+        } else {
+            Err(format!(
+                "1 to {GROUP_LEN_MAX} letters, digits and characters of -_.:/ are needed, such as a job's id"
+            ))
+        }
+    }
 }
 
 /// When a failed attempt is tried again, and after how long.
@@ -291,6 +380,41 @@ mod tests {
             assert_eq!(text.parse::<Probability>().is_ok(), allowed, "{text}");
         }
         assert_eq!("-0".parse::<Probability>().unwrap().to_string(), "0");
+    }
+
+    #[test]
+    fn a_shard_is_one_of_its_count() {
+        for (text, allowed) in [
+            ("0/1", true),
+            ("7/8", true),
+            ("65535/65536", true),
+            ("8/8", false),
+            ("0/0", false),
+            ("0/65537", false),
+            ("-1/8", false),
+            ("1", false),
+            ("1/2/3", false),
+            ("", false),
+        ] {
+            let shard = text.parse::<Shard>();
+            assert_eq!(shard.is_ok(), allowed, "{text}");
+            assert!(shard.is_err() || shard.unwrap().to_string() == text);
+        }
+    }
+
+    #[test]
+    fn a_group_can_stand_in_a_log_and_on_a_command_line_as_it_is() {
+        for (text, allowed) in [
+            ("4711", true),
+            ("cluster-a/job_7.2:1", true),
+            ("", false),
+            ("a b", false),
+            ("a\n", false),
+            ("\"", false),
+            (&"x".repeat(129), false),
+        ] {
+            assert_eq!(text.parse::<GroupId>().is_ok(), allowed, "{text}");
+        }
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl<'a> RunContext<'a> {
             log,
             began: log::last_stamp(),
             tracking,
-            board: Arc::new(StatusBoard::new(workload.threads, clock)),
+            board: Arc::new(StatusBoard::new(workload.workers(), clock)),
             counters: (0..workload.threads).map(|_| Arc::default()).collect(),
             gate: Arc::default(),
             unplanned_panics,

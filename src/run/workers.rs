@@ -31,27 +31,29 @@ const TIME_TO_RECOVER: Duration = Duration::from_secs(1);
 /// What wakes the thread that waits for the workers.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Notice {
-    /// This worker's thread is about to end.
-    Leaving(u32),
+    /// The thread at this position is about to end.
+    Leaving(usize),
     /// Workers are stuck.
     Stalled,
 }
 
 /// Tells that a worker leaves, in whatever way it does.
 struct Leaving {
-    worker: u32,
+    position: usize,
     notices: Sender<Notice>,
 }
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        let _ = self.notices.send(Notice::Leaving(self.worker));
+        let _ = self.notices.send(Notice::Leaving(self.position));
     }
 }
 
 /// The workers of a run, and what they share.
 pub(super) struct Workers {
     processor: Arc<dyn Handle>,
+    /// The number of the first worker.
+    first: u32,
     threads: Vec<Option<JoinHandle<Account>>>,
     refused: Option<String>,
     usage_at_work: Usage,
@@ -87,6 +89,7 @@ impl Workers {
                 Some(Seam::Processor(open) | Seam::EachThread(open)) => open(&setting),
                 _ => share_processor(workload.data_limit),
             },
+            first: workload.workers().start,
             threads: Vec::new(),
             refused: observers.refused.clone(),
             usage_at_work: Usage::default(),
@@ -97,7 +100,7 @@ impl Workers {
             workers.refused = Some(format!("{error:#}"));
         }
         if let Some(why) = workers.refused.clone() {
-            refuse(context, 0, why);
+            refuse(context, workers.first, why);
         } else {
             workers.start_threads(context, seam, &setting);
         }
@@ -113,10 +116,10 @@ impl Workers {
     ) {
         let workload = &context.config.workload;
         let deadline = deadline(workload, context.board.now());
-        for number in 0..workload.threads {
+        for (position, number) in workload.workers().enumerate() {
             let author = context.log.author(number);
             let leaving = Leaving {
-                worker: number,
+                position,
                 notices: context.notices.clone(),
             };
             let attempts: Attempts = match seam {
@@ -133,7 +136,7 @@ impl Workers {
                 iterations: workload.iterations,
                 deadline,
                 board: Arc::clone(&context.board),
-                recorder: Recorder::new(Arc::clone(&context.counters[number as usize])),
+                recorder: Recorder::new(Arc::clone(&context.counters[position])),
                 clock: context.clock,
                 stop: Arc::clone(&context.stop),
             };
@@ -180,10 +183,8 @@ impl Workers {
             };
             match notice {
                 // A worker whose thread was refused leaves as well, without ever having come.
-                Some(Notice::Leaving(worker)) => {
-                    if let Some(thread) =
-                        self.threads.get_mut(worker as usize).and_then(Option::take)
-                    {
+                Some(Notice::Leaving(position)) => {
+                    if let Some(thread) = self.threads.get_mut(position).and_then(Option::take) {
                         // A worker catches its panics. Were one to die all the same, its account would be
                         // missing and the books would not balance.
                         if let Ok(ended) = thread.join() {
@@ -196,7 +197,7 @@ impl Workers {
                 None => break,
             }
         }
-        let stuck = (0..)
+        let stuck = (self.first..)
             .zip(&self.threads)
             .filter(|(_, thread)| thread.is_some())
             .map(|(worker, _)| worker);
@@ -242,9 +243,9 @@ mod tests {
     #[test]
     fn workers_that_are_stuck_are_left_behind() {
         let (notices, inbox) = channel();
-        let spawn = |worker, pause: Duration| {
+        let spawn = |position, pause: Duration| {
             let leaving = Leaving {
-                worker,
+                position,
                 notices: notices.clone(),
             };
             Some(thread::spawn(move || {
@@ -258,6 +259,7 @@ mod tests {
         };
         let workers = Workers {
             processor: share_processor(Limit::Unlimited),
+            first: 20,
             threads: vec![
                 spawn(0, Duration::ZERO),
                 spawn(1, Duration::MAX),
@@ -269,6 +271,6 @@ mod tests {
         notices.send(Notice::Leaving(3)).unwrap();
         notices.send(Notice::Stalled).unwrap();
         let joined = workers.join(&inbox);
-        assert_eq!((joined.account.completed, joined.stuck), (14, vec![1]));
+        assert_eq!((joined.account.completed, joined.stuck), (14, vec![21]));
     }
 }

@@ -171,7 +171,7 @@ mod tests {
     fn counts_and_keeps_the_newest_items() {
         explore(|| {
             for limit in 0..12 {
-                let board = StatusBoard::new(1, Clock::start());
+                let board = StatusBoard::new(0..1, Clock::start());
                 let processor = shared(Limit::At(limit));
                 for counter in 1..30 {
                     let recorded = processor.record(board.worker(0));
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn no_schedule_loses_an_update() {
         explore(|| {
-            let board = Arc::new(StatusBoard::new(3, Clock::start()));
+            let board = Arc::new(StatusBoard::new(0..3, Clock::start()));
             let processor = shared(Limit::At(4));
             let workers: Vec<_> = (0..3)
                 .map(|worker| {
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn a_poisoned_lock_still_holds_a_true_processor() {
         explore(|| {
-            let board = StatusBoard::new(1, Clock::start());
+            let board = StatusBoard::new(0..1, Clock::start());
             let processor = shared(Limit::Unlimited);
             processor.record(board.worker(0));
             let strike = AssertUnwindSafe(|| processor.panic_under_lock(board.worker(0)));

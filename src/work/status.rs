@@ -7,7 +7,7 @@
 
 use std::{
     fs,
-    ops::{Deref, DerefMut},
+    ops::{Deref, DerefMut, Range},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -94,6 +94,8 @@ impl Lock {
 #[derive(Debug)]
 pub struct StatusBoard {
     clock: Clock,
+    /// The number of the first worker.
+    first: u32,
     workers: Box<[WorkerStatus]>,
 }
 
@@ -171,8 +173,8 @@ impl Cycle {
 }
 
 impl StatusBoard {
-    /// A board for `workers` workers, whose times are those of `clock`.
-    pub fn new(workers: u32, clock: Clock) -> Self {
+    /// A board for the workers with these numbers, whose times are those of `clock`.
+    pub fn new(workers: Range<u32>, clock: Clock) -> Self {
         let status = || WorkerStatus {
             phase: AtomicU64::new(0),
             iteration: AtomicU64::new(0),
@@ -184,13 +186,14 @@ impl StatusBoard {
         };
         Self {
             clock,
-            workers: (0..workers).map(|_| status()).collect(),
+            first: workers.start,
+            workers: workers.map(|_| status()).collect(),
         }
     }
 
     /// The status of worker number `worker`.
     pub fn worker(&self, worker: u32) -> &WorkerStatus {
-        &self.workers[worker as usize]
+        &self.workers[(worker - self.first) as usize]
     }
 
     /// The run's time now, by the clock whose stamps stand on the board.
@@ -200,7 +203,7 @@ impl StatusBoard {
 
     /// What every worker is doing now, in the order of their numbers.
     pub fn read(&self) -> Vec<View> {
-        (0..)
+        (self.first..)
             .zip(&self.workers)
             .map(|(n, worker)| worker.read(n))
             .collect()
@@ -380,7 +383,7 @@ mod tests {
 
     #[test]
     fn a_status_shows_what_its_worker_does() {
-        let board = StatusBoard::new(2, Clock::start());
+        let board = StatusBoard::new(0..2, Clock::start());
         let mutex = Mutex::new(7);
         let status = board.worker(1);
         status.register();
@@ -412,7 +415,7 @@ mod tests {
 
     #[test]
     fn who_waits_is_seen_and_measured() {
-        let board = Arc::new(StatusBoard::new(1, Clock::start()));
+        let board = Arc::new(StatusBoard::new(0..1, Clock::start()));
         let mutex = Arc::new(Mutex::new(()));
         let guard = mutex.lock().unwrap();
         let waiter = thread::spawn({
@@ -431,7 +434,7 @@ mod tests {
     /// Two locks in opposite order: the threads stay stuck until the test program ends.
     #[test]
     fn a_deadlock_is_a_cycle() {
-        let board = Arc::new(StatusBoard::new(3, Clock::start()));
+        let board = Arc::new(StatusBoard::new(0..3, Clock::start()));
         let mutexes = Arc::new([Mutex::new(()), Mutex::new(())]);
         let locks = [Lock::Counter, Lock::Data];
         let both_hold = Arc::new(Barrier::new(2));

@@ -22,7 +22,9 @@ use hifi::{
         line::{self, Encoder},
     },
     plan::Plan,
-    plan::workload::{Backoff, Limit, Micros, Probability, RetryPolicy, TimeScale, Workload},
+    plan::workload::{
+        Backoff, Limit, Micros, Probability, RetryPolicy, Shard, TimeScale, Workload,
+    },
     shutdown::Stop,
 };
 use tracing::Level;
@@ -42,6 +44,8 @@ fn workload() -> Workload {
     Workload {
         seed: 42,
         threads: 10,
+        shard: Shard::WHOLE,
+        group: None,
         iterations: Limit::Unlimited,
         failure_rate: Probability::new(0.3).unwrap(),
         success_delay: Micros(10_000),

@@ -53,6 +53,34 @@ fn a_bad_value_is_refused_with_option_value_and_remedy_before_anything_exists() 
             "--duration forever",
             ["'forever'", "--duration", "such as 10ms"],
         ),
+        (
+            "--seed 1 --shard 8/8 --group x",
+            ["'8/8'", "--shard", "such as 2/8"],
+        ),
+        (
+            "--shard 1/8 --group x",
+            ["required", "--seed <U64>", "not provided"],
+        ),
+        (
+            "--seed 1 --shard 1/8",
+            ["--group <ID>", "--shard <I/N>", "such as the job's"],
+        ),
+        (
+            "--seed 1 --group x",
+            ["required", "--shard <I/N>", "not provided"],
+        ),
+        (
+            "--seed 1 --shard 1/8 --group a,b",
+            ["'a,b'", "--group", "letters, digits"],
+        ),
+        (
+            "--seed 1 --shard auto",
+            ["'auto'", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX"],
+        ),
+        (
+            "plan --seed 1 --threads 2 --shard 1/2 --worker 4",
+            ["'4'", "--worker", "workers 2 to 3"],
+        ),
         ("--max-retries -1", ["'-1'", "--max-retries", "0..="]),
         (
             "--backoff linear",

@@ -53,6 +53,26 @@ fn the_plan_of_one_worker_as_json_is_what_the_log_then_holds() {
 }
 
 #[test]
+fn the_plans_of_all_shards_are_the_plan_of_the_whole() {
+    let rig = Rig::new();
+    let plan = |options: &str| {
+        let options = format!("plan --seed 9 --iterations 20 --panic-rate 0.01 {options}");
+        rig.hifi(&options).code(0).stdout()
+    };
+    let whole = plan("--threads 8 --format json");
+    let parts = ["0/4", "1/4", "2/4", "3/4"];
+    let parts = parts.map(|part| plan(&format!("--threads 2 --format json --shard {part}")));
+    assert_eq!(parts.concat(), whole);
+    assert_eq!(
+        plan("--threads 2 --format json --shard 2/4 --worker 5"),
+        plan("--threads 8 --format json --worker 5")
+    );
+    let text = plan("--threads 2 --shard 2/4");
+    let head = "Plan of seed 9, shard 2/4 (Worker-4 to Worker-5): 2 workers, 20 iterations each\nWorker-4 ";
+    assert!(text.starts_with(head), "{text}");
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_ends_an_endless_plan() {
     let rig = Rig::new();
     let mut shell = std::process::Command::new("sh");

@@ -40,7 +40,7 @@ mod bad_luck {
 
 /// Two workers complete two operations each. Whatever the schedule, that makes four.
 fn two_and_two_make_four(open: fn(&Setting) -> Arc<dyn Handle>) {
-    let board = Arc::new(StatusBoard::new(2, Clock::start()));
+    let board = Arc::new(StatusBoard::new(0..2, Clock::start()));
     let processor = open(&Setting);
     let workers: Vec<_> = (0..2)
         .map(|worker| {
