@@ -201,6 +201,10 @@ fn foreign(out: &mut Scanned, text: &[u8], location: BlockLocation) {
 }
 
 /// A part of a line that is not one record as a whole.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a piece is handed on at once, and never stored"
+)]
 enum Piece<'a> {
     Record(Record),
     Damaged(&'a [u8]),

@@ -12,7 +12,7 @@ use crate::{
     log::{event::Reason, line::displayed, report::SinkReport},
     observe::error_tracking::Delivery,
     plan::duration::Seconds,
-    plan::workload::Limit,
+    plan::workload::{GroupId, Limit},
     run::RunOutcome,
     run::balance,
     shutdown::{Cause, Stop},
@@ -37,6 +37,12 @@ struct Summary<'a> {
     /// What stopped the run: a signal's name, `duration` or `failure`.
     stopped_by: Option<String>,
     seed: u64,
+    /// Which part of a larger run this was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard: Option<String>,
+    /// The larger run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
     replay: &'a str,
     operations: Operations,
     failed_attempts: u64,
@@ -214,6 +220,8 @@ impl<'a> Summary<'a> {
                 None => (outcome.reason == Reason::Stopped).then(|| "duration".into()),
             },
             seed: workload.seed,
+            shard: workload.group.as_ref().map(|_| workload.shard.to_string()),
+            group: workload.group.as_ref().map(GroupId::to_string),
             replay: &config.replay,
             operations: Operations {
                 planned: number(workload.iterations)
@@ -350,6 +358,9 @@ impl fmt::Display for Summary<'_> {
         }
         writeln!(f)?;
         writeln!(f, "Seed            {}", self.seed)?;
+        if let (Some(shard), Some(group)) = (&self.shard, &self.group) {
+            writeln!(f, "Shard           {shard} of group {group}")?;
+        }
         writeln!(f, "Replay          {}", self.replay)?;
         for problem in self.problems {
             writeln!(f, "PROBLEM         {problem}")?;

@@ -35,6 +35,8 @@ mod readme;
 mod run;
 /// Samples of what the process uses.
 mod samples;
+/// Shards of one run.
+mod shards;
 /// SIGINT, SIGTERM, SIGHUP.
 mod signals;
 /// SIGQUIT, and runs that are stuck.

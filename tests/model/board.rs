@@ -1,7 +1,7 @@
 //! The status board as far as the Processor knows it: a worker that takes a lock, without anyone who watches.
 
 use std::{
-    ops::{Deref, DerefMut},
+    ops::{Deref, DerefMut, Range},
     time::Duration,
 };
 
@@ -19,7 +19,7 @@ pub enum Lock {
 }
 
 impl StatusBoard {
-    pub fn new(_workers: u32, _clock: Clock) -> Self {
+    pub fn new(_workers: Range<u32>, _clock: Clock) -> Self {
         Self
     }
 

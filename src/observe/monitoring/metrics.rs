@@ -13,6 +13,7 @@ use crate::{
     log::report::SinkReport,
     observe::process::{self, Usage},
     observe::watch::Sources,
+    plan::workload::GroupId,
     work::figures::Cumulative,
     work::recorder::Totals,
     work::status::State,
@@ -43,6 +44,23 @@ fn encode(families: &[MetricFamily]) -> anyhow::Result<String> {
     Ok(TextEncoder::new().encode_to_string(families)?)
 }
 
+/// The run by its names: its own, and those of the larger run that it is a shard of.
+fn run_info(sources: &Sources) -> Metric {
+    let workload = &sources.workload;
+    let (run, seed) = (format!("{:016x}", sources.run), workload.seed.to_string());
+    let mut labels = vec![
+        ("run", &*run),
+        ("seed", &*seed),
+        ("version", env!("CARGO_PKG_VERSION")),
+    ];
+    let shard = workload.shard.to_string();
+    let group = workload.group.as_ref().map(GroupId::to_string);
+    if let Some(group) = &group {
+        labels.extend([("shard", &*shard), ("group", &**group)]);
+    }
+    gauge(1.0, &labels)
+}
+
 fn run_families(sources: &Sources, log: &LogFigures) -> Vec<MetricFamily> {
     let totals = Totals::of(&sources.counters);
     let mut states = [0_u64; State::ALL.len()];
@@ -55,14 +73,7 @@ fn run_families(sources: &Sources, log: &LogFigures) -> Vec<MetricFamily> {
             "hifi_run_info",
             "The run that these metrics are of.",
             MetricType::GAUGE,
-            vec![gauge(
-                1.0,
-                &[
-                    ("run", &format!("{:016x}", sources.run)),
-                    ("seed", &sources.workload.seed.to_string()),
-                    ("version", env!("CARGO_PKG_VERSION")),
-                ],
-            )],
+            vec![run_info(sources)],
         ),
         family(
             "hifi_attempts_total",
