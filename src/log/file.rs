@@ -151,11 +151,17 @@ impl LogFile {
     }
 
     /// Lets the next write try a file that was failing, with the gap to be told of in that write.
-    pub fn make_last_attempt(&mut self) {
+    pub fn try_at_once(&mut self) {
         if self.next_try.is_some() {
             self.next_try = Some(Stamp::default());
             self.report_gap();
         }
+    }
+
+    /// Behind the last line it no longer matters that the file was opened anew.
+    pub fn forget_reopening(&mut self) {
+        self.reports
+            .retain(|report| *report != Event::LogReopened {});
     }
 
     /// What became of the lines so far.

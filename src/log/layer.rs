@@ -1,7 +1,6 @@
-//! From `tracing` to the log: each thread signs its events as an author, and they become lines.
+//! From `tracing` to the log: each thread signs on as a producer, and its events become lines.
 //!
 //! The layer takes the program's own events; those of other crates are not the log's business.
-//! This file must not know what the events mean, nor what becomes of a line.
 
 use std::{cell::RefCell, fmt, sync::Arc};
 
@@ -12,27 +11,32 @@ use tracing::{
 use tracing_subscriber::{Layer, layer::Context};
 
 use super::{
-    author::{Author, Head},
     event::TARGET,
     line::Encoder,
     pipeline::Pipeline,
+    producer::{Head, Producer},
+    queue::Role,
 };
 use crate::log::clock::Stamp;
 
 thread_local! {
-    /// Who the calling thread signs as. A thread that never signed on is `main` from its first event.
-    static AUTHOR: RefCell<Option<Author>> = const { RefCell::new(None) };
+    /// What the calling thread logs as. A thread that never signed on observes the run, and logs as `main`.
+    static PRODUCER: RefCell<Option<Producer>> = const { RefCell::new(None) };
 }
 
-/// Makes the calling thread sign its events as `author`, from now until it ends.
-pub fn sign_on(author: Author) {
-    AUTHOR.set(Some(author));
+/// Makes the calling thread log as `producer`, from now until it ends.
+pub fn sign_on(producer: Producer) {
+    PRODUCER.set(Some(producer));
 }
 
 /// The time stamp of the calling thread's last line; the clock's beginning if it has none.
 #[inline]
 pub fn last_stamp() -> Stamp {
-    AUTHOR.with_borrow(|author| author.as_ref().map_or(Stamp::default(), Author::last_stamp))
+    PRODUCER.with_borrow(|producer| {
+        producer
+            .as_ref()
+            .map_or(Stamp::default(), Producer::last_stamp)
+    })
 }
 
 /// The `tracing` layer that turns the program's events into lines.
@@ -54,11 +58,11 @@ impl<S: Subscriber> Layer<S> for LogLayer {
         if metadata.target() != TARGET {
             return;
         }
-        AUTHOR.with_borrow_mut(|author| {
-            let author =
-                author.get_or_insert_with(|| Author::new(Arc::clone(&self.pipeline), None));
+        PRODUCER.with_borrow_mut(|producer| {
+            let observer = || Producer::new(Arc::clone(&self.pipeline), None, Role::Other);
+            let producer = producer.get_or_insert_with(observer);
             let level = *metadata.level();
-            author.log(level, |encoder, head| {
+            producer.log(level, |encoder, head| {
                 let mut line = LineVisitor {
                     encoder,
                     level,

@@ -1,30 +1,30 @@
 //! The log: from an event to a line in the file and on the console, and back.
 //!
 //! ```text
-//! event ──tracing──> layer ──> author ──line──> lanes: a tray per author ──sweep, in time order──> file
-//!                                                                                           └──> console
+//! event ──tracing──> layer ──> producer ──line──> queue ──batch, in time order──> sinks ──> file
+//!                                                                                  └──> console
 //! ```
 //!
 //! [`event`] says what there is to say and [`mod@line`] how a line looks, written (into a [`buffer`]) and read. [`layer`] takes
-//! events from `tracing` to the thread's [`author`], which puts lines into a [`tray`] on its own of the [`lanes`]. In the
-//! [`pipeline`] a sweep merges all trays by time stamp for the [`sinks`]: the [`mod@file`] and the [`console`]. The
-//! [`writer`] sees to it that none waits too long.
+//! events from `tracing` to the thread's [`producer`], which puts lines into the [`queue`]. In the [`pipeline`] a drain
+//! takes them as a [`batch`], in time order, to the [`sinks`]: the [`mod@file`] and the [`console`]. The [`writer`] sees
+//! to it that none waits too long.
 
-pub mod author;
+pub mod batch;
 pub mod buffer;
 pub mod clock;
 pub mod config;
 pub mod console;
 pub mod event;
 pub mod file;
-pub mod lanes;
 pub mod layer;
 pub mod line;
 pub mod outlet;
 pub mod pipeline;
+pub mod producer;
+pub mod queue;
 pub mod report;
 pub mod sinks;
-pub mod tray;
 pub mod writer;
 
 use std::{
@@ -34,12 +34,19 @@ use std::{
 
 use anyhow::Context;
 
+use self::{
+    console::Console,
+    file::LogFile,
+    pipeline::Pipeline,
+    queue::{OpenTo, Role},
+    sinks::Sinks,
+    writer::Writer,
+};
 pub use self::{
-    author::Author,
     layer::{LogLayer, last_stamp, sign_on},
+    producer::Producer,
     report::LogReport,
 };
-use self::{console::Console, file::LogFile, pipeline::Pipeline, sinks::Sinks, writer::Writer};
 use crate::{bugs::SetUp, log::clock::Clock, log::config::LogConfig, shutdown::Stop};
 
 /// The log of a run, from the opening of the file to its last line. To drop it is to close it.
@@ -78,12 +85,17 @@ impl Log {
         })
     }
 
-    /// The author for worker number `worker`.
-    pub fn author(&self, worker: u32) -> Author {
-        Author::new(Arc::clone(&self.pipeline), Some(worker))
+    /// The producer for worker number `worker`.
+    pub fn worker(&self, worker: u32) -> Producer {
+        Producer::new(Arc::clone(&self.pipeline), Some(worker), Role::Other)
     }
 
-    /// The part that authors and the layer share.
+    /// The producer for the thread that leads the run.
+    pub fn main(&self) -> Producer {
+        Producer::new(Arc::clone(&self.pipeline), None, Role::Main)
+    }
+
+    /// The part that producers and the layer share.
     pub fn pipeline(&self) -> &Arc<Pipeline> {
         &self.pipeline
     }
@@ -93,29 +105,32 @@ impl Log {
     /// # Errors
     /// The file cannot be opened a second time.
     pub fn detour(&self, set_up: SetUp) -> anyhow::Result<()> {
-        self.pipeline.lanes.flush();
+        self.pipeline.queue.flush();
         self.pipeline.sinks().file.detour(set_up)
     }
 
     /// Writes all that was logged so far. What follows goes to the file itself again.
     pub fn end_detour(&self) {
-        self.pipeline.lanes.flush();
+        self.pipeline.queue.flush();
         self.pipeline.sinks().file.end_detour();
     }
 
-    /// Writes all that was logged so far, and from then on keeps back reports of trouble until the log is closed.
-    /// Returns how many lines were logged: from here on the caller alone decides how many follow.
+    /// Writes all that was logged so far, and from then on takes no lines but those of `main`: of workers that got stuck,
+    /// observers and the log itself there are no more. Returns how many lines were logged: from here on the caller alone
+    /// decides how many follow.
     pub fn settle(&self) -> u64 {
-        self.pipeline.reports_held.store(true, Ordering::SeqCst);
-        self.pipeline.lanes.flush();
-        self.pipeline.lanes.lines()
+        let queue = &self.pipeline.queue;
+        queue.open_to(OpenTo::MainAndWriter);
+        queue.flush();
+        queue.open_to(OpenTo::Main);
+        queue.lines()
     }
 
     /// Writes all that was logged, ends the writer, and says what became of the lines.
     pub fn close(mut self) -> LogReport {
         self.finish();
         let sinks = self.pipeline.sinks();
-        let lines = self.pipeline.lanes.lines();
+        let lines = self.pipeline.queue.lines();
         LogReport {
             lines,
             file: sinks.file_report(lines),
@@ -125,10 +140,11 @@ impl Log {
 
     fn finish(&mut self) {
         if let Some(writer) = self.writer.take() {
-            self.pipeline.lanes.close();
+            self.pipeline.closing.store(true, Ordering::SeqCst);
+            self.pipeline.queue.close();
             // The writer holds no figure that its end could take along: a panic has been printed by then.
             let _ = writer.join();
-            self.pipeline.lanes.shut();
+            self.pipeline.queue.open_to(OpenTo::Nobody);
         }
     }
 }
@@ -188,10 +204,9 @@ mod tests {
         let log_lines = |count| {
             (0..count).for_each(|worker| Event::ThreadStarted { worker }.emit());
         };
-        sign_on(log.author(0));
+        sign_on(log.main());
         log_lines(10);
-        log.settle();
-        log.pipeline.reports_held.store(false, Ordering::SeqCst);
+        log.pipeline.queue.flush();
         // The writer notices that the log is renamed, and is about to log that.
         fs::rename(&path, folder.path().join("app.log.1")).unwrap();
         let has_struck = || log.pipeline.sinks().file_report(0).errors > 0;
@@ -199,7 +214,7 @@ mod tests {
             log_lines(1);
             thread::sleep(Duration::from_millis(1));
         }
-        // Many more than a tray has room for.
+        // Many more than a batch has room for.
         log_lines(20_000);
         log.settle();
         let report = log.close();
@@ -227,10 +242,10 @@ mod tests {
                 Arc::default(),
             );
             let log = log.unwrap();
-            let mut author = log.author(0);
+            let mut main = log.main();
             let mut log_lines = |count| {
                 for _ in 0..count {
-                    author.log(Level::INFO, |encoder, head| {
+                    main.log(Level::INFO, |encoder, head| {
                         encoder.begin(head.micros, Level::INFO, "A line", head.seq);
                         encoder.finish();
                     });
@@ -239,7 +254,7 @@ mod tests {
             log_lines(10);
             assert_eq!(log.settle(), 10);
             log.pipeline.sinks().attempt(|_| panic!("on purpose"));
-            // Many more than a tray has room for.
+            // Many more than a batch has room for.
             log_lines(20_000);
             let report = log.close();
             assert_eq!((report.lines, report.file.errors), (20_010, 1));

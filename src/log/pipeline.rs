@@ -1,14 +1,15 @@
-//! The log pipeline: what authors and writer share, and how lines get from the lanes to the sinks.
+//! The pipeline: what producers and writer share, and how lines get from the queue to the sinks.
 //!
-//! How lines are handed over without loss and in order is told in [`lanes`](super::lanes). Here is decided who sweeps at
-//! once when a tray is half full: the author itself, or, where there are more cores than workers, the writer on a core of
+//! How lines are handed over without loss and in order is told in [`queue`](super::queue). Here is decided who drains at
+//! once when a batch is half full: the producer itself, or, where there are more cores than workers, the writer on a core of
 //! its own. What is due later is the [`writer`](super::writer)'s alone.
-//!
-//! This file must not know what a line says, nor what can go wrong with a sink.
 
 use std::{
     num::NonZero,
-    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -16,7 +17,7 @@ use std::{
 use tracing::Level;
 
 use super::{
-    lanes::{Lanes, Sweep},
+    queue::{Drain, Queue},
     report::SinkReport,
     sinks::Sinks,
 };
@@ -26,38 +27,36 @@ use crate::{
     sync::if_free,
 };
 
-/// As many lanes may hold lines at one time for each core, since a worker that runs needs one, and this many at least.
-/// With those that are being written there are twice as many trays. More would only leave the cache while a sweep is held up.
-const TRAYS_PER_CORE: usize = 2;
-const TRAYS_MIN: usize = 8;
-/// An author fills it in a fraction of a millisecond: with less, thousands of them would mostly wait for each other.
-const TRAY_BYTES: usize = 256 << 10;
-/// A console with a longer backlog holds the authors up. What their trays hold by then is added to it.
+/// Producers fill it in a fraction of a millisecond: with less, thousands of them would mostly wait for each other. With more,
+/// its lines would have left the cores' caches when they are written.
+const BATCH_BYTES: usize = 512 << 10;
+/// A console with a longer backlog holds the producers up. What the queue holds by then is added to it.
 const BACKLOG_BYTES_MAX: usize = 256 << 10;
 /// How often, a millisecond apart, a text for people is offered to the console once the writer is gone.
 const SAY_ATTEMPTS: u32 = 500;
 
-/// What authors and writer share.
+/// What producers and writer share.
 #[derive(Debug)]
 pub struct Pipeline {
     /// The run's id.
     pub(super) run: u64,
     /// The run's clock.
     pub(super) clock: Clock,
-    /// How long a line may wait. With zero an author waits until its line is written.
+    /// How long a line may wait. With zero a producer waits until its line is written.
     pub(super) flush_interval: Duration,
     /// Lines are made as JSON as well.
     pub(super) json: bool,
     /// Lines of at most this level go to the console; none where it is off.
     pub(super) console_level: Option<Level>,
-    /// A lane per worker, and the last one for `main`.
-    pub(super) lanes: Lanes,
-    /// Whoever sweeps has the sweep's lock first.
+    pub(super) queue: Queue,
+    /// How many workers there are; `main` comes after them.
+    workers: usize,
+    /// Whoever drains has the drain's lock first.
     sinks: Mutex<Sinks>,
     /// There are more cores than workers.
     writer_has_core: bool,
-    /// Reports of trouble have to wait: the run is counting its lines.
-    pub(super) reports_held: AtomicBool,
+    held_up: AtomicBool,
+    pub(super) closing: AtomicBool,
 }
 
 impl Pipeline {
@@ -69,96 +68,96 @@ impl Pipeline {
         clock: Clock,
         sinks: Sinks,
     ) -> Self {
-        let threads = threads as usize;
+        let workers = threads as usize;
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        let trays = (cores * TRAYS_PER_CORE).max(TRAYS_MIN);
         Self {
             run,
             clock,
             flush_interval: config.flush_interval.into(),
             json: config.format == LogFormat::Json,
             console_level: config.console.level,
-            lanes: Lanes::new(threads + 1, trays, TRAY_BYTES),
+            queue: Queue::new(workers + 1, BATCH_BYTES),
+            workers,
             sinks: Mutex::new(sinks),
-            writer_has_core: cores > threads,
-            reports_held: AtomicBool::new(false),
+            writer_has_core: cores > workers,
+            held_up: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
         }
     }
 
-    /// The number of the lane for worker number `worker`, or for `main`. The shards before this one have as many workers
-    /// each, whose numbers come before those of this one.
-    pub(super) fn lane(&self, worker: Option<u32>) -> usize {
-        let workers = self.lanes.count() - 1;
-        worker.map_or(workers, |n| n as usize % workers)
+    /// The producer's number in the queue for worker number `worker`, or for `main`. The shards before this one have as many
+    /// workers each, whose numbers come before those of this one.
+    pub(super) fn number(&self, worker: Option<u32>) -> usize {
+        worker.map_or(self.workers, |n| n as usize % self.workers)
     }
 
-    /// For an author whose tray is half full: has the trays swept.
+    /// For a producer that has filled half the batch: has it written.
     #[cold]
-    pub(super) fn see_to_sweep(&self) {
+    pub(super) fn see_to_drain(&self) {
         if self.writer_has_core {
-            self.lanes.hurry();
-        } else if let Some(sweep) = self.lanes.sweep_if_free(|| self.clock.now()) {
-            self.write_for_author(sweep);
+            self.queue.hurry();
+        } else if let Some(drain) = self.queue.drain_if_free(|| self.clock.now()) {
+            self.write_for_producer(&drain);
         }
     }
 
-    /// For an author that finds no room in its lane: sweeps, if nobody else has made room, as soon as the console lets it.
+    /// For a producer that found the batch full: drains, if nobody else has made room meanwhile.
     #[cold]
-    pub(super) fn make_room(&self, lane: usize) {
-        self.lanes.wait_until_let_go();
-        if let Some(sweep) = self.lanes.sweep_for_room(lane, || self.clock.now()) {
-            self.write_for_author(sweep);
+    pub(super) fn make_room(&self) {
+        if let Some(drain) = self.queue.drain_if_full(|| self.clock.now()) {
+            self.write_for_producer(&drain);
         }
     }
 
     /// Writes all lines that are there, in time order, and offers the console its backlog. Returns how soon that should be
     /// done again, if something is left of it.
     pub(super) fn write_all(&self) -> Option<Duration> {
-        let mut sinks = self.write(self.lanes.sweep(|| self.clock.now()));
+        let drain = self.queue.drain(|| self.clock.now());
+        let mut sinks = self.write(&drain);
         sinks.console.push();
         self.heed_backlog(&sinks);
         (sinks.console.backlog() > 0).then(|| sinks.console.pause())
     }
 
-    /// An author has no time for a busy reader of the console, and cannot log what the file reports: the writer sees to that,
-    /// and comes again by itself as long as there is a backlog.
-    fn write_for_author(&self, sweep: MutexGuard<'_, Sweep>) {
-        let writer_comes = self.sinks().console.backlog() > 0;
-        let sinks = self.write(sweep);
-        let writer_wanted =
-            sinks.file.has_reports() || sinks.console.backlog() > 0 && !writer_comes;
+    /// A producer cannot log what the file reports: the writer sees to that.
+    fn write_for_producer(&self, drain: &Drain) {
+        let sinks = self.write(drain);
+        let writer_wanted = sinks.file.has_reports() || sinks.console.backlog() > 0;
         self.heed_backlog(&sinks);
         drop(sinks);
         if writer_wanted {
-            self.lanes.hurry();
+            self.queue.hurry();
         }
     }
 
     fn heed_backlog(&self, sinks: &Sinks) {
-        self.lanes
-            .hold_up(sinks.console.backlog() > BACKLOG_BYTES_MAX);
+        self.held_up.store(
+            sinks.console.backlog() > BACKLOG_BYTES_MAX,
+            Ordering::SeqCst,
+        );
     }
 
-    /// Writes what was swept.
-    fn write(&self, mut sweep: MutexGuard<'_, Sweep>) -> MutexGuard<'_, Sinks> {
+    /// Waits while the console is too far behind.
+    #[inline]
+    pub(super) fn wait_for_console(&self) {
+        while self.held_up.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Writes what was drained.
+    fn write(&self, drain: &Drain) -> MutexGuard<'_, Sinks> {
         let mut sinks = self.sinks();
-        sinks.attempt(|sinks| {
-            while let Some(run) = sweep.next_run() {
-                if sinks.put_run(&run) {
-                    sinks.write(self.clock.now());
-                }
-            }
-            sinks.write(self.clock.now());
-        });
+        sinks.attempt(|sinks| sinks.write(drain.batch(), self.clock.now()));
         sinks
     }
 
     /// Writes a text for people to the console, whole, between two lines of the log and whatever its level.
     pub fn say(&self, text: &str) {
         self.sinks().console.say(text);
-        if !self.lanes.is_closing() {
+        if !self.closing.load(Ordering::SeqCst) {
             // What the reader has not taken yet is the writer's business.
-            return self.lanes.hurry();
+            return self.queue.hurry();
         }
         for _ in 0..SAY_ATTEMPTS {
             thread::sleep(Duration::from_millis(1));

@@ -6,16 +6,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tracing::Level;
 
-use super::{console::Console, file::LogFile, report::SinkReport, tray::Run};
+use super::{
+    batch::{Batch, FinishedLine},
+    console::Console,
+    file::LogFile,
+    report::SinkReport,
+};
 use crate::{
     log::clock::Stamp,
     log::config::{LogConfig, LogFormat},
 };
 
-/// A block this large is written before more is added to it.
-const BLOCK_BYTES: usize = 256 << 10;
-
-/// Both sinks, and the block of lines that is on its way there.
+/// Both sinks.
 #[derive(Debug)]
 pub struct Sinks {
     /// The file.
@@ -23,12 +25,10 @@ pub struct Sinks {
     /// The console.
     pub console: Console,
     file_is_json: bool,
-    /// The console takes every line as the file has it: one block serves both.
-    same_bytes: bool,
-    file_block: Vec<u8>,
-    console_block: Vec<u8>,
-    file_lines: u64,
-    console_lines: u64,
+    /// The console takes every line's text as it is.
+    console_takes_all: bool,
+    /// What the console takes of a batch otherwise.
+    rendered: Vec<u8>,
     /// An error of the program itself has struck here: nothing is written any more.
     given_up: bool,
 }
@@ -43,20 +43,17 @@ impl Sinks {
             .level
             .is_some_and(|level| level >= Level::INFO);
         Self {
-            same_bytes: !file_is_json && shows_all && !console.is_coloured(),
+            console_takes_all: shows_all && !console.is_coloured(),
             file,
             console,
             file_is_json,
-            file_block: Vec::new(),
-            console_block: Vec::new(),
-            file_lines: 0,
-            console_lines: 0,
+            rendered: Vec::new(),
             given_up: false,
         }
     }
 
     /// Does some `work`. If an error of the program itself strikes, that is lost, and all that comes after, since nobody
-    /// knows what is whole; it is taken from the authors and counted.
+    /// knows what is whole; it is taken from the producers and counted.
     pub fn attempt(&mut self, work: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
             self.give_up();
@@ -66,7 +63,6 @@ impl Sinks {
     /// Writes no more: what these hold may not be whole.
     pub fn give_up(&mut self) {
         self.given_up = true;
-        self.clear();
     }
 
     /// What became of the file's share of `lines` lines, when all of them have been here.
@@ -79,51 +75,53 @@ impl Sinks {
         report
     }
 
-    /// Adds a run of lines. Says whether the block is large by now, and should be written.
-    #[must_use]
-    pub fn put_run(&mut self, run: &Run<'_>) -> bool {
-        if self.same_bytes {
-            self.file_block.extend_from_slice(run.text());
-            self.file_lines += run.count() as u64;
+    /// Writes a batch, it being `now`: first to the file, which the console must never harm.
+    pub fn write(&mut self, batch: &Batch, now: Stamp) {
+        if batch.is_empty() || self.given_up {
+            return;
+        }
+        let lines = if self.file_is_json {
+            batch.json()
         } else {
-            for (_, text, json, to_console) in run.lines() {
-                self.put(text, json, to_console);
-            }
+            batch.text()
+        };
+        self.write_to_file(lines, batch.len() as u64, now);
+        if self.console_takes_all {
+            self.console.write(batch.text(), batch.len() as u64);
+            return;
         }
-        self.file_block.len().max(self.console_block.len()) >= BLOCK_BYTES
+        let mut count = 0;
+        self.rendered.clear();
+        for (text, _) in batch.lines().filter(|(_, to_console)| *to_console) {
+            self.console.render(text, &mut self.rendered);
+            count += 1;
+        }
+        if count > 0 {
+            self.console.write(&self.rendered, count);
+        }
     }
 
-    /// Adds one line.
-    pub fn put(&mut self, text: &[u8], json: &[u8], to_console: bool) {
-        self.file_block
-            .extend_from_slice(if self.file_is_json { json } else { text });
-        self.file_lines += 1;
-        if to_console && !self.same_bytes {
-            self.console.render(text, &mut self.console_block);
-            self.console_lines += 1;
+    /// Writes one line in the same way.
+    pub fn write_line(&mut self, line: &FinishedLine<'_>) {
+        if self.given_up {
+            return;
+        }
+        let in_file = if self.file_is_json {
+            line.json
+        } else {
+            line.text
+        };
+        self.write_to_file(in_file, 1, line.stamp);
+        if line.to_console {
+            self.rendered.clear();
+            self.console.render(line.text, &mut self.rendered);
+            self.console.write(&self.rendered, 1);
         }
     }
 
-    /// Writes the block, it being `now`: first to the file, which the console must never harm.
-    pub fn write(&mut self, now: Stamp) {
-        if self.file_lines == 0 || self.given_up {
-            return self.clear();
-        }
-        if let Some(trouble) = self.file.write(&self.file_block, self.file_lines, now) {
+    fn write_to_file(&mut self, lines: &[u8], count: u64, now: Stamp) {
+        if let Some(trouble) = self.file.write(lines, count, now) {
             self.console.notice(&trouble);
         }
-        if self.same_bytes {
-            self.console.write(&self.file_block, self.file_lines);
-        } else if self.console_lines > 0 {
-            self.console.write(&self.console_block, self.console_lines);
-        }
-        self.clear();
-    }
-
-    fn clear(&mut self) {
-        self.file_block.clear();
-        self.console_block.clear();
-        self.file_lines = 0;
-        self.console_lines = 0;
     }
 }

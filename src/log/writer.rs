@@ -1,22 +1,28 @@
-//! The writer: the thread that sees to it that no line waits too long, and to all that no author should be kept with.
+//! The writer: the thread that sees to it that no line waits too long, and to all that no producer should be kept with.
 //!
-//! A sweep begins when a line has waited for half the flush interval (the other half is for the sweep itself). The file's
+//! It drains when a line has waited for half the flush interval (the other half is for the drain itself). The file's
 //! reports of trouble become lines here, and a reader of the console that is busy is offered its backlog again and again.
-//!
-//! This file must not know what a line says, nor what can go wrong with a sink.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{author::Author, event::Event, lanes::Call, layer, pipeline::Pipeline};
+use super::{
+    event::Event,
+    layer,
+    pipeline::Pipeline,
+    producer::Producer,
+    queue::{Call, OpenTo, Role},
+};
 
 /// How often an idle writer looks around.
 const IDLE: Duration = Duration::from_secs(1);
+/// A report that is written may bring about another, of a file that fails again. After so many nobody waits for the next.
+const REPORTS_MAX: u32 = 3;
 
-/// The thread that sweeps when it is due.
+/// The thread that drains when it is due.
 #[derive(Debug)]
 pub struct Writer {
     pipeline: Arc<Pipeline>,
@@ -33,9 +39,8 @@ impl Writer {
         }
     }
 
-    /// Serves until the log is closed, whatever strikes: `main` waits for this thread, and so do authors that are
-    /// held up: it must not go. Of what comes after an error of the program itself nobody knows whether it is whole: it is
-    /// taken from the authors, counted and lost.
+    /// Serves until the log is closed, whatever strikes: `main` waits for this thread. Of what comes after an error of the
+    /// program itself nobody knows whether it is whole: it is taken from the producers, counted and lost.
     pub fn serve_to_the_end(mut self) {
         if catch_unwind(AssertUnwindSafe(|| self.serve())).is_err() {
             self.pipeline.sinks().give_up();
@@ -44,26 +49,29 @@ impl Writer {
     }
 
     fn serve(&mut self) {
-        layer::sign_on(Author::new(Arc::clone(&self.pipeline), None).impatient());
+        layer::sign_on(Producer::new(
+            Arc::clone(&self.pipeline),
+            None,
+            Role::Writer,
+        ));
         // When the oldest line that waits has waited long enough.
         let mut due: Option<Instant> = None;
         loop {
             let next = [due, self.offer].into_iter().flatten().min();
             let patience = next.map_or(IDLE, |at| at.saturating_duration_since(Instant::now()));
-            match self.pipeline.lanes.wait(due.is_some(), patience.min(IDLE)) {
+            match self.pipeline.queue.wait(due.is_some(), patience.min(IDLE)) {
                 Call::LineWaits => {
                     due = Some(Instant::now() + (self.pipeline.flush_interval / 2).min(IDLE));
                     continue;
                 }
                 Call::TimeUp if next.is_none_or(|at| at > Instant::now()) => continue,
                 Call::Urgent | Call::TimeUp => {
-                    self.report_trouble();
+                    self.emit_reports();
                     self.write_all();
                 }
                 Call::Flush(asked) => {
-                    self.emit_reports();
-                    self.write_all();
-                    self.pipeline.lanes.flushed(asked);
+                    self.flush();
+                    self.pipeline.queue.flushed(asked);
                 }
                 Call::Close => return self.close(),
             }
@@ -77,27 +85,33 @@ impl Writer {
         self.offer = pause.map(|pause| Instant::now() + pause);
     }
 
-    /// Logs what the file has to report, unless the run is counting its lines.
-    fn report_trouble(&self) {
-        if !self.pipeline.reports_held.load(Ordering::SeqCst) {
-            self.emit_reports();
-        }
-    }
-
-    fn emit_reports(&self) {
-        // The sinks must be free again before the event is emitted: it may be written through to them.
+    /// Logs what the file has to report. Says whether there was something.
+    fn emit_reports(&self) -> bool {
+        // The sinks must be free again before an event is emitted: it may be written through to them.
         let reports: Vec<Event> = self.pipeline.sinks().file.take_reports();
         reports.iter().for_each(Event::emit);
+        !reports.is_empty()
     }
 
-    /// Writes what is left. A file that was failing gets its last chance, and tells what it has missed.
-    fn close(&mut self) {
+    /// Writes all that is there, also to a file that was failing, and with it what the file has to report.
+    fn flush(&mut self) {
         self.write_all();
-        self.pipeline.sinks().file.make_last_attempt();
-        for _ in 0..2 {
-            self.emit_reports();
+        self.pipeline.sinks().file.try_at_once();
+        for _ in 0..REPORTS_MAX {
+            if !self.emit_reports() {
+                return;
+            }
             self.write_all();
         }
+    }
+
+    /// Writes the last line. Only if that fails, there is something to be said behind it: which lines are missing.
+    fn close(&mut self) {
+        self.write_all();
+        self.pipeline.sinks().file.forget_reopening();
+        self.pipeline.queue.open_to(OpenTo::MainAndWriter);
+        self.flush();
+        self.pipeline.queue.open_to(OpenTo::Nobody);
         self.pipeline.sinks().console.drain();
     }
 }

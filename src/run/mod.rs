@@ -114,6 +114,7 @@ impl<'a> RunContext<'a> {
             .with(tracking.layer())
             .try_init()
             .context("another log is installed in this process")?;
+        log::sign_on(log.main());
         Event::run_started(workload).emit();
         Ok(Self {
             config,

@@ -117,7 +117,7 @@ impl Workers {
         let workload = &context.config.workload;
         let deadline = deadline(workload, context.board.now());
         for (position, number) in workload.workers().enumerate() {
-            let author = context.log.author(number);
+            let producer = context.log.worker(number);
             let leaving = Leaving {
                 position,
                 notices: context.notices.clone(),
@@ -145,7 +145,7 @@ impl Workers {
                 .stack_size(STACK_BYTES)
                 .spawn(move || {
                     let _leaving = leaving;
-                    log::sign_on(author);
+                    log::sign_on(producer);
                     let processor = each.map_or(processor, |(open, setting)| open(&setting));
                     worker.work(&*processor, attempts)
                 });

@@ -114,7 +114,7 @@ fn checksum(bencher: Bencher) {
     });
 }
 
-/// Lines from many authors to a file and to the console, which is off here, without `tracing` and without a workload.
+/// Lines from many producers to a file and to the console, which is off here, without `tracing` and without a workload.
 #[divan::bench(name = "pipeline: hand over and write a line", args = [1, 2, 10, 64], sample_count = 10)]
 fn pipeline(bencher: Bencher, authors: u32) {
     let folder = tempfile::tempdir().unwrap();
@@ -143,10 +143,10 @@ fn pipeline(bencher: Bencher, authors: u32) {
             .unwrap();
             thread::scope(|scope| {
                 for worker in 0..authors {
-                    let mut author = log.author(worker);
+                    let mut producer = log.worker(worker);
                     scope.spawn(move || {
                         for iteration in 0..each {
-                            author.log(Level::INFO, |encoder, head| {
+                            producer.log(Level::INFO, |encoder, head| {
                                 encoder.begin(
                                     head.micros,
                                     Level::INFO,

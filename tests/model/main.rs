@@ -12,9 +12,9 @@
 
 #[path = "../../src/log"]
 mod log {
+    mod batch;
     pub mod clock;
-    mod lanes;
-    mod tray;
+    mod queue;
 }
 
 #[path = "../../src/plan"]
@@ -39,10 +39,7 @@ mod bug;
 /// The scheduler's locks, under the names of the real ones.
 mod sync {
     pub use shuttle::{
-        sync::{
-            Arc, Condvar, Mutex, MutexGuard,
-            atomic::{AtomicBool, Ordering},
-        },
+        sync::{Arc, Condvar, Mutex, MutexGuard},
         thread,
     };
     pub use std::sync::PoisonError;

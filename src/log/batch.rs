@@ -1,0 +1,163 @@
+//! A batch: finished lines of many producers, on their way to the sinks.
+
+use super::clock::Stamp;
+
+/// A finished line, in the forms that the sinks need.
+#[derive(Clone, Copy, Debug)]
+pub struct FinishedLine<'a> {
+    /// When it was made.
+    pub stamp: Stamp,
+    /// Its number along its producer's lines.
+    pub seq: u64,
+    /// The line as text; empty where no sink needs it.
+    pub text: &'a [u8],
+    /// The line as JSON; empty where no sink needs it.
+    pub json: &'a [u8],
+    /// Whether the console shows it.
+    pub to_console: bool,
+}
+
+/// Finished lines, one behind the other.
+#[derive(Debug, Default)]
+pub struct Batch {
+    text: Vec<u8>,
+    json: Vec<u8>,
+    marks: Vec<Mark>,
+}
+
+/// Where a line of a batch ends.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    stamp: Stamp,
+    text_end: usize,
+    json_end: usize,
+    to_console: bool,
+}
+
+impl Batch {
+    /// Adds a line.
+    #[inline]
+    pub fn push(&mut self, line: &FinishedLine<'_>) {
+        self.text.extend_from_slice(line.text);
+        self.json.extend_from_slice(line.json);
+        self.marks.push(Mark {
+            stamp: line.stamp,
+            text_end: self.text.len(),
+            json_end: self.json.len(),
+            to_console: line.to_console,
+        });
+    }
+
+    /// Whether there is no line in it.
+    pub fn is_empty(&self) -> bool {
+        self.marks.is_empty()
+    }
+
+    /// How many lines there are.
+    pub fn len(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// How many bytes its lines have, as text and as JSON.
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        self.text.len() + self.json.len()
+    }
+
+    /// Removes all lines. The memory stays, for the next ones.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.json.clear();
+        self.marks.clear();
+    }
+
+    /// All lines as text.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// All lines as JSON.
+    pub fn json(&self) -> &[u8] {
+        &self.json
+    }
+
+    /// The text of each line, and whether the console shows it.
+    pub fn lines(&self) -> impl Iterator<Item = (&[u8], bool)> {
+        (0..self.len()).map(|i| {
+            let text = &self.text[self.end_before(i).0..self.marks[i].text_end];
+            (text, self.marks[i].to_console)
+        })
+    }
+
+    /// The stamp of each line.
+    pub fn stamps(&self) -> impl Iterator<Item = Stamp> {
+        self.marks.iter().map(|mark| mark.stamp)
+    }
+
+    /// Puts the lines in time order; those of one time stay in the order in which they came. Lines that stand together
+    /// are moved together, to `spare`, which then takes this batch's place.
+    pub fn sort(&mut self, spare: &mut Self) {
+        if self.marks.is_sorted_by_key(|mark| mark.stamp) {
+            return;
+        }
+        let mut order: Vec<(Stamp, usize)> = self.stamps().zip(0..).collect();
+        order.sort_unstable();
+        spare.clear();
+        for run in order.chunk_by(|(_, i), (_, next)| i + 1 == *next) {
+            let (first, last) = (run[0].1, run[run.len() - 1].1);
+            let ((text_start, json_start), end) = (self.end_before(first), self.marks[last]);
+            let (text_shift, json_shift) = (spare.text.len(), spare.json.len());
+            spare
+                .text
+                .extend_from_slice(&self.text[text_start..end.text_end]);
+            spare
+                .json
+                .extend_from_slice(&self.json[json_start..end.json_end]);
+            spare
+                .marks
+                .extend(self.marks[first..=last].iter().map(|mark| Mark {
+                    text_end: mark.text_end - text_start + text_shift,
+                    json_end: mark.json_end - json_start + json_shift,
+                    ..*mark
+                }));
+        }
+        std::mem::swap(self, spare);
+    }
+
+    /// Where the line before line number `i` ends, as text and as JSON.
+    fn end_before(&self, i: usize) -> (usize, usize) {
+        let before = i.checked_sub(1).map(|before| self.marks[before]);
+        before.map_or((0, 0), |mark| (mark.text_end, mark.json_end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_put_in_time_order_and_keep_their_forms() {
+        let mut batch = Batch::default();
+        for (i, stamp) in [3, 4, 1, 9, 9, 2, 5].into_iter().enumerate() {
+            batch.push(&FinishedLine {
+                stamp: Stamp(stamp),
+                seq: 0,
+                text: format!("{stamp} line {i}\n").as_bytes(),
+                json: format!("{{{i}}}\n").as_bytes(),
+                to_console: stamp == 2,
+            });
+        }
+        batch.sort(&mut Batch::default());
+        let text = "1 line 2\n2 line 5\n3 line 0\n4 line 1\n5 line 6\n9 line 3\n9 line 4\n";
+        assert_eq!(String::from_utf8_lossy(batch.text()), text);
+        assert_eq!(batch.json(), b"{2}\n{5}\n{0}\n{1}\n{6}\n{3}\n{4}\n");
+        let shown: Vec<_> = batch.lines().filter(|(_, shown)| *shown).collect();
+        assert_eq!(shown, [(&b"2 line 5\n"[..], true)]);
+        assert!(
+            batch
+                .stamps()
+                .map(|stamp| stamp.0)
+                .eq([1, 2, 3, 4, 5, 9, 9])
+        );
+    }
+}

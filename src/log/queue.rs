@@ -1,0 +1,571 @@
+//! The queue: how finished lines get from many producers to the sinks: lossless, bounded, in time order.
+//!
+//! A producer (a worker, or `main`) makes a line outside all locks and puts it into the batch that is being filled. A
+//! drain takes that batch, sorts it by time stamp and writes it, while the next batch fills. The writer drains in time, and a
+//! producer drains when the batch fills: where all cores are busy, nobody need wait until the writer gets one. A producer
+//! that finds the batch full waits for the drain that is going on, and then drains itself: nothing is dropped here.
+//!
+//! Why the lines come out in time order:
+//! 1. A line is stamped before it is put. A drain takes the batch and reads the clock, its cut, in one step under the
+//!    queue's lock. So no line of the batch is newer than the cut.
+//! 2. A line that is older than the last cut came too late for the drain in which it belonged. It is refused, and its
+//!    producer makes it anew. So no line of a later batch is older than the cut.
+//! 3. There is one [`Drain`], behind a lock: whoever has it writes what it holds before releasing it.
+//! 4. Within a batch the lines are sorted. A producer's stamps never fall, and lines with the same stamp stay in the order
+//!    in which they came, so each producer's lines stay in order too.
+//!
+//! The queue's lock is held to copy bytes only. The model tests explore this file under every schedule that they find.
+
+use std::{mem, time::Duration};
+
+use super::batch::{Batch, FinishedLine};
+use crate::{
+    log::clock::Stamp,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError, if_free},
+};
+
+/// The queue of a run.
+#[derive(Debug)]
+pub struct Queue {
+    state: Mutex<State>,
+    drain: Mutex<Drain>,
+    /// A batch with as many bytes is full.
+    batch_bytes: usize,
+    /// The writer waits for this.
+    wake_up: Condvar,
+    /// Those who asked for a flush wait for this.
+    flushed: Condvar,
+}
+
+/// What the queue's lock guards. It has cache lines of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct State {
+    /// The lines that wait for the next drain.
+    batch: Batch,
+    /// When the last drain took a batch.
+    cut: Stamp,
+    /// The number of each producer's next line.
+    next_seq: Vec<u64>,
+    /// The writer sleeps and does not know that lines wait: the first one has to wake it.
+    writer_is_idle: bool,
+    /// The writer is wanted at once.
+    urgent: bool,
+    flushes_asked: u64,
+    flushes_done: u64,
+    /// No more lines will come: the writer is to end.
+    closing: bool,
+    /// Who may still log.
+    open_to: OpenTo,
+}
+
+/// What a thread is to the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It leads the run, and logs the last line.
+    Main,
+    /// The writer: it must never wait for room, which only it may be able to make.
+    Writer,
+    /// A worker, or somebody who observes the run and logs as `main`.
+    Other,
+}
+
+/// Whose lines the queue takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OpenTo {
+    /// Everybody's.
+    #[default]
+    All,
+    /// Those of `main` and the writer: the workers have ended, and the observers are to be silent.
+    MainAndWriter,
+    /// Those of `main`, which counts the run's lines.
+    Main,
+    /// Nobody's: the books are closed.
+    Nobody,
+}
+
+/// What became of a line that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It waits.
+    Waits,
+    /// It waits, and with it half a batch: it is time for a drain.
+    HalfFull,
+}
+
+/// Why a line was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It must be made anew, with this number.
+    MakeAnew(u64),
+    /// The batch is full. After a drain it may be tried again.
+    Full,
+    /// The log is closed for this producer.
+    Closed,
+}
+
+/// Why the writer woke up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// It is wanted at once.
+    Urgent,
+    /// A line waits, which the writer did not know.
+    LineWaits,
+    /// All lines that were logged so far must be written; [`Queue::flushed`] is to be told this number then.
+    Flush(u64),
+    /// No more lines will come.
+    Close,
+    /// Nobody called for as long as was to be waited.
+    TimeUp,
+}
+
+impl Queue {
+    /// An empty queue for `producers`, with room for a batch of `batch_bytes` and a line.
+    pub fn new(producers: usize, batch_bytes: usize) -> Self {
+        Self {
+            state: Mutex::new(State {
+                next_seq: vec![0; producers],
+                ..State::default()
+            }),
+            drain: Mutex::default(),
+            batch_bytes,
+            wake_up: Condvar::new(),
+            flushed: Condvar::new(),
+        }
+    }
+
+    /// Lines that were taken so far.
+    pub fn lines(&self) -> u64 {
+        self.state().next_seq.iter().sum()
+    }
+
+    /// Takes a line of `producer`.
+    ///
+    /// # Errors
+    /// Its number is taken, a drain has passed its stamp, the batch is full, or the log is closed for it.
+    #[inline]
+    pub fn put(
+        &self,
+        producer: usize,
+        role: Role,
+        line: &FinishedLine<'_>,
+    ) -> Result<Taken, Refused> {
+        let mut state = self.state();
+        let seq = state.next_seq[producer];
+        if !state.open_to.admits(role) {
+            return Err(Refused::Closed);
+        }
+        if seq != line.seq || line.stamp < state.cut {
+            return Err(Refused::MakeAnew(seq));
+        }
+        if state.batch.bytes() >= self.batch_bytes && role != Role::Writer {
+            return Err(Refused::Full);
+        }
+        state.batch.push(line);
+        state.next_seq[producer] = seq + 1;
+        let half_full = state.batch.bytes() >= self.batch_bytes / 2 && !state.urgent;
+        if mem::take(&mut state.writer_is_idle) {
+            drop(state);
+            self.wake_up.notify_one();
+        }
+        Ok(if half_full {
+            Taken::HalfFull
+        } else {
+            Taken::Waits
+        })
+    }
+
+    /// The number of a line that is written without the queue; none if the log is closed for its producer.
+    pub fn number(&self, producer: usize, role: Role) -> Option<u64> {
+        let mut state = self.state();
+        if !state.open_to.admits(role) {
+            return None;
+        }
+        state.next_seq[producer] += 1;
+        Some(state.next_seq[producer] - 1)
+    }
+
+    /// Says whose lines are taken from now on. What was taken before stays.
+    pub fn open_to(&self, open_to: OpenTo) {
+        self.state().open_to = open_to;
+    }
+
+    /// Takes all lines that wait, once no other drain is going on. They must be written before the drain is dropped.
+    /// `now` reads the clock.
+    pub fn drain(&self, now: impl FnOnce() -> Stamp) -> MutexGuard<'_, Drain> {
+        let mut drain = self.drain.lock().unwrap_or_else(PoisonError::into_inner);
+        drain.take(self, now);
+        drain
+    }
+
+    /// The same, unless another drain is going on.
+    pub fn drain_if_free(&self, now: impl FnOnce() -> Stamp) -> Option<MutexGuard<'_, Drain>> {
+        let mut drain = if_free(self.drain.try_lock())?;
+        drain.take(self, now);
+        Some(drain)
+    }
+
+    /// The first of both, for a producer that found the batch full; none if the drain that it waited for made room.
+    pub fn drain_if_full(&self, now: impl FnOnce() -> Stamp) -> Option<MutexGuard<'_, Drain>> {
+        let mut drain = self.drain.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.state().batch.bytes() < self.batch_bytes {
+            return None;
+        }
+        drain.take(self, now);
+        Some(drain)
+    }
+
+    /// Wakes the writer at once.
+    pub fn hurry(&self) {
+        self.state().urgent = true;
+        self.wake_up.notify_one();
+    }
+
+    /// Waits until all lines that were logged so far are written.
+    pub fn flush(&self) {
+        let mut state = self.state();
+        state.flushes_asked += 1;
+        let asked = state.flushes_asked;
+        self.wake_up.notify_one();
+        while state.flushes_done < asked {
+            state = self
+                .flushed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Tells those that wait for the flush number `asked` that it is done.
+    pub fn flushed(&self, asked: u64) {
+        self.state().flushes_done = asked;
+        self.flushed.notify_all();
+    }
+
+    /// Tells the writer that no more lines will come.
+    pub fn close(&self) {
+        self.state().closing = true;
+        self.wake_up.notify_one();
+    }
+
+    /// The writer waits for a call, for at most `patience`. With `line_known` it knows that a line waits, and need not be
+    /// woken for another.
+    pub fn wait(&self, line_known: bool, patience: Duration) -> Call {
+        let mut state = self.state();
+        let mut time_up = patience.is_zero();
+        loop {
+            state.writer_is_idle = false;
+            if state.closing {
+                return Call::Close;
+            }
+            if state.flushes_asked > state.flushes_done {
+                return Call::Flush(state.flushes_asked);
+            }
+            if mem::take(&mut state.urgent) {
+                return Call::Urgent;
+            }
+            if !line_known && !state.batch.is_empty() {
+                return Call::LineWaits;
+            }
+            if time_up {
+                return Call::TimeUp;
+            }
+            state.writer_is_idle = !line_known;
+            let (guard, waited) = self
+                .wake_up
+                .wait_timeout(state, patience)
+                .unwrap_or_else(PoisonError::into_inner);
+            state = guard;
+            time_up = waited.timed_out();
+        }
+    }
+
+    /// What this lock guards is changed in steps that cannot fail halfway, so poison has no meaning here.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OpenTo {
+    fn admits(self, role: Role) -> bool {
+        match self {
+            Self::All => true,
+            Self::MainAndWriter => role != Role::Other,
+            Self::Main => role == Role::Main,
+            Self::Nobody => false,
+        }
+    }
+}
+
+/// The batch that is being written, in time order. One drain after another uses its memory again.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct Drain {
+    batch: Batch,
+    spare: Batch,
+}
+
+impl Drain {
+    fn take(&mut self, queue: &Queue, now: impl FnOnce() -> Stamp) {
+        self.batch.clear();
+        let mut state = queue.state();
+        mem::swap(&mut self.batch, &mut state.batch);
+        state.cut = now();
+        drop(state);
+        self.batch.sort(&mut self.spare);
+    }
+
+    /// The lines.
+    pub fn batch(&self) -> &Batch {
+        &self.batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::sync::{Arc, explore, thread};
+
+    /// A clock that any thread may read: it never falls, and sometimes stands still.
+    #[derive(Default)]
+    struct Ticks(AtomicU64);
+
+    impl Ticks {
+        fn now(&self) -> Stamp {
+            Stamp(self.0.fetch_add(1, Ordering::SeqCst) / 2)
+        }
+    }
+
+    /// The queue with what stands around it in the log: a clock, and a list in place of the sinks.
+    struct Model {
+        queue: Queue,
+        ticks: Ticks,
+        written: Mutex<Vec<(Stamp, String)>>,
+    }
+
+    impl Model {
+        fn new(producers: usize, batch_bytes: usize) -> Arc<Self> {
+            Arc::new(Self {
+                queue: Queue::new(producers, batch_bytes),
+                ticks: Ticks::default(),
+                written: Mutex::default(),
+            })
+        }
+
+        /// What one producer does: the loop of the log's producer, without what a line costs to make. Returns how many lines
+        /// were taken.
+        fn log_lines(&self, producer: usize, role: Role, count: u64) -> u64 {
+            let mut seq = 0;
+            for logged in 0..count {
+                loop {
+                    let stamp = self.ticks.now();
+                    let text = format!("{producer} {seq}\n");
+                    let line = FinishedLine {
+                        stamp,
+                        seq,
+                        text: text.as_bytes(),
+                        json: &[],
+                        to_console: true,
+                    };
+                    match self.queue.put(producer, role, &line) {
+                        Ok(taken) => {
+                            seq += 1;
+                            if taken == Taken::HalfFull {
+                                let drain = self.queue.drain_if_free(|| self.ticks.now());
+                                drain.iter().for_each(|drain| self.write(drain));
+                            }
+                            break;
+                        }
+                        Err(Refused::MakeAnew(other)) => seq = other,
+                        Err(Refused::Full) => {
+                            let drain = self.queue.drain_if_full(|| self.ticks.now());
+                            drain.iter().for_each(|drain| self.write(drain));
+                        }
+                        Err(Refused::Closed) => return logged,
+                    }
+                }
+            }
+            count
+        }
+
+        fn write_all(&self) {
+            self.write(&self.queue.drain(|| self.ticks.now()));
+        }
+
+        fn write(&self, drain: &Drain) {
+            let batch = drain.batch();
+            assert!(
+                batch.bytes() < self.queue.batch_bytes + 8,
+                "more bytes than allowed"
+            );
+            for (stamp, (text, _)) in batch.stamps().zip(batch.lines()) {
+                let mut written = self.written.lock().unwrap();
+                written.push((stamp, String::from_utf8(text.to_vec()).unwrap()));
+            }
+        }
+
+        /// The log's writer.
+        fn serve(&self) {
+            loop {
+                let call = self.queue.wait(false, Duration::MAX);
+                self.write_all();
+                match call {
+                    Call::Flush(asked) => self.queue.flushed(asked),
+                    Call::Close => return,
+                    Call::Urgent | Call::LineWaits | Call::TimeUp => {}
+                }
+            }
+        }
+
+        fn assert_whole_and_in_order(&self, producers: usize, count: u64) {
+            let written = &self.written.lock().unwrap();
+            assert!(
+                written.is_sorted_by_key(|(stamp, _)| *stamp),
+                "time runs backwards: {written:?}"
+            );
+            for producer in 0..producers {
+                let prefix = format!("{producer} ");
+                let lines = written.iter().map(|(_, line)| line);
+                let lines = lines.filter(|line| line.starts_with(&prefix));
+                let expected: Vec<_> = (0..count)
+                    .map(|seq| format!("{producer} {seq}\n"))
+                    .collect();
+                assert!(lines.eq(&expected), "producer {producer}: {written:?}");
+            }
+        }
+    }
+
+    /// Starts a thread that does `work` with the model.
+    fn start<T: Send + 'static>(
+        model: &Arc<Model>,
+        work: impl FnOnce(&Model) -> T + Send + 'static,
+    ) -> thread::JoinHandle<T> {
+        let model = Arc::clone(model);
+        thread::spawn(move || work(&model))
+    }
+
+    fn start_producers(
+        model: &Arc<Model>,
+        producers: usize,
+        count: u64,
+    ) -> Vec<thread::JoinHandle<u64>> {
+        (0..producers)
+            .map(|producer| {
+                start(model, move |model| {
+                    model.log_lines(producer, Role::Other, count)
+                })
+            })
+            .collect()
+    }
+
+    /// Runs producers and a writer to their end. A line has four bytes: a batch of as many is full with one, one of many
+    /// more never is.
+    fn hand_over(batch_bytes: usize, producers: usize, count: u64) {
+        let model = Model::new(producers, batch_bytes);
+        let writer = start(&model, Model::serve);
+        for producer in start_producers(&model, producers, count) {
+            producer.join().unwrap();
+        }
+        model.queue.flush();
+        model.assert_whole_and_in_order(producers, count);
+        model.queue.close();
+        writer.join().unwrap();
+        model.assert_whole_and_in_order(producers, count);
+        assert_eq!(model.queue.lines(), producers as u64 * count);
+    }
+
+    #[test]
+    fn every_line_is_handed_over_once_and_in_time_order() {
+        explore(|| hand_over(4, 2, 3));
+        explore(|| hand_over(64, 2, 3));
+        explore(|| hand_over(12, 3, 2));
+        explore(|| hand_over(4, 4, 2));
+    }
+
+    /// Nobody writes here until all is logged but the producers themselves.
+    #[test]
+    fn producers_need_no_writer_to_go_on() {
+        explore(|| {
+            let model = Model::new(3, 8);
+            for producer in start_producers(&model, 3, 2) {
+                producer.join().unwrap();
+            }
+            model.write_all();
+            model.assert_whole_and_in_order(3, 2);
+        });
+    }
+
+    /// Nobody but the waiting line itself wakes the writer here, also where producers drain in between.
+    #[test]
+    fn a_line_that_waits_wakes_the_writer() {
+        for batch_bytes in [64, 12] {
+            explore(move || {
+                let model = Model::new(2, batch_bytes);
+                let producers = start_producers(&model, 2, 3);
+                let writer = start(&model, |model| {
+                    while let Call::LineWaits = model.queue.wait(false, Duration::MAX) {
+                        model.write_all();
+                    }
+                });
+                for producer in producers {
+                    producer.join().unwrap();
+                }
+                while model.written.lock().unwrap().len() < 6 {
+                    thread::yield_now();
+                }
+                model.queue.close();
+                writer.join().unwrap();
+                model.assert_whole_and_in_order(2, 3);
+            });
+        }
+    }
+
+    /// A writer that knows that lines wait is not woken by each of them, and yet never left asleep once it has seen to them.
+    #[test]
+    fn a_writer_that_knows_of_lines_is_left_alone() {
+        explore(|| {
+            let model = Model::new(1, 64);
+            let writer = start(&model, |model| {
+                while model.written.lock().unwrap().len() < 4 {
+                    assert_eq!(model.queue.wait(false, Duration::MAX), Call::LineWaits);
+                    assert_eq!(model.queue.wait(true, Duration::ZERO), Call::TimeUp);
+                    model.write_all();
+                }
+            });
+            model.log_lines(0, Role::Other, 4);
+            writer.join().unwrap();
+        });
+    }
+
+    /// Threads that log as one producer, as `main` and the observers do, never share a number.
+    #[test]
+    fn threads_that_log_as_one_producer_number_their_lines_apart() {
+        explore(|| {
+            let model = Model::new(1, 1 << 10);
+            let log = |model: &Model| model.log_lines(0, Role::Other, 2);
+            for thread in [(); 3].map(|()| start(&model, log)) {
+                thread.join().unwrap();
+            }
+            model.queue.close();
+            model.serve();
+            model.assert_whole_and_in_order(1, 6);
+        });
+    }
+
+    /// From the moment on when `main` counts the lines, the count stays true: no observer's line comes in any more.
+    #[test]
+    fn a_log_that_is_closed_for_observers_takes_none_of_their_lines() {
+        explore(|| {
+            let model = Model::new(1, 12);
+            let observer = start(&model, |model| model.log_lines(0, Role::Other, 3));
+            model.queue.open_to(OpenTo::Main);
+            let counted = model.queue.lines();
+            assert_eq!(model.log_lines(0, Role::Main, 1), 1);
+            assert_eq!(observer.join().unwrap(), counted);
+            assert_eq!(model.queue.lines(), counted + 1);
+            model.write_all();
+            model.assert_whole_and_in_order(1, counted + 1);
+        });
+    }
+}
