@@ -114,6 +114,16 @@ impl Stop {
     }
 }
 
+/// What comes so soon after the first signal is the same request: `timeout` signals its child and then the child's
+/// group, and a shell that loses its terminal does the like.
+const SAME_REQUEST: Duration = Duration::from_millis(250);
+
+/// A program that has not ended so long after the signal may never do so, and a person should know what helps.
+const SLOW_END: Duration = Duration::from_secs(1);
+
+/// How often the thread looks at the clock between the first signal and [`SLOW_END`].
+const LOOK: Duration = Duration::from_millis(20);
+
 /// The thread that waits for signals. To drop it is to end it.
 #[derive(Debug)]
 pub struct SignalWatch {
@@ -122,25 +132,60 @@ pub struct SignalWatch {
 }
 
 impl SignalWatch {
-    /// Watches for the signals that end a program, and asks `stop` to stop at the first. SIGQUIT is a request for a
-    /// thread dump, as it is to the JVM: it calls `quit`, which must not take long.
+    /// Watches for the signals that end a program, and asks `stop` to stop at the first. None is missed from now on. One
+    /// that comes more than [`SAME_REQUEST`] later ends the program at once; if the end takes long, `tell` tells a person
+    /// so. SIGQUIT is a request for a thread dump, as it is to the JVM: it calls
+    /// `quit`, which must not take long.
     ///
     /// # Errors
     /// The system refuses a handler or a thread.
-    pub fn start(stop: Arc<Stop>, quit: impl Fn() + Send + 'static) -> anyhow::Result<Self> {
-        let mut signals = register().context("cannot watch for signals")?;
+    pub fn start(
+        stop: Arc<Stop>,
+        quit: impl Fn() + Send + 'static,
+        tell: impl Fn(&str) + Send + 'static,
+    ) -> anyhow::Result<Self> {
+        let (mut signals, second_ends) = register().context("cannot watch for signals")?;
         let handle = signals.handle();
-        let thread = thread::Builder::new()
-            .name("signals".into())
-            .spawn(move || {
-                for signal in signals.forever() {
+        let watch = move || {
+            let mut first: Option<(Cause, Instant)> = None;
+            while !signals.handle().is_closed() {
+                let arrived = if first.is_some() {
+                    thread::sleep(LOOK);
+                    signals.pending()
+                } else {
+                    signals.wait()
+                };
+                for signal in arrived {
                     if signal == SIGQUIT {
                         quit();
-                    } else {
-                        stop.request(Cause::Signal(signal));
+                        continue;
+                    }
+                    let cause = Cause::Signal(signal);
+                    first.get_or_insert_with(|| (cause, Instant::now()));
+                    stop.request(cause);
+                }
+                if let Some((cause, at)) = first {
+                    if at.elapsed() >= SAME_REQUEST {
+                        second_ends.store(true, Ordering::SeqCst);
+                    }
+                    if at.elapsed() >= SLOW_END {
+                        tell(&format!(
+                            "{cause} was heard, but the program has not ended yet; send it again to end it at once, without \
+                             a summary"
+                        ));
+                        break;
                     }
                 }
-            })
+            }
+            signals.forever().for_each(|signal| {
+                if signal == SIGQUIT {
+                    quit();
+                }
+            });
+        };
+        let thread = thread::Builder::new()
+            .name("signals".into())
+            .spawn(watch)
             .context(
                 "cannot start the thread for signals; allow this user more processes (ulimit -u)",
             )?;
@@ -160,20 +205,20 @@ impl Drop for SignalWatch {
     }
 }
 
-fn register() -> io::Result<Signals> {
+/// Registers all handlers. A signal that ends the program goes to the thread in one step, which comes first: there is
+/// no moment at which it does nothing. Once the flag is set, it ends the program in its handler.
+fn register() -> io::Result<(Signals, Arc<AtomicBool>)> {
     // A file that may not grow further answers a write with an error, once this signal does not kill.
     flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
-    let ending: Vec<i32> = [SIGINT, SIGTERM, SIGHUP]
+    let ending = [SIGINT, SIGTERM, SIGHUP]
         .into_iter()
-        .filter(|signal| *signal != SIGHUP || !hangup_ignored())
-        .collect();
-    let stopping = Arc::new(AtomicBool::new(false));
-    for signal in &ending {
-        // The order matters: the first signal finds the flag unset and sets it, the second finds it set.
-        flag::register_conditional_shutdown(*signal, 128 + signal, Arc::clone(&stopping))?;
-        flag::register(*signal, Arc::clone(&stopping))?;
+        .filter(|signal| *signal != SIGHUP || !hangup_ignored());
+    let signals = Signals::new(ending.clone().chain([SIGQUIT]))?;
+    let second_ends = Arc::new(AtomicBool::new(false));
+    for signal in ending {
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&second_ends))?;
     }
-    Signals::new(ending.into_iter().chain([SIGQUIT]))
+    Ok((signals, second_ends))
 }
 
 /// Whether the program was started with hang-ups ignored, as `nohup` does, which then is to stay so.

@@ -27,8 +27,8 @@ use serde_json::json;
 use self::{exhibit::Exhibit, page::Page, trial::Trial};
 use crate::{
     bugs::{SPECIMENS, Specimen},
-    shutdown::SignalWatch,
-    shutdown::{Cause, Stop},
+    complain,
+    shutdown::{Cause, SignalWatch, Stop},
 };
 
 /// What the lab shows, and how.
@@ -50,7 +50,7 @@ pub struct LabConfig {
 /// A run cannot be made, or standard output cannot be written.
 pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
     let stop = Arc::new(Stop::default());
-    let _signals = SignalWatch::start(Arc::clone(&stop), || {})?;
+    let _signals = SignalWatch::start(Arc::clone(&stop), || {}, complain)?;
     let specimens = match config.specimen {
         Some(one) => slice::from_ref(one),
         None => SPECIMENS,

@@ -19,7 +19,7 @@ use anyhow::Context;
 use crate::{
     log::{event::Event, pipeline::Pipeline},
     observe::gate::Gate,
-    plan::duration::Seconds,
+    plan::format::Seconds,
     work::status::{Lock, State, StatusBoard, View},
 };
 

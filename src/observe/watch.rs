@@ -15,6 +15,7 @@ use std::{
 use anyhow::Context;
 
 use crate::{
+    log::clock::Stamp,
     log::event::{Event, Known},
     observe::dump::Dumper,
     observe::gate::Gate,
@@ -164,10 +165,11 @@ pub fn watch_for_stall(
     tell: impl Fn() + Send + 'static,
 ) -> anyhow::Result<Watcher> {
     let after = Duration::from(after);
+    let interval = (after / 10).min(LOOK_MAX);
     let mut standstill = Standstill::default();
-    Watcher::start("watchdog", (after / 10).min(LOOK_MAX), move |look| {
+    Watcher::start("watchdog", interval, move |look| {
         let now = dumper.board.now();
-        let idle = Duration::from_nanos(standstill.lasts(dumper.board.read(), now.0));
+        let idle = standstill.lasts(dumper.board.read(), now, 2 * interval);
         if look == Look::ForTheLastTime {
             return Next::End;
         }
@@ -202,23 +204,30 @@ const LOOK_MAX: Duration = Duration::from_millis(250);
 /// How long the board has looked the same.
 #[derive(Debug, Default)]
 struct Standstill {
-    since: u64,
+    idle: Duration,
+    /// When it was looked at last.
+    last_look: Stamp,
     views: Vec<View>,
 }
 
 impl Standstill {
-    /// Nanoseconds for which nothing has moved, given what is seen at the time `now`. A worker that sleeps will
-    /// move of its own, and where all have ended there is nothing that could.
-    fn lasts(&mut self, views: Vec<View>, now: u64) -> u64 {
+    /// For how long nothing has moved, given what is seen at the time `now`. A worker that sleeps will move of its own, and
+    /// where all have ended there is nothing that could. A look that comes late counts for no more than `step_max`: the
+    /// whole process may have been stopped meanwhile (Ctrl-Z), and the workers with it.
+    fn lasts(&mut self, views: Vec<View>, now: Stamp, step_max: Duration) -> Duration {
         let will_move = views
             .iter()
             .any(|view| matches!(view.state, State::Sleeping | State::BackingOff))
             || views.iter().all(|view| view.state == State::Ended);
         if will_move || views != self.views {
-            self.since = now;
+            self.idle = Duration::ZERO;
+        } else {
+            let step = Duration::from_nanos(now.nanos_since(self.last_look));
+            self.idle += step.min(step_max);
         }
+        self.last_look = now;
         self.views = views;
-        now.saturating_sub(self.since)
+        self.idle
     }
 }
 
@@ -229,7 +238,7 @@ mod tests {
     use super::*;
     use crate::{
         log::Log,
-        log::clock::{Clock, Stamp},
+        log::clock::Clock,
         log::config::{ConsoleConfig, LogConfig, LogFormat, Rotation},
         work::status::Lock,
     };
@@ -308,31 +317,27 @@ mod tests {
     fn a_standstill_is_when_nobody_moves_nor_will() {
         let board = StatusBoard::new(0..2, Clock::start());
         let mut standstill = Standstill::default();
+        let mut idle_at = |now| {
+            standstill
+                .lasts(board.read(), Stamp(now), Duration::from_nanos(10))
+                .as_nanos()
+        };
         let [one, two] = [board.worker(0), board.worker(1)];
         one.work_at(1, 1, Stamp(1));
         two.enter(State::Ended, Stamp(1));
-        assert_eq!(standstill.lasts(board.read(), 10), 0);
-        assert_eq!(standstill.lasts(board.read(), 15), 5);
+        assert_eq!(idle_at(10), 0);
+        assert_eq!(idle_at(15), 5);
         one.work_at(1, 2, Stamp(15));
-        assert_eq!(
-            standstill.lasts(board.read(), 20),
-            0,
-            "an attempt is progress"
-        );
-        assert_eq!(standstill.lasts(board.read(), 29), 9);
+        assert_eq!(idle_at(20), 0, "an attempt is progress");
+        assert_eq!(idle_at(29), 9);
         one.enter(State::BackingOff, Stamp(29));
-        standstill.lasts(board.read(), 30);
-        assert_eq!(
-            standstill.lasts(board.read(), 90),
-            0,
-            "who sleeps will wake"
-        );
-        one.enter(State::Ended, Stamp(90));
-        standstill.lasts(board.read(), 91);
-        assert_eq!(
-            standstill.lasts(board.read(), 99),
-            0,
-            "who has ended need not move"
-        );
+        idle_at(30);
+        assert_eq!(idle_at(35), 0, "who sleeps will wake");
+        one.work_at(1, 3, Stamp(35));
+        assert_eq!((idle_at(36), idle_at(44)), (0, 8));
+        assert_eq!(idle_at(5000), 18, "a late look is one look");
+        one.enter(State::Ended, Stamp(5000));
+        idle_at(5001);
+        assert_eq!(idle_at(5005), 0, "who has ended need not move");
     }
 }

@@ -2,7 +2,7 @@
 //! sleeps or logs.
 
 mod attempts;
-pub mod duration;
+pub mod format;
 pub mod printer;
 pub mod retry;
 pub mod workload;

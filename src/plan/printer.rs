@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::{
     log::config::LogFormat,
+    plan::format::counted,
     plan::workload::{Micros, Shard, Workload},
     plan::{Attempt, Outcome, Plan},
 };
@@ -98,8 +99,9 @@ fn print_text(out: &mut impl Write, workload: &Workload, workers: Range<u32>) ->
     }
     writeln!(
         out,
-        ": {} workers, {} iterations each",
-        workload.threads, workload.iterations
+        ": {}, {} each",
+        counted(workload.threads, "worker"),
+        counted(workload.iterations, "iteration"),
     )?;
     let mut longest = (Micros::ZERO, workers.start);
     for worker in workers {
@@ -126,8 +128,5 @@ fn print_text(out: &mut impl Write, workload: &Workload, workers: Range<u32>) ->
     }
     let (slept, worker) = longest;
     let length = humantime::format_duration(Duration::from(slept));
-    writeln!(
-        out,
-        "The longest sleeps in all are those of Worker-{worker}: {length}"
-    )
+    writeln!(out, "Worker-{worker} sleeps longest: {length} in all")
 }

@@ -20,6 +20,7 @@ use self::{
 };
 use crate::{
     bugs::Seam,
+    complain,
     config::Config,
     log::clock::{Clock, Stamp},
     log::{
@@ -53,7 +54,7 @@ pub fn run<T>(
     let prepared = Prepared::new(&config.metrics)?;
     let stop = Arc::new(Stop::default());
     let (request_dump, dump_requests) = dump::requests();
-    let _signals = SignalWatch::start(Arc::clone(&stop), move || request_dump.send())?;
+    let _signals = SignalWatch::start(Arc::clone(&stop), move || request_dump.send(), complain)?;
 
     let (notices, inbox) = channel();
     let context = RunContext::open(config, Arc::clone(&stop), notices)?;

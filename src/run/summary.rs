@@ -11,7 +11,7 @@ use crate::{
     log::outlet::Outlet,
     log::{event::Reason, line::displayed, report::SinkReport},
     observe::error_tracking::Delivery,
-    plan::duration::Seconds,
+    plan::format::Seconds,
     plan::workload::{GroupId, Limit},
     run::RunOutcome,
     run::balance,

@@ -168,19 +168,30 @@ impl Worker {
             Outcome::Panic(Place::UnderLock) => processor.panic_under_lock(self.status()),
         };
         if delay > Micros::ZERO {
-            let asleep = match attempt.outcome {
-                Outcome::Success { .. } => State::Sleeping,
-                _ => State::BackingOff,
-            };
-            self.status().enter(asleep, *now);
-            self.stop.sleep(delay.into());
-            *now = self.clock.now();
+            *now = self.sleep(attempt, *now, delay);
         }
         if self.stop.requested() && matches!(attempt.outcome, Outcome::Retry { .. }) {
             account.interrupted = 1;
             return Onward::Stop;
         }
         Onward::Continue
+    }
+
+    /// Sleeps for `delay`, or until a stop, and returns the time then. A sleep up to the deadline or beyond, which
+    /// no operation can follow, is left out: the time returned is that at which it would have ended.
+    fn sleep(&self, attempt: Attempt, now: Stamp, delay: Micros) -> Stamp {
+        let wakes = Stamp(now.0.saturating_add(delay.0.saturating_mul(1000)));
+        let asleep = match attempt.outcome {
+            Outcome::Success { .. } => State::Sleeping,
+            _ => State::BackingOff,
+        };
+        let too_late = self.deadline.is_some_and(|deadline| wakes >= deadline);
+        if too_late && !matches!(attempt.outcome, Outcome::Retry { .. }) {
+            return wakes;
+        }
+        self.status().enter(asleep, now);
+        self.stop.sleep(delay.into());
+        self.clock.now()
     }
 }
 

@@ -18,8 +18,14 @@ fn the_plan_is_printed_as_text() {
          Worker-1 iteration=1 attempt=1 fails, is tried again after 500ms\n\
          Worker-1 iteration=1 attempt=2 succeeds, then sleeps 10ms\n\
          Worker-1 iteration=2 attempt=1 succeeds, then sleeps 10ms\n\
-         The longest sleeps in all are those of Worker-0: 1s 20ms\n"
+         Worker-0 sleeps longest: 1s 20ms in all\n"
     );
+}
+
+#[test]
+fn one_is_one() {
+    let plan = Rig::new().hifi("plan --seed 42 -t 1 -n 1").code(0);
+    plan.prints("Plan of seed 42: 1 worker, 1 iteration each\n");
 }
 
 #[test]

@@ -208,6 +208,16 @@ fn a_duration_ends_a_run_without_end() {
     );
 }
 
+/// The sleep after a success would last beyond the duration, and nothing could follow it.
+#[test]
+fn a_run_does_not_sleep_beyond_its_duration() {
+    let rig = Rig::new();
+    let args = "-t 2 --failure-rate 0 --duration 1s --success-delay 1h --summary json -q";
+    let summary = rig.hifi(args).code(0).json();
+    assert_eq!(summary["stopped_by"], "duration");
+    assert_eq!(summary["operations"]["completed"], 2);
+}
+
 #[test]
 fn delays_that_overflow_saturate() {
     let rig = Rig::new();

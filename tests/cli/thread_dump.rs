@@ -1,4 +1,4 @@
-use std::{fs::File, process::Stdio};
+use std::{fs::File, process::Stdio, thread, time::Duration};
 
 use crate::rig::Rig;
 
@@ -149,4 +149,21 @@ fn a_run_that_moves_or_sleeps_is_left_alone() {
     run.finish().code(0);
     rig.hifi("-t 2 -n 20000 --time-scale 0 --quiet --stall-after 1s")
         .code(0);
+}
+
+/// Ctrl-Z stops watchdog and worker alike. When both go on, the watchdog wakes late and the worker has not moved.
+#[test]
+fn a_run_that_was_suspended_is_left_alone() {
+    let rig = Rig::new();
+    let run =
+        rig.start("-t 1 -n unlimited --time-scale 0 --flush-interval 0 --stall-after 100ms -q");
+    run.until("app.log", "Operation result");
+    for _ in 0..8 {
+        run.signal("STOP");
+        thread::sleep(Duration::from_millis(150));
+        run.signal("CONT");
+        thread::sleep(Duration::from_millis(10));
+    }
+    run.signal("TERM");
+    run.finish().code(143);
 }

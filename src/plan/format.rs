@@ -1,4 +1,4 @@
-//! Lengths of time as people read them.
+//! Numbers as people read them: lengths of time, and how many there are of something.
 
 use std::fmt;
 
@@ -31,4 +31,11 @@ impl fmt::Display for Seconds {
         };
         write!(f, "{value:.decimals$} {unit}")
     }
+}
+
+/// A count and what is counted, in the plural where it is not one.
+pub fn counted(count: impl fmt::Display, noun: &str) -> String {
+    let count = count.to_string();
+    let plural = if count == "1" { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }
