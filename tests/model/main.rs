@@ -28,6 +28,7 @@ mod plan {
 
 #[path = "../../src/work"]
 mod work {
+    mod backlog;
     pub mod panics;
     pub mod processor;
     #[path = "../../tests/model/board.rs"]

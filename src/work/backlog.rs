@@ -1,0 +1,394 @@
+//! The backlog: where requests for an operation wait for a worker, and answers for whoever asked.
+//!
+//! One thread, the frontend, hands requests over and collects the answers; each worker takes a request, carries it out
+//! and answers it. To wake a thread costs more than an operation without delays, so it is done as seldom as can be: requests are handed
+//! over and answers collected many at a time, one worker is woken for them, and it wakes the next if it leaves any waiting.
+//!
+//! A request is answered once, whatever happens: by the worker that took it, or with a refusal if there is no room for
+//! it or no operation is begun any more. This file must not know HTTP; the model tests explore it under every
+//! schedule that they find.
+
+use std::{collections::VecDeque, fmt, mem, task::Waker, time::Duration};
+
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Who asked for an operation: is called with the answer, on the frontend's thread.
+pub type Requester = Box<dyn FnOnce(Answer) + Send>;
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A worker carried it out, and its lines are logged.
+    Ended {
+        /// The worker.
+        worker: u32,
+        /// Which of the worker's operations it was, counted from 1.
+        iteration: u64,
+        /// How many attempts it took.
+        attempts: u64,
+        /// How it ended.
+        ending: Ending,
+    },
+    /// Nothing was begun.
+    Refused(Refusal),
+}
+
+/// How an operation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// With a success, which led to this value of the Processor's counter.
+    Completed {
+        /// The value.
+        counter: u64,
+    },
+    /// Its last retry failed.
+    Abandoned,
+    /// A stop came before a retry.
+    Interrupted,
+    /// An unexpected error struck.
+    Panicked,
+}
+
+/// Why a request was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No worker is free, and as many requests wait as may.
+    Full,
+    /// No operation is begun any more.
+    Closed,
+}
+
+/// The requests and answers of a run. All workers and the frontend share it.
+pub struct Backlog {
+    limit: usize,
+    requests: Mutex<Requests>,
+    /// A request came, or the backlog was closed.
+    arrived: Condvar,
+    answers: Mutex<Answers>,
+}
+
+struct Requests {
+    waiting: VecDeque<Requester>,
+    closed: bool,
+    /// Workers that have not left.
+    workers: u32,
+    /// Workers that wait for a request.
+    idle: usize,
+    /// One of the idle workers was woken and has not come yet. It will see to the others.
+    waking: bool,
+}
+
+#[derive(Default)]
+struct Answers {
+    ready: Vec<(Requester, Answer)>,
+    /// Wakes the frontend; none once it was woken for what is ready.
+    frontend: Option<Waker>,
+}
+
+impl fmt::Debug for Backlog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backlog").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+impl Backlog {
+    /// A backlog in which `limit` requests may wait while all of the `workers` are busy.
+    pub fn new(limit: usize, workers: u32) -> Self {
+        let requests = Requests {
+            waiting: VecDeque::new(),
+            closed: false,
+            workers,
+            idle: 0,
+            waking: false,
+        };
+        Self {
+            limit,
+            requests: Mutex::new(requests),
+            arrived: Condvar::new(),
+            answers: Mutex::default(),
+        }
+    }
+
+    /// Hands over what has `arrived`, which is empty afterwards. Calls those that are refused.
+    pub fn submit(&self, arrived: &mut Vec<Requester>) {
+        let mut requests = self.requests();
+        let refusal = if requests.closed {
+            Refusal::Closed
+        } else {
+            // An idle worker will take its request at once: that one does not wait.
+            let room = (self.limit + requests.idle).saturating_sub(requests.waiting.len());
+            let taken = room.min(arrived.len());
+            requests.waiting.extend(arrived.drain(..taken));
+            Refusal::Full
+        };
+        self.wake_one(requests);
+        for requester in arrived.drain(..) {
+            requester(Answer::Refused(refusal));
+        }
+    }
+
+    /// The next request, once there is one; none if none comes within `patience` or the backlog is closed.
+    pub fn take(&self, patience: Option<Duration>) -> Option<Requester> {
+        let mut requests = self.requests();
+        let mut time_up = false;
+        while !requests.closed {
+            if let Some(requester) = requests.waiting.pop_front() {
+                self.wake_one(requests);
+                return Some(requester);
+            }
+            if time_up {
+                return None;
+            }
+            requests.idle += 1;
+            (requests, time_up) = self.wait(requests, patience);
+            requests.idle -= 1;
+            requests.waking = false;
+        }
+        None
+    }
+
+    fn wait<'a>(
+        &self,
+        requests: MutexGuard<'a, Requests>,
+        patience: Option<Duration>,
+    ) -> (MutexGuard<'a, Requests>, bool) {
+        match patience {
+            None => {
+                let waited = self.arrived.wait(requests);
+                (waited.unwrap_or_else(PoisonError::into_inner), false)
+            }
+            Some(patience) => {
+                let waited = self.arrived.wait_timeout(requests, patience);
+                let (requests, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+                (requests, waited.timed_out())
+            }
+        }
+    }
+
+    /// Answers a request that was taken.
+    pub fn answer(&self, requester: Requester, answer: Answer) {
+        self.answer_all([(requester, answer)]);
+    }
+
+    fn answer_all(&self, ended: impl IntoIterator<Item = (Requester, Answer)>) {
+        let mut answers = self.answers();
+        answers.ready.extend(ended);
+        let frontend = answers.frontend.take();
+        drop(answers);
+        if let Some(frontend) = frontend {
+            frontend.wake();
+        }
+    }
+
+    /// Calls all those whose answer is ready. The next answer wakes `frontend`.
+    pub fn deliver(&self, frontend: &Waker) {
+        let mut answers = self.answers();
+        let ready = mem::take(&mut answers.ready);
+        answers.frontend = Some(frontend.clone());
+        drop(answers);
+        for (requester, answer) in ready {
+            requester(answer);
+        }
+    }
+
+    /// A worker leaves; the last one closes the backlog.
+    pub fn leave(&self) {
+        let mut requests = self.requests();
+        requests.workers -= 1;
+        let is_last = requests.workers == 0;
+        drop(requests);
+        if is_last {
+            self.close();
+        }
+    }
+
+    /// No operation is begun any more: requests that wait are refused, workers that wait go on.
+    pub fn close(&self) {
+        let mut requests = self.requests();
+        requests.closed = true;
+        let refused = mem::take(&mut requests.waiting);
+        drop(requests);
+        self.arrived.notify_all();
+        let refusal = Answer::Refused(Refusal::Closed);
+        self.answer_all(refused.into_iter().map(|requester| (requester, refusal)));
+    }
+
+    /// Whether no operation is begun any more.
+    pub fn is_closed(&self) -> bool {
+        self.requests().closed
+    }
+
+    /// Wakes an idle worker if there is a request for it and none is being woken already.
+    fn wake_one(&self, mut requests: MutexGuard<'_, Requests>) {
+        if requests.idle > 0 && !requests.waking && !requests.waiting.is_empty() {
+            requests.waking = true;
+            drop(requests);
+            self.arrived.notify_one();
+        }
+    }
+
+    // What these locks guard is changed in steps that cannot fail halfway, so poison has no meaning here.
+
+    fn requests(&self) -> MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync, task::Wake};
+
+    use super::*;
+    use crate::sync::{Arc, explore, thread};
+
+    /// A frontend that sleeps until an answer wakes it.
+    struct Frontend(thread::Thread);
+
+    impl Wake for Frontend {
+        fn wake(self: sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    type Answered = Arc<Mutex<Vec<Answer>>>;
+
+    fn requester(answered: &Answered) -> Requester {
+        let answered = Arc::clone(answered);
+        Box::new(move |answer| answered.lock().unwrap().push(answer))
+    }
+
+    /// Collects until all of `count` requests are answered.
+    fn deliver_all(backlog: &Backlog, answered: &Answered, count: usize) -> Vec<Answer> {
+        let frontend = sync::Arc::new(Frontend(thread::current())).into();
+        loop {
+            backlog.deliver(&frontend);
+            let answers = answered.lock().unwrap().clone();
+            assert!(answers.len() <= count, "answered twice: {answers:?}");
+            if answers.len() == count {
+                return answers;
+            }
+            thread::park();
+        }
+    }
+
+    /// A worker that carries out at most `count` requests.
+    fn work(backlog: &Backlog, worker: u32, count: u64) {
+        for iteration in 1..=count {
+            let Some(requester) = backlog.take(None) else {
+                break;
+            };
+            let answer = Answer::Ended {
+                worker,
+                iteration,
+                attempts: 1,
+                ending: Ending::Abandoned,
+            };
+            backlog.answer(requester, answer);
+        }
+        backlog.leave();
+    }
+
+    fn start_workers(backlog: &Arc<Backlog>, counts: &[u64]) -> Vec<thread::JoinHandle<()>> {
+        (0..)
+            .zip(counts)
+            .map(|(worker, count)| {
+                let (backlog, count) = (Arc::clone(backlog), *count);
+                thread::spawn(move || work(&backlog, worker, count))
+            })
+            .collect()
+    }
+
+    fn ended(answers: &[Answer]) -> usize {
+        let ended = |answer: &&Answer| matches!(answer, Answer::Ended { .. });
+        answers.iter().filter(ended).count()
+    }
+
+    #[test]
+    fn every_request_is_carried_out_once() {
+        explore(|| {
+            let (backlog, answered) = (Arc::new(Backlog::new(9, 3)), Answered::default());
+            let workers = start_workers(&backlog, &[u64::MAX; 3]);
+            for batch in [2, 1, 2] {
+                backlog.submit(&mut (0..batch).map(|_| requester(&answered)).collect());
+            }
+            assert_eq!(ended(&deliver_all(&backlog, &answered, 5)), 5);
+            backlog.close();
+            for worker in workers {
+                worker.join().unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn whoever_closes_refuses_what_no_worker_has_taken() {
+        explore(|| {
+            let (backlog, answered) = (Arc::new(Backlog::new(9, 2)), Answered::default());
+            let mut threads = start_workers(&backlog, &[u64::MAX; 2]);
+            backlog.submit(&mut (0..3).map(|_| requester(&answered)).collect());
+            threads.push(thread::spawn({
+                let backlog = Arc::clone(&backlog);
+                move || backlog.close()
+            }));
+            backlog.submit(&mut vec![requester(&answered)]);
+            deliver_all(&backlog, &answered, 4);
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            backlog.submit(&mut vec![requester(&answered)]);
+            assert_eq!(
+                deliver_all(&backlog, &answered, 5)[4],
+                Answer::Refused(Refusal::Closed)
+            );
+        });
+    }
+
+    #[test]
+    fn the_last_worker_that_leaves_refuses_the_rest() {
+        explore(|| {
+            let (backlog, answered) = (Arc::new(Backlog::new(9, 2)), Answered::default());
+            let workers = start_workers(&backlog, &[1, 2]);
+            backlog.submit(&mut (0..4).map(|_| requester(&answered)).collect());
+            assert_eq!(ended(&deliver_all(&backlog, &answered, 4)), 3);
+            for worker in workers {
+                worker.join().unwrap();
+            }
+            assert!(backlog.is_closed());
+        });
+    }
+
+    #[test]
+    fn what_finds_no_room_is_refused_at_once() {
+        explore(|| {
+            let (backlog, answered) = (Backlog::new(2, 1), Answered::default());
+            backlog.submit(&mut (0..5).map(|_| requester(&answered)).collect());
+            assert_eq!(
+                *answered.lock().unwrap(),
+                [Answer::Refused(Refusal::Full); 3]
+            );
+            assert!(backlog.take(None).is_some());
+            backlog.submit(&mut vec![requester(&answered)]);
+            assert_eq!(answered.lock().unwrap().len(), 3);
+        });
+    }
+
+    /// With no room at all, a worker that waits can be given a request, and a second one is refused.
+    #[test]
+    fn a_request_for_an_idle_worker_needs_no_room() {
+        explore(|| {
+            let (backlog, answered) = (Arc::new(Backlog::new(0, 1)), Answered::default());
+            let workers = start_workers(&backlog, &[1]);
+            while backlog.requests().idle == 0 {
+                thread::yield_now();
+            }
+            backlog.submit(&mut (0..2).map(|_| requester(&answered)).collect());
+            assert_eq!(ended(&deliver_all(&backlog, &answered, 2)), 1);
+            for worker in workers {
+                worker.join().unwrap();
+            }
+        });
+    }
+}
