@@ -4,7 +4,7 @@ use crate::{
     bugs::{Seam, Specimen},
     log::config::LogConfig,
     observe::{
-        config::{MetricsConfig, WatchConfig},
+        config::{MetricsConfig, ServeConfig, WatchConfig},
         error_tracking::Dsn,
     },
     plan::workload::Workload,
@@ -24,6 +24,8 @@ pub struct Config {
     pub watch: WatchConfig,
     /// Where its metrics are to be had.
     pub metrics: MetricsConfig,
+    /// Where its operations are asked for; none if one follows the other of itself.
+    pub serve: Option<ServeConfig>,
     /// Where its errors are reported to.
     pub sentry: Option<Dsn>,
     /// The form of the summary.

@@ -54,10 +54,21 @@ pub struct Stop {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     request: Option<(Cause, Instant)>,
     sleepers: Vec<Thread>,
+    /// What else is to be done when the stop is asked for.
+    hooks: Vec<Box<dyn Fn() + Send>>,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("request", &self.request)
+            .field("sleepers", &self.sleepers)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Stop {
@@ -69,6 +80,16 @@ impl Stop {
         for sleeper in &state.sleepers {
             sleeper.unpark();
         }
+        state.hooks.iter().for_each(|hook| hook());
+    }
+
+    /// Has `hook` called when the stop is asked for, and at once if it was already. It must not ask for anything here.
+    pub fn on_request(&self, hook: impl Fn() + Send + 'static) {
+        let mut state = self.state();
+        if state.request.is_some() {
+            hook();
+        }
+        state.hooks.push(Box::new(hook));
     }
 
     /// Whether the stop was asked for.

@@ -3,7 +3,10 @@
 //! The model tests compile the same files with a scheduler's own in place of these, and then explore how threads
 //! may interleave (`tests/model`).
 
-pub use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+pub use std::sync::{
+    Condvar, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 use std::sync::{TryLockError, TryLockResult};
 
 #[cfg(test)]

@@ -153,7 +153,7 @@ pub struct WorkloadArgs {
           value_parser = clap::value_parser!(u32).range(1..=i64::from(THREADS_MAX)))]
     threads: u32,
 
-    /// Operations per worker [default: 100, or unlimited with --duration]
+    /// Operations per worker [default: 100, or unlimited with --duration or --serve]
     #[arg(short = 'n', long, value_name = "N", value_parser = parse_iterations)]
     iterations: Option<Limit>,
 
@@ -251,8 +251,16 @@ impl RunArgs {
                  such as the job's",
             ));
         }
-        let workload = self.workload.into_workload();
+        let (metrics, serve) = self.monitoring.into_config();
+        let mut workload = self.workload;
+        if serve.is_some() {
+            workload.iterations.get_or_insert(Limit::Unlimited);
+        }
+        let workload = workload.into_workload();
         let mut replay = replay(&workload);
+        if let Some(serve) = serve {
+            let _ = write!(replay, " --serve {}", serve.addr);
+        }
         if let Some(bug) = self.bug {
             if workload.threads < bug.workers_min {
                 return Err(too_few_workers(bug, workload.threads));
@@ -274,7 +282,8 @@ impl RunArgs {
                 stall_after: self.stall_after,
                 sample_interval: self.sample_interval,
             },
-            metrics: self.monitoring.into_config(),
+            metrics,
+            serve,
             sentry: sentry_dsn()?,
             summary: self.summary,
         })

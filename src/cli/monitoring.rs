@@ -13,14 +13,27 @@ use clap_complete::Shell;
 
 use super::{Cli, file_path, one_of};
 use crate::{
-    observe::config::MetricsConfig,
+    observe::config::{MetricsConfig, ServeConfig},
     plan::workload::{Micros, parse_duration},
 };
 
-/// The options of a run that concern metrics.
+/// Requests that may wait, unless something else is asked for, and at most.
+const BACKLOG: u32 = 1024;
+const BACKLOG_MAX: u32 = 1_000_000;
+
+/// The options of a run that concern metrics, and requests from outside.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Monitoring")]
 pub struct MonitoringArgs {
+    /// Begin an operation with each HTTP request, POST /operations, to this address
+    #[arg(long, value_name = "ADDR", value_parser = parse_addr)]
+    serve: Option<SocketAddr>,
+
+    /// Requests that may wait while all workers are busy [default: 1024]
+    #[arg(long, value_name = "N", requires = "serve",
+          value_parser = clap::value_parser!(u32).range(0..=i64::from(BACKLOG_MAX)))]
+    backlog: Option<u32>,
+
     /// Serve Prometheus metrics on this address while the run lasts: /metrics, /healthz, /threads
     #[arg(long, value_name = "ADDR", value_parser = parse_addr)]
     metrics_addr: Option<SocketAddr>,
@@ -36,12 +49,17 @@ pub struct MonitoringArgs {
 
 impl MonitoringArgs {
     /// The configuration.
-    pub fn into_config(self) -> MetricsConfig {
-        MetricsConfig {
+    pub fn into_config(self) -> (MetricsConfig, Option<ServeConfig>) {
+        let metrics = MetricsConfig {
             addr: self.metrics_addr,
             linger: self.metrics_linger.unwrap_or(Micros::ZERO),
             file: self.metrics_file,
-        }
+        };
+        let serve = self.serve.map(|addr| ServeConfig {
+            addr,
+            backlog: self.backlog.unwrap_or(BACKLOG),
+        });
+        (metrics, serve)
     }
 }
 

@@ -4,12 +4,20 @@ use std::{convert::Infallible, process::ExitCode};
 
 use clap::Args;
 
-use crate::observe::config::MetricsConfig;
+use crate::observe::config::{MetricsConfig, ServeConfig};
 
-/// The options of a run that concern metrics.
+/// The options of a run that concern metrics, and requests from outside.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Monitoring")]
 pub struct MonitoringArgs {
+    /// Begin an operation with each HTTP request
+    #[arg(long, value_name = "ADDR", hide = true, value_parser = refuse)]
+    serve: Option<Infallible>,
+
+    /// Requests that may wait while all workers are busy
+    #[arg(long, value_name = "N", hide = true, value_parser = refuse)]
+    backlog: Option<Infallible>,
+
     /// Serve Prometheus metrics
     #[arg(long, value_name = "ADDR", hide = true, value_parser = refuse)]
     metrics_addr: Option<Infallible>,
@@ -25,8 +33,8 @@ pub struct MonitoringArgs {
 
 impl MonitoringArgs {
     /// The configuration: nothing was asked for, because nothing can be.
-    pub fn into_config(self) -> MetricsConfig {
-        MetricsConfig::default()
+    pub fn into_config(self) -> (MetricsConfig, Option<ServeConfig>) {
+        (MetricsConfig::default(), None)
     }
 }
 

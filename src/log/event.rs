@@ -201,6 +201,7 @@ events! {
     INFO ThreadDump "Thread dump" {
         cause: String,
         starting: u64,
+        idle: u64,
         working: u64,
         waiting: u64,
         sleeping: u64,
@@ -635,7 +636,7 @@ mod tests {
             ("Log reopened", ""),
             (
                 "Thread dump",
-                "cause starting working waiting sleeping backing_off ended deadlocks",
+                "cause starting idle working waiting sleeping backing_off ended deadlocks",
             ),
             ("Run stalled", "idle_us deadlocks cycle"),
             (

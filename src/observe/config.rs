@@ -13,6 +13,15 @@ pub struct WatchConfig {
     pub sample_interval: Option<Micros>,
 }
 
+/// Where operations are to be asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct ServeConfig {
+    /// Each request to this address begins an operation.
+    pub addr: SocketAddr,
+    /// So many may wait while all workers are busy.
+    pub backlog: u32,
+}
+
 /// Where metrics are to be had.
 #[derive(Clone, Debug, Default)]
 pub struct MetricsConfig {

@@ -115,6 +115,7 @@ impl Dumper {
         Event::ThreadDump {
             cause: cause.to_owned(),
             starting: count(State::Starting),
+            idle: count(State::Idle),
             working: count(State::Working),
             waiting: count(State::Waiting),
             sleeping: count(State::Sleeping),
@@ -128,6 +129,7 @@ impl Dumper {
 fn words(state: State) -> &'static str {
     match state {
         State::Starting => "starting",
+        State::Idle => "waiting for a request",
         State::Working => "working",
         State::Waiting => "waiting for a lock",
         State::Sleeping => "sleeping after a success",

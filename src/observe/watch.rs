@@ -22,6 +22,7 @@ use crate::{
     observe::process::Usage,
     plan::workload::{Micros, Workload},
     shutdown::{Cause, Stop},
+    work::backlog::Backlog,
     work::recorder::{Counters, Totals},
     work::status::{Cycle, State, StatusBoard, View},
 };
@@ -37,6 +38,8 @@ pub struct Sources {
     pub board: Arc<StatusBoard>,
     /// What each worker has done.
     pub counters: Arc<[Arc<Counters>]>,
+    /// Where requests for operations wait, if operations are to be asked for.
+    pub backlog: Option<Arc<Backlog>>,
     /// The way to thread dumps, and to the log's own figures.
     pub dumper: Dumper,
 }
@@ -212,13 +215,15 @@ struct Standstill {
 
 impl Standstill {
     /// For how long nothing has moved, given what is seen at the time `now`. A worker that sleeps will move of its own, and
-    /// where all have ended there is nothing that could. A look that comes late counts for no more than `step_max`: the
+    /// where all have ended or wait for a request there is nothing that should. A look that comes late counts for no more than `step_max`: the
     /// whole process may have been stopped meanwhile (Ctrl-Z), and the workers with it.
     fn lasts(&mut self, views: Vec<View>, now: Stamp, step_max: Duration) -> Duration {
         let will_move = views
             .iter()
             .any(|view| matches!(view.state, State::Sleeping | State::BackingOff))
-            || views.iter().all(|view| view.state == State::Ended);
+            || views
+                .iter()
+                .all(|view| matches!(view.state, State::Ended | State::Idle));
         if will_move || views != self.views {
             self.idle = Duration::ZERO;
         } else {

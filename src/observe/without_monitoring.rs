@@ -1,7 +1,12 @@
 //! What stands in for monitoring in a build without the feature: nothing, under the same names.
 
+use std::collections::BTreeMap;
+
 use crate::{
-    config::Config, observe::config::MetricsConfig, observe::watch::Sources, shutdown::Stop,
+    config::Config,
+    observe::config::{MetricsConfig, ServeConfig},
+    observe::watch::Sources,
+    shutdown::Stop,
 };
 
 /// Nothing is needed.
@@ -13,7 +18,7 @@ impl Prepared {
     ///
     /// # Errors
     /// None.
-    pub fn new(_config: &MetricsConfig) -> anyhow::Result<Self> {
+    pub fn new(_metrics: &MetricsConfig, _serve: Option<&ServeConfig>) -> anyhow::Result<Self> {
         Ok(Self)
     }
 
@@ -33,6 +38,11 @@ pub struct Monitoring;
 impl Monitoring {
     /// Does nothing.
     pub fn workers_ended(&mut self) {}
+
+    /// No request was answered.
+    pub fn requests(&self) -> BTreeMap<u16, u64> {
+        BTreeMap::new()
+    }
 
     /// Does nothing.
     pub fn run_ended(&self) -> Option<String> {

@@ -101,6 +101,21 @@ pub fn imbalances(outcome: &RunOutcome) -> Vec<String> {
             account.begun.saturating_add(not_started),
         );
     }
+    if !outcome.requests.is_empty() {
+        let answered = |code| outcome.requests.get(&code).copied().unwrap_or(0);
+        pair(
+            "requests answered with 200",
+            answered(200),
+            "completed operations",
+            account.completed,
+        );
+        pair(
+            "requests answered with 500",
+            answered(500),
+            "unexpected errors",
+            account.panicked,
+        );
+    }
     pair(
         "lines logged",
         log.lines,

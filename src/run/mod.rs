@@ -5,10 +5,13 @@ mod observers;
 pub mod summary;
 mod workers;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-    mpsc::{Sender, channel},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Sender, channel},
+    },
 };
 
 use anyhow::Context;
@@ -35,6 +38,7 @@ use crate::{
     observe::watch::{Sources, Stall},
     plan::workload::{Limit, Workload},
     shutdown::{Cause, SignalWatch, Stop},
+    work::backlog::Backlog,
     work::panics,
     work::processor::Contents,
     work::recorder::{Account, Counters, Totals},
@@ -51,7 +55,7 @@ pub fn run<T>(
     config: &Config,
     conclude: impl FnOnce(&RunOutcome, &Stop) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let prepared = Prepared::new(&config.metrics)?;
+    let prepared = Prepared::new(&config.metrics, config.serve.as_ref())?;
     let stop = Arc::new(Stop::default());
     let (request_dump, dump_requests) = dump::requests();
     let _signals = SignalWatch::start(Arc::clone(&stop), move || request_dump.send(), complain)?;
@@ -83,6 +87,8 @@ struct RunContext<'a> {
     board: Arc<StatusBoard>,
     /// What each worker counts.
     counters: Arc<[Arc<Counters>]>,
+    /// Where requests for operations wait, if operations are to be asked for.
+    backlog: Option<Arc<Backlog>>,
     /// The way into the log for observers.
     gate: Arc<Gate>,
     /// Panics that no plan asked for.
@@ -117,6 +123,12 @@ impl<'a> RunContext<'a> {
             .context("another log is installed in this process")?;
         log::sign_on(log.main());
         Event::run_started(workload).emit();
+        let backlog = config.serve.as_ref().map(|serve| {
+            let backlog = Arc::new(Backlog::new(serve.backlog as usize, workload.threads));
+            let closing = Arc::clone(&backlog);
+            stop.on_request(move || closing.close());
+            backlog
+        });
         Ok(Self {
             config,
             run,
@@ -127,6 +139,7 @@ impl<'a> RunContext<'a> {
             tracking,
             board: Arc::new(StatusBoard::new(workload.workers(), clock)),
             counters: (0..workload.threads).map(|_| Arc::default()).collect(),
+            backlog,
             gate: Arc::default(),
             unplanned_panics,
             notices,
@@ -140,6 +153,7 @@ impl<'a> RunContext<'a> {
             workload: self.config.workload.clone(),
             board: Arc::clone(&self.board),
             counters: Arc::clone(&self.counters),
+            backlog: self.backlog.clone(),
             dumper: Dumper {
                 run: self.run,
                 board: Arc::clone(&self.board),
@@ -204,6 +218,7 @@ impl<'a> RunContext<'a> {
             usage_at_work: joined.usage_at_work,
             refused: joined.refused,
             stall: observers.stall(),
+            requests: observers.requests(),
             stuck: joined.stuck,
             processor_is_stuck: balance.processor_is_stuck,
             metrics_file: observers.run_ended(),
@@ -285,6 +300,8 @@ pub struct RunOutcome {
     pub refused: Option<String>,
     /// The standstill that ended the run.
     pub stall: Option<Stall>,
+    /// Requests that were answered, by the status code of the answer; those alone that occurred.
+    pub requests: BTreeMap<u16, u64>,
     /// Workers that could not be waited for.
     pub stuck: Vec<u32>,
     /// One of them holds the Processor's lock.

@@ -1,7 +1,10 @@
 //! The observers of a run: what was asked for of thread dumps, samples, metrics and the stall watchdog, started and
 //! ended together.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use super::{RunContext, workers::Notice};
 use crate::{
@@ -76,6 +79,12 @@ impl Observers {
     /// The standstill that ended the run.
     pub(super) fn stall(&self) -> Option<Stall> {
         self.stall.get().cloned()
+    }
+
+    /// Requests that were answered, by status code.
+    pub(super) fn requests(&self) -> BTreeMap<u16, u64> {
+        let monitoring = self.monitoring.as_ref();
+        monitoring.map_or_else(BTreeMap::new, Monitoring::requests)
     }
 
     /// The log is closed: writes the final metrics. Returns what a person should be told of it.

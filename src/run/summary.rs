@@ -1,6 +1,6 @@
 //! The summary: what a run came to, for people and for programs, and the exit code that says it shortest.
 
-use std::{fmt, process::ExitCode, time::Duration};
+use std::{collections::BTreeMap, fmt, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use serde::Serialize;
@@ -45,6 +45,9 @@ struct Summary<'a> {
     group: Option<String>,
     replay: &'a str,
     operations: Operations,
+    /// Requests for operations by the status code of their answer, where operations were asked for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    requests: &'a BTreeMap<u16, u64>,
     failed_attempts: u64,
     retries: u64,
     counter: u64,
@@ -198,7 +201,7 @@ fn problems(outcome: &RunOutcome) -> Vec<String> {
 }
 
 impl<'a> Summary<'a> {
-    fn new(config: &'a Config, outcome: &RunOutcome, problems: &'a [String]) -> Self {
+    fn new(config: &'a Config, outcome: &'a RunOutcome, problems: &'a [String]) -> Self {
         let RunOutcome {
             account,
             workload,
@@ -232,6 +235,7 @@ impl<'a> Summary<'a> {
                 interrupted: account.interrupted,
                 not_started: number(outcome.not_started),
             },
+            requests: &outcome.requests,
             failed_attempts: account.failed_attempts,
             retries: account.retries,
             counter: processor.counter,
@@ -297,6 +301,11 @@ impl fmt::Display for Summary<'_> {
             "                {:>12} not started",
             or_unlimited(ops.not_started)
         )?;
+        let mut label = "Requests";
+        for (code, count) in self.requests {
+            writeln!(f, "{label:<15} {count:>12} answered with {code}")?;
+            label = "";
+        }
         writeln!(f, "Attempts        {:>12} failed", self.failed_attempts)?;
         writeln!(f, "                {:>12} retries", self.retries)?;
         writeln!(f, "Processor       {:>12} counter", self.counter)?;
@@ -412,6 +421,7 @@ mod tests {
             usage_at_work: Default::default(),
             refused: None,
             stall: None,
+            requests: Default::default(),
             stuck: Vec::new(),
             processor_is_stuck: false,
             metrics_file: None,

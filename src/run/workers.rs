@@ -139,6 +139,7 @@ impl Workers {
                 recorder: Recorder::new(Arc::clone(&context.counters[position])),
                 clock: context.clock,
                 stop: Arc::clone(&context.stop),
+                backlog: context.backlog.clone(),
             };
             let spawned = thread::Builder::new()
                 .name(format!("Worker-{number}"))

@@ -10,7 +10,7 @@
 
 use std::{collections::VecDeque, fmt, mem, task::Waker, time::Duration};
 
-use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, PoisonError};
 
 /// Who asked for an operation: is called with the answer, on the frontend's thread.
 pub type Requester = Box<dyn FnOnce(Answer) + Send>;
@@ -61,6 +61,8 @@ pub enum Refusal {
 /// The requests and answers of a run. All workers and the frontend share it.
 pub struct Backlog {
     limit: usize,
+    /// The same as `requests.closed`, for each answer.
+    closed: AtomicBool,
     requests: Mutex<Requests>,
     /// A request came, or the backlog was closed.
     arrived: Condvar,
@@ -87,7 +89,9 @@ struct Answers {
 
 impl fmt::Debug for Backlog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Backlog").field("limit", &self.limit).finish_non_exhaustive()
+        f.debug_struct("Backlog")
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
     }
 }
 
@@ -103,6 +107,7 @@ impl Backlog {
         };
         Self {
             limit,
+            closed: AtomicBool::new(false),
             requests: Mutex::new(requests),
             arrived: Condvar::new(),
             answers: Mutex::default(),
@@ -206,6 +211,7 @@ impl Backlog {
     pub fn close(&self) {
         let mut requests = self.requests();
         requests.closed = true;
+        self.closed.store(true, Ordering::SeqCst);
         let refused = mem::take(&mut requests.waiting);
         drop(requests);
         self.arrived.notify_all();
@@ -215,7 +221,7 @@ impl Backlog {
 
     /// Whether no operation is begun any more.
     pub fn is_closed(&self) -> bool {
-        self.requests().closed
+        self.closed.load(Ordering::SeqCst)
     }
 
     /// Wakes an idle worker if there is a request for it and none is being woken already.
@@ -240,7 +246,7 @@ impl Backlog {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync, task::Wake};
+    use std::task::Wake;
 
     use super::*;
     use crate::sync::{Arc, explore, thread};
@@ -249,7 +255,7 @@ mod tests {
     struct Frontend(thread::Thread);
 
     impl Wake for Frontend {
-        fn wake(self: sync::Arc<Self>) {
+        fn wake(self: Arc<Self>) {
             self.0.unpark();
         }
     }
@@ -263,7 +269,7 @@ mod tests {
 
     /// Collects until all of `count` requests are answered.
     fn deliver_all(backlog: &Backlog, answered: &Answered, count: usize) -> Vec<Answer> {
-        let frontend = sync::Arc::new(Frontend(thread::current())).into();
+        let frontend = Arc::new(Frontend(thread::current())).into();
         loop {
             backlog.deliver(&frontend);
             let answers = answered.lock().unwrap().clone();

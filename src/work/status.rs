@@ -25,6 +25,8 @@ use crate::{
 pub enum State {
     /// Its thread has not begun to work.
     Starting,
+    /// It waits for somebody to ask for an operation.
+    Idle,
     /// It carries out an attempt.
     Working,
     /// It waits for a lock.
@@ -39,8 +41,9 @@ pub enum State {
 
 impl State {
     /// All states, in the order of their numbers.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Starting,
+        Self::Idle,
         Self::Working,
         Self::Waiting,
         Self::Sleeping,
@@ -52,6 +55,7 @@ impl State {
     pub fn word(self) -> &'static str {
         match self {
             Self::Starting => "starting",
+            Self::Idle => "idle",
             Self::Working => "working",
             Self::Waiting => "waiting",
             Self::Sleeping => "sleeping",

@@ -7,7 +7,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, panic_any},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     plan::workload::{Limit, Micros},
     plan::{Attempt, Attempts, Outcome, Place},
     shutdown::Stop,
+    work::backlog::{Answer, Backlog, Ending, Requester},
     work::panics::{SimulatedPanic, words},
     work::processor::Handle,
     work::recorder::{Account, Current, Recorder},
@@ -39,13 +40,17 @@ pub struct Worker {
     pub clock: Clock,
     /// The request to stop.
     pub stop: Arc<Stop>,
+    /// Where it takes a request from before each operation, if operations are to be asked for.
+    pub backlog: Option<Arc<Backlog>>,
 }
 
 /// What the worker has done so far; a panic leaves it whole.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Progress {
     account: Account,
     current: Current,
+    /// Who asked for the operation and has no answer yet.
+    requester: Option<Requester>,
     /// The latest time that is known. It is taken from the lines that were logged: only a sleep
     /// costs a reading of the clock.
     now: Stamp,
@@ -78,6 +83,7 @@ impl Worker {
                 progress.account.panicked = 1;
                 progress.account.retries += u64::from(progress.current.attempt > 1);
                 self.recorder.unexpected(progress.current, words(&*payload));
+                self.answer(&mut progress, Ending::Panicked);
                 Reason::Panicked
             }
         };
@@ -88,6 +94,13 @@ impl Worker {
             not_started(self.iterations, account.begun),
         );
         self.status().enter(State::Ended, self.clock.now());
+        if let Some(backlog) = &self.backlog {
+            // What stops one worker, a stop or the deadline, stops all of them.
+            if reason == Reason::Stopped {
+                backlog.close();
+            }
+            backlog.leave();
+        }
         account
     }
 
@@ -126,9 +139,36 @@ impl Worker {
         {
             return Onward::Stop;
         }
+        if let Some(backlog) = &self.backlog {
+            self.status().enter(State::Idle, progress.now);
+            let patience = self
+                .deadline
+                .map(|deadline| Duration::from_nanos(deadline.nanos_since(progress.now)));
+            progress.requester = backlog.take(patience);
+            if progress.requester.is_none() {
+                return Onward::Stop;
+            }
+            progress.now = self.clock.now();
+        }
         progress.account.begun += 1;
         progress.current.began = progress.now;
         Onward::Continue
+    }
+
+    /// Tells who asked for the operation, if anyone did, how it ended. Its lines are logged by then.
+    #[inline]
+    fn answer(&self, progress: &mut Progress, ending: Ending) {
+        if let Some(backlog) = &self.backlog
+            && let Some(requester) = progress.requester.take()
+        {
+            let answer = Answer::Ended {
+                worker: self.number,
+                iteration: progress.current.iteration,
+                attempts: progress.current.attempt,
+                ending,
+            };
+            backlog.answer(requester, answer);
+        }
     }
 
     #[inline]
@@ -137,8 +177,9 @@ impl Worker {
             account,
             current,
             now,
+            ..
         } = progress;
-        let delay = match attempt.outcome {
+        let (delay, ending) = match attempt.outcome {
             Outcome::Success { delay } => {
                 let timed = self.recorder.samples_hold().then(Instant::now);
                 let recorded = processor.record(self.status());
@@ -149,29 +190,34 @@ impl Worker {
                 account.completed += 1;
                 account.retries += u64::from(attempt.number > 1);
                 *now = self.recorder.succeeded(*current, recorded);
-                delay
+                let counter = recorded.counter;
+                (delay, Some(Ending::Completed { counter }))
             }
             Outcome::Retry { delay } => {
                 account.failed_attempts += 1;
                 account.retries += u64::from(attempt.number > 1);
                 *now = self.recorder.failed(*current, delay);
-                delay
+                (delay, None)
             }
             Outcome::Abandon { delay } => {
                 account.failed_attempts += 1;
                 account.abandoned += 1;
                 account.retries += u64::from(attempt.number > 1);
                 *now = self.recorder.abandoned(*current, delay);
-                delay
+                (delay, Some(Ending::Abandoned))
             }
             Outcome::Panic(Place::BeforeLock) => panic_any(SimulatedPanic(Place::BeforeLock)),
             Outcome::Panic(Place::UnderLock) => processor.panic_under_lock(self.status()),
         };
+        if let Some(ending) = ending {
+            self.answer(progress, ending);
+        }
         if delay > Micros::ZERO {
-            *now = self.sleep(attempt, *now, delay);
+            progress.now = self.sleep(attempt, progress.now, delay);
         }
         if self.stop.requested() && matches!(attempt.outcome, Outcome::Retry { .. }) {
-            account.interrupted = 1;
+            progress.account.interrupted = 1;
+            self.answer(progress, Ending::Interrupted);
             return Onward::Stop;
         }
         Onward::Continue

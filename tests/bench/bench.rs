@@ -3,12 +3,20 @@
 //! `cargo bench` runs all of it; `cargo bench -- plan` only the cases whose name holds the word, and no race. A time means
 //! something only beside another of the same run, on the same machine: quote ratios.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
 
 /// What a competent port of the program looks like that uses the same crates with their defaults.
 mod plain_port;
 /// The race against it.
 mod race;
+/// Serving, beside a bare server.
+#[cfg(feature = "monitoring")]
+mod serving;
 
 use std::{path::PathBuf, sync::Arc, thread};
 
@@ -33,9 +41,15 @@ fn main() {
     if plain_port::is_asked_for() {
         return plain_port::run();
     }
+    #[cfg(feature = "monitoring")]
+    if serving::is_asked_for() {
+        return serving::run_bare_server();
+    }
     // `cargo bench` without more says just this; a test of the benchmarks, which runs each case once, does not.
     if std::env::args().skip(1).eq(["--bench"]) {
         race::print(9);
+        #[cfg(feature = "monitoring")]
+        serving::print(5);
     }
     divan::main();
 }

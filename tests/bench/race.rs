@@ -107,7 +107,7 @@ fn timed(command: &mut Command) -> Duration {
     took
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

@@ -35,6 +35,9 @@ mod readme;
 mod run;
 /// Samples of what the process uses.
 mod samples;
+/// Operations that are asked for from outside.
+#[cfg(feature = "monitoring")]
+mod serve;
 /// Shards of one run.
 mod shards;
 /// SIGINT, SIGTERM, SIGHUP.

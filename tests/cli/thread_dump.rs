@@ -58,7 +58,7 @@ fn sigquit_dumps_the_threads_and_the_run_goes_on() {
             .find(|line| line.contains("Thread dump"))
             .unwrap_or_default();
         assert!(
-            event.contains("cause=SIGQUIT starting=0 working=0 waiting=0 sleeping=0 backing_off=3 ended=0 deadlocks=0 sum="),
+            event.contains("cause=SIGQUIT starting=0 idle=0 working=0 waiting=0 sleeping=0 backing_off=3 ended=0 deadlocks=0 sum="),
             "{event}"
         );
     }

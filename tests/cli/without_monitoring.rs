@@ -6,6 +6,8 @@ use crate::rig::Rig;
 fn each_option_says_which_feature_it_needs() {
     let rig = Rig::new();
     for args in [
+        "--serve 127.0.0.1:8080",
+        "--backlog 9",
         "--metrics-addr 127.0.0.1:9464",
         "--metrics-linger 1s",
         "--metrics-file hifi.prom",

@@ -40,7 +40,10 @@ mod bug;
 /// The scheduler's locks, under the names of the real ones.
 mod sync {
     pub use shuttle::{
-        sync::{Arc, Condvar, Mutex, MutexGuard},
+        sync::{
+            Arc, Condvar, Mutex, MutexGuard,
+            atomic::{AtomicBool, Ordering},
+        },
         thread,
     };
     pub use std::sync::PoisonError;

@@ -12,6 +12,9 @@ mod http;
 #[allow(dead_code)]
 mod rig;
 
+/// Locust and JMeter against a run that serves operations.
+#[cfg(feature = "monitoring")]
+mod load_testers;
 /// jq and lnav.
 mod log_readers;
 /// Prometheus and promtool.

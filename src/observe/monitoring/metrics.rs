@@ -9,6 +9,7 @@ use prometheus::{
     proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType},
 };
 
+use super::operations::RequestFigures;
 use crate::{
     log::report::SinkReport,
     observe::process::{self, Usage},
@@ -29,15 +30,22 @@ const POWER_MAX: u32 = 36;
 pub struct LogFigures(Mutex<(SinkReport, SinkReport)>);
 
 /// The text of a scrape.
-pub fn text(sources: &Sources, log: &LogFigures) -> anyhow::Result<String> {
+pub fn text(
+    sources: &Sources,
+    requests: Option<&RequestFigures>,
+    log: &LogFigures,
+) -> anyhow::Result<String> {
     let mut families = run_families(sources, log);
+    families.extend(requests.into_iter().flat_map(request_families));
     families.extend(process_families());
     encode(&families)
 }
 
 /// The text for a textfile collector, which tells the same figures of its own process: these are left out.
-pub fn final_text(sources: &Sources) -> anyhow::Result<String> {
-    encode(&run_families(sources, &LogFigures::default()))
+pub fn final_text(sources: &Sources, requests: Option<&RequestFigures>) -> anyhow::Result<String> {
+    let mut families = run_families(sources, &LogFigures::default());
+    families.extend(requests.into_iter().flat_map(request_families));
+    encode(&families)
 }
 
 fn encode(families: &[MetricFamily]) -> anyhow::Result<String> {
@@ -156,6 +164,28 @@ fn run_families(sources: &Sources, log: &LogFigures) -> Vec<MetricFamily> {
                 counter(file.errors, &[("sink", "file")]),
                 counter(console.errors, &[("sink", "console")]),
             ],
+        ),
+    ]
+}
+
+/// The figures of a run whose operations are asked for.
+fn request_families(requests: &RequestFigures) -> [MetricFamily; 2] {
+    [
+        family(
+            "hifi_requests_total",
+            "Requests for operations by the status code of their answer.",
+            MetricType::COUNTER,
+            requests
+                .by_code()
+                .into_iter()
+                .map(|(code, count)| counter(count, &[("code", &code.to_string())]))
+                .collect(),
+        ),
+        family(
+            "hifi_request_seconds",
+            "Time from the arrival of a request for an operation to its answer, the wait for a worker included.",
+            MetricType::HISTOGRAM,
+            vec![histogram(&requests.seconds(), false)],
         ),
     ]
 }

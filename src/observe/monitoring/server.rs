@@ -1,13 +1,17 @@
-//! The metrics server: HTTP on a thread of its own, which no client can keep from its work.
+//! An HTTP server: a thread of its own, which no client can keep from its work.
 //!
-//! Whoever connects gets one answer, in a bounded time and with a bounded head. Connections are bounded in number: the
-//! oldest goes when there is one too many, so clients that only sit there are in nobody's way.
+//! Heads are bounded in size and time. Connections are bounded in number: the oldest that waits for nothing goes when
+//! there is one too many, so clients that only sit there are in nobody's way.
 
 use std::{
     collections::VecDeque,
     convert::Infallible,
+    future::Future,
     net::TcpListener,
-    sync::Arc,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -15,7 +19,7 @@ use std::{
 use anyhow::Context;
 use http_body_util::Full;
 use hyper::{
-    Method, Request, Response, StatusCode,
+    Request, Response, StatusCode,
     body::{Bytes, Incoming},
     header::{ALLOW, CONTENT_TYPE, HeaderValue},
     server::conn::http1,
@@ -29,18 +33,66 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::metrics::{self, LogFigures};
-use crate::observe::watch::Sources;
+use crate::shutdown::PATIENCE_AFTER_STOP;
 
-/// Connections at one time.
-const CONNECTIONS_MAX: usize = 64;
-/// How long a client has for its request's head, and for all of the exchange.
-const HEAD_TIME: Duration = Duration::from_secs(5);
-const EXCHANGE_TIME: Duration = Duration::from_secs(10);
-/// How large the head may be.
+/// How large a head may be.
 const HEAD_BYTES: usize = 16 << 10;
 /// How long to wait where the system has no descriptor to spare for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often is looked whether somebody still waits for an answer at the end.
+const LOOK_PAUSE: Duration = Duration::from_millis(1);
+
+/// What a client may take of a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at one time.
+    pub connections: usize,
+    /// From the beginning of a connection, or from the answer before, to the end of a request's head.
+    pub head_time: Duration,
+    /// How long a connection may last; a client whose connection has no end may send one request after the other.
+    pub connection_time: Option<Duration>,
+    /// At the end, requests that are on their way have so long to come.
+    pub grace: Duration,
+}
+
+/// What a server answers.
+pub trait Service: Send + Sync + 'static {
+    /// The answer to a request that came by this connection. A panic in it costs its client the answer, and nobody else
+    /// anything.
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        connection: &Connection,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+
+    /// What else there is to do on the server's thread while it serves.
+    fn attend(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+}
+
+/// A connection, as its service knows it.
+#[derive(Debug, Default)]
+pub struct Connection {
+    awaits_answer: AtomicBool,
+}
+
+impl Connection {
+    /// Waits for what an answer is made from. Meanwhile the connection is not closed.
+    pub async fn keep_while<T>(&self, waits: impl Future<Output = T>) -> T {
+        self.awaits_answer.store(true, Ordering::Relaxed);
+        let result = waits.await;
+        self.awaits_answer.store(false, Ordering::Relaxed);
+        result
+    }
+
+    fn awaits_answer(&self) -> bool {
+        self.awaits_answer.load(Ordering::Relaxed)
+    }
+}
+
+/// The connections of a server, the oldest first.
+type Connections = Mutex<VecDeque<(AbortHandle, Arc<Connection>)>>;
 
 /// The server's thread. To drop it is to end it.
 #[derive(Debug)]
@@ -49,50 +101,46 @@ pub struct Server {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What makes an answer.
-type Answer = dyn Fn(&Request<Incoming>) -> Response<Full<Bytes>> + Send + Sync;
-
-/// What the answers are made from.
-struct Answers {
-    sources: Sources,
-    log: LogFigures,
-}
-
 impl Server {
-    /// Serves on `listener` until this is dropped.
+    /// Serves on `listener`, in a thread of the name `name`, until this is dropped.
     ///
     /// # Errors
     /// The system refuses what a server needs.
-    pub fn start(listener: TcpListener, sources: Sources) -> anyhow::Result<Self> {
-        let answers = Answers {
-            sources,
-            log: LogFigures::default(),
-        };
-        Self::answer_with(listener, Arc::new(move |request| answers.answer(request)))
-    }
-
-    /// Serves what `answer` makes. A panic in it costs its client the answer, and nobody else anything.
-    fn answer_with(listener: TcpListener, answer: Arc<Answer>) -> anyhow::Result<Self> {
-        let needs = "cannot start the metrics server";
-        listener.set_nonblocking(true).context(needs)?;
+    pub fn start<S: Service>(
+        listener: TcpListener,
+        name: &'static str,
+        limits: Limits,
+        service: Arc<S>,
+    ) -> anyhow::Result<Self> {
+        let needs = || format!("cannot start the {name} server");
+        listener.set_nonblocking(true).with_context(needs)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
             .build()
-            .context(needs)?;
+            .with_context(needs)?;
         let listener = {
             let _entered = runtime.enter();
-            tokio::net::TcpListener::from_std(listener).context(needs)?
+            tokio::net::TcpListener::from_std(listener).with_context(needs)?
         };
         let (end, ended) = oneshot::channel::<()>();
         let thread = thread::Builder::new()
-            .name("metrics".into())
+            .name(name.into())
             .spawn(move || {
-                runtime.spawn(accept(listener, answer));
-                // Nobody ever sends: it ends when the other side is dropped, and with it all connections.
-                let _ = runtime.block_on(ended);
+                let connections: Arc<Connections> = Arc::default();
+                let attended = Arc::clone(&service);
+                runtime.spawn(async move { attended.attend().await });
+                let accepting =
+                    runtime.spawn(accept(listener, limits, service, Arc::clone(&connections)));
+                runtime.block_on(async {
+                    // Nobody ever sends: it ends when the other side is dropped.
+                    let _ = ended.await;
+                    sleep(limits.grace).await;
+                    accepting.abort();
+                    let _ = timeout(PATIENCE_AFTER_STOP, all_answered(&connections)).await;
+                });
             })
-            .context(needs)?;
+            .with_context(needs)?;
         Ok(Self {
             end: Some(end),
             thread: Some(thread),
@@ -109,77 +157,90 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: tokio::net::TcpListener, answer: Arc<Answer>) {
-    let mut connections: VecDeque<AbortHandle> = VecDeque::new();
+async fn accept<S: Service>(
+    listener: tokio::net::TcpListener,
+    limits: Limits,
+    service: Arc<S>,
+    connections: Arc<Connections>,
+) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        connections.retain(|connection| !connection.is_finished());
-        if connections.len() >= CONNECTIONS_MAX
-            && let Some(oldest) = connections.pop_front()
-        {
-            oldest.abort();
+        let connection: Arc<Connection> = Arc::default();
+        let served = serve(
+            stream,
+            limits,
+            Arc::clone(&service),
+            Arc::clone(&connection),
+        );
+        let mut connections = lock(&connections);
+        connections.retain(|(task, _)| !task.is_finished());
+        if connections.len() >= limits.connections {
+            let oldest = connections.iter().position(|(_, it)| !it.awaits_answer());
+            if let Some((oldest, _)) = connections.remove(oldest.unwrap_or(0)) {
+                oldest.abort();
+            }
         }
-        let connection = tokio::spawn(timeout(EXCHANGE_TIME, serve(stream, Arc::clone(&answer))));
-        connections.push_back(connection.abort_handle());
+        connections.push_back((tokio::spawn(served).abort_handle(), connection));
     }
 }
 
 /// Serves one connection. What is wrong with a client is no business of the run's.
-async fn serve(stream: TcpStream, answer: Arc<Answer>) {
+async fn serve<S: Service>(
+    stream: TcpStream,
+    limits: Limits,
+    service: Arc<S>,
+    connection: Arc<Connection>,
+) {
+    // An answer that is sent behind another one must not wait until that was acknowledged.
+    let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
-        let answer = answer(&request);
-        async { Ok::<_, Infallible>(answer) }
+        let (service, connection) = (Arc::clone(&service), Arc::clone(&connection));
+        async move { Ok::<_, Infallible>(service.answer(request, &connection).await) }
     });
-    let _ = http1::Builder::new()
+    let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
+        .header_read_timeout(limits.head_time)
         .max_buf_size(HEAD_BYTES)
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-}
-
-impl Answers {
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        if request.method() != Method::GET && request.method() != Method::HEAD {
-            let mut response = plain(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "only GET and HEAD are answered\n",
-            );
-            response
-                .headers_mut()
-                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return response;
-        }
-        match request.uri().path() {
-            "/metrics" => match metrics::text(&self.sources, &self.log) {
-                Ok(text) => {
-                    let mut response = plain(StatusCode::OK, text);
-                    let format =
-                        HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-                    response.headers_mut().insert(CONTENT_TYPE, format);
-                    response
-                }
-                Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
-            },
-            "/healthz" => plain(StatusCode::OK, "ok\n"),
-            "/threads" => plain(StatusCode::OK, self.sources.dumper.text()),
-            _ => plain(
-                StatusCode::NOT_FOUND,
-                "there are /metrics, /healthz and /threads\n",
-            ),
-        }
+        .keep_alive(limits.connection_time.is_none())
+        // A client that has nothing more to say may still want its answer.
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service);
+    match limits.connection_time {
+        Some(time) => drop(timeout(time, served).await),
+        None => drop(served.await),
     }
 }
 
-fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+async fn all_answered(connections: &Connections) {
+    let waiting = || lock(connections).iter().any(|(_, it)| it.awaits_answer());
+    while waiting() {
+        sleep(LOOK_PAUSE).await;
+    }
+}
+
+/// Connections are added and removed whole, so poison is of no meaning here.
+fn lock(connections: &Connections) -> MutexGuard<'_, VecDeque<(AbortHandle, Arc<Connection>)>> {
+    connections.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An answer in plain text.
+pub fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(text.into()));
     *response.status_mut() = status;
     let format = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, format);
+    response
+}
+
+/// The answer where another method is needed.
+pub fn only(methods: &'static str) -> Response<Full<Bytes>> {
+    let text = format!("only {methods} is answered here\n");
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
+    let methods = HeaderValue::from_static(methods);
+    response.headers_mut().insert(ALLOW, methods);
     response
 }
 
@@ -192,9 +253,24 @@ mod tests {
 
     use super::*;
 
+    struct Panicking;
+
+    impl Service for Panicking {
+        async fn answer(
+            &self,
+            request: Request<Incoming>,
+            _: &Connection,
+        ) -> Response<Full<Bytes>> {
+            match request.uri().path() {
+                "/panic" => panic!("on purpose, in the server's thread"),
+                _ => plain(StatusCode::OK, "well\n"),
+            }
+        }
+    }
+
     fn get(addr: SocketAddr, path: &str) -> String {
         let mut stream = std::net::TcpStream::connect(addr).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
         let mut answer = String::new();
         let _ = stream.read_to_string(&mut answer);
         answer
@@ -204,14 +280,13 @@ mod tests {
     fn a_panic_costs_its_client_the_answer_and_nobody_else_anything() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        let server = Server::answer_with(
-            listener,
-            Arc::new(|request| match request.uri().path() {
-                "/panic" => panic!("on purpose, in the metrics thread"),
-                _ => plain(StatusCode::OK, "well\n"),
-            }),
-        )
-        .unwrap();
+        let limits = Limits {
+            connections: 2,
+            head_time: Duration::from_secs(5),
+            connection_time: None,
+            grace: Duration::ZERO,
+        };
+        let server = Server::start(listener, "panicking", limits, Arc::new(Panicking)).unwrap();
         for _ in 0..3 {
             assert_eq!(get(addr, "/panic"), "");
             assert!(get(addr, "/").ends_with("well\n"));

@@ -1,0 +1,312 @@
+//! What is answered to whoever asks for operations: each `POST /operations` is one, which a worker carries out.
+//!
+//! All that becomes ready together is handed to the workers together, and their answers are collected together: see
+//! [`backlog`](crate::work::backlog).
+
+use std::{
+    collections::BTreeMap,
+    future::poll_fn,
+    mem,
+    net::TcpListener,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Body, Bytes, Incoming},
+    header::{CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
+};
+use serde::Serialize;
+use tokio::{sync::oneshot, time::timeout};
+
+use super::server::{Connection, Limits, Server, Service, only, plain};
+use crate::{
+    observe::process,
+    work::backlog::{Answer, Backlog, Ending, Refusal, Requester},
+    work::figures::{Count, Distribution, Histogram},
+};
+
+/// Connections at one time, where the system lets the process open as many files.
+const CONNECTIONS_MAX: u64 = 4096;
+/// Files that are left for all but connections.
+const FILES_MIN: u64 = 64;
+/// How long a client has for a request's head, and for its body.
+const REQUEST_TIME: Duration = Duration::from_secs(10);
+/// How large a body may be. It is read, and means nothing.
+const BODY_BYTES: u64 = 64 << 10;
+/// Once the last worker has ended, a request that is on its way is refused for so long; after that no connection is taken.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// What `GET /` says.
+const USAGE: &str = "\
+POST /operations carries out one operation. The answer comes when its lines are logged:
+  200  it was completed
+  500  an unexpected error struck
+  503  it was abandoned after its last retry, or a stop interrupted it
+  503  with Retry-After: too many requests wait, and nothing was begun
+  503  with Connection: close: no operation is begun any more
+The body, JSON, says which worker it was, which of its operations, after how many attempts, and the counter.
+
+  curl -X POST http://ADDR/operations
+";
+
+/// The codes that are answered.
+const CODES: [u16; 8] = [200, 400, 404, 405, 408, 413, 500, 503];
+
+/// Requests by the code of their answer, and how long they took. The server's thread alone counts.
+#[derive(Debug, Default)]
+pub struct RequestFigures {
+    codes: [Count; CODES.len()],
+    seconds: Histogram,
+}
+
+impl RequestFigures {
+    fn count(&self, status: StatusCode) {
+        if let Some(place) = CODES.iter().position(|code| *code == status.as_u16()) {
+            self.codes[place].add(1);
+        }
+    }
+
+    /// How many were answered with each code; those that nobody was answered with are there too.
+    pub fn by_code(&self) -> BTreeMap<u16, u64> {
+        let counts = self.codes.iter().map(Count::get);
+        CODES.into_iter().zip(counts).collect()
+    }
+
+    /// From a request's arrival to its answer.
+    pub fn seconds(&self) -> Distribution {
+        let mut seconds = Distribution::default();
+        seconds.add(&self.seconds);
+        seconds
+    }
+}
+
+/// The requests that came and were not handed over yet.
+#[derive(Default)]
+struct Arrived {
+    requesters: Vec<Requester>,
+    /// Wakes the task that hands over.
+    attendant: Option<Waker>,
+}
+
+/// What the answers are made from.
+struct Operations {
+    backlog: Arc<Backlog>,
+    arrived: Mutex<Arrived>,
+    figures: Arc<RequestFigures>,
+}
+
+/// Serves operations on `listener`.
+///
+/// # Errors
+/// The system refuses what a server needs.
+pub fn serve(
+    listener: TcpListener,
+    backlog: Arc<Backlog>,
+    figures: Arc<RequestFigures>,
+) -> anyhow::Result<Server> {
+    let files = process::open_files_max().unwrap_or(1024);
+    let limits = Limits {
+        connections: files.saturating_sub(FILES_MIN).clamp(1, CONNECTIONS_MAX) as usize,
+        head_time: REQUEST_TIME,
+        connection_time: None,
+        grace: GRACE,
+    };
+    let operations = Operations {
+        backlog,
+        arrived: Mutex::default(),
+        figures,
+    };
+    Server::start(listener, "operations", limits, Arc::new(operations))
+}
+
+impl Service for Operations {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        connection: &Connection,
+    ) -> Response<Full<Bytes>> {
+        let response = match (request.uri().path(), request.method()) {
+            ("/operations", &Method::POST) => match read(request.into_body()).await {
+                Ok(()) => return connection.keep_while(self.carry_out()).await,
+                Err((status, text)) => plain(status, text),
+            },
+            ("/", &Method::GET | &Method::HEAD) => return plain(StatusCode::OK, USAGE),
+            ("/operations", _) => only("POST"),
+            ("/", _) => only("GET, HEAD"),
+            _ => plain(StatusCode::NOT_FOUND, "there are / and /operations\n"),
+        };
+        self.figures.count(response.status());
+        response
+    }
+
+    async fn attend(&self) {
+        let mut handed_over = Vec::new();
+        poll_fn(|context| {
+            self.hand_over(&mut handed_over, context);
+            Poll::<()>::Pending
+        })
+        .await;
+    }
+}
+
+impl Operations {
+    /// Hands over what has arrived, and delivers the answers that are ready. It is woken by the first request that arrives and
+    /// comes after all tasks that were ready with that one: they have arrived by then as well.
+    fn hand_over(&self, requesters: &mut Vec<Requester>, context: &Context<'_>) {
+        let mut arrived = self.arrived();
+        arrived.attendant = Some(context.waker().clone());
+        mem::swap(&mut arrived.requesters, requesters);
+        drop(arrived);
+        if !requesters.is_empty() {
+            self.backlog.submit(requesters);
+        }
+        self.backlog.deliver(context.waker());
+    }
+
+    async fn carry_out(&self) -> Response<Full<Bytes>> {
+        let (sender, receiver) = oneshot::channel();
+        let (figures, began) = (Arc::clone(&self.figures), Instant::now());
+        // A client that has left is counted like any other: its operation was carried out.
+        self.arrive(Box::new(move |answer| {
+            figures.count(status(answer));
+            let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            figures.seconds.record(nanos);
+            let _ = sender.send(answer);
+        }));
+        match receiver.await {
+            Ok(answer) => respond(answer, self.backlog.is_closed()),
+            Err(_) => plain(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the operation was lost\n",
+            ),
+        }
+    }
+
+    fn arrive(&self, requester: Requester) {
+        let mut arrived = self.arrived();
+        arrived.requesters.push(requester);
+        let attendant = arrived.attendant.take();
+        drop(arrived);
+        if let Some(attendant) = attendant {
+            attendant.wake();
+        }
+    }
+
+    /// Requests are added and taken whole, so poison is of no meaning here.
+    fn arrived(&self) -> MutexGuard<'_, Arrived> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Operations {
+    /// The answers to clients that have left are counted, too.
+    fn drop(&mut self) {
+        self.backlog.deliver(Waker::noop());
+    }
+}
+
+/// Reads a body to its end; status and text for a client whose body cannot be.
+async fn read(mut body: Incoming) -> Result<(), (StatusCode, String)> {
+    let announced = body.size_hint().lower();
+    let mut bytes = 0;
+    let read = async {
+        while bytes.max(announced) <= BODY_BYTES {
+            match body.frame().await {
+                None => return Ok(()),
+                Some(Ok(frame)) => bytes += frame.data_ref().map_or(0, Bytes::len) as u64,
+                Some(Err(_)) => {
+                    return Err((StatusCode::BAD_REQUEST, "the body cannot be read\n".into()));
+                }
+            }
+        }
+        let text = format!("a body of at most {BODY_BYTES} bytes is read\n");
+        Err((StatusCode::PAYLOAD_TOO_LARGE, text))
+    };
+    timeout(REQUEST_TIME, read).await.unwrap_or_else(|_| {
+        let text = format!("the body did not come within {REQUEST_TIME:?}\n");
+        Err((StatusCode::REQUEST_TIMEOUT, text))
+    })
+}
+
+/// An answer as a client is told it.
+#[derive(Default, Serialize)]
+struct Told {
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iteration: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counter: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+impl From<Answer> for Told {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Ended {
+                worker,
+                iteration,
+                attempts,
+                ending,
+            } => Self {
+                outcome: match ending {
+                    Ending::Completed { .. } => "completed",
+                    Ending::Abandoned => "abandoned",
+                    Ending::Interrupted => "interrupted",
+                    Ending::Panicked => "panicked",
+                },
+                worker: Some(worker),
+                iteration: Some(iteration),
+                attempts: Some(attempts),
+                counter: match ending {
+                    Ending::Completed { counter } => Some(counter),
+                    _ => None,
+                },
+                reason: None,
+            },
+            Answer::Refused(refusal) => Self {
+                outcome: "refused",
+                reason: Some(match refusal {
+                    Refusal::Full => "too many requests wait",
+                    Refusal::Closed => "no operation is begun any more",
+                }),
+                ..Self::default()
+            },
+        }
+    }
+}
+
+fn status(answer: Answer) -> StatusCode {
+    match answer {
+        Answer::Ended { ending, .. } => match ending {
+            Ending::Completed { .. } => StatusCode::OK,
+            Ending::Abandoned | Ending::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
+            Ending::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+        },
+        Answer::Refused(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// The response to a request; with `is_last`, its client need not send another one.
+fn respond(answer: Answer, is_last: bool) -> Response<Full<Bytes>> {
+    let mut text = serde_json::to_string(&Told::from(answer)).unwrap_or_default();
+    text.push('\n');
+    let mut response = plain(status(answer), text);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if answer == Answer::Refused(Refusal::Full) {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    if is_last {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}

@@ -1,0 +1,75 @@
+//! What is answered to whoever scrapes: the metrics, a sign of life, a thread dump.
+
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::{CONTENT_TYPE, HeaderValue},
+};
+
+use super::{
+    metrics::{self, LogFigures},
+    operations::RequestFigures,
+    server::{Connection, Limits, Server, Service, only, plain},
+};
+use crate::observe::watch::Sources;
+
+/// Whoever connects gets one answer, in a bounded time.
+const LIMITS: Limits = Limits {
+    connections: 64,
+    head_time: Duration::from_secs(5),
+    connection_time: Some(Duration::from_secs(10)),
+    grace: Duration::ZERO,
+};
+
+/// What the answers are made from.
+struct Scrapes {
+    sources: Sources,
+    requests: Option<Arc<RequestFigures>>,
+    log: LogFigures,
+}
+
+/// Serves the metrics on `listener`.
+///
+/// # Errors
+/// The system refuses what a server needs.
+pub fn serve(
+    listener: TcpListener,
+    sources: Sources,
+    requests: Option<Arc<RequestFigures>>,
+) -> anyhow::Result<Server> {
+    let scrapes = Scrapes {
+        sources,
+        requests,
+        log: LogFigures::default(),
+    };
+    Server::start(listener, "metrics", LIMITS, Arc::new(scrapes))
+}
+
+impl Service for Scrapes {
+    async fn answer(&self, request: Request<Incoming>, _: &Connection) -> Response<Full<Bytes>> {
+        if request.method() != Method::GET && request.method() != Method::HEAD {
+            return only("GET, HEAD");
+        }
+        match request.uri().path() {
+            "/metrics" => match metrics::text(&self.sources, self.requests.as_deref(), &self.log) {
+                Ok(text) => {
+                    let mut response = plain(StatusCode::OK, text);
+                    let format =
+                        HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+                    response.headers_mut().insert(CONTENT_TYPE, format);
+                    response
+                }
+                Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
+            },
+            "/healthz" => plain(StatusCode::OK, "ok\n"),
+            "/threads" => plain(StatusCode::OK, self.sources.dumper.text()),
+            _ => plain(
+                StatusCode::NOT_FOUND,
+                "there are /metrics, /healthz and /threads\n",
+            ),
+        }
+    }
+}
