@@ -34,5 +34,5 @@ pub mod work;
 /// Tells a person on standard error what is wrong. Where there is no standard error, or nobody who reads it, there is
 /// nobody to tell.
 pub fn complain(text: &str) {
-    let _ = log::outlet::Outlet::stderr().write_soon(format!("hifi: {text}\n").as_bytes());
+    let _ = log::stream::complain(format!("hifi: {text}\n").as_bytes());
 }

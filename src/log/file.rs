@@ -11,9 +11,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, fs,
-    io::{self, ErrorKind, Write},
-    mem,
+    fmt, fs, mem,
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -29,6 +27,7 @@ use super::{
     event::Event,
     line::{Line, displayed, stamp_text},
     report::SinkReport,
+    stream::write_whole,
 };
 use crate::{bugs::SetUp, log::clock::Stamp, log::config::Rotation};
 
@@ -103,7 +102,7 @@ impl LogFile {
                 }
                 None
             }
-            Err(Broken { written, error }) => {
+            Err((written, error)) => {
                 let whole = lines[..written]
                     .iter()
                     .rposition(|b| *b == b'\n')
@@ -169,17 +168,18 @@ impl LogFile {
         self.counts
     }
 
-    fn try_write(&mut self, lines: &[u8], now: Stamp) -> Result<(), Broken> {
-        let nothing = |error| Broken { written: 0, error };
-        self.follow_name(now).map_err(nothing)?;
+    /// Tries to write whole lines. Where that fails, says how many bytes were written, and why.
+    fn try_write(&mut self, lines: &[u8], now: Stamp) -> Result<(), (usize, anyhow::Error)> {
+        self.follow_name(now).map_err(|error| (0, error))?;
         if self.fragment {
-            write_whole(&mut self.appender, b"\n").map_err(|broken| nothing(broken.error))?;
+            write_whole(&mut self.appender, b"\n").map_err(|broken| (0, broken.error.into()))?;
             self.fragment = false;
         }
-        match &mut self.detour {
+        let written = match &mut self.detour {
             Some(detour) => write_whole(detour, lines),
             None => write_whole(&mut self.appender, lines),
-        }
+        };
+        written.map_err(|broken| (broken.written, broken.error.into()))
     }
 
     /// Opens the file anew if its name has come to mean another one.
@@ -235,36 +235,6 @@ impl LogFile {
 
 /// The message of [`Event::LogGap`].
 const GAP_MESSAGE: &str = "Log gap";
-
-/// A write that came to an end too soon.
-struct Broken {
-    written: usize,
-    error: anyhow::Error,
-}
-
-/// Writes all of `bytes`, with as many writes as it takes.
-fn write_whole(out: &mut impl Write, bytes: &[u8]) -> Result<(), Broken> {
-    let mut written = 0;
-    while written < bytes.len() {
-        match out.write(&bytes[written..]) {
-            Ok(0) => {
-                return Err(Broken {
-                    written,
-                    error: io::Error::from(ErrorKind::WriteZero).into(),
-                });
-            }
-            Ok(n) => written += n,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => {
-                return Err(Broken {
-                    written,
-                    error: error.into(),
-                });
-            }
-        }
-    }
-    Ok(())
-}
 
 fn open(path: &Path, rotation: Rotation) -> anyhow::Result<(RollingFileAppender, Name)> {
     let current = current_path(path, rotation);
@@ -382,49 +352,6 @@ impl fmt::Display for Missing {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Takes a few bytes at a time, is interrupted now and then, and is full after `room` bytes.
-    struct Tight {
-        room: usize,
-        interrupted: bool,
-        taken: Vec<u8>,
-    }
-
-    impl Write for Tight {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.interrupted = !self.interrupted;
-            if self.interrupted {
-                return Err(ErrorKind::Interrupted.into());
-            }
-            let n = bytes.len().min(3).min(self.room);
-            if n == 0 {
-                return Err(ErrorKind::StorageFull.into());
-            }
-            self.room -= n;
-            self.taken.extend_from_slice(&bytes[..n]);
-            Ok(n)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_short_write_is_completed_and_a_broken_one_says_how_far_it_came() {
-        for room in 0..=12 {
-            let mut tight = Tight {
-                room,
-                interrupted: false,
-                taken: Vec::new(),
-            };
-            match write_whole(&mut tight, b"ten bytes\n") {
-                Ok(()) => assert!(room >= 10),
-                Err(broken) => assert_eq!(broken.written, room),
-            }
-            assert_eq!(tight.taken, b"ten bytes\n"[..room.min(10)]);
-        }
-    }
 
     #[test]
     fn missing_lines_are_told_as_ranges() {

@@ -19,17 +19,18 @@ pub mod event;
 pub mod file;
 pub mod layer;
 pub mod line;
-pub mod outlet;
 pub mod pipeline;
 pub mod producer;
 pub mod queue;
 pub mod report;
 pub mod sinks;
+pub mod stream;
 pub mod writer;
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -40,6 +41,7 @@ use self::{
     pipeline::Pipeline,
     queue::{OpenTo, Role},
     sinks::Sinks,
+    stream::Patience,
     writer::Writer,
 };
 pub use self::{
@@ -57,7 +59,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens the file and starts the writer, for a run with the id `run` and `threads` workers.
+    /// Opens the file and starts the writer, for a run with the id `run` and `threads` workers. Half a second after a stop
+    /// was asked for, or the run has lasted for `duration`, nobody waits for a reader of the console that stalls.
     ///
     /// # Errors
     /// The file cannot be opened, or the writer's thread cannot be started.
@@ -67,9 +70,10 @@ impl Log {
         threads: u32,
         clock: Clock,
         stop: Arc<Stop>,
+        duration: Option<Duration>,
     ) -> anyhow::Result<Self> {
         let file = LogFile::open(&config.path, config.rotation)?;
-        let console = Console::open(&config.console, stop);
+        let console = Console::open(&config.console, Patience::new(stop, duration))?;
         let sinks = Sinks::new(config, file, console);
         let pipeline = Arc::new(Pipeline::new(config, run, threads, clock, sinks));
         let writer = Writer::new(Arc::clone(&pipeline));
@@ -134,17 +138,17 @@ impl Log {
         LogReport {
             lines,
             file: sinks.file_report(lines),
-            console: sinks.console.report(),
+            console: self.pipeline.console.report(),
         }
     }
 
     fn finish(&mut self) {
         if let Some(writer) = self.writer.take() {
-            self.pipeline.closing.store(true, Ordering::SeqCst);
             self.pipeline.queue.close();
             // The writer holds no figure that its end could take along: a panic has been printed by then.
             let _ = writer.join();
             self.pipeline.queue.open_to(OpenTo::Nobody);
+            self.pipeline.wait_until_written();
         }
     }
 }
@@ -157,7 +161,7 @@ impl Drop for Log {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path, time::Duration};
+    use std::{fs, path::Path};
 
     use tracing::{Level, Subscriber};
     use tracing_subscriber::{Layer, layer::Context, prelude::*};
@@ -196,7 +200,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.log");
         let config = config(&path, Micros(1000));
-        let log = Log::open(&config, 7, 1, Clock::start(), Arc::default()).unwrap();
+        let log = Log::open(&config, 7, 1, Clock::start(), Arc::default(), None).unwrap();
         tracing_subscriber::registry()
             .with(Strike)
             .with(LogLayer::new(Arc::clone(log.pipeline())))
@@ -240,6 +244,7 @@ mod tests {
                 1,
                 Clock::start(),
                 Arc::default(),
+                None,
             );
             let log = log.unwrap();
             let mut main = log.main();

@@ -6,10 +6,7 @@
 
 use std::{
     num::NonZero,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
@@ -17,6 +14,7 @@ use std::{
 use tracing::Level;
 
 use super::{
+    console::Console,
     queue::{Drain, Queue},
     report::SinkReport,
     sinks::Sinks,
@@ -30,10 +28,6 @@ use crate::{
 /// Producers fill it in a fraction of a millisecond: with less, thousands of them would mostly wait for each other. With more,
 /// its lines would have left the cores' caches when they are written.
 const BATCH_BYTES: usize = 512 << 10;
-/// A console with a longer backlog holds the producers up. What the queue holds by then is added to it.
-const BACKLOG_BYTES_MAX: usize = 256 << 10;
-/// How often, a millisecond apart, a text for people is offered to the console once the writer is gone.
-const SAY_ATTEMPTS: u32 = 500;
 
 /// What producers and writer share.
 #[derive(Debug)]
@@ -53,10 +47,10 @@ pub struct Pipeline {
     workers: usize,
     /// Whoever drains has the drain's lock first.
     sinks: Mutex<Sinks>,
+    /// One of the sinks, which can be had without their lock.
+    pub(super) console: Arc<Console>,
     /// There are more cores than workers.
     writer_has_core: bool,
-    held_up: AtomicBool,
-    pub(super) closing: AtomicBool,
 }
 
 impl Pipeline {
@@ -78,10 +72,9 @@ impl Pipeline {
             console_level: config.console.level,
             queue: Queue::new(workers + 1, BATCH_BYTES),
             workers,
+            console: Arc::clone(&sinks.console),
             sinks: Mutex::new(sinks),
             writer_has_core: cores > workers,
-            held_up: AtomicBool::new(false),
-            closing: AtomicBool::new(false),
         }
     }
 
@@ -109,39 +102,15 @@ impl Pipeline {
         }
     }
 
-    /// Writes all lines that are there, in time order, and offers the console its backlog. Returns how soon that should be
-    /// done again, if something is left of it.
-    pub(super) fn write_all(&self) -> Option<Duration> {
-        let drain = self.queue.drain(|| self.clock.now());
-        let mut sinks = self.write(&drain);
-        sinks.console.push();
-        self.heed_backlog(&sinks);
-        (sinks.console.backlog() > 0).then(|| sinks.console.pause())
+    /// Writes all lines that are there, in time order.
+    pub(super) fn write_all(&self) {
+        self.write(&self.queue.drain(|| self.clock.now()));
     }
 
     /// A producer cannot log what the file reports: the writer sees to that.
     fn write_for_producer(&self, drain: &Drain) {
-        let sinks = self.write(drain);
-        let writer_wanted = sinks.file.has_reports() || sinks.console.backlog() > 0;
-        self.heed_backlog(&sinks);
-        drop(sinks);
-        if writer_wanted {
+        if self.write(drain).file.has_reports() {
             self.queue.hurry();
-        }
-    }
-
-    fn heed_backlog(&self, sinks: &Sinks) {
-        self.held_up.store(
-            sinks.console.backlog() > BACKLOG_BYTES_MAX,
-            Ordering::SeqCst,
-        );
-    }
-
-    /// Waits while the console is too far behind.
-    #[inline]
-    pub(super) fn wait_for_console(&self) {
-        while self.held_up.load(Ordering::Relaxed) {
-            thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -152,32 +121,32 @@ impl Pipeline {
         sinks
     }
 
-    /// Writes a text for people to the console, whole, between two lines of the log and whatever its level.
+    /// Waits while the console is too far behind. No lock may be held by the caller.
+    #[inline]
+    pub(super) fn wait_for_room(&self) {
+        self.console.stream().wait_for_room();
+    }
+
+    /// Waits until the console has got all lines so far. No lock may be held by the caller.
+    pub(super) fn wait_until_written(&self) {
+        self.console.stream().wait_until_written();
+    }
+
+    /// Writes a text for people to the console, whole, between two lines of the log and whatever its level. It is not waited for
+    /// until the reader has got it.
     pub fn say(&self, text: &str) {
-        self.sinks().console.say(text);
-        if !self.closing.load(Ordering::SeqCst) {
-            // What the reader has not taken yet is the writer's business.
-            return self.queue.hurry();
-        }
-        for _ in 0..SAY_ATTEMPTS {
-            thread::sleep(Duration::from_millis(1));
-            let mut sinks = self.sinks();
-            sinks.console.push();
-            if sinks.console.backlog() == 0 {
-                return;
-            }
-        }
+        self.console.say(text);
     }
 
     /// Shows a progress line of `text` on the console, in place of the one before; an empty one goes.
     pub fn show(&self, text: &str) {
-        self.sinks().console.show(text);
+        self.console.show(text);
     }
 
     /// What became of the lines of file and console so far; none while they are being written.
     pub fn reports_if_free(&self) -> Option<(SinkReport, SinkReport)> {
         let sinks = if_free(self.sinks.try_lock())?;
-        Some((sinks.file.report(), sinks.console.report()))
+        Some((sinks.file.report(), self.console.report()))
     }
 
     /// After a panic while they were locked the sinks have been given up: there is no need for poison.

@@ -72,7 +72,7 @@ impl Producer {
     fn hand_over(&mut self, to_console: bool, make: impl Fn(&mut Encoder, Head)) {
         let pipeline = &*self.pipeline;
         if self.role != Role::Writer {
-            pipeline.wait_for_console();
+            pipeline.wait_for_room();
         }
         loop {
             let (stamp, seq) = (pipeline.clock.now(), self.next_seq);
@@ -107,6 +107,9 @@ impl Producer {
     }
 
     fn write_through(&mut self, to_console: bool, make: impl Fn(&mut Encoder, Head)) {
+        if self.role != Role::Writer {
+            self.pipeline.wait_for_room();
+        }
         let mut sinks = self.pipeline.sinks();
         let Some(seq) = self.pipeline.queue.number(self.number, self.role) else {
             return;
@@ -122,12 +125,14 @@ impl Producer {
             json: self.encoder.json(),
             to_console,
         };
-        sinks.attempt(|sinks| {
-            sinks.write_line(&line);
-            sinks.console.drain();
-        });
-        if sinks.file.has_reports() {
+        sinks.attempt(|sinks| sinks.write_line(&line));
+        let reports = sinks.file.has_reports();
+        drop(sinks);
+        if reports {
             self.pipeline.queue.hurry();
+        }
+        if self.role != Role::Writer {
+            self.pipeline.wait_until_written();
         }
     }
 }

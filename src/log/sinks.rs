@@ -2,7 +2,10 @@
 //!
 //! This file must not know where lines come from.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use tracing::Level;
 
@@ -23,7 +26,7 @@ pub struct Sinks {
     /// The file.
     pub file: LogFile,
     /// The console.
-    pub console: Console,
+    pub console: Arc<Console>,
     file_is_json: bool,
     /// The console takes every line's text as it is.
     console_takes_all: bool,
@@ -45,7 +48,7 @@ impl Sinks {
         Self {
             console_takes_all: shows_all && !console.is_coloured(),
             file,
-            console,
+            console: Arc::new(console),
             file_is_json,
             rendered: Vec::new(),
             given_up: false,
@@ -87,7 +90,9 @@ impl Sinks {
         };
         self.write_to_file(lines, batch.len() as u64, now);
         if self.console_takes_all {
-            self.console.write(batch.text(), batch.len() as u64);
+            self.console
+                .stream()
+                .write_lines(batch.text(), batch.len() as u64);
             return;
         }
         let mut count = 0;
@@ -97,7 +102,7 @@ impl Sinks {
             count += 1;
         }
         if count > 0 {
-            self.console.write(&self.rendered, count);
+            self.console.stream().write_lines(&self.rendered, count);
         }
     }
 
@@ -115,7 +120,7 @@ impl Sinks {
         if line.to_console {
             self.rendered.clear();
             self.console.render(line.text, &mut self.rendered);
-            self.console.write(&self.rendered, 1);
+            self.console.stream().write_lines(&self.rendered, 1);
         }
     }
 

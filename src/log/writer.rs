@@ -1,7 +1,7 @@
-//! The writer: the thread that sees to it that no line waits too long, and to all that no producer should be kept with.
+//! The writer: the thread that sees to it that no line waits too long,.
 //!
 //! It drains when a line has waited for half the flush interval (the other half is for the drain itself). The file's
-//! reports of trouble become lines here, and a reader of the console that is busy is offered its backlog again and again.
+//! reports of trouble become lines here.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -26,29 +26,24 @@ const REPORTS_MAX: u32 = 3;
 #[derive(Debug)]
 pub struct Writer {
     pipeline: Arc<Pipeline>,
-    /// While the console has a backlog: when it is offered again.
-    offer: Option<Instant>,
 }
 
 impl Writer {
     /// The writer for `pipeline`.
     pub fn new(pipeline: Arc<Pipeline>) -> Self {
-        Self {
-            pipeline,
-            offer: None,
-        }
+        Self { pipeline }
     }
 
     /// Serves until the log is closed, whatever strikes: `main` waits for this thread. Of what comes after an error of the
     /// program itself nobody knows whether it is whole: it is taken from the producers, counted and lost.
-    pub fn serve_to_the_end(mut self) {
+    pub fn serve_to_the_end(self) {
         if catch_unwind(AssertUnwindSafe(|| self.serve())).is_err() {
             self.pipeline.sinks().give_up();
             self.serve();
         }
     }
 
-    fn serve(&mut self) {
+    fn serve(&self) {
         layer::sign_on(Producer::new(
             Arc::clone(&self.pipeline),
             None,
@@ -57,17 +52,16 @@ impl Writer {
         // When the oldest line that waits has waited long enough.
         let mut due: Option<Instant> = None;
         loop {
-            let next = [due, self.offer].into_iter().flatten().min();
-            let patience = next.map_or(IDLE, |at| at.saturating_duration_since(Instant::now()));
+            let patience = due.map_or(IDLE, |at| at.saturating_duration_since(Instant::now()));
             match self.pipeline.queue.wait(due.is_some(), patience.min(IDLE)) {
                 Call::LineWaits => {
                     due = Some(Instant::now() + (self.pipeline.flush_interval / 2).min(IDLE));
                     continue;
                 }
-                Call::TimeUp if next.is_none_or(|at| at > Instant::now()) => continue,
+                Call::TimeUp if due.is_none_or(|at| at > Instant::now()) => continue,
                 Call::Urgent | Call::TimeUp => {
                     self.emit_reports();
-                    self.write_all();
+                    self.pipeline.write_all();
                 }
                 Call::Flush(asked) => {
                     self.flush();
@@ -79,12 +73,6 @@ impl Writer {
         }
     }
 
-    /// Writes all lines that are there, in time order.
-    fn write_all(&mut self) {
-        let pause = self.pipeline.write_all();
-        self.offer = pause.map(|pause| Instant::now() + pause);
-    }
-
     /// Logs what the file has to report. Says whether there was something.
     fn emit_reports(&self) -> bool {
         // The sinks must be free again before an event is emitted: it may be written through to them.
@@ -94,24 +82,23 @@ impl Writer {
     }
 
     /// Writes all that is there, also to a file that was failing, and with it what the file has to report.
-    fn flush(&mut self) {
-        self.write_all();
+    fn flush(&self) {
+        self.pipeline.write_all();
         self.pipeline.sinks().file.try_at_once();
         for _ in 0..REPORTS_MAX {
             if !self.emit_reports() {
                 return;
             }
-            self.write_all();
+            self.pipeline.write_all();
         }
     }
 
     /// Writes the last line. Only if that fails, there is something to be said behind it: which lines are missing.
-    fn close(&mut self) {
-        self.write_all();
+    fn close(&self) {
+        self.pipeline.write_all();
         self.pipeline.sinks().file.forget_reopening();
         self.pipeline.queue.open_to(OpenTo::MainAndWriter);
         self.flush();
         self.pipeline.queue.open_to(OpenTo::Nobody);
-        self.pipeline.sinks().console.drain();
     }
 }

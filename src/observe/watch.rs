@@ -264,7 +264,7 @@ mod tests {
             },
         };
         let (clock, stop) = (Clock::start(), Arc::new(Stop::default()));
-        let log = Log::open(&config, 7, 2, clock, Arc::clone(&stop)).unwrap();
+        let log = Log::open(&config, 7, 2, clock, Arc::clone(&stop), None).unwrap();
         let board = Arc::new(StatusBoard::new(0..2, clock));
         let dumper = Dumper {
             run: 7,

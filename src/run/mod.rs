@@ -114,7 +114,15 @@ impl<'a> RunContext<'a> {
         let unplanned_panics = panics::install_panic_hook();
         let run = rand::random();
         let clock = Clock::start();
-        let log = Log::open(&config.log, run, workload.threads, clock, Arc::clone(&stop))?;
+        let duration = workload.duration.map(Into::into);
+        let log = Log::open(
+            &config.log,
+            run,
+            workload.threads,
+            clock,
+            Arc::clone(&stop),
+            duration,
+        )?;
         let tracking = ErrorTracking::start(config.sentry.as_ref(), run, workload.seed, clock)?;
         tracing_subscriber::registry()
             .with(LogLayer::new(Arc::clone(log.pipeline())))

@@ -8,8 +8,7 @@ use serde::Serialize;
 use crate::{
     complain,
     config::Config,
-    log::outlet::Outlet,
-    log::{event::Reason, line::displayed, report::SinkReport},
+    log::{event::Reason, line::displayed, report::SinkReport, stream},
     observe::error_tracking::Delivery,
     plan::format::Seconds,
     plan::workload::{GroupId, Limit},
@@ -129,9 +128,7 @@ pub fn conclude(config: &Config, outcome: &RunOutcome, stop: &Stop) -> anyhow::R
             serde_json::to_string(&summary).context("cannot make the summary")? + "\n"
         }
     };
-    Outlet::stdout()
-        .write_until(text.as_bytes(), stop)
-        .context("cannot write the summary to standard output")?;
+    stream::print(text.as_bytes(), stop).context("cannot write the summary to standard output")?;
     Ok(match outcome.stopped_by {
         _ if !problems.is_empty() => ExitCode::FAILURE,
         Some(Cause::Signal(number)) => ExitCode::from(128 + number as u8),

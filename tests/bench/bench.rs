@@ -153,6 +153,7 @@ fn pipeline(bencher: Bencher, authors: u32) {
                 authors,
                 Clock::start(),
                 Arc::new(Stop::default()),
+                None,
             )
             .unwrap();
             thread::scope(|scope| {

@@ -1,0 +1,595 @@
+//! A stream: standard output or error, whose reader may stall.
+//!
+//! A file or a device never keeps its writer waiting, and is written to at once. A pipe, a terminal or a socket may: a thread
+//! of its own writes to it, and what it has not written yet waits in memory. Those who fill the stream wait while
+//! that is too much, holding no lock ([`Stream::wait_for_room`]). Half a second after a stop was asked for, or the run's
+//! duration is over, the thread is left behind with its write, and what it has not written is lost and counted.
+
+use std::{
+    collections::VecDeque,
+    fs::File,
+    io::{self, ErrorKind, IsTerminal, Write},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::FileTypeExt,
+    },
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+
+use super::report::SinkReport;
+use crate::shutdown::{PATIENCE_AFTER_STOP, Stop};
+
+/// With more than this waiting, those who fill the stream wait, until half of it is written.
+const WAITING_BYTES_MAX: u64 = 256 << 10;
+/// A pipe takes this much whole or not at all (PIPE_BUF on Linux), so that it is known at any time how much its reader got.
+const PIECE_BYTES: usize = 4096;
+/// How often somebody who waits looks whether a stop was asked for.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Standard output or error, as the log writes to it.
+#[derive(Debug)]
+pub struct Stream(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// The same as whether `state` has too much waiting, for the hot path.
+    is_behind: AtomicBool,
+    /// The thread waits for this: something to write, or the end.
+    filled: Condvar,
+    /// Those who fill the stream wait for this: it is no longer behind.
+    room: Condvar,
+    /// Those who want all to be written wait for this.
+    written: Condvar,
+    patience: Patience,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What is written to at once; none where a thread writes.
+    direct: Option<File>,
+    chunks: VecDeque<Chunk>,
+    /// Bytes that were put into the stream, and how many of them were written or lost.
+    put: u64,
+    done: u64,
+    /// Lines of the log that were put into the stream.
+    lines: u64,
+    /// What became of them.
+    report: SinkReport,
+    /// The first error, until somebody has told of it.
+    trouble: Option<io::Error>,
+    /// The reader gets no more.
+    given_up: bool,
+    /// The stream was dropped: the thread is to end.
+    closing: bool,
+}
+
+/// What is written in one go.
+#[derive(Debug)]
+struct Chunk {
+    bytes: Vec<u8>,
+    /// These are lines of the log, which are counted.
+    are_lines: bool,
+}
+
+/// When a reader that stalls is given up.
+#[derive(Clone, Debug)]
+pub struct Patience {
+    stop: Arc<Stop>,
+    /// When the run's duration is over.
+    end: Option<Instant>,
+}
+
+impl Patience {
+    /// Until half a second after the stop, or after the run has lasted for its `duration`, if it has one.
+    pub fn new(stop: Arc<Stop>, duration: Option<Duration>) -> Self {
+        Self {
+            stop,
+            end: duration.and_then(|duration| Instant::now().checked_add(duration)),
+        }
+    }
+
+    /// How long it lasts from now on, as far as is known.
+    fn left(&self) -> Duration {
+        let since_end = self
+            .end
+            .and_then(|end| Instant::now().checked_duration_since(end));
+        left_since(self.stop.elapsed().max(since_end))
+    }
+}
+
+/// What is left of the patience so long after the stop, if there was one.
+fn left_since(stop: Option<Duration>) -> Duration {
+    stop.map_or(Duration::MAX, |since| {
+        PATIENCE_AFTER_STOP.saturating_sub(since)
+    })
+}
+
+impl Stream {
+    /// Standard error.
+    ///
+    /// # Errors
+    /// The system refuses the thread.
+    pub fn stderr(patience: Patience) -> anyhow::Result<Self> {
+        Self::new(Out::stderr(), "stderr", patience)
+    }
+
+    /// Standard output.
+    ///
+    /// # Errors
+    /// The system refuses the thread.
+    pub fn stdout(patience: Patience) -> anyhow::Result<Self> {
+        Self::new(Out::stdout(), "stdout", patience)
+    }
+
+    fn new(out: Out, name: &str, patience: Patience) -> anyhow::Result<Self> {
+        let (direct, to_thread) = match out {
+            Out::NeverStalls(file) => (Some(file), None),
+            Out::MayStall(out) => (None, Some(out)),
+        };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                direct,
+                ..State::default()
+            }),
+            is_behind: AtomicBool::new(false),
+            filled: Condvar::new(),
+            room: Condvar::new(),
+            written: Condvar::new(),
+            patience,
+        });
+        if let Some(out) = to_thread {
+            let shared = Arc::clone(&shared);
+            thread::Builder::new()
+                .name(name.into())
+                .spawn(move || shared.serve(out))
+                .with_context(|| {
+                    format!("cannot start the thread that writes to {name}; allow this user more processes (ulimit -u)")
+                })?;
+        }
+        Ok(Self(shared))
+    }
+
+    /// Writes whole lines of the log, `count` in number.
+    pub fn write_lines(&self, lines: &[u8], count: u64) {
+        self.write(lines, Some(count));
+    }
+
+    /// Writes a text that is none of the log's, between two of its lines.
+    pub fn write_text(&self, text: &[u8]) {
+        self.write(text, None);
+    }
+
+    fn write(&self, bytes: &[u8], lines: Option<u64>) {
+        let mut state = self.0.state();
+        state.lines += lines.unwrap_or(0);
+        if state.given_up {
+            state.report.lost += lines.unwrap_or(0);
+            return;
+        }
+        if let Some(out) = &mut state.direct {
+            let result = write_whole(out, bytes);
+            if let Some(count) = lines {
+                let lost = result
+                    .as_ref()
+                    .err()
+                    .map_or(0, |broken| count - count_lines(&bytes[..broken.written]));
+                state.report.lines += count - lost;
+                state.report.lost += lost;
+            }
+            if let Err(broken) = result {
+                state.note(broken.error);
+            }
+            return;
+        }
+        state.put += bytes.len() as u64;
+        state.chunks.push_back(Chunk {
+            bytes: bytes.to_vec(),
+            are_lines: lines.is_some(),
+        });
+        if state.waiting() > WAITING_BYTES_MAX {
+            self.0.is_behind.store(true, Ordering::SeqCst);
+        }
+        drop(state);
+        self.0.filled.notify_one();
+    }
+
+    /// Whether nothing waits for the reader.
+    pub fn is_idle(&self) -> bool {
+        self.0.state().waiting() == 0
+    }
+
+    /// Waits while the reader is too far behind. No lock may be held by the caller.
+    #[inline]
+    pub fn wait_for_room(&self) {
+        if self.0.is_behind.load(Ordering::Relaxed) {
+            self.0
+                .wait(&self.0.room, |_| !self.0.is_behind.load(Ordering::SeqCst));
+        }
+    }
+
+    /// Waits until all that was put into the stream so far is written. No lock may be held by the caller.
+    pub fn wait_until_written(&self) {
+        let put = self.0.state().put;
+        self.0.wait(&self.0.written, |state| state.done >= put);
+    }
+
+    /// What became of the lines so far.
+    pub fn report(&self) -> SinkReport {
+        self.0.state().report
+    }
+
+    /// The first error since this was asked last, in words.
+    pub fn take_trouble(&self) -> Option<io::Error> {
+        self.0.state().trouble.take()
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.0.state().closing = true;
+        self.0.filled.notify_one();
+    }
+}
+
+impl Shared {
+    /// What the thread does: it writes chunk by chunk, and counts what the reader got.
+    fn serve(&self, mut out: Box<dyn Write + Send>) {
+        while let Some(chunk) = self.next_chunk() {
+            let mut rest = &chunk.bytes[..];
+            while !rest.is_empty() {
+                let (piece, behind) = rest.split_at(piece_len(rest));
+                let result = write_whole(&mut out, piece);
+                let mut state = self.state();
+                if state.given_up {
+                    return;
+                }
+                match result {
+                    Ok(()) => {
+                        state.done += piece.len() as u64;
+                        if chunk.are_lines {
+                            state.report.lines += count_lines(piece);
+                        }
+                        rest = behind;
+                    }
+                    Err(broken) => {
+                        state.done += rest.len() as u64;
+                        if chunk.are_lines {
+                            let written = count_lines(&rest[..broken.written]);
+                            state.report.lines += written;
+                            state.report.lost += count_lines(rest) - written;
+                        }
+                        state.note(broken.error);
+                        rest = &[];
+                    }
+                }
+                self.wake(&state);
+            }
+        }
+    }
+
+    fn next_chunk(&self) -> Option<Chunk> {
+        let mut state = self.state();
+        loop {
+            if let Some(chunk) = state.chunks.pop_front() {
+                return Some(chunk);
+            }
+            if state.closing {
+                return None;
+            }
+            state = self
+                .filled
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Wakes those whose time has come. With many of them, to wake them for each piece would cost more than the pieces.
+    fn wake(&self, state: &State) {
+        if state.waiting() <= WAITING_BYTES_MAX / 2 && self.is_behind.swap(false, Ordering::SeqCst)
+        {
+            self.room.notify_all();
+        }
+        if state.waiting() == 0 {
+            self.written.notify_all();
+        }
+    }
+
+    /// Waits for what `until` asks for, as far as patience goes.
+    fn wait(&self, condition: &Condvar, until: impl Fn(&State) -> bool) {
+        let mut state = self.state();
+        while !until(&state) {
+            let left = self.patience.left();
+            if left.is_zero() {
+                state.give_up();
+                self.wake(&state);
+                return;
+            }
+            (state, _) = condition
+                .wait_timeout(state, left.min(LOOK))
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Figures and chunks are changed in steps that cannot fail halfway, so poison has no meaning here.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Bytes that were neither written nor lost yet.
+    fn waiting(&self) -> u64 {
+        self.put - self.done
+    }
+
+    fn note(&mut self, error: io::Error) {
+        self.report.errors += 1;
+        self.trouble.get_or_insert(error);
+    }
+
+    /// The reader gets no more: what it has not got is lost.
+    fn give_up(&mut self) {
+        self.given_up = true;
+        self.chunks.clear();
+        self.done = self.put;
+        self.report.lost = self.lines - self.report.lines;
+        self.note(stalls());
+    }
+}
+
+fn stalls() -> io::Error {
+    io::Error::new(ErrorKind::TimedOut, "its reader stalls")
+}
+
+/// The length of the next piece: whole lines, where they are short enough.
+fn piece_len(bytes: &[u8]) -> usize {
+    match bytes.get(..PIECE_BYTES) {
+        None => bytes.len(),
+        Some(most) => most
+            .iter()
+            .rposition(|b| *b == b'\n')
+            .map_or(PIECE_BYTES, |newline| newline + 1),
+    }
+}
+
+fn count_lines(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|b| **b == b'\n').count() as u64
+}
+
+/// A standard stream, by whether its reader may keep a writer waiting.
+enum Out {
+    NeverStalls(File),
+    MayStall(Box<dyn Write + Send>),
+}
+
+impl Out {
+    fn stderr() -> Self {
+        let copy = io::stderr().as_fd().try_clone_to_owned();
+        Self::of(copy).unwrap_or(Self::MayStall(Box::new(io::stderr())))
+    }
+
+    fn stdout() -> Self {
+        let copy = io::stdout().as_fd().try_clone_to_owned();
+        Self::of(copy).unwrap_or(Self::MayStall(Box::new(io::stdout())))
+    }
+
+    fn of(copy: io::Result<OwnedFd>) -> io::Result<Self> {
+        let file = File::from(copy?);
+        let kind = file.metadata()?.file_type();
+        let may_stall = kind.is_fifo() || kind.is_socket() || file.is_terminal();
+        Ok(if may_stall {
+            Self::MayStall(Box::new(file))
+        } else {
+            Self::NeverStalls(file)
+        })
+    }
+
+    /// Writes all of `bytes`, for as long as `left` says that the reader may stall; where it does, a thread is left behind
+    /// with the write.
+    fn write(self, bytes: &[u8], left: impl Fn() -> Duration) -> io::Result<()> {
+        let mut out = match self {
+            Self::NeverStalls(mut file) => return file.write_all(bytes),
+            Self::MayStall(out) => out,
+        };
+        let (done, result) = mpsc::channel();
+        let bytes = bytes.to_vec();
+        thread::Builder::new().spawn(move || {
+            let written = write_whole(&mut out, &bytes);
+            let _ = done.send(written.map_err(|broken| broken.error));
+        })?;
+        loop {
+            let left = left();
+            match result.recv_timeout(left.min(LOOK)) {
+                Ok(result) => return result,
+                Err(_) if left.is_zero() => return Err(stalls()),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+/// Writes all of `bytes` to standard output, and waits for a reader that stalls until half a second after a stop.
+///
+/// # Errors
+/// Those of the write; the reader still stalls then.
+pub fn print(bytes: &[u8], stop: &Stop) -> io::Result<()> {
+    Out::stdout().write(bytes, || left_since(stop.elapsed()))
+}
+
+/// Writes all of `bytes` to standard error if its reader takes them within half a second.
+///
+/// # Errors
+/// Those of the write; the reader stalls.
+pub fn complain(bytes: &[u8]) -> io::Result<()> {
+    let end = Instant::now() + PATIENCE_AFTER_STOP;
+    Out::stderr().write(bytes, || end.saturating_duration_since(Instant::now()))
+}
+
+/// A write that came to an end too soon.
+#[derive(Debug)]
+pub struct Broken {
+    /// How many bytes were written all the same.
+    pub written: usize,
+    /// What went wrong.
+    pub error: io::Error,
+}
+
+/// Writes all of `bytes`, with as many writes as it takes.
+///
+/// # Errors
+/// Those of the writes, and how far they came.
+pub fn write_whole(out: &mut (impl Write + ?Sized), bytes: &[u8]) -> Result<(), Broken> {
+    let mut written = 0;
+    while written < bytes.len() {
+        let error = match out.write(&bytes[written..]) {
+            Ok(0) => ErrorKind::WriteZero.into(),
+            Ok(n) => {
+                written += n;
+                continue;
+            }
+            Err(error) => error,
+        };
+        match error.kind() {
+            ErrorKind::Interrupted => {}
+            // Another program that has the same terminal or pipe open made it non-blocking.
+            ErrorKind::WouldBlock => thread::sleep(Duration::from_millis(1)),
+            _ => return Err(Broken { written, error }),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, pipe};
+
+    use super::*;
+    use crate::shutdown::Cause;
+
+    fn stream(out: Out, stop: &Arc<Stop>, duration: Option<Duration>) -> Stream {
+        Stream::new(out, "stream", Patience::new(Arc::clone(stop), duration)).unwrap()
+    }
+
+    /// Fills a stream until its pipe is full and those who fill it have to wait.
+    fn fill(stream: &Stream) -> u64 {
+        let mut lines = 0;
+        while !stream.0.is_behind.load(Ordering::SeqCst) {
+            stream.write_lines(&b"line\n".repeat(1000), 1000);
+            lines += 1000;
+        }
+        lines
+    }
+
+    #[test]
+    fn a_reader_that_stalls_is_given_up_and_what_it_got_is_counted() {
+        for by_stop in [true, false] {
+            let (mut reader, writer) = pipe().unwrap();
+            let stop = Arc::new(Stop::default());
+            let duration = Duration::ZERO;
+            let stream = stream(
+                Out::MayStall(Box::new(writer)),
+                &stop,
+                (!by_stop).then_some(duration),
+            );
+            stream.write_text(b"a text\n");
+            let lines = fill(&stream);
+            if by_stop {
+                stop.request(Cause::Failure);
+            }
+            stream.wait_for_room();
+            stream.wait_until_written();
+            stream.write_lines(b"one more\n", 1);
+            let report = stream.report();
+            assert_eq!(report.lines + report.lost, lines + 1);
+            assert_eq!(report.errors, 1);
+            // What is in the pipe by now is what was counted. The thread's last write is atomic, and still waits.
+            let mut got = vec![0; (report.lines as usize) * 5 + 7];
+            reader.read_exact(&mut got).unwrap();
+            assert!(report.lines > 0 && got.ends_with(b"\nline\n"));
+        }
+    }
+
+    #[test]
+    fn a_reader_that_is_late_gets_everything_in_order() {
+        let (mut reader, writer) = pipe().unwrap();
+        let stop = Arc::default();
+        let stream = stream(Out::MayStall(Box::new(writer)), &stop, None);
+        let lines = fill(&stream);
+        let reading = thread::spawn(move || {
+            let mut all = String::new();
+            reader.read_to_string(&mut all).unwrap();
+            all
+        });
+        stream.wait_for_room();
+        stream.write_text(b"the end\n");
+        stream.wait_until_written();
+        assert_eq!((stream.report().lines, stream.report().lost), (lines, 0));
+        drop(stream);
+        let all = reading.join().unwrap();
+        assert_eq!(all.lines().count() as u64, lines + 1);
+        assert!(all.ends_with("line\nthe end\n"));
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_costs_lines_that_are_counted() {
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        let stream = stream(Out::MayStall(Box::new(writer)), &Arc::default(), None);
+        stream.write_lines(b"one\ntwo\n", 2);
+        stream.wait_until_written();
+        assert_eq!((stream.report().lost, stream.report().errors), (2, 1));
+        assert_eq!(stream.take_trouble().unwrap().kind(), ErrorKind::BrokenPipe);
+    }
+
+    /// Takes a few bytes at a time, is interrupted now and then, and is full after `room` bytes.
+    struct Tight {
+        room: usize,
+        interrupted: bool,
+        taken: Vec<u8>,
+    }
+
+    impl Write for Tight {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.interrupted = !self.interrupted;
+            if self.interrupted {
+                return Err(ErrorKind::Interrupted.into());
+            }
+            let n = bytes.len().min(3).min(self.room);
+            if n == 0 {
+                return Err(ErrorKind::StorageFull.into());
+            }
+            self.room -= n;
+            self.taken.extend_from_slice(&bytes[..n]);
+            Ok(n)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_short_write_is_completed_and_a_broken_one_says_how_far_it_came() {
+        for room in 0..=12 {
+            let mut tight = Tight {
+                room,
+                interrupted: false,
+                taken: Vec::new(),
+            };
+            match write_whole(&mut tight, b"ten bytes\n") {
+                Ok(()) => assert!(room >= 10),
+                Err(broken) => assert_eq!(broken.written, room),
+            }
+            assert_eq!(tight.taken, b"ten bytes\n"[..room.min(10)]);
+        }
+    }
+}
