@@ -17,11 +17,10 @@ mod unbounded_memory;
 
 use std::sync::Arc;
 
-use tracing_appender::{non_blocking::NonBlocking, rolling::RollingFileAppender};
-
 pub use self::source::Excerpt;
 use self::source::source;
 use crate::{
+    log::file::Wrap,
     plan::Attempts,
     plan::workload::{Limit, Workload},
     shutdown::Stop,
@@ -98,11 +97,8 @@ pub enum Seam {
     /// What a worker makes of the attempts that are planned for it.
     Attempts(fn(&Workload, u32) -> Attempts),
     /// How the log reaches its file while the workers are at work.
-    Log(SetUp),
+    Log(Wrap),
 }
-
-/// Puts something between the log and its file.
-pub type SetUp = fn(RollingFileAppender) -> NonBlocking;
 
 /// The run that a specimen gets into, as far as it needs to know.
 #[derive(Clone, Debug)]

@@ -11,17 +11,16 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, fs, mem,
+    fmt, fs,
+    io::Write,
+    mem,
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, bail};
-use tracing_appender::{
-    non_blocking::NonBlocking,
-    rolling::{self, RollingFileAppender},
-};
+use tracing_appender::rolling::{self, RollingFileAppender};
 
 use super::{
     event::Event,
@@ -29,7 +28,7 @@ use super::{
     report::SinkReport,
     stream::write_whole,
 };
-use crate::{bugs::SetUp, log::clock::Stamp, log::config::Rotation};
+use crate::{log::clock::Stamp, log::config::Rotation};
 
 /// How long after a failed write the next is tried.
 const RETRY: Duration = Duration::from_secs(1);
@@ -37,13 +36,11 @@ const RETRY: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The open log file.
-#[derive(Debug)]
 pub struct LogFile {
     path: PathBuf,
     rotation: Rotation,
-    appender: RollingFileAppender,
-    /// What lines are written to instead: a specimen's way of opening the log.
-    detour: Option<NonBlocking>,
+    /// The open file, or what stands before it.
+    out: Box<dyn Write + Send>,
     name: Name,
     /// When it was last looked up whether the file still has its name.
     looked: Stamp,
@@ -58,11 +55,22 @@ pub struct LogFile {
     counts: SinkReport,
 }
 
+/// Puts something before the file: a specimen's way of opening the log.
+pub type Wrap = fn(RollingFileAppender) -> Box<dyn Write + Send>;
+
 /// The name under which the file is open (rotation changes it), and which file that is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Name {
     path: PathBuf,
     device_and_inode: Option<(u64, u64)>,
+}
+
+impl fmt::Debug for LogFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogFile")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 impl LogFile {
@@ -75,8 +83,7 @@ impl LogFile {
         Ok(Self {
             path: path.into(),
             rotation,
-            appender,
-            detour: None,
+            out: Box::new(appender),
             name,
             looked: Stamp::default(),
             next_try: None,
@@ -125,18 +132,13 @@ impl LogFile {
         }
     }
 
-    /// From now on writes to what `set_up` makes of the file.
+    /// From now on writes to what `wrap` makes of the file, opened anew.
     ///
     /// # Errors
     /// The file cannot be opened a second time.
-    pub fn detour(&mut self, set_up: SetUp) -> anyhow::Result<()> {
-        self.detour = Some(set_up(open(&self.path, self.rotation)?.0));
+    pub fn reopen(&mut self, wrap: Wrap) -> anyhow::Result<()> {
+        self.out = wrap(open(&self.path, self.rotation)?.0);
         Ok(())
-    }
-
-    /// From now on writes to the file itself again.
-    pub fn end_detour(&mut self) {
-        self.detour = None;
     }
 
     /// Whether there are events that should be logged.
@@ -172,14 +174,10 @@ impl LogFile {
     fn try_write(&mut self, lines: &[u8], now: Stamp) -> Result<(), (usize, anyhow::Error)> {
         self.follow_name(now).map_err(|error| (0, error))?;
         if self.fragment {
-            write_whole(&mut self.appender, b"\n").map_err(|broken| (0, broken.error.into()))?;
+            write_whole(&mut self.out, b"\n").map_err(|broken| (0, broken.error.into()))?;
             self.fragment = false;
         }
-        let written = match &mut self.detour {
-            Some(detour) => write_whole(detour, lines),
-            None => write_whole(&mut self.appender, lines),
-        };
-        written.map_err(|broken| (broken.written, broken.error.into()))
+        write_whole(&mut self.out, lines).map_err(|broken| (broken.written, broken.error.into()))
     }
 
     /// Opens the file anew if its name has come to mean another one.
@@ -196,7 +194,8 @@ impl LogFile {
         if expected == self.name {
             return Ok(());
         }
-        (self.appender, self.name) = open(&self.path, self.rotation)?;
+        let (appender, name) = open(&self.path, self.rotation)?;
+        (self.out, self.name) = (Box::new(appender), name);
         self.fragment = false;
         if self.name.path == expected.path && self.rotation == Rotation::Never {
             self.reports.push(Event::LogReopened {});

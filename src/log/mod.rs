@@ -37,7 +37,7 @@ use anyhow::Context;
 
 use self::{
     console::Console,
-    file::LogFile,
+    file::{LogFile, Wrap},
     pipeline::Pipeline,
     queue::{OpenTo, Role},
     sinks::Sinks,
@@ -49,7 +49,7 @@ pub use self::{
     producer::Producer,
     report::LogReport,
 };
-use crate::{bugs::SetUp, log::clock::Clock, log::config::LogConfig, shutdown::Stop};
+use crate::{log::clock::Clock, log::config::LogConfig, shutdown::Stop};
 
 /// The log of a run, from the opening of the file to its last line. To drop it is to close it.
 #[derive(Debug)]
@@ -104,19 +104,13 @@ impl Log {
         &self.pipeline
     }
 
-    /// Writes all that was logged so far. What follows goes through what `set_up` puts before the file.
+    /// Writes all that was logged so far. What follows goes through what `wrap` puts before the file.
     ///
     /// # Errors
     /// The file cannot be opened a second time.
-    pub fn detour(&self, set_up: SetUp) -> anyhow::Result<()> {
+    pub fn reopen(&self, wrap: Wrap) -> anyhow::Result<()> {
         self.pipeline.queue.flush();
-        self.pipeline.sinks().file.detour(set_up)
-    }
-
-    /// Writes all that was logged so far. What follows goes to the file itself again.
-    pub fn end_detour(&self) {
-        self.pipeline.queue.flush();
-        self.pipeline.sinks().file.end_detour();
+        self.pipeline.sinks().file.reopen(wrap)
     }
 
     /// Writes all that was logged so far, and from then on takes no lines but those of `main`: of workers that got stuck,

@@ -109,16 +109,16 @@ impl Pipeline {
 
     /// A producer cannot log what the file reports: the writer sees to that.
     fn write_for_producer(&self, drain: &Drain) {
-        if self.write(drain).file.has_reports() {
+        if self.write(drain) {
             self.queue.hurry();
         }
     }
 
-    /// Writes what was drained.
-    fn write(&self, drain: &Drain) -> MutexGuard<'_, Sinks> {
+    /// Writes what was drained. Says whether the file has something to report.
+    fn write(&self, drain: &Drain) -> bool {
         let mut sinks = self.sinks();
         sinks.attempt(|sinks| sinks.write(drain.batch(), self.clock.now()));
-        sinks
+        sinks.file.has_reports()
     }
 
     /// Waits while the console is too far behind. No lock may be held by the caller.

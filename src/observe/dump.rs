@@ -18,7 +18,6 @@ use anyhow::Context;
 
 use crate::{
     log::{event::Event, pipeline::Pipeline},
-    observe::gate::Gate,
     plan::format::Seconds,
     work::status::{Lock, State, StatusBoard, View},
 };
@@ -32,15 +31,13 @@ pub struct Dumper {
     pub board: Arc<StatusBoard>,
     /// The way to the console.
     pub pipeline: Arc<Pipeline>,
-    /// The way into the log for observers.
-    pub gate: Arc<Gate>,
 }
 
 impl Dumper {
     /// Prints a dump that `cause` asked for, and notes it in the log.
     pub fn dump(&self, cause: &str) {
         self.pipeline.say(&self.text());
-        self.gate.emit(&self.event(cause));
+        self.event(cause).emit();
     }
 
     /// The dump as text.

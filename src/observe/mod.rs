@@ -4,7 +4,6 @@ pub mod config;
 pub mod dashboard;
 pub mod dump;
 pub mod error_tracking;
-pub mod gate;
 #[cfg(feature = "heap-profile")]
 pub mod heap_profile;
 #[cfg(not(feature = "heap-profile"))]

@@ -1,7 +1,6 @@
 //! Those who watch a run while it lasts: one takes samples of what it uses, one sees that it does not get stuck.
 //!
-//! They log on `main`'s lane, which is why they have to ask at the [`Gate`]: from the moment on when `main` counts
-//! the lines of the run, nobody but `main` may add to them.
+//! They log as `main`. From the moment on when `main` counts the lines of the run, the log takes none of theirs any more.
 
 use std::{
     sync::{
@@ -18,7 +17,6 @@ use crate::{
     log::clock::Stamp,
     log::event::{Event, Known},
     observe::dump::Dumper,
-    observe::gate::Gate,
     observe::process::Usage,
     plan::workload::{Micros, Workload},
     shutdown::{Cause, Stop},
@@ -119,15 +117,11 @@ impl Drop for Watcher {
 ///
 /// # Errors
 /// The system refuses the thread.
-pub fn sample(
-    interval: Micros,
-    counters: Arc<[Arc<Counters>]>,
-    gate: Arc<Gate>,
-) -> anyhow::Result<Watcher> {
+pub fn sample(interval: Micros, counters: Arc<[Arc<Counters>]>) -> anyhow::Result<Watcher> {
     Watcher::start("sampler", interval.into(), move |look| {
         let usage = Usage::now();
         let (counter, data_length) = Totals::latest(&counters);
-        gate.emit(&Event::Sample {
+        Event::Sample {
             resident_bytes: Known(usage.memory),
             cpu_us: Known(
                 usage
@@ -138,7 +132,8 @@ pub fn sample(
             open_files: Known(usage.open_files),
             counter,
             data_length,
-        });
+        }
+        .emit();
         match look {
             Look::Again => Next::GoOn,
             Look::ForTheLastTime => Next::End,
@@ -187,11 +182,12 @@ pub fn watch_for_stall(
         dumper.pipeline.say(&format!(
             "hifi: no worker made progress for {idle:.1?}, and none sleeps\n{text}"
         ));
-        dumper.gate.emit(&Event::Stalled {
+        Event::Stalled {
             idle_us: Micros(u64::try_from(idle.as_micros()).unwrap_or(u64::MAX)),
             deadlocks: deadlocks.len() as u64,
             cycle: deadlocks.first().map_or("none", String::as_str).to_owned(),
-        });
+        }
+        .emit();
         let _ = found.set(Stall {
             after: idle,
             deadlocks,
@@ -270,7 +266,6 @@ mod tests {
             run: 7,
             board: Arc::clone(&board),
             pipeline: Arc::clone(log.pipeline()),
-            gate: Arc::default(),
         };
         let mutexes = Arc::new([Mutex::new(()), Mutex::new(())]);
         let locks = [Lock::Counter, Lock::Data];

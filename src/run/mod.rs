@@ -32,7 +32,6 @@ use crate::{
     },
     observe::dump::{self, Dumper},
     observe::error_tracking::{Delivery, ErrorTracking},
-    observe::gate::Gate,
     observe::monitoring::Prepared,
     observe::process::Usage,
     observe::watch::{Sources, Stall},
@@ -89,8 +88,6 @@ struct RunContext<'a> {
     counters: Arc<[Arc<Counters>]>,
     /// Where requests for operations wait, if operations are to be asked for.
     backlog: Option<Arc<Backlog>>,
-    /// The way into the log for observers.
-    gate: Arc<Gate>,
     /// Panics that no plan asked for.
     unplanned_panics: Arc<AtomicU64>,
     /// Wakes the thread that waits for the workers.
@@ -148,7 +145,6 @@ impl<'a> RunContext<'a> {
             board: Arc::new(StatusBoard::new(workload.workers(), clock)),
             counters: (0..workload.threads).map(|_| Arc::default()).collect(),
             backlog,
-            gate: Arc::default(),
             unplanned_panics,
             notices,
         })
@@ -166,16 +162,15 @@ impl<'a> RunContext<'a> {
                 run: self.run,
                 board: Arc::clone(&self.board),
                 pipeline: Arc::clone(self.log.pipeline()),
-                gate: Arc::clone(&self.gate),
             },
         }
     }
 
     /// Adds up what was done, and decides why the run has ended.
     fn balance(&self, joined: &Joined) -> Balance {
-        self.gate.close();
         if let Some(Seam::Log(_)) = self.config.seam() {
-            self.log.end_detour();
+            // If it cannot be opened now, the last lines take the specimen's way too.
+            let _ = self.log.reopen(|file| Box::new(file));
         }
         let totals = Totals::of(&self.counters);
         // Where workers are stuck, one of them may hold the lock for ever.

@@ -52,8 +52,8 @@ impl Observers {
         self.dumps = Some(DumpService::start(dumper.clone(), dump_requests)?);
         let watch = &context.config.watch;
         if let Some(interval) = watch.sample_interval {
-            let (counters, gate) = (Arc::clone(&context.counters), Arc::clone(&context.gate));
-            self.sampler = Some(watch::sample(interval, counters, gate)?);
+            let counters = Arc::clone(&context.counters);
+            self.sampler = Some(watch::sample(interval, counters)?);
         }
         self.monitoring = Some(prepared.start(context.config, sources)?);
         if let Some(after) = watch.stall_after {

@@ -95,7 +95,7 @@ impl Workers {
             usage_at_work: Usage::default(),
         };
         if let Some(Seam::Log(set_up)) = seam
-            && let Err(error) = context.log.detour(*set_up)
+            && let Err(error) = context.log.reopen(*set_up)
         {
             workers.refused = Some(format!("{error:#}"));
         }
