@@ -393,26 +393,31 @@ impl Out {
         })
     }
 
-    /// Writes all of `bytes`, for as long as `left` says that the reader may stall; where it does, a thread is left behind
-    /// with the write.
-    fn write(self, bytes: &[u8], left: impl Fn() -> Duration) -> io::Result<()> {
-        let mut out = match self {
-            Self::NeverStalls(mut file) => return file.write_all(bytes),
+    /// Writes all of `bytes`, and waits for the reader.
+    fn write(mut self, bytes: &[u8]) -> io::Result<()> {
+        let out: &mut dyn Write = match &mut self {
+            Self::NeverStalls(file) => file,
             Self::MayStall(out) => out,
         };
-        let (done, result) = mpsc::channel();
-        let bytes = bytes.to_vec();
-        thread::Builder::new().spawn(move || {
-            let written = write_whole(&mut out, &bytes);
-            let _ = done.send(written.map_err(|broken| broken.error));
-        })?;
-        loop {
-            let left = left();
-            match result.recv_timeout(left.min(LOOK)) {
-                Ok(result) => return result,
-                Err(_) if left.is_zero() => return Err(stalls()),
-                Err(_) => {}
-            }
+        write_whole(out, bytes).map_err(|broken| broken.error)
+    }
+}
+
+/// Writes all of `bytes` to what `open` opens, for as long as `left` says that the reader may stall. The write has a thread of its
+/// own, which is left behind then; where there is none to be had, the reader is waited for.
+fn write_within(open: fn() -> Out, bytes: &[u8], left: impl Fn() -> Duration) -> io::Result<()> {
+    let (done, result) = mpsc::channel();
+    let copy = bytes.to_vec();
+    let writing = thread::Builder::new().spawn(move || done.send(open().write(&copy)));
+    if writing.is_err() {
+        return open().write(bytes);
+    }
+    loop {
+        let left = left();
+        match result.recv_timeout(left.min(LOOK)) {
+            Ok(result) => return result,
+            Err(_) if left.is_zero() => return Err(stalls()),
+            Err(_) => {}
         }
     }
 }
@@ -422,7 +427,7 @@ impl Out {
 /// # Errors
 /// Those of the write; the reader still stalls then.
 pub fn print(bytes: &[u8], stop: &Stop) -> io::Result<()> {
-    Out::stdout().write(bytes, || left_since(stop.elapsed()))
+    write_within(Out::stdout, bytes, || left_since(stop.elapsed()))
 }
 
 /// Writes all of `bytes` to standard error if its reader takes them within half a second.
@@ -431,7 +436,9 @@ pub fn print(bytes: &[u8], stop: &Stop) -> io::Result<()> {
 /// Those of the write; the reader stalls.
 pub fn complain(bytes: &[u8]) -> io::Result<()> {
     let end = Instant::now() + PATIENCE_AFTER_STOP;
-    Out::stderr().write(bytes, || end.saturating_duration_since(Instant::now()))
+    write_within(Out::stderr, bytes, || {
+        end.saturating_duration_since(Instant::now())
+    })
 }
 
 /// A write that came to an end too soon.

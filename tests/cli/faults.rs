@@ -215,6 +215,43 @@ fn a_reader_that_stalls_for_ever_costs_a_stop_half_a_second() {
     }
 }
 
+/// Runs with a standard error that nobody reads until the run has ended. Returns the summary, and the lines that reached the pipe.
+fn with_a_stalled_reader(rig: &Rig, args: &str, signal: Option<&str>) -> (serde_json::Value, u64) {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = rig.command(&format!("{args} --summary json"));
+    command.stderr(Stdio::from(writer)).stdout(Stdio::piped());
+    let run = rig.start_command(command);
+    run.until_longer_than("app.log", PIPE_BYTES);
+    signal.into_iter().for_each(|name| run.signal(name));
+    let summary = run.finish().json();
+    let mut got = Vec::new();
+    reader.read_to_end(&mut got).unwrap();
+    let lines = got.iter().filter(|b| **b == b'\n').count() as u64;
+    (summary, lines)
+}
+
+#[test]
+fn what_a_reader_that_stalls_has_got_is_counted() {
+    for flush in ["5ms", "0"] {
+        let rig = Rig::new();
+        let args = format!("-t 4 -n unlimited --time-scale 0 --flush-interval {flush}");
+        let (summary, got) = with_a_stalled_reader(&rig, &args, Some("TERM"));
+        assert!(got > 0, "{summary}");
+        assert_eq!(summary["console"]["lines"], got, "{summary}");
+        let lost = summary["log_lines"].as_u64().map(|all| all - got);
+        assert_eq!(summary["console"]["lost"].as_u64(), lost, "{summary}");
+    }
+}
+
+#[test]
+fn a_reader_that_stalls_does_not_outlast_the_duration() {
+    let rig = Rig::new();
+    let (summary, got) = with_a_stalled_reader(&rig, "-t 4 --duration 300ms --time-scale 0", None);
+    assert_eq!(summary["stopped_by"], "duration");
+    assert_eq!(summary["console"]["lines"], got, "{summary}");
+    assert_eq!(summary["file"]["lines"], summary["log_lines"], "{summary}");
+}
+
 #[test]
 fn a_console_that_is_a_file_is_appended_to() {
     let rig = Rig::new();
@@ -281,4 +318,32 @@ fn a_log_that_is_deleted_takes_its_lines_along_and_is_opened_anew() {
         summary["log_lines"].as_u64().map(|all| all - left),
         "{verdict}"
     );
+}
+
+/// The end comes before anybody has looked whether the log still has its name. "Run ended" is the last line all the same.
+#[test]
+fn a_log_that_is_renamed_just_before_the_end_is_clean() {
+    for sleep in [20, 150] {
+        let rig = Rig::new();
+        let run = rig.start(&format!(
+            "-t 1 -n 3 --success-delay {sleep}ms --failure-rate 0 -q"
+        ));
+        run.until("app.log", " seq=2 ");
+        fs::rename(rig.path("app.log"), rig.path("app.log.1")).unwrap();
+        run.finish().code(0);
+        let second = fs::read_to_string(rig.path("app.log")).unwrap_or_default();
+        let log = rig.read("app.log.1") + &second;
+        assert!(
+            log.lines()
+                .last()
+                .is_some_and(|last| last.contains(" Run ended ")),
+            "{log}"
+        );
+        let parts = if second.is_empty() {
+            "app.log.1"
+        } else {
+            "app.log.1 app.log"
+        };
+        rig.audit(parts).code(0);
+    }
 }

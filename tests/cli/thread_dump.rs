@@ -1,6 +1,6 @@
 use std::{fs::File, process::Stdio, thread, time::Duration};
 
-use crate::rig::Rig;
+use crate::rig::{PIPE_BYTES, Rig};
 
 /// A run whose workers sleep, with its standard error in the file `console`.
 fn asleep<'a>(rig: &'a Rig, more: &str) -> crate::rig::Started<'a> {
@@ -164,6 +164,21 @@ fn a_run_that_was_suspended_is_left_alone() {
         run.signal("CONT");
         thread::sleep(Duration::from_millis(10));
     }
+    run.signal("TERM");
+    run.finish().code(143);
+}
+
+/// Every worker waits for the console, which nobody reads. That is when a dump is wanted.
+#[test]
+fn a_reader_that_stalls_does_not_hold_a_dump_up() {
+    let rig = Rig::new();
+    let (_reader, writer) = std::io::pipe().expect("a pipe");
+    let mut command = rig.command("-t 4 -n unlimited --time-scale 0 --flush-interval 0");
+    command.stderr(Stdio::from(writer)).stdout(Stdio::null());
+    let run = rig.start_command(command);
+    run.until_longer_than("app.log", PIPE_BYTES);
+    run.signal("QUIT");
+    run.until("app.log", "Thread dump");
     run.signal("TERM");
     run.finish().code(143);
 }
