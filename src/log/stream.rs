@@ -66,6 +66,8 @@ struct State {
     report: SinkReport,
     /// The first error, until somebody has told of it.
     trouble: Option<io::Error>,
+    /// Since when somebody has waited though the end has come, until nothing waits for the reader any more.
+    pressed: Option<Instant>,
     /// The reader gets no more.
     given_up: bool,
     /// The stream was dropped: the thread is to end.
@@ -97,20 +99,13 @@ impl Patience {
         }
     }
 
-    /// How long it lasts from now on, as far as is known.
-    fn left(&self) -> Duration {
+    /// How long ago the stop was asked for, or the duration was over.
+    fn elapsed(&self) -> Option<Duration> {
         let since_end = self
             .end
             .and_then(|end| Instant::now().checked_duration_since(end));
-        left_since(self.stop.elapsed().max(since_end))
+        self.stop.elapsed().max(since_end)
     }
-}
-
-/// What is left of the patience so long after the stop, if there was one.
-fn left_since(stop: Option<Duration>) -> Duration {
-    stop.map_or(Duration::MAX, |since| {
-        PATIENCE_AFTER_STOP.saturating_sub(since)
-    })
 }
 
 impl Stream {
@@ -271,7 +266,7 @@ impl Shared {
                         rest = &[];
                     }
                 }
-                self.wake(&state);
+                self.wake(&mut state);
             }
         }
     }
@@ -293,12 +288,13 @@ impl Shared {
     }
 
     /// Wakes those whose time has come. With many of them, to wake them for each piece would cost more than the pieces.
-    fn wake(&self, state: &State) {
+    fn wake(&self, state: &mut State) {
         if state.waiting() <= WAITING_BYTES_MAX / 2 && self.is_behind.swap(false, Ordering::SeqCst)
         {
             self.room.notify_all();
         }
         if state.waiting() == 0 {
+            state.pressed = None;
             self.written.notify_all();
         }
     }
@@ -306,11 +302,19 @@ impl Shared {
     /// Waits for what `until` asks for, as far as patience goes.
     fn wait(&self, condition: &Condvar, until: impl Fn(&State) -> bool) {
         let mut state = self.state();
+        let began = Instant::now();
         while !until(&state) {
-            let left = self.patience.left();
+            let left = match self.patience.elapsed() {
+                None => Duration::MAX,
+                Some(since) => {
+                    let since = since.min(began.elapsed());
+                    let pressed = *state.pressed.get_or_insert_with(|| Instant::now() - since);
+                    PATIENCE_AFTER_STOP.saturating_sub(pressed.elapsed())
+                }
+            };
             if left.is_zero() {
                 state.give_up();
-                self.wake(&state);
+                self.wake(&mut state);
                 return;
             }
             (state, _) = condition
@@ -422,12 +426,16 @@ fn write_within(open: fn() -> Out, bytes: &[u8], left: impl Fn() -> Duration) ->
     }
 }
 
-/// Writes all of `bytes` to standard output, and waits for a reader that stalls until half a second after a stop.
+/// Writes all of `bytes` to standard output. Once a stop was asked for, a reader that stalls is waited for half a second.
 ///
 /// # Errors
 /// Those of the write; the reader still stalls then.
 pub fn print(bytes: &[u8], stop: &Stop) -> io::Result<()> {
-    write_within(Out::stdout, bytes, || left_since(stop.elapsed()))
+    let began = Instant::now();
+    write_within(Out::stdout, bytes, || match stop.elapsed() {
+        None => Duration::MAX,
+        Some(since) => PATIENCE_AFTER_STOP.saturating_sub(since.min(began.elapsed())),
+    })
 }
 
 /// Writes all of `bytes` to standard error if its reader takes them within half a second.
