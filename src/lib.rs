@@ -31,6 +31,19 @@ pub mod shutdown;
 pub mod sync;
 pub mod work;
 
+/// An error and its causes in words. Some errors tell their cause themselves: it is not told again.
+pub fn in_words(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if words.is_empty() {
+            words = cause;
+        } else if !words.contains(&cause) {
+            words = format!("{words}: {cause}");
+        }
+    }
+    words
+}
+
 /// Tells a person on standard error what is wrong. Where there is no standard error, or nobody who reads it, there is
 /// nobody to tell.
 pub fn complain(text: &str) {

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         },
     };
     result.unwrap_or_else(|error| {
-        hifi::complain(&format!("{error:#}"));
+        hifi::complain(&hifi::in_words(&error));
         ExitCode::FAILURE
     })
 }
@@ -71,7 +71,7 @@ fn audit(args: AuditArgs) -> ExitCode {
     match told {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            hifi::complain(&format!("{error:#}"));
+            hifi::complain(&hifi::in_words(&error));
             ExitCode::from(2)
         }
     }

@@ -96,7 +96,7 @@ pub struct RunArgs {
     #[command(flatten)]
     pub workload: WorkloadArgs,
 
-    /// File that the log is appended to; it is never truncated
+    /// File that the log is appended to, never truncated; - is standard output, and the summary then goes to stderr
     #[arg(long, value_name = "PATH", default_value = "app.log", value_parser = file_path(), help_heading = "Log")]
     log_file: PathBuf,
 
@@ -140,7 +140,7 @@ pub struct RunArgs {
 
     /// Form of the summary on stdout
     #[arg(long, value_name = "FORMAT", default_value = "text",
-          value_parser = one_of(&[("text", SummaryFormat::Text), ("json", SummaryFormat::Json)]))]
+          value_parser = one_of(&[("text", SummaryFormat::Text), ("json", SummaryFormat::Json), ("none", SummaryFormat::None)]))]
     summary: SummaryFormat,
 }
 
@@ -267,17 +267,29 @@ impl RunArgs {
             }
             let _ = write!(replay, " --bug {}", bug.name);
         }
+        let log = LogConfig {
+            path: (self.log_file != Path::new("-")).then_some(self.log_file),
+            format: self.log_format,
+            rotation: self.rotation,
+            flush_interval: self.flush_interval,
+            console,
+        };
+        log.check(self.summary != SummaryFormat::None)
+            .map_err(|why| {
+                let path = log.path.as_deref().unwrap_or(Path::new("-"));
+                Cli::command().error(
+                    ErrorKind::ValueValidation,
+                    format!(
+                        "invalid value '{}' for '--log-file <PATH>': {why}",
+                        displayed(path)
+                    ),
+                )
+            })?;
         Ok(Config {
             replay,
             workload,
             bug: self.bug,
-            log: LogConfig {
-                path: self.log_file,
-                format: self.log_format,
-                rotation: self.rotation,
-                flush_interval: self.flush_interval,
-                console,
-            },
+            log,
             watch: WatchConfig {
                 stall_after: self.stall_after,
                 sample_interval: self.sample_interval,

@@ -4,6 +4,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use anyhow::ensure;
+
 use rustix::time::{ClockId, clock_gettime};
 
 /// A point of a run's time, in nanoseconds since its clock was started.
@@ -23,6 +25,9 @@ impl Stamp {
     }
 }
 
+/// 9999-12-31T23:59:59.999999Z, in microseconds since 1970.
+pub const STAMP_MICROS_MAX: u64 = 253_402_300_799_999_999;
+
 /// A clock that never runs backwards and whose reading can be told as a time of day.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
@@ -34,13 +39,27 @@ pub struct Clock {
 impl Clock {
     /// A clock that starts now. A wall clock before 1970 counts as 1970.
     pub fn start() -> Self {
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or(Duration::ZERO);
+        Self::start_at(SystemTime::now())
+    }
+
+    fn start_at(wall: SystemTime) -> Self {
+        let wall = wall.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Self {
             start: monotonic_nanos(),
             start_micros: u64::try_from(wall.as_micros()).unwrap_or(0),
         }
+    }
+
+    /// Whether the system's clock can be told as a time stamp.
+    ///
+    /// # Errors
+    /// It is past the year 9999, the last that a time stamp has room for.
+    pub fn check(&self) -> anyhow::Result<()> {
+        ensure!(
+            self.start_micros <= STAMP_MICROS_MAX,
+            "the system's clock is past the year 9999, which no time stamp has room for; set it"
+        );
+        Ok(())
     }
 
     /// The time now.
@@ -60,4 +79,17 @@ impl Clock {
 fn monotonic_nanos() -> u64 {
     let time = clock_gettime(ClockId::Monotonic);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_past_the_year_9999_is_refused() {
+        let last = UNIX_EPOCH + Duration::from_micros(STAMP_MICROS_MAX);
+        assert!(Clock::start_at(last).check().is_ok());
+        let late = Clock::start_at(last + Duration::from_micros(1));
+        assert!(late.check().unwrap_err().to_string().contains("year 9999"));
+    }
 }

@@ -28,7 +28,7 @@ use super::{
     report::SinkReport,
     stream::write_whole,
 };
-use crate::{log::clock::Stamp, log::config::Rotation};
+use crate::{in_words, log::clock::Stamp, log::config::Rotation};
 
 /// How long after a failed write the next is tried.
 const RETRY: Duration = Duration::from_secs(1);
@@ -123,9 +123,10 @@ impl LogFile {
                 let news = self.next_try.replace(now.after(RETRY)).is_none();
                 news.then(|| {
                     format!(
-                        "cannot write to the log file {}: {error:#}; lines are dropped and counted, \
+                        "cannot write to the log file {}: {}; lines are dropped and counted, \
                          and it is tried again every second",
-                        displayed(&self.name.path)
+                        displayed(&self.name.path),
+                        in_words(&error)
                     )
                 })
             }
@@ -163,6 +164,11 @@ impl LogFile {
     pub fn forget_reopening(&mut self) {
         self.reports
             .retain(|report| *report != Event::LogReopened {});
+    }
+
+    /// The path that is written to now.
+    pub fn current_path(&self) -> &Path {
+        &self.name.path
     }
 
     /// What became of the lines so far.
@@ -268,7 +274,7 @@ fn open(path: &Path, rotation: Rotation) -> anyhow::Result<(RollingFileAppender,
 }
 
 /// The path that is written to now: with a rotation, the hour or day (UTC) is appended to it.
-fn current_path(path: &Path, rotation: Rotation) -> PathBuf {
+pub fn current_path(path: &Path, rotation: Rotation) -> PathBuf {
     let date_len = match rotation {
         Rotation::Never => return path.into(),
         Rotation::Daily => "2026-11-23".len(),

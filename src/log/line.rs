@@ -19,7 +19,10 @@ use std::{
 
 use tracing::Level;
 
-use super::buffer::{LineBuffer, eight_digits};
+use super::{
+    buffer::{LineBuffer, eight_digits},
+    clock::STAMP_MICROS_MAX,
+};
 
 /// Bytes of a time stamp: `2026-11-23T17:42:00.223456Z`.
 pub const STAMP_LEN: usize = 27;
@@ -174,8 +177,10 @@ impl Encoder {
 
 const MICROS_IN_SECOND: u64 = 1_000_000;
 
-/// A time stamp, in microseconds since 1970, as the log writes it (RFC 3339).
+/// A time stamp, in microseconds since 1970, as the log writes it (RFC 3339). Where a run passes the end of the year 9999,
+/// its time stands still.
 pub fn stamp_text(micros: u64) -> String {
+    let micros = micros.min(STAMP_MICROS_MAX);
     humantime::format_rfc3339_micros(UNIX_EPOCH + Duration::from_micros(micros)).to_string()
 }
 

@@ -33,14 +33,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use self::{
     console::Console,
-    file::{LogFile, Wrap},
+    file::Wrap,
     pipeline::Pipeline,
     queue::{OpenTo, Role},
-    sinks::Sinks,
+    sinks::{Destination, Sinks},
     stream::Patience,
     writer::Writer,
 };
@@ -72,9 +72,10 @@ impl Log {
         stop: Arc<Stop>,
         duration: Option<Duration>,
     ) -> anyhow::Result<Self> {
-        let file = LogFile::open(&config.path, config.rotation)?;
-        let console = Console::open(&config.console, Patience::new(stop, duration))?;
-        let sinks = Sinks::new(config, file, console);
+        let patience = Patience::new(stop, duration);
+        let destination = Destination::open(config, patience.clone())?;
+        let console = Console::open(&config.console, patience)?;
+        let sinks = Sinks::new(config, destination, console);
         let pipeline = Arc::new(Pipeline::new(config, run, threads, clock, sinks));
         let writer = Writer::new(Arc::clone(&pipeline));
         let writer = thread::Builder::new()
@@ -110,7 +111,12 @@ impl Log {
     /// The file cannot be opened a second time.
     pub fn reopen(&self, wrap: Wrap) -> anyhow::Result<()> {
         self.pipeline.queue.flush();
-        self.pipeline.sinks().file.reopen(wrap)
+        match self.pipeline.sinks().log.file() {
+            Some(file) => file.reopen(wrap),
+            None => {
+                bail!("standard output cannot be opened a second time; name a file with --log-file")
+            }
+        }
     }
 
     /// Writes all that was logged so far, and from then on takes no lines but those of `main`: of workers that got stuck,
@@ -130,6 +136,7 @@ impl Log {
         let sinks = self.pipeline.sinks();
         let lines = self.pipeline.queue.lines();
         LogReport {
+            path: sinks.log.path(),
             lines,
             file: sinks.file_report(lines),
             console: self.pipeline.console.report(),
@@ -177,7 +184,7 @@ mod tests {
 
     fn config(path: &Path, flush_interval: Micros) -> LogConfig {
         LogConfig {
-            path: path.into(),
+            path: Some(path.into()),
             format: LogFormat::Text,
             rotation: Rotation::Never,
             flush_interval,

@@ -18,6 +18,7 @@ use super::{
     queue::{Drain, Queue},
     report::SinkReport,
     sinks::Sinks,
+    stream::Stream,
 };
 use crate::{
     log::clock::Clock,
@@ -49,6 +50,8 @@ pub struct Pipeline {
     sinks: Mutex<Sinks>,
     /// One of the sinks, which can be had without their lock.
     pub(super) console: Arc<Console>,
+    /// The other, where it is standard output.
+    stdout: Option<Arc<Stream>>,
     /// There are more cores than workers.
     writer_has_core: bool,
 }
@@ -73,6 +76,7 @@ impl Pipeline {
             queue: Queue::new(workers + 1, BATCH_BYTES),
             workers,
             console: Arc::clone(&sinks.console),
+            stdout: sinks.log.stdout().cloned(),
             sinks: Mutex::new(sinks),
             writer_has_core: cores > workers,
         }
@@ -118,18 +122,22 @@ impl Pipeline {
     fn write(&self, drain: &Drain) -> bool {
         let mut sinks = self.sinks();
         sinks.attempt(|sinks| sinks.write(drain.batch(), self.clock.now()));
-        sinks.file.has_reports()
+        sinks.log.has_reports()
     }
 
-    /// Waits while the console is too far behind. No lock may be held by the caller.
+    /// Waits while a reader is too far behind. No lock may be held by the caller.
     #[inline]
     pub(super) fn wait_for_room(&self) {
         self.console.stream().wait_for_room();
+        self.stdout.iter().for_each(|stdout| stdout.wait_for_room());
     }
 
-    /// Waits until the console has got all lines so far. No lock may be held by the caller.
+    /// Waits until the readers have got all lines so far. No lock may be held by the caller.
     pub(super) fn wait_until_written(&self) {
         self.console.stream().wait_until_written();
+        self.stdout
+            .iter()
+            .for_each(|stdout| stdout.wait_until_written());
     }
 
     /// Writes a text for people to the console, whole, between two lines of the log and whatever its level. It is not waited for
@@ -146,7 +154,7 @@ impl Pipeline {
     /// What became of the lines of file and console so far; none while they are being written.
     pub fn reports_if_free(&self) -> Option<(SinkReport, SinkReport)> {
         let sinks = if_free(self.sinks.try_lock())?;
-        Some((sinks.file.report(), self.console.report()))
+        Some((sinks.log.report(), self.console.report()))
     }
 
     /// After a panic while they were locked the sinks have been given up: there is no need for poison.

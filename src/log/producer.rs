@@ -126,7 +126,7 @@ impl Producer {
             to_console,
         };
         sinks.attempt(|sinks| sinks.write_line(&line));
-        let reports = sinks.file.has_reports();
+        let reports = sinks.log.has_reports();
         drop(sinks);
         if reports {
             self.pipeline.queue.hurry();

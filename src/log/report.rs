@@ -3,6 +3,8 @@
 /// What became of a run's lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogReport {
+    /// The file's path, which a rotation changes; `-` is standard output.
+    pub path: String,
     /// Lines that were logged.
     pub lines: u64,
     /// The file's share of them.

@@ -14,17 +14,89 @@ use super::{
     console::Console,
     file::LogFile,
     report::SinkReport,
+    stream::{Patience, Stream},
 };
 use crate::{
     log::clock::Stamp,
     log::config::{LogConfig, LogFormat},
 };
 
+/// Where the log goes.
+#[derive(Debug)]
+pub enum Destination {
+    /// A file.
+    File(LogFile),
+    /// Standard output, whose reader may stall like that of the console.
+    Stdout(Arc<Stream>),
+}
+
+impl Destination {
+    /// Opens what `config` asks for.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or the system refuses a thread.
+    pub fn open(config: &LogConfig, patience: Patience) -> anyhow::Result<Self> {
+        Ok(match &config.path {
+            Some(path) => Self::File(LogFile::open(path, config.rotation)?),
+            None => Self::Stdout(Arc::new(Stream::stdout(patience)?)),
+        })
+    }
+
+    /// The file, if it is one.
+    pub fn file(&mut self) -> Option<&mut LogFile> {
+        match self {
+            Self::File(file) => Some(file),
+            Self::Stdout(_) => None,
+        }
+    }
+
+    /// Standard output, if that is where the log goes.
+    pub fn stdout(&self) -> Option<&Arc<Stream>> {
+        match self {
+            Self::File(_) => None,
+            Self::Stdout(stdout) => Some(stdout),
+        }
+    }
+
+    /// The path that is written to now.
+    pub fn path(&self) -> String {
+        match self {
+            Self::File(file) => file.current_path().to_string_lossy().into_owned(),
+            Self::Stdout(_) => "-".into(),
+        }
+    }
+
+    /// Whether there are events that should be logged.
+    pub fn has_reports(&self) -> bool {
+        matches!(self, Self::File(file) if file.has_reports())
+    }
+
+    /// What became of the lines so far.
+    pub fn report(&self) -> SinkReport {
+        match self {
+            Self::File(file) => file.report(),
+            Self::Stdout(stdout) => stdout.report(),
+        }
+    }
+
+    /// Writes whole lines, `count` in number, it being `now`. Returns what a person should be told at once, if anything.
+    fn write(&mut self, lines: &[u8], count: u64, now: Stamp) -> Option<String> {
+        match self {
+            Self::File(file) => file.write(lines, count, now),
+            Self::Stdout(stdout) => {
+                stdout.write_lines(lines, count);
+                let error = stdout.take_trouble()?;
+                Some(format!("cannot write the log to standard output: {error}"))
+            }
+        }
+    }
+}
+
 /// Both sinks.
 #[derive(Debug)]
 pub struct Sinks {
-    /// The file.
-    pub file: LogFile,
+    /// The log itself.
+    pub log: Destination,
     /// The console.
     pub console: Arc<Console>,
     file_is_json: bool,
@@ -38,7 +110,7 @@ pub struct Sinks {
 
 impl Sinks {
     /// The sinks that `config` asks for, which are open.
-    pub fn new(config: &LogConfig, file: LogFile, console: Console) -> Self {
+    pub fn new(config: &LogConfig, log: Destination, console: Console) -> Self {
         let file_is_json = config.format == LogFormat::Json;
         // The program has no event below this level.
         let shows_all = config
@@ -47,7 +119,7 @@ impl Sinks {
             .is_some_and(|level| level >= Level::INFO);
         Self {
             console_takes_all: shows_all && !console.is_coloured(),
-            file,
+            log,
             console: Arc::new(console),
             file_is_json,
             rendered: Vec::new(),
@@ -70,7 +142,7 @@ impl Sinks {
 
     /// What became of the file's share of `lines` lines, when all of them have been here.
     pub fn file_report(&self, lines: u64) -> SinkReport {
-        let mut report = self.file.report();
+        let mut report = self.log.report();
         if self.given_up {
             report.errors += 1;
             report.lost = lines.saturating_sub(report.lines);
@@ -125,7 +197,7 @@ impl Sinks {
     }
 
     fn write_to_file(&mut self, lines: &[u8], count: u64, now: Stamp) {
-        if let Some(trouble) = self.file.write(lines, count, now) {
+        if let Some(trouble) = self.log.write(lines, count, now) {
             self.console.notice(&trouble);
         }
     }

@@ -7,6 +7,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt,
     fs::File,
     io::{self, ErrorKind, IsTerminal, Write},
     os::{
@@ -426,13 +427,35 @@ fn write_within(open: fn() -> Out, bytes: &[u8], left: impl Fn() -> Duration) ->
     }
 }
 
-/// Writes all of `bytes` to standard output. Once a stop was asked for, a reader that stalls is waited for half a second.
+/// One of the two standard streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standard {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Error,
+}
+
+impl fmt::Display for Standard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Output => "standard output",
+            Self::Error => "standard error",
+        })
+    }
+}
+
+/// Writes all of `bytes`. Once a stop was asked for, a reader that stalls is waited for half a second.
 ///
 /// # Errors
 /// Those of the write; the reader still stalls then.
-pub fn print(bytes: &[u8], stop: &Stop) -> io::Result<()> {
+pub fn print(to: Standard, bytes: &[u8], stop: &Stop) -> io::Result<()> {
+    let open = match to {
+        Standard::Output => Out::stdout,
+        Standard::Error => Out::stderr,
+    };
     let began = Instant::now();
-    write_within(Out::stdout, bytes, || match stop.elapsed() {
+    write_within(open, bytes, || match stop.elapsed() {
         None => Duration::MAX,
         Some(since) => PATIENCE_AFTER_STOP.saturating_sub(since.min(began.elapsed())),
     })

@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     event::Event,
+    file::LogFile,
     layer,
     pipeline::Pipeline,
     producer::Producer,
@@ -73,10 +74,20 @@ impl Writer {
         }
     }
 
+    /// Does something with the file, if the log goes to one.
+    fn with_file<T: Default>(&self, work: impl FnOnce(&mut LogFile) -> T) -> T {
+        self.pipeline
+            .sinks()
+            .log
+            .file()
+            .map(work)
+            .unwrap_or_default()
+    }
+
     /// Logs what the file has to report. Says whether there was something.
     fn emit_reports(&self) -> bool {
         // The sinks must be free again before an event is emitted: it may be written through to them.
-        let reports: Vec<Event> = self.pipeline.sinks().file.take_reports();
+        let reports: Vec<Event> = self.with_file(LogFile::take_reports);
         reports.iter().for_each(Event::emit);
         !reports.is_empty()
     }
@@ -84,7 +95,7 @@ impl Writer {
     /// Writes all that is there, also to a file that was failing, and with it what the file has to report.
     fn flush(&self) {
         self.pipeline.write_all();
-        self.pipeline.sinks().file.try_at_once();
+        self.with_file(LogFile::try_at_once);
         for _ in 0..REPORTS_MAX {
             if !self.emit_reports() {
                 return;
@@ -96,7 +107,7 @@ impl Writer {
     /// Writes the last line. Only if that fails, there is something to be said behind it: which lines are missing.
     fn close(&self) {
         self.pipeline.write_all();
-        self.pipeline.sinks().file.forget_reopening();
+        self.with_file(LogFile::forget_reopening);
         self.pipeline.queue.open_to(OpenTo::MainAndWriter);
         self.flush();
         self.pipeline.queue.open_to(OpenTo::Nobody);

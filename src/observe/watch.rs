@@ -249,7 +249,7 @@ mod tests {
     fn a_deadlock_is_named_and_ends_the_run() {
         let folder = tempfile::tempdir().unwrap();
         let config = LogConfig {
-            path: folder.path().join("app.log"),
+            path: Some(folder.path().join("app.log")),
             format: LogFormat::Text,
             rotation: Rotation::Never,
             flush_interval: Micros(5000),

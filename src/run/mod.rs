@@ -111,6 +111,7 @@ impl<'a> RunContext<'a> {
         let unplanned_panics = panics::install_panic_hook();
         let run = rand::random();
         let clock = Clock::start();
+        clock.check()?;
         let duration = workload.duration.map(Into::into);
         let log = Log::open(
             &config.log,

@@ -8,6 +8,7 @@ use std::{
 
 use super::{RunContext, workers::Notice};
 use crate::{
+    in_words,
     observe::dump::{DumpRequests, DumpService},
     observe::monitoring::{Monitoring, Prepared},
     observe::watch::{self, Stall, Watcher},
@@ -36,7 +37,7 @@ impl Observers {
     ) -> Self {
         let mut observers = Self::default();
         if let Err(error) = observers.start_each(context, prepared, dump_requests) {
-            observers.refused = Some(format!("{error:#}"));
+            observers.refused = Some(in_words(&error));
         }
         observers
     }

@@ -8,7 +8,12 @@ use serde::Serialize;
 use crate::{
     complain,
     config::Config,
-    log::{event::Reason, line::displayed, report::SinkReport, stream},
+    log::{
+        event::Reason,
+        line::displayed,
+        report::SinkReport,
+        stream::{self, Standard},
+    },
     observe::error_tracking::Delivery,
     plan::format::Seconds,
     plan::workload::{GroupId, Limit},
@@ -25,6 +30,8 @@ pub enum SummaryFormat {
     Text,
     /// One JSON object.
     Json,
+    /// Nothing is printed but what went wrong.
+    None,
 }
 
 /// A run's figures, in the order in which they are told.
@@ -117,18 +124,30 @@ impl Percentiles {
 pub fn conclude(config: &Config, outcome: &RunOutcome, stop: &Stop) -> anyhow::Result<ExitCode> {
     let problems = problems(outcome);
     let summary = Summary::new(config, outcome, &problems);
+    // Where the log goes to standard output, nothing else does.
+    let to = match config.log.path {
+        Some(_) => Standard::Output,
+        None => Standard::Error,
+    };
     let text = match config.summary {
         SummaryFormat::Text => summary.to_string(),
         SummaryFormat::Json => {
-            // What a program reads a person may not see. The text says these itself. A console that was given up
-            // would take no word, and hold the end up for it.
-            if outcome.log.console.lost == 0 {
-                problems.iter().for_each(|problem| complain(problem));
-            }
             serde_json::to_string(&summary).context("cannot make the summary")? + "\n"
         }
+        SummaryFormat::None => String::new(),
     };
-    stream::print(text.as_bytes(), stop).context("cannot write the summary to standard output")?;
+    // What a program reads a person may not see. The text says these itself. A console that was given up
+    // would take no word, and hold the end up for it.
+    let tells = match config.summary {
+        SummaryFormat::Text => false,
+        SummaryFormat::Json => to == Standard::Output,
+        SummaryFormat::None => true,
+    };
+    if tells && outcome.log.console.lost == 0 {
+        problems.iter().for_each(|problem| complain(problem));
+    }
+    stream::print(to, text.as_bytes(), stop)
+        .with_context(|| format!("cannot write the summary to {to}"))?;
     Ok(match outcome.stopped_by {
         _ if !problems.is_empty() => ExitCode::FAILURE,
         Some(Cause::Signal(number)) => ExitCode::from(128 + number as u8),
@@ -254,7 +273,7 @@ impl<'a> Summary<'a> {
             resident_memory_bytes: outcome.usage.memory,
             threads: outcome.usage_at_work.threads,
             open_files: outcome.usage_at_work.open_files,
-            log_file: config.log.path.to_str().unwrap_or_default(),
+            log_file: &outcome.log.path,
             log_lines: log.lines,
             file: log.file,
             console: log.console,

@@ -12,6 +12,7 @@ use std::{
 use super::{RunContext, observers::Observers};
 use crate::{
     bugs::{self, Seam},
+    in_words,
     log::{self, clock::Stamp, event::Event},
     observe::process::Usage,
     plan::{Attempts, Plan, workload::Limit, workload::Workload},
@@ -97,7 +98,7 @@ impl Workers {
         if let Some(Seam::Log(set_up)) = seam
             && let Err(error) = context.log.reopen(*set_up)
         {
-            workers.refused = Some(format!("{error:#}"));
+            workers.refused = Some(in_words(&error));
         }
         if let Some(why) = workers.refused.clone() {
             refuse(context, workers.first, why);

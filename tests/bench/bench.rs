@@ -137,7 +137,7 @@ fn pipeline(bencher: Bencher, authors: u32) {
         .counter(ItemsCount::new(each * u64::from(authors)))
         .bench(|| {
             let config = LogConfig {
-                path: folder.path().join("app.log"),
+                path: Some(folder.path().join("app.log")),
                 format: LogFormat::Text,
                 rotation: Rotation::Never,
                 flush_interval: Micros(5000),
@@ -178,7 +178,7 @@ fn pipeline(bencher: Bencher, authors: u32) {
                 }
             });
             assert_eq!(log.close().file.lines, each * u64::from(authors));
-            std::fs::remove_file(&config.path).unwrap();
+            std::fs::remove_file(folder.path().join("app.log")).unwrap();
         });
 }
 

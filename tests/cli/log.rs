@@ -149,3 +149,40 @@ fn rotation_names_the_file_after_its_date() {
         }
     }
 }
+
+#[test]
+fn a_log_on_standard_output_is_alone_there() {
+    for (format, flush) in [("json", "5ms"), ("text", "0")] {
+        let rig = Rig::new();
+        let args = format!("-t 4 -n 200 --time-scale 0 -q --log-file - --flush-interval {flush}");
+        let finished = rig.hifi(&format!("{args} --log-format {format}")).code(0);
+        finished
+            .stderr()
+            .contains("PROBLEM")
+            .then(|| panic!("{}", finished.stderr()));
+        assert!(
+            finished.stderr().contains("\nReplay "),
+            "the summary is on standard error: {}",
+            finished.stderr()
+        );
+        assert!(!rig.path("-").exists() && !rig.path("app.log").exists());
+        std::fs::write(rig.path("caught.log"), finished.stdout()).unwrap();
+        let lines = finished.stdout().lines().count();
+        if format == "json" {
+            assert_eq!(json_lines(&finished.stdout()).len(), lines);
+        }
+        let verdict = rig.audit("caught.log").code(0).json();
+        assert_eq!(verdict["runs"][0]["lines"], lines);
+    }
+}
+
+#[test]
+fn a_run_without_a_summary_prints_nothing_but_what_went_wrong() {
+    let rig = Rig::new();
+    let args = "-t 2 -n 5 --time-scale 0 -q --summary none";
+    let finished = rig.hifi(args).code(0);
+    assert_eq!((finished.stdout(), finished.stderr()), Default::default());
+    let finished = rig.hifi(&format!("{args} --log-file /dev/full")).code(1);
+    assert_eq!(finished.stdout(), "");
+    finished.complains("lines are missing");
+}

@@ -25,6 +25,7 @@ pub use self::reading::Reading;
 use self::{operations::RequestFigures, server::Server};
 use crate::{
     config::Config,
+    in_words,
     log::line::displayed,
     observe::config::{MetricsConfig, ServeConfig},
     observe::watch::Sources,
@@ -148,8 +149,9 @@ impl Monitoring {
             .and_then(|text| Ok(write_whole(path, &text)?));
         written.err().map(|error| {
             format!(
-                "the metrics file {} could not be written: {error:#}; name another with --metrics-file",
-                displayed(path)
+                "the metrics file {} could not be written: {}; name another with --metrics-file",
+                displayed(path),
+                in_words(&error)
             )
         })
     }

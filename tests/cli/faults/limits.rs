@@ -235,8 +235,8 @@ fn the_largest_and_the_smallest_runs() {
 #[test]
 fn a_delay_of_years_is_cut_short() {
     let rig = Rig::new();
-    let years = "-t 4 -q --failure-rate 0.5 --success-delay 580000years --retry-delay 580000years \
-                 --max-retry-delay 580000years --duration 580000years --flush-interval 580000years";
+    let years = "-t 4 -q --failure-rate 0.5 --success-delay 500000years --retry-delay 500000years \
+                 --max-retry-delay 500000years --duration 580000years --flush-interval 580000years";
     let run = rig.start(&format!(
         "{years} --sample-interval 580000years --stall-after 580000years"
     ));

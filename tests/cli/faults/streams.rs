@@ -136,3 +136,78 @@ fn a_run_needs_neither_standard_input_nor_an_environment() {
         rig.finish(script).code(0);
     }
 }
+
+/// What goes where: the shell's redirections, and what is wrong with them.
+#[test]
+fn a_log_that_a_standard_stream_would_harm_is_refused() {
+    const TWICE: &str = "would stand there twice";
+    const OVER: &str = "would overwrite lines of the log";
+    let rig = Rig::new();
+    for (line, why) in [
+        ("hifi RUN -q > app.log", OVER),
+        ("hifi RUN -q 2> app.log", OVER),
+        ("hifi RUN 2>> app.log", TWICE),
+        ("hifi RUN > app.log 2>> other", OVER),
+        ("ln -f app.log hard; hifi RUN -q > hard", OVER),
+        ("ln -sf app.log soft; hifi RUN -q > soft", OVER),
+        ("hifi RUN -q --log-file /dev/stdout > app.log", OVER),
+        ("hifi RUN --log-file /dev/stderr 2>> app.log", TWICE),
+        ("hifi RUN --log-file - > app.log 2>&1", TWICE),
+        ("hifi RUN -q --log-file - > app.log 2> app.log", OVER),
+    ] {
+        let shell_line = line.replace("RUN", "-t 2 -n 5 --time-scale 0");
+        let line = format!("echo kept > app.log; {shell_line}");
+        let finished = rig.finish(shell(&rig, &line)).code(2);
+        let log = rig.read("app.log");
+        assert!(!log.contains("Run started"), "{line}: {log}");
+        let other = fs::read_to_string(rig.path("other")).unwrap_or_default();
+        let told = finished.stderr() + &log + &other;
+        assert!(told.contains(why), "{line}: {told}");
+        fs::remove_file(rig.path("app.log")).unwrap();
+    }
+}
+
+/// Where both can only append, the log holds all of it, and the summary behind.
+#[test]
+fn a_summary_that_is_appended_to_the_log_is_let_through() {
+    for line in [
+        "hifi RUN >> app.log",
+        "hifi RUN --log-file /dev/stdout >> app.log",
+        "hifi RUN --log-file - >> app.log 2>&1",
+    ] {
+        let rig = Rig::new();
+        rig.finish(shell(&rig, &line.replace("RUN", RUN))).code(0);
+        let log = rig.read("app.log");
+        assert!(
+            log.starts_with("20") && log.contains("\nReplay "),
+            "{line}: {log}"
+        );
+        let verdict = rig.audit("app.log").json();
+        assert_eq!(verdict["runs"][0]["counts"]["lost"], 0, "{line}: {verdict}");
+        assert_eq!(verdict["runs"][0]["counts"]["altered"], 0, "{line}: {verdict}");
+    }
+}
+
+#[test]
+fn a_device_cannot_be_rotated() {
+    let rig = Rig::new();
+    for path in ["/dev/null", "-"] {
+        rig.hifi(&format!("{RUN} --rotation daily --log-file {path}"))
+            .code(2)
+            .complains("--rotation begins new files");
+    }
+    let finished = rig
+        .hifi(&format!("{RUN} --rotation daily --summary json"))
+        .code(0);
+    let name = finished.json()["log_file"].as_str().unwrap().to_owned();
+    assert!(rig.read(&name).contains(" Run ended "), "{name}");
+}
+
+#[test]
+fn a_system_error_is_told_once() {
+    let rig = Rig::new();
+    fs::create_dir(rig.path("folder")).unwrap();
+    let finished = rig.hifi(&format!("{RUN} --log-file /proc/app.log")).code(1);
+    let told = finished.stderr();
+    assert_eq!(told.matches("(os error ").count(), 1, "{told}");
+}
