@@ -184,7 +184,10 @@ fn a_summary_that_is_appended_to_the_log_is_let_through() {
         );
         let verdict = rig.audit("app.log").json();
         assert_eq!(verdict["runs"][0]["counts"]["lost"], 0, "{line}: {verdict}");
-        assert_eq!(verdict["runs"][0]["counts"]["altered"], 0, "{line}: {verdict}");
+        assert_eq!(
+            verdict["runs"][0]["counts"]["altered"], 0,
+            "{line}: {verdict}"
+        );
     }
 }
 
