@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Each module is a room: [`plan`] knows what must happen, [`work`] does it, [`log`] writes it down, [`run`] leads from
-//! the first line to the summary, [`observe`] watches meanwhile, and [`audit`] holds the log against the plan. [`bugs`]
+//! the first line to the summary, [`observe`] watches meanwhile, and [`audit`] holds the log against the plan; [`report`] draws
+//! both. [`bugs`]
 //! holds the specimens that `--bug` puts into a run, and [`lab`] shows them.
 //!
 //! Imports point one way, from the left to the right. Nothing behind [`config`] knows the command line.
@@ -26,6 +27,11 @@ pub mod lab;
 pub mod log;
 pub mod observe;
 pub mod plan;
+#[cfg(feature = "monitoring")]
+pub mod report;
+#[cfg(not(feature = "monitoring"))]
+#[path = "report/without_monitoring.rs"]
+pub mod report;
 pub mod run;
 pub mod shutdown;
 pub mod sync;

@@ -9,12 +9,13 @@ use anyhow::Context;
 use clap::Parser;
 use hifi::{
     audit,
-    cli::{AuditArgs, Cli, Command, VerdictFormat},
+    cli::{AuditArgs, Cli, Command, ReportArgs, VerdictFormat},
     lab,
     observe::dashboard,
     observe::heap_profile::HeapProfile,
     observe::monitoring::Reading,
     plan::printer,
+    report::{self, Failure},
     run,
     run::summary,
 };
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
             }
         }
         Some(Command::Audit(args)) => return audit(args),
+        Some(Command::Report(args)) => return report(args),
         Some(Command::Lab(args)) => lab::run(&args.into_config()),
         Some(Command::Dashboard) => dashboard::print(),
         Some(Command::Completions(args)) => args.print(),
@@ -75,4 +77,26 @@ fn audit(args: AuditArgs) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Reports; a log that cannot be read ends with 2, a report that cannot be written with 1.
+fn report(args: ReportArgs) -> ExitCode {
+    let made = {
+        let mut reading = Reading::new();
+        report::run(&args.into_config(), &mut |bytes, size| {
+            reading.show(bytes, size);
+        })
+    };
+    let (error, code) = match made {
+        Ok(told) => {
+            // A reader that has seen enough may close its end.
+            let told = told.map_or_else(String::new, |told| told + "\n");
+            let _ = io::stdout().write_all(told.as_bytes());
+            return ExitCode::SUCCESS;
+        }
+        Err(Failure::Input(error)) => (error, 2),
+        Err(Failure::Output(error)) => (error, 1),
+    };
+    hifi::complain(&format!("{error:#}"));
+    ExitCode::from(code)
 }

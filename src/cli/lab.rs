@@ -4,7 +4,7 @@ use std::{env, io::IsTerminal};
 
 use clap::Args;
 
-use super::{VerdictFormat, one_of, specimen};
+use super::{LabReportArgs, VerdictFormat, one_of, replay, specimen};
 use crate::{bugs::Specimen, lab::LabConfig};
 
 /// The options of `hifi lab`.
@@ -25,6 +25,10 @@ pub struct LabArgs {
     #[arg(long, value_name = "FORMAT", default_value = "text",
           value_parser = one_of(&[("text", VerdictFormat::Text), ("json", VerdictFormat::Json)]))]
     format: VerdictFormat,
+
+    /// The page.
+    #[command(flatten)]
+    report: LabReportArgs,
 }
 
 impl LabArgs {
@@ -33,6 +37,8 @@ impl LabArgs {
         LabConfig {
             specimen: self.name,
             seed: self.seed.unwrap_or_else(rand::random),
+            report: self.report.into_output(),
+            replay,
             json: self.format == VerdictFormat::Json,
             coloured: std::io::stdout().is_terminal()
                 && env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()),

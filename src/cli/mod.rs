@@ -50,7 +50,14 @@ mod monitoring;
 #[path = "without_monitoring.rs"]
 mod monitoring;
 
+#[cfg(feature = "monitoring")]
+mod report;
+
 pub use monitoring::{CompletionsArgs, MonitoringArgs};
+#[cfg(not(feature = "monitoring"))]
+pub use monitoring::{LabReportArgs, ReportArgs};
+#[cfg(feature = "monitoring")]
+pub use report::{LabReportArgs, ReportArgs};
 
 /// A concurrent workload whose truth is known.
 ///
@@ -81,6 +88,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Hold a log against what must exist: which lines were lost, doubled, moved or altered
     Audit(AuditArgs),
+    /// Look at a log: one page for a browser, or a trace for Perfetto
+    Report(ReportArgs),
     /// Watch bugs being caught: each with its evidence, its cause, its fix and a run of the fixed program
     Lab(LabArgs),
     /// Print a Grafana dashboard for the metrics

@@ -4,7 +4,10 @@ use std::{convert::Infallible, process::ExitCode};
 
 use clap::Args;
 
-use crate::observe::config::{MetricsConfig, ServeConfig};
+use crate::{
+    observe::config::{MetricsConfig, ServeConfig},
+    report::{Output, ReportConfig},
+};
 
 /// The options of a run that concern metrics, and requests from outside.
 #[derive(Debug, Args)]
@@ -53,6 +56,37 @@ impl CompletionsArgs {
     /// None.
     pub fn print(&self) -> anyhow::Result<ExitCode> {
         match self.shell {}
+    }
+}
+
+/// The options of `hifi report`.
+#[derive(Debug, Args)]
+#[command(hide = true)]
+pub struct ReportArgs {
+    /// Logs to read
+    #[arg(value_name = "FILE", default_value = "app.log", value_parser = refuse)]
+    files: Infallible,
+}
+
+impl ReportArgs {
+    /// Is never called.
+    pub fn into_config(self) -> ReportConfig {
+        match self.files {}
+    }
+}
+
+/// The options of `hifi lab` that need a report.
+#[derive(Debug, Args)]
+pub struct LabReportArgs {
+    /// A page with all of it
+    #[arg(long = "report", value_name = "FILE", hide = true, value_parser = refuse)]
+    report: Option<Infallible>,
+}
+
+impl LabReportArgs {
+    /// Nothing was asked for, because nothing can be.
+    pub fn into_output(self) -> Option<Output> {
+        None
     }
 }
 

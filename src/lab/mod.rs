@@ -26,13 +26,16 @@ use serde_json::json;
 
 use self::{exhibit::Exhibit, page::Page, trial::Trial};
 use crate::{
+    audit::Input,
     bugs::{SPECIMENS, Specimen},
     complain,
+    plan::workload::Workload,
+    report::{LabReport, Output},
     shutdown::{Cause, SignalWatch, Stop},
 };
 
 /// What the lab shows, and how.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct LabConfig {
     /// The specimen to be shown in depth; all of them in brief without it.
     pub specimen: Option<&'static Specimen>,
@@ -42,6 +45,10 @@ pub struct LabConfig {
     pub json: bool,
     /// Whether pages are coloured.
     pub coloured: bool,
+    /// Where a page for a browser goes; nowhere without it.
+    pub report: Option<Output>,
+    /// The command line that repeats a workload's outcomes.
+    pub replay: fn(&Workload) -> String,
 }
 
 /// Runs the trials and prints what they show. The exit code says whether every bug was caught, and every fixed run clean.
@@ -57,6 +64,10 @@ pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
     };
     let page = Page::new(config.coloured, config.specimen.is_some());
     let mut found = Vec::new();
+    let mut report = config
+        .report
+        .as_ref()
+        .map(|_| LabReport::new(config.replay));
     if !config.json {
         print(&page.opening(specimens.len(), config.seed))?;
     }
@@ -70,6 +81,10 @@ pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
         let trial = trial?;
         let exhibit = Exhibit::of(&trial)?;
         let conclusion = trial.conclude();
+        if let Some(report) = &mut report {
+            let log = |run: &trial::Run| Input::Bytes(run.log_file.clone(), run.log.clone());
+            report.add(specimen, log(&trial.broken), log(&trial.fixed))?;
+        }
         good &= conclusion.caught && conclusion.fixed_is_clean;
         if config.json {
             found.push(json!({
@@ -89,6 +104,9 @@ pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
         print(&format!("{all}\n"))?;
     } else {
         print(&page.closing(good, config.specimen))?;
+    }
+    if let (Some(report), Some(output)) = (&report, &config.report) {
+        report.write(config.seed, output)?;
     }
     Ok(if good {
         ExitCode::SUCCESS

@@ -47,6 +47,8 @@ pub struct Run {
     pub summary: Value,
     /// What it printed on standard error.
     pub stderr: String,
+    /// Its log.
+    pub log: Vec<u8>,
     /// How many lines its log has.
     pub lines: usize,
     /// Those lines.
@@ -116,8 +118,8 @@ impl Run {
         let typed = format!("{options} --log-file {log_file}");
         let program = Program { folder };
         let ran = program.run(&format!("{typed} --quiet --summary json"))?;
-        let log = fs::read(folder.join(&log_file)).context("a run has left no log")?;
-        let log = String::from_utf8_lossy(&log);
+        let bytes = fs::read(folder.join(&log_file)).context("a run has left no log")?;
+        let log = String::from_utf8_lossy(&bytes);
         let verdict = program.run(&format!("audit --format json {log_file}"))?;
         Ok(Self {
             command: format!("hifi {typed}"),
@@ -130,6 +132,7 @@ impl Run {
             verdict: serde_json::from_str(&verdict.stdout)
                 .with_context(|| format!("an audit has printed no verdict: {}", verdict.stderr))?,
             report: program.run(&format!("audit {log_file}"))?.stdout,
+            log: bytes,
             log_file,
         })
     }

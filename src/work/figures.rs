@@ -115,6 +115,18 @@ impl Distribution {
         self.max = self.max.max(histogram.max.get());
     }
 
+    /// The buckets that are not empty: the first value of each, the first behind it, and how many times it holds.
+    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64, u64)> {
+        let bounds = |i: usize| match i {
+            0 => (0, 1),
+            i => (last_of(i - 1) + 1, last_of(i) + 1),
+        };
+        let counted = self.buckets.iter().enumerate();
+        counted
+            .filter(|(_, count)| **count > 0)
+            .map(move |(i, count)| (bounds(i).0, bounds(i).1, *count))
+    }
+
     /// The time in nanoseconds that the share `quantile` (0 to 1) of all times does not exceed, rounded up by 1 in 16
     /// at most; 0 if there is none.
     pub fn quantile(&self, quantile: f64) -> u64 {

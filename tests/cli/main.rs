@@ -31,6 +31,9 @@ mod plan;
 mod progress;
 /// Every command of the README.
 mod readme;
+/// Reports: pages, traces.
+#[cfg(feature = "monitoring")]
+mod report;
 /// Runs, their figures and their exit codes.
 mod run;
 /// Samples of what the process uses.

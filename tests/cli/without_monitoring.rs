@@ -12,6 +12,8 @@ fn each_option_says_which_feature_it_needs() {
         "--metrics-linger 1s",
         "--metrics-file hifi.prom",
         "completions bash",
+        "report",
+        "lab --report lab.html",
     ] {
         rig.hifi(args)
             .code(2)

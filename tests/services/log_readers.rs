@@ -1,5 +1,7 @@
 //! The log in the hands of those who read logs: jq, with the README's own commands, and lnav, without a word of configuration.
 
+#[cfg(feature = "monitoring")]
+use std::fs;
 use std::{collections::BTreeMap, process::Command};
 
 use serde_json::Value;
@@ -147,5 +149,45 @@ fn lnav_knows_time_and_level_of_every_line() {
         assert_eq!(row["log_time"], stamp[..23].replace('T', " "), "{line}");
         let level = rest.trim_start().split(' ').next().unwrap();
         assert_eq!(row["log_level"], level.to_lowercase(), "{line}");
+    }
+}
+
+#[cfg(feature = "monitoring")]
+#[test]
+#[ignore = "needs lnav"]
+fn lnav_reads_the_json_log_by_the_format_that_the_report_prints() {
+    let rig = Rig::new();
+    rig.hifi(&format!("{RUN} --log-format json")).code(1);
+    fs::create_dir_all(rig.path(".lnav/formats/hifi")).unwrap();
+    rig.hifi("report --format lnav -o .lnav/formats/hifi/format.json")
+        .code(0);
+    let mut lnav = Command::new("lnav");
+    lnav.args([
+        "-n",
+        "-c",
+        ";SELECT log_time, log_level, thread, iteration, attempt, next FROM hifi_json_log",
+        "-c",
+        ":write-json-to -",
+        "app.log",
+    ])
+    .current_dir(rig.path(""))
+    .env("HOME", rig.path(""))
+    .env("TZ", "UTC");
+    let finished = rig.finish(lnav).code(0);
+    assert_eq!(finished.stderr(), "");
+    let rows = finished.json();
+    let rows = rows.as_array().unwrap();
+    let log = json_lines(&rig.read("app.log"));
+    assert_eq!(rows.len(), log.len());
+    for (row, line) in rows.iter().zip(&log) {
+        let stamp = line["timestamp"].as_str().unwrap();
+        assert_eq!(row["log_time"], stamp[..23].replace('T', " "), "{line}");
+        assert_eq!(
+            row["log_level"],
+            line["level"].as_str().unwrap().to_lowercase()
+        );
+        for field in ["thread", "iteration", "attempt", "next"] {
+            assert_eq!(row[field], line[field], "{field}: {line}");
+        }
     }
 }

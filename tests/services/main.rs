@@ -12,6 +12,9 @@ mod http;
 #[allow(dead_code)]
 mod rig;
 
+/// Chromium.
+#[cfg(feature = "monitoring")]
+mod browser;
 /// Locust and JMeter against a run that serves operations.
 #[cfg(feature = "monitoring")]
 mod load_testers;

@@ -1,0 +1,75 @@
+//! The options of `hifi report`, and their way into a [`ReportConfig`].
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{file_path, one_of, replay};
+use crate::{
+    audit::Input,
+    report::{Output, ReportConfig, ReportFormat},
+};
+
+/// The options of `hifi report`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 the report is written, whatever it says, 1 it cannot be written, 2 the log cannot be read."
+)]
+pub struct ReportArgs {
+    /// Logs to read, rotated parts in any order; - is standard input
+    #[arg(value_name = "FILE", default_value = "app.log")]
+    files: Vec<PathBuf>,
+
+    /// File to write, in place of one that is there; - is standard output [default: report.html, or trace.json; lnav: -]
+    #[arg(short, long, value_name = "PATH", value_parser = file_path())]
+    output: Option<PathBuf>,
+
+    /// Form: a page for a browser, a trace for Perfetto (ui.perfetto.dev), a format file with which lnav reads the JSON log
+    #[arg(long, value_name = "FORMAT", default_value = "html",
+          value_parser = one_of(&[("html", ReportFormat::Html), ("trace", ReportFormat::Trace), ("lnav", ReportFormat::Lnav)]))]
+    format: ReportFormat,
+}
+
+impl ReportArgs {
+    /// What to report on, and where to.
+    pub fn into_config(self) -> ReportConfig {
+        let inputs = self.files.into_iter().map(|path| match path.to_str() {
+            Some("-") => Input::Stdin,
+            _ => Input::File(path),
+        });
+        let default = match self.format {
+            ReportFormat::Html => "report.html",
+            ReportFormat::Trace => "trace.json",
+            ReportFormat::Lnav => "-",
+        };
+        ReportConfig {
+            inputs: inputs.collect(),
+            format: self.format,
+            output: output(self.output.unwrap_or_else(|| default.into())),
+            replay,
+        }
+    }
+}
+
+/// The options of `hifi lab` that need a report.
+#[derive(Debug, Args)]
+pub struct LabReportArgs {
+    /// Write a page as well: each bug's run beside that of the fixed program
+    #[arg(long = "report", value_name = "FILE", value_parser = file_path())]
+    report: Option<PathBuf>,
+}
+
+impl LabReportArgs {
+    /// Where the page goes, if one is asked for.
+    pub fn into_output(self) -> Option<Output> {
+        self.report.map(output)
+    }
+}
+
+/// Where a report with this name goes.
+fn output(path: PathBuf) -> Output {
+    match path.to_str() {
+        Some("-") => Output::Stdout,
+        _ => Output::File(path),
+    }
+}

@@ -1,0 +1,221 @@
+//! The audit's findings as the page lists them: in words, with their place in the log and on the timeline.
+
+use super::collector::Places;
+use crate::{
+    audit::{Change, Finding, Location, Place, Range},
+    log::line::displayed,
+};
+
+/// How many findings of a kind are listed of a run.
+const LISTED_MAX: usize = 20;
+/// How much of any text that a log brings along is shown.
+const TEXT_MAX: usize = 300;
+
+/// A finding, ready to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Listed {
+    pub(super) kind: &'static str,
+    /// Whose lines it concerns, and which.
+    pub(super) lines: String,
+    /// What is wrong with them.
+    pub(super) words: String,
+    /// What stands in the log.
+    pub(super) quoted: String,
+    pub(super) place: Option<String>,
+    pub(super) worker: Option<u32>,
+    /// When it was, where that can be told.
+    pub(super) stamp: Option<u64>,
+    /// How many more of its kind there are behind it that are not listed.
+    pub(super) more: u64,
+}
+
+/// The first findings of each kind.
+pub(super) fn list(findings: &[Finding], files: &[String], places: &Places) -> Vec<Listed> {
+    let mut listed: Vec<Listed> = Vec::new();
+    for finding in findings {
+        let one = of(finding, files, places);
+        let same = listed.iter().filter(|other| other.kind == one.kind);
+        if same.count() < LISTED_MAX {
+            listed.push(one);
+        } else if let Some(last) = listed.iter_mut().rfind(|other| other.kind == one.kind) {
+            last.more += 1;
+        }
+    }
+    listed
+}
+
+fn of(finding: &Finding, files: &[String], places: &Places) -> Listed {
+    let mut words = String::new();
+    let mut quoted = String::new();
+    let (kind, who, place) = match finding {
+        Finding::Lost {
+            range,
+            announced,
+            before,
+        } => {
+            words = match (announced, before) {
+                (true, _) => "not in the log, as a \"Log gap\" says".into(),
+                (false, Some(_)) => "not in the log; the worker's next line is".into(),
+                (false, None) => "not in the log, nor anything of its writer behind it".into(),
+            };
+            ("lost", Some(range.into()), before.as_ref())
+        }
+        Finding::Duplicated { range, at } => {
+            words.push_str("there once more");
+            ("duplicated", Some(range.into()), Some(at))
+        }
+        Finding::Reordered {
+            range,
+            at,
+            time_only,
+        } => {
+            let how = match time_only {
+                true => "in order among its writer's lines, but older than the line above",
+                false => "behind lines that come later",
+            };
+            words.push_str(how);
+            ("reordered", Some(range.into()), Some(at))
+        }
+        Finding::Altered {
+            author,
+            seq,
+            changes,
+            at,
+        } => {
+            words = changes.iter().map(change).collect::<Vec<_>>().join("; ");
+            ("altered", Some(Who::one(author, *seq)), Some(at))
+        }
+        Finding::Truncated {
+            author,
+            seq,
+            at,
+            text,
+        } => {
+            words.push_str("there in part");
+            quoted = shown(text);
+            let who = author.as_ref().zip(*seq);
+            (
+                "truncated",
+                who.map(|(author, seq)| Who::one(author, seq)),
+                Some(at),
+            )
+        }
+        Finding::Unexpected {
+            why,
+            count,
+            at,
+            text,
+        } => {
+            words = match count {
+                1 => shown(why),
+                _ => format!("{count} lines: {}", shown(why)),
+            };
+            quoted = shown(text);
+            ("unexpected", None, Some(at))
+        }
+        Finding::Books { what, at } => {
+            words = shown(what);
+            ("books", None, at.as_ref())
+        }
+    };
+    Listed {
+        kind,
+        more: 0,
+        worker: who.as_ref().and_then(|who| who.worker),
+        lines: who.map_or_else(String::new, |who| who.lines),
+        words,
+        quoted,
+        stamp: place.and_then(|place| time_of(place, files, places)),
+        place: place.map(|place| format!("{}:{}", shown(&place.file), place.line)),
+    }
+}
+
+/// Who logged the lines of a finding, and which they are.
+struct Who {
+    worker: Option<u32>,
+    lines: String,
+}
+
+impl Who {
+    fn one(author: &str, seq: u64) -> Self {
+        Self {
+            worker: worker(author),
+            lines: format!("{} seq {seq}", shown(author)),
+        }
+    }
+}
+
+impl From<&Range> for Who {
+    fn from(range: &Range) -> Self {
+        let Range {
+            author,
+            first,
+            last,
+            count,
+        } = range;
+        let lines = match first == last {
+            true => format!("{} seq {first}", shown(author)),
+            false => format!("{} seq {first}–{last} ({count})", shown(author)),
+        };
+        Self {
+            worker: worker(author),
+            lines,
+        }
+    }
+}
+
+/// The number of the worker with this name.
+pub(super) fn worker(author: &str) -> Option<u32> {
+    author.strip_prefix("Worker-")?.parse().ok()
+}
+
+fn change(change: &Change) -> String {
+    let Change {
+        field,
+        expected,
+        found,
+    } = change;
+    let was = expected
+        .as_ref()
+        .map(|text| format!(" was {}, and", shown(text)));
+    format!(
+        "{}{} is {}",
+        shown(field),
+        was.unwrap_or_default(),
+        shown(found)
+    )
+}
+
+fn time_of(place: &Place, files: &[String], places: &Places) -> Option<u64> {
+    let file = files.iter().position(|name| *name == place.file)?;
+    places.time_of(Location {
+        file: u32::try_from(file).ok()?,
+        line: place.line,
+    })
+}
+
+/// A text that a log or a file name brings along: what would act on a display is escaped, and what is long is cut.
+pub(super) fn shown(text: &str) -> String {
+    let cut = text.char_indices().nth(TEXT_MAX).map(|(end, _)| end);
+    let text = displayed(text[..cut.unwrap_or(text.len())].as_ref());
+    match cut {
+        Some(_) => text + "…",
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_log_brings_along_is_bounded_and_cannot_act() {
+        let hostile = "<b>\u{1b}[31m\u{202e}".to_owned() + &"x".repeat(1 << 20);
+        let shown = shown(&hostile);
+        assert!(
+            shown.len() < 2 * TEXT_MAX && shown.ends_with('…'),
+            "{shown}"
+        );
+        assert!(!shown.contains(['\u{1b}', '\u{202e}']), "{shown}");
+    }
+}

@@ -1,0 +1,517 @@
+//! The history of one run, gathered from its lines as they go by: what it did when, how long it took, and where lines
+//! are missing.
+//!
+//! Its size does not grow with the log: times are kept in [`Series`], workers beyond the number of rows share one.
+//! Nothing is judged here.
+
+use super::{
+    series::{Merge, Series},
+    steps::{Gap, Pause, Step, Why, WorkerSteps},
+};
+use crate::{
+    audit::{Attempt, Kind, Producer, Record, Run},
+    log::event::{Event, Known, Reason},
+    plan::{
+        Outcome, Position, Rules,
+        workload::{Micros, Workload},
+    },
+    work::figures::Histogram,
+};
+
+/// At most so many columns of time, and so many rows of workers.
+const COLUMNS_MAX: usize = 720;
+pub(super) const ROWS_MAX: u32 = 64;
+/// How many columns the closer look at the beginning has.
+pub(super) const OPENING_COLUMNS: u64 = 240;
+/// Operations that needed this many attempts or more are counted together.
+pub(super) const ATTEMPTS_MAX: usize = 16;
+/// How many events of the main thread are kept.
+const INCIDENTS_MAX: usize = 60;
+/// Steps of plans that may be computed for missing lines: at first, and for each line that is there.
+const STEPS_FREE: u64 = 1 << 20;
+/// Of a gap that is longer, the lines are not looked at one by one.
+const GAP_MAX: u64 = 1 << 16;
+const STEPS_A_LINE: u64 = 16;
+
+/// Attempts, by how they ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Attempts {
+    pub(super) succeeded: u64,
+    pub(super) retried: u64,
+    pub(super) abandoned: u64,
+    pub(super) panicked: u64,
+    /// Their lines are missing.
+    pub(super) lost: u64,
+}
+
+impl Attempts {
+    /// All whose lines are there.
+    pub(super) fn logged(&self) -> u64 {
+        self.succeeded + self.failed() + self.panicked
+    }
+
+    /// All that failed as planned.
+    pub(super) fn failed(&self) -> u64 {
+        self.retried + self.abandoned
+    }
+
+    /// All, logged or not.
+    pub(super) fn all(&self) -> u64 {
+        self.logged() + self.lost
+    }
+
+    fn count(&mut self, kind: Kind) {
+        *match kind {
+            Kind::Success => &mut self.succeeded,
+            Kind::Retry => &mut self.retried,
+            Kind::Abandon => &mut self.abandoned,
+            Kind::Panic => &mut self.panicked,
+        } += 1;
+    }
+}
+
+impl Merge for Attempts {
+    fn merge(&mut self, other: Self) {
+        self.succeeded += other.succeeded;
+        self.retried += other.retried;
+        self.abandoned += other.abandoned;
+        self.panicked += other.panicked;
+        self.lost += other.lost;
+    }
+}
+
+/// What the workers of one row did in one stretch of time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cell {
+    /// Attempts whose lines are there, of those the ones that failed and were the last of their operation.
+    pub(super) logged: u32,
+    pub(super) failed: u32,
+    pub(super) abandoned: u32,
+    /// Attempts whose lines are missing.
+    pub(super) lost: u32,
+    /// Microseconds spent at attempts, in sleeps after successes, in sleeps after failures, and of which lines are missing.
+    pub(super) working: u64,
+    pub(super) waiting: u64,
+    pub(super) backing_off: u64,
+    pub(super) unknown: u64,
+}
+
+impl Cell {
+    fn count(&mut self, kind: Kind) {
+        let failed = matches!(kind, Kind::Retry | Kind::Abandon);
+        self.logged = self.logged.saturating_add(1);
+        self.failed = self.failed.saturating_add(u32::from(failed));
+        self.abandoned = self
+            .abandoned
+            .saturating_add(u32::from(kind == Kind::Abandon));
+    }
+}
+
+impl Merge for Cell {
+    fn merge(&mut self, other: Self) {
+        self.logged = self.logged.saturating_add(other.logged);
+        self.failed = self.failed.saturating_add(other.failed);
+        self.abandoned = self.abandoned.saturating_add(other.abandoned);
+        self.lost = self.lost.saturating_add(other.lost);
+        self.working += other.working;
+        self.waiting += other.waiting;
+        self.backing_off += other.backing_off;
+        self.unknown += other.unknown;
+    }
+}
+
+/// The most memory that was seen in use.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Peak(pub(super) u64);
+
+impl Merge for Peak {
+    fn merge(&mut self, other: Self) {
+        self.0 = self.0.max(other.0);
+    }
+}
+
+/// Something that happened once, to one worker or to the run.
+#[derive(Clone, Debug)]
+pub(super) struct Incident {
+    pub(super) stamp: u64,
+    pub(super) worker: Option<u32>,
+    pub(super) what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Panic(String),
+    /// The worker was stopped before it had done all.
+    Stopped,
+    /// Anything else that deserves a mark, in words.
+    Event(String),
+}
+
+/// The first moments of a run, in narrow columns.
+#[derive(Clone, Debug)]
+pub(super) struct Opening {
+    pub(super) from: u64,
+    pub(super) width: u64,
+    pub(super) columns: Vec<Attempts>,
+}
+
+/// The history of one run.
+#[derive(Debug)]
+pub(super) struct History {
+    pub(super) id: u64,
+    pub(super) workload: Option<Workload>,
+    pub(super) version: Option<String>,
+    /// The earliest and the latest stamp.
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) total: Attempts,
+    pub(super) over_time: Series<Attempts>,
+    pub(super) opening: Option<Opening>,
+    /// Workers share a row if there are more of them than rows.
+    pub(super) workers_a_row: u32,
+    /// The number of its first worker: a shard's are counted through the whole run.
+    pub(super) first_worker: u32,
+    pub(super) rows: Vec<Series<Cell>>,
+    pub(super) operation_times: Histogram,
+    /// Completed and abandoned operations, by how many attempts they needed; the first entry stands for one attempt.
+    pub(super) attempts_needed: Vec<u64>,
+    pub(super) memory: Series<Peak>,
+    pub(super) incidents: Vec<Incident>,
+    pub(super) incidents_more: u64,
+    workers: Vec<WorkerSteps>,
+    steps_left: u64,
+}
+
+impl History {
+    /// The history of a run of which nothing was read yet.
+    pub(super) fn new(run: &Run, stamp: u64) -> Self {
+        let workload = run.workload().cloned();
+        let workers = workload.as_ref().map_or(0..0, Workload::workers);
+        let threads = workers.end - workers.start;
+        let workers_a_row = threads.div_ceil(ROWS_MAX).max(1);
+        let rows = threads.div_ceil(workers_a_row);
+        Self {
+            id: run.id,
+            version: None,
+            first: stamp,
+            last: stamp,
+            total: Attempts::default(),
+            over_time: Series::new(COLUMNS_MAX),
+            opening: None,
+            workers_a_row,
+            first_worker: workers.start,
+            rows: (0..rows).map(|_| Series::new(COLUMNS_MAX)).collect(),
+            operation_times: Histogram::default(),
+            attempts_needed: vec![0; ATTEMPTS_MAX],
+            memory: Series::new(COLUMNS_MAX),
+            incidents: Vec::new(),
+            incidents_more: 0,
+            workers: vec![WorkerSteps::new(); threads as usize],
+            steps_left: STEPS_FREE,
+            workload,
+        }
+    }
+
+    /// How long it lasted, in microseconds.
+    pub(super) fn length(&self) -> u64 {
+        self.last - self.first
+    }
+
+    /// Gives all that is shown over the run's time columns of one width, at most so many of them.
+    pub(super) fn align(&mut self, columns_max: u64) {
+        let widths = self.rows.iter().map(Series::width);
+        let width = widths.max().unwrap_or(1).max(self.over_time.width());
+        let fits = |width: &u64| self.last / width - self.first / width < columns_max;
+        let mut doubled = (0..63).map(|doublings| width << doublings);
+        let width = doubled.find(fits).unwrap_or(width);
+        self.over_time.widen(width);
+        self.rows.iter_mut().for_each(|row| row.widen(width));
+    }
+
+    /// The row of a worker that the run has.
+    fn row(&mut self, worker: u32) -> &mut Series<Cell> {
+        &mut self.rows[((worker - self.first_worker) / self.workers_a_row) as usize]
+    }
+
+    /// A worker's steps; none if the run has no such worker.
+    fn steps(&mut self, worker: u32) -> Option<&mut WorkerSteps> {
+        let place = worker.checked_sub(self.first_worker)?;
+        self.workers.get_mut(place as usize)
+    }
+
+    fn saw(&mut self, stamp: u64) {
+        self.first = self.first.min(stamp);
+        self.last = self.last.max(stamp);
+        self.steps_left = self.steps_left.saturating_add(STEPS_A_LINE);
+    }
+
+    /// Takes in an attempt.
+    #[inline]
+    pub(super) fn attempt(&mut self, run: &Run, attempt: &Attempt) {
+        let (stamp, worker) = (attempt.stamp, attempt.worker);
+        let Some(steps) = self.steps(worker) else {
+            return;
+        };
+        let step = steps.attempt(run, attempt);
+        self.saw(stamp);
+        self.total.count(attempt.kind);
+        self.over_time.at(stamp).count(attempt.kind);
+        if let Some(opening) = &mut self.opening {
+            opening.count(stamp, |column| column.count(attempt.kind));
+        }
+        self.take_step(worker, stamp, step);
+        if let Step::Next {
+            operation_began: Some(began),
+            ..
+        } = step
+            && matches!(attempt.kind, Kind::Success | Kind::Abandon)
+        {
+            let time = stamp.saturating_sub(began);
+            self.operation_times.record(time.saturating_mul(1000));
+        }
+        if matches!(attempt.kind, Kind::Success | Kind::Abandon) {
+            let needed = usize::try_from(attempt.position.attempt).unwrap_or(usize::MAX);
+            self.attempts_needed[needed.clamp(1, ATTEMPTS_MAX) - 1] += 1;
+        }
+        self.row(worker).at(stamp).count(attempt.kind);
+        if attempt.kind == Kind::Panic {
+            let place = match run
+                .rules(worker)
+                .map(|rules| rules.outcome(attempt.position))
+            {
+                Some(Outcome::Panic(place)) => place.words(),
+                _ => "unexpected error",
+            };
+            self.incident(stamp, Some(worker), What::Panic(place.into()));
+        }
+    }
+
+    /// Takes in what happened between two lines of a worker.
+    #[inline]
+    fn take_step(&mut self, worker: u32, stamp: u64, step: Step) {
+        match step {
+            Step::Next { pause, began, .. } => {
+                let row = self.row(worker);
+                if let Some(pause) = pause {
+                    add_pause(row, pause);
+                }
+                row.between(began, stamp, |cell, part| cell.working += part);
+            }
+            Step::Gap(gap) => self.gap(worker, gap, stamp),
+            Step::Late => {
+                // It was taken for lost when a later one came, about here.
+                if let Some(column) = self.over_time.near(stamp, |column| column.lost > 0) {
+                    column.lost -= 1;
+                }
+                if let Some(cell) = self.row(worker).near(stamp, |cell| cell.lost > 0) {
+                    cell.lost -= 1;
+                }
+            }
+        }
+    }
+
+    /// Puts missing lines where the plan says that they were logged, between their neighbours.
+    #[cold]
+    fn gap(&mut self, worker: u32, gap: Gap, until: u64) {
+        let since = gap.since.unwrap_or(self.first).min(until);
+        self.row(worker)
+            .between(since, until, |cell, part| cell.unknown += part);
+        let walked = gap.count <= self.steps_left.min(GAP_MAX);
+        let delays = match (&self.workload, gap.position) {
+            (Some(workload), Some(position)) if walked => {
+                self.steps_left -= gap.count;
+                delays(&Rules::new(workload, worker), position, gap.count)
+            }
+            // They are spread evenly, in as many portions as columns can show.
+            _ => vec![1; gap.count.min(COLUMNS_MAX as u64) as usize],
+        };
+        let each = gap.count.div_ceil(delays.len().max(1) as u64);
+        let all: u128 = 1 + delays.iter().map(|delay| u128::from(*delay)).sum::<u128>();
+        let (mut passed, mut left) = (0, gap.count);
+        for delay in delays {
+            passed += u128::from(delay);
+            let share = u128::from(until - since) * passed / all;
+            let stamp = since + u64::try_from(share).unwrap_or(u64::MAX);
+            let count = each.min(left);
+            left -= count;
+            self.over_time.at(stamp).lost += count;
+            if let Some(opening) = &mut self.opening {
+                opening.count(stamp, |column| column.lost += count);
+            }
+            let cell = self.row(worker).at(stamp);
+            cell.lost = cell
+                .lost
+                .saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// Takes in any other event.
+    pub(super) fn event(&mut self, record: &Record) {
+        let stamp = record.stamp;
+        self.saw(stamp);
+        let Some(event) = &record.event else {
+            return;
+        };
+        match (record.author, event) {
+            (Producer::Worker(worker), Event::WorkerEnded { reason, .. }) => {
+                self.worker_ended(worker, record, *reason);
+            }
+            (Producer::Main, Event::RunStarted { version, .. }) => {
+                self.version = Some(version.clone());
+                self.opening = self.workload.as_ref().and_then(|w| Opening::of(w, stamp));
+            }
+            (Producer::Main, Event::ThreadStarted { worker }) => {
+                let worker = u32::try_from(*worker).unwrap_or(u32::MAX);
+                if let Some(steps) = self.steps(worker) {
+                    steps.started(stamp);
+                }
+            }
+            (
+                Producer::Main,
+                Event::Sample {
+                    resident_bytes: Known(Some(bytes)),
+                    ..
+                },
+            ) => {
+                self.memory.at(stamp).merge(Peak(*bytes));
+            }
+            (Producer::Main, event) => {
+                if let Some(words) = words(event) {
+                    self.incident(stamp, None, What::Event(words));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn worker_ended(&mut self, worker: u32, record: &Record, reason: Reason) {
+        let Some(steps) = self.steps(worker) else {
+            return;
+        };
+        steps.ended = true;
+        let step = steps.line(record.seq, record.stamp);
+        self.take_step(worker, record.stamp, step);
+        if reason == Reason::Stopped {
+            self.incident(record.stamp, Some(worker), What::Stopped);
+        }
+    }
+
+    /// The log is at its end: `lost` says up to which number each worker has lost its last lines.
+    pub(super) fn finish(&mut self, lost: impl IntoIterator<Item = (u32, u64)>) {
+        for (worker, end) in lost {
+            let Some(steps) = self.steps(worker) else {
+                continue;
+            };
+            if let Some(count) = end.checked_sub(steps.next()).filter(|count| *count > 0) {
+                let gap = steps.gap_of(count);
+                // Where the plan has no more attempts, only the end of the worker's account is missing.
+                let until = match (gap.position, gap.since) {
+                    (None, Some(since)) => since + 1,
+                    _ => self.last,
+                };
+                self.gap(worker, gap, until);
+            }
+        }
+    }
+
+    /// Whether there are lost lines to be shown.
+    pub(super) fn has_losses(&self) -> bool {
+        self.over_time.iter().any(|(_, column)| column.lost > 0)
+    }
+
+    /// The audit has found that nothing is lost: what came late had only been missing for a while.
+    pub(super) fn nothing_is_lost(&mut self) {
+        self.over_time.iter_mut().for_each(|column| column.lost = 0);
+        let columns = self
+            .opening
+            .iter_mut()
+            .flat_map(|opening| &mut opening.columns);
+        columns.for_each(|column| column.lost = 0);
+        let cells = self.rows.iter_mut().flat_map(Series::iter_mut);
+        cells.for_each(|cell| {
+            cell.lost = 0;
+            cell.unknown = 0;
+        });
+    }
+
+    fn incident(&mut self, stamp: u64, worker: Option<u32>, what: What) {
+        if self.incidents.len() == INCIDENTS_MAX {
+            self.incidents_more += 1;
+            return;
+        }
+        self.incidents.push(Incident {
+            stamp,
+            worker,
+            what,
+        });
+    }
+}
+
+impl Opening {
+    /// Long enough for eight retries to be seen in it; none where nothing is waited for.
+    fn of(workload: &Workload, from: u64) -> Option<Self> {
+        let delay = workload.time_scale.apply(workload.retry.delay);
+        let width = delay.0.saturating_mul(8) / OPENING_COLUMNS;
+        (width > 0 && delay != Micros::MAX).then(|| Self {
+            from,
+            width,
+            columns: vec![Attempts::default(); OPENING_COLUMNS as usize],
+        })
+    }
+
+    fn count(&mut self, stamp: u64, add: impl FnOnce(&mut Attempts)) {
+        let column = stamp.checked_sub(self.from).map(|past| past / self.width);
+        let column = column.and_then(|column| usize::try_from(column).ok());
+        if let Some(column) = column.and_then(|column| self.columns.get_mut(column)) {
+            add(column);
+        }
+    }
+}
+
+fn add_pause(row: &mut Series<Cell>, pause: Pause) {
+    row.between(pause.from, pause.to, |cell, part| match pause.why {
+        Why::Success => cell.waiting += part,
+        Why::Backoff | Why::Abandoned => cell.backing_off += part,
+    });
+}
+
+/// How long before each of `count` lines the line before it was logged, as the plan has it: at least a microsecond.
+fn delays(rules: &Rules, mut position: Position, count: u64) -> Vec<u64> {
+    let mut out = Vec::new();
+    let mut delay = 0_u64;
+    for _ in 0..count {
+        out.push(delay.saturating_add(1));
+        let outcome = rules.outcome(position);
+        delay = match outcome {
+            Outcome::Success { delay } | Outcome::Retry { delay } | Outcome::Abandon { delay } => {
+                delay.0
+            }
+            Outcome::Panic(_) => 0,
+        };
+        match rules.after(position, outcome) {
+            Some(next) => position = next,
+            // Nothing is planned behind it but the worker's end.
+            None => position.attempt += 1,
+        }
+    }
+    out
+}
+
+/// An event of the main thread that deserves a mark, in words.
+pub(super) fn words(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::ThreadRefused { worker, error } => format!("Worker-{worker} was refused: {error}"),
+        Event::LogGap { lost, .. } => {
+            format!("Log gap: the program itself says that {lost} lines are not in the file")
+        }
+        Event::LogReopened {} => "the log was renamed or deleted, and opened anew".into(),
+        Event::ThreadDump { cause, .. } => format!("thread dump ({cause})"),
+        Event::Stalled { cycle, .. } if cycle.is_empty() => "the run stalled".into(),
+        Event::Stalled { cycle, .. } => format!("the run stalled: {cycle}"),
+        Event::RunEnded { reason, cause, .. } if *reason != Reason::Finished => {
+            format!("the run ended: {reason} ({cause})")
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,215 @@
+//! The report: a log as a page to look at, or as a trace to walk through.
+//!
+//! ```text
+//! audit (reads, judges) -> collector -> history of each run -> section -> page
+//!      |                      '- steps, series                  '- chart, timeline, findings, words
+//!      '-> trace (trace events, as they are read)
+//! ```
+//!
+//! The audit reads and judges; the report only watches it and draws. Its size has a bound, whatever the log's: time is kept
+//! in columns, workers in rows, findings up to a number. Nothing here knows the command line.
+
+mod chart;
+mod collector;
+mod findings;
+mod history;
+mod lnav;
+mod output;
+mod page;
+mod section;
+mod series;
+mod steps;
+mod timeline;
+mod trace;
+mod units;
+mod words;
+
+use anyhow::Result;
+
+pub use self::output::Output;
+use self::{
+    collector::{Collector, RUNS_MAX},
+    history::History,
+    page::Pair,
+    section::Section,
+    trace::Trace,
+};
+use crate::{
+    audit::{self, AuditConfig, Finding, Input, RunVerdict, Verdict},
+    bugs::Specimen,
+    plan::workload::Workload,
+};
+
+/// The form of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportFormat {
+    /// A page for a browser.
+    Html,
+    /// Trace events, for Perfetto.
+    Trace,
+    /// How lnav is to read the JSON log; of no log in particular.
+    Lnav,
+}
+
+/// What to report on, and where to.
+#[derive(Clone, Debug)]
+pub struct ReportConfig {
+    /// What to read.
+    pub inputs: Vec<Input>,
+    /// The form.
+    pub format: ReportFormat,
+    /// Where it goes.
+    pub output: Output,
+    /// The command line that repeats a workload's outcomes.
+    pub replay: fn(&Workload) -> String,
+}
+
+/// Why there is no report.
+#[derive(Debug)]
+pub enum Failure {
+    /// The log cannot be read.
+    Input(anyhow::Error),
+    /// The report cannot be written.
+    Output(anyhow::Error),
+}
+
+/// So many columns of time are drawn in all, however many runs there are: it bounds the page.
+const COLUMNS_ALL: u64 = 1440;
+
+/// Makes the report; what it came to, in a line for people, if they are not handed the report itself.
+/// `progress` is told how many bytes were read, and how many there are.
+///
+/// # Errors
+/// The log cannot be read, or the report cannot be written.
+pub fn run(
+    config: &ReportConfig,
+    progress: &mut dyn FnMut(u64, Option<u64>),
+) -> Result<Option<String>, Failure> {
+    let audit = AuditConfig::new(config.inputs.clone());
+    let mut file = config.output.open().map_err(Failure::Output)?;
+    let told = match config.format {
+        ReportFormat::Html => {
+            let mut collector = Collector::default();
+            let verdict = audit::run_observed(&audit, progress, Some(&mut collector));
+            let verdict = verdict.map_err(Failure::Input)?;
+            let files: Vec<String> = config.inputs.iter().map(Input::name).collect();
+            let told = words::in_a_line(&verdict);
+            let sections = sections(&verdict, collector, &files, config.replay);
+            file.write(page::of_log(&verdict, &sections, &files).as_bytes());
+            told
+        }
+        ReportFormat::Trace => {
+            let mut trace = Trace::new(&mut file);
+            let verdict = audit::run_observed(&audit, progress, Some(&mut trace));
+            trace.finish();
+            words::in_a_line(&verdict.map_err(Failure::Input)?)
+        }
+        ReportFormat::Lnav => {
+            file.write(lnav::FORMAT.as_bytes());
+            "a format file for lnav".into()
+        }
+    };
+    file.keep().map_err(Failure::Output)?;
+    Ok(config.output.name().map(|name| format!("{name}: {told}")))
+}
+
+/// The lab's page: it is given the logs of each specimen's broken and fixed run, as they come.
+#[derive(Debug)]
+pub struct LabReport {
+    pairs: Vec<Pair>,
+    replay: fn(&Workload) -> String,
+}
+
+impl LabReport {
+    /// A page without specimens.
+    pub fn new(replay: fn(&Workload) -> String) -> Self {
+        Self {
+            pairs: Vec::new(),
+            replay,
+        }
+    }
+
+    /// Adds a specimen, with the logs of both runs.
+    ///
+    /// # Errors
+    /// A log cannot be read.
+    pub fn add(&mut self, specimen: &'static Specimen, broken: Input, fixed: Input) -> Result<()> {
+        let number = self.pairs.len() * 2;
+        let broken = self.section(broken, number + 1)?;
+        let fixed = self.section(fixed, number + 2)?;
+        self.pairs.push(Pair {
+            specimen,
+            broken,
+            fixed,
+        });
+        Ok(())
+    }
+
+    /// Writes the page.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&self, seed: u64, output: &Output) -> Result<()> {
+        let mut file = output.open()?;
+        file.write(page::of_lab(&self.pairs, seed).as_bytes());
+        file.keep()
+    }
+
+    fn section(&self, log: Input, number: usize) -> Result<Section> {
+        let files = [log.name()];
+        let mut collector = Collector::default();
+        let audit = AuditConfig::new(vec![log]);
+        let verdict = audit::run_observed(&audit, &mut |_, _| {}, Some(&mut collector))?;
+        let sections = sections(&verdict, collector, &files, self.replay);
+        let mut section = sections
+            .into_iter()
+            .next()
+            .ok_or_else(|| anyhow::anyhow!("a run has left no log"))?;
+        section.number = number;
+        Ok(section)
+    }
+}
+
+/// Verdict and history of each run, brought together.
+fn sections(
+    verdict: &Verdict,
+    collector: Collector,
+    files: &[String],
+    replay: fn(&Workload) -> String,
+) -> Vec<Section> {
+    let (mut histories, places) = collector.into_parts();
+    let columns_max = COLUMNS_ALL / (histories.len() as u64).clamp(2, RUNS_MAX as u64);
+    let sections = (1..).zip(&verdict.runs).map(|(number, run)| {
+        let history = histories
+            .iter()
+            .position(|history| format!("{:016x}", history.id) == run.run);
+        let mut history = history.map(|at| histories.swap_remove(at));
+        if let Some(history) = &mut history {
+            settle(history, run);
+            history.align(columns_max);
+        }
+        let workload = history
+            .as_ref()
+            .and_then(|history| history.workload.as_ref());
+        Section {
+            number,
+            replay: workload.map(replay),
+            findings: findings::list(&run.findings, files, &places),
+            verdict: run.clone(),
+            history,
+        }
+    });
+    sections.collect()
+}
+
+/// Corrects what a history took for lost by what the audit found.
+fn settle(history: &mut History, run: &RunVerdict) {
+    if run.counts.lost == 0 {
+        return history.nothing_is_lost();
+    }
+    let ends = run.findings.iter().filter_map(|finding| match finding {
+        Finding::Lost { range, .. } => Some((findings::worker(&range.author)?, range.last + 1)),
+        _ => None,
+    });
+    history.finish(ends);
+}
