@@ -25,7 +25,7 @@ use crate::{
 #[derive(Debug)]
 pub enum Destination {
     /// A file.
-    File(LogFile),
+    File(Box<LogFile>),
     /// Standard output, whose reader may stall like that of the console.
     Stdout(Arc<Stream>),
 }
@@ -37,7 +37,7 @@ impl Destination {
     /// The file cannot be opened, or the system refuses a thread.
     pub fn open(config: &LogConfig, patience: Patience) -> anyhow::Result<Self> {
         Ok(match &config.path {
-            Some(path) => Self::File(LogFile::open(path, config.rotation)?),
+            Some(path) => Self::File(Box::new(LogFile::open(path, config.rotation)?)),
             None => Self::Stdout(Arc::new(Stream::stdout(patience)?)),
         })
     }
