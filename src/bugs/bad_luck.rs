@@ -15,7 +15,7 @@ use std::{
 use super::Setting;
 use crate::{
     shutdown::Stop,
-    work::status::{State, StatusBoard},
+    work::status::{State, StatusBoard, View},
 };
 
 /// A moment at which two workers are at the same place in the code. It comes once in a run.
@@ -39,24 +39,26 @@ impl BadLuck {
     }
 
     /// The first worker that comes here waits for the second; then both go on, and nobody waits any more. It waits in vain
-    /// where the run is stopped, or all others have ended. One who slept until then would come too late to be in the way.
+    /// where the run is stopped, or nobody else is at work: then the moment comes another time. One who slept until then would
+    /// come too late to be in the way.
     pub fn strike(&self) {
         if self.over.load(Ordering::Relaxed) {
             return;
         }
         self.came.fetch_add(1, Ordering::SeqCst);
-        while self.came.load(Ordering::SeqCst) < 2
-            && !self.stop.requested()
-            && self.others_are_left()
-        {
+        while self.came.load(Ordering::SeqCst) < 2 && !self.stop.requested() {
+            if !self.others_are_at_work() {
+                self.came.fetch_sub(1, Ordering::SeqCst);
+                return;
+            }
             thread::yield_now();
         }
         self.over.store(true, Ordering::Relaxed);
     }
 
-    fn others_are_left(&self) -> bool {
+    fn others_are_at_work(&self) -> bool {
         let views = self.board.read();
-        let left = views.iter().filter(|view| view.state != State::Ended);
-        left.count() > 1
+        let at_work = |view: &&View| !matches!(view.state, State::Ended | State::Idle);
+        views.iter().filter(at_work).count() > 1
     }
 }

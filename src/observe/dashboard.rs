@@ -76,6 +76,32 @@ const PANELS: &[Panel] = &[
         ],
     },
     Panel {
+        title: "Requests",
+        about: "Requests for operations by the status code of their answer, a second; none without --serve.",
+        unit: "reqps",
+        stacked: true,
+        lines: &[(
+            "sum by (code) (rate(hifi_requests_total[$__rate_interval]) * on (instance, job) group_left () $run)",
+            "{{code}}",
+        )],
+    },
+    Panel {
+        title: "Request time",
+        about: "From the arrival of a request for an operation to its answer, the wait for a worker included.",
+        unit: "s",
+        stacked: false,
+        lines: &[
+            (
+                "histogram_quantile(0.5, sum by (le) (rate(hifi_request_seconds_bucket[$__rate_interval]) * on (instance, job) group_left () $run))",
+                "p50",
+            ),
+            (
+                "histogram_quantile(0.99, sum by (le) (rate(hifi_request_seconds_bucket[$__rate_interval]) * on (instance, job) group_left () $run))",
+                "p99",
+            ),
+        ],
+    },
+    Panel {
         title: "Lock wait",
         about: "How long the Processor's lock was waited for; 0 where it was free.",
         unit: "s",

@@ -54,13 +54,9 @@ fn unchunk(mut body: &str) -> String {
     whole
 }
 
-/// The address on which a run says that it serves, once `notices` holds it.
-pub fn served_address(notices: &str) -> Option<SocketAddr> {
-    notices
-        .split("http://")
-        .nth(1)?
-        .split("/metrics")
-        .next()?
-        .parse()
-        .ok()
+/// The address on which a run says that it serves `what`, once `notices` holds it.
+pub fn served_address(notices: &str, what: &str) -> Option<SocketAddr> {
+    let (before, _) = notices.split_once(&format!("/{what}\n"))?;
+    let (_, addr) = before.rsplit_once("http://")?;
+    addr.parse().ok()
 }

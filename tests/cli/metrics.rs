@@ -23,7 +23,7 @@ fn served<'a>(rig: &'a Rig, args: &str) -> (Started<'a>, SocketAddr) {
     ));
     let run = rig.start_command(command);
     run.until("console", "/metrics\n");
-    let addr = served_address(&rig.read("console")).expect("an address");
+    let addr = served_address(&rig.read("console"), "metrics").expect("an address");
     (run, addr)
 }
 

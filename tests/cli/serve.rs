@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    http::get,
+    http::{get, served_address},
     rig::{Rig, Started, Tmpfs, is_root},
 };
 
@@ -22,16 +22,8 @@ fn served<'a>(rig: &'a Rig, args: &str) -> (Started<'a>, SocketAddr) {
     command.stderr(Stdio::from(File::create(rig.path("console")).unwrap()));
     let run = rig.start_command(command);
     run.until("console", "/operations\n");
-    let addr = address(rig, "/operations\n");
+    let addr = served_address(&rig.read("console"), "operations").unwrap();
     (run, addr)
-}
-
-/// The address in the notice that ends like this.
-fn address(rig: &Rig, end: &str) -> SocketAddr {
-    let notices = rig.read("console");
-    let (before, _) = notices.split_once(end).unwrap();
-    let (_, addr) = before.rsplit_once("http://").unwrap();
-    addr.parse().unwrap()
 }
 
 fn summary(rig: &Rig) -> Value {
@@ -173,7 +165,11 @@ fn each_request_is_one_operation() {
         }
         assert!(codes[&200] > 200 && codes[&503] > 5, "{codes:?}");
         run.until("console", "/metrics\n");
-        let (_, text) = get(address(&rig, "/metrics\n"), "/metrics").unwrap();
+        let (_, text) = get(
+            served_address(&rig.read("console"), "metrics").unwrap(),
+            "/metrics",
+        )
+        .unwrap();
         for line in [
             format!("hifi_requests_total{{code=\"200\"}} {}", codes[&200]),
             format!("hifi_requests_total{{code=\"503\"}} {}", codes[&503]),
@@ -283,7 +279,7 @@ fn what_is_too_much_is_refused_at_once_and_a_stop_answers_all() {
         "-t 1 --backlog 2 --failure-rate 1 --retry-delay 1h --metrics-addr 127.0.0.1:0",
     );
     run.until("console", "/metrics\n");
-    let metrics = address(&rig, "/metrics\n");
+    let metrics = served_address(&rig.read("console"), "metrics").unwrap();
     while !get(metrics, "/threads")
         .unwrap()
         .1
@@ -300,7 +296,7 @@ fn what_is_too_much_is_refused_at_once_and_a_stop_answers_all() {
     for client in &mut waiting {
         client.0.get_ref().set_nonblocking(true).unwrap();
     }
-    let refused = loop {
+    let mut refused = loop {
         let answered = waiting.iter_mut().position(|client| {
             let mut byte = [0];
             matches!(client.0.get_ref().peek(&mut byte), Ok(1))
@@ -309,7 +305,6 @@ fn what_is_too_much_is_refused_at_once_and_a_stop_answers_all() {
             break waiting.remove(answered);
         }
     };
-    let mut refused = refused;
     refused.0.get_ref().set_nonblocking(false).unwrap();
     let answer = refused.answer().unwrap();
     assert_eq!(

@@ -8,7 +8,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::rig::{Rig, Started};
+use crate::{
+    http::served_address,
+    rig::{Rig, Started},
+};
 
 const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/services/load_testers");
 
@@ -37,7 +40,7 @@ fn locust(folder: &Path, addr: SocketAddr, keep_alive: bool) -> Child {
     let program = std::env::var_os("HIFI_LOCUST").unwrap_or_else(|| "locust".into());
     let mut command = Command::new(program);
     command
-        .args(["--headless", "--only-summary", "--csv", "locust"])
+        .args(["--headless", "--only-summary", "--json-file", "locust"])
         .args(["--users", "8", "--spawn-rate", "8", "--run-time", "3s"])
         .args(["--stop-timeout", "30", "--exit-code-on-error", "0"])
         .args(["--locustfile", &format!("{FILES}/locustfile.py")])
@@ -51,28 +54,33 @@ fn locust(folder: &Path, addr: SocketAddr, keep_alive: bool) -> Child {
 }
 
 fn locust_report(rig: &Rig) -> BTreeMap<u16, u64> {
-    let report = rig.read("locust_stats.csv");
-    let rows = report.lines().filter_map(|row| row.strip_prefix("POST,"));
+    let report: Value = serde_json::from_str(&rig.read("locust.json")).unwrap();
+    let rows = report.as_array().unwrap().iter();
     rows.map(|row| {
-        let mut cells = row.split(',');
-        let (code, count) = (cells.next().unwrap(), cells.next().unwrap());
-        (code.parse().unwrap(), count.parse().unwrap())
+        let code = row["name"].as_str().unwrap().parse().unwrap();
+        (code, row["num_requests"].as_u64().unwrap())
     })
     .collect()
 }
 
 fn jmeter(folder: &Path, addr: SocketAddr, keep_alive: bool) -> Child {
-    let mut command = Command::new("jmeter");
+    let home = "/usr/share/jmeter";
+    let mut command = Command::new("java");
     command
+        .arg(format!("-Djmeter.home={home}"))
+        .args(["-Djava.awt.headless=true", "-cp"])
+        .arg(format!(
+            "{home}/bin/ApacheJMeter.jar:{home}/lib/*:{home}/lib/ext/*"
+        ))
+        .args(["bsh.Interpreter", &format!("{FILES}/jmeter.bsh")])
         .args(["-n", "-t", &format!("{FILES}/operations.jmx")])
         .args(["-l", "jmeter.csv", "-j", "jmeter.log"])
         .arg("-Jjmeter.save.saveservice.output_format=csv")
         .arg("-Jjmeter.save.saveservice.print_field_names=true")
         .arg(format!("-Jport={}", addr.port()))
         .arg(format!("-Jkeepalive={keep_alive}"))
-        .arg("-Jloops=200")
-        .env_remove("DISPLAY");
-    start(command, folder, "it (Debian: jmeter)")
+        .arg("-Jloops=200");
+    start(command, folder, "it (Debian: jmeter, jmeter-http)")
 }
 
 fn jmeter_report(rig: &Rig) -> BTreeMap<u16, u64> {
@@ -99,9 +107,7 @@ fn served<'a>(rig: &'a Rig, args: &str) -> (Started<'a>, SocketAddr) {
     command.stderr(File::create(rig.path("console")).unwrap());
     let run = rig.start_command(command);
     run.until("console", "/operations\n");
-    let notice = rig.read("console");
-    let addr = notice.split("http://").nth(1).unwrap();
-    let addr = addr.split('/').next().unwrap().parse().unwrap();
+    let addr = served_address(&rig.read("console"), "operations").unwrap();
     (run, addr)
 }
 

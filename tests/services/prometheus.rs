@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    http::{get, served_address},
+    http::{exchange, get, served_address},
     rig::Rig,
 };
 
@@ -141,23 +141,36 @@ fn now() -> f64 {
         .as_secs_f64()
 }
 
+/// Asks for one operation after the other, each on a connection of its own, until nobody answers.
+fn ask_until_the_end(addr: SocketAddr) {
+    let request = b"POST /operations HTTP/1.0\r\n\r\n";
+    while exchange(addr, request).is_ok() {}
+}
+
 #[test]
 #[ignore = "needs prometheus"]
 fn a_real_prometheus_stores_the_figures_of_the_summary() {
     let rig = Rig::new();
     let mut command = rig.command(
         "-t 4 -n 300 --time-scale 0.1 --data-limit 500 --max-retries 1 --metrics-addr 127.0.0.1:0 --metrics-linger 1h \
-         --metrics-file hifi.prom --summary json --quiet",
+         --serve 127.0.0.1:0 --metrics-file hifi.prom --summary json --quiet",
     );
     command.stdout(File::create(rig.path("out")).expect("a file"));
     command.stderr(File::create(rig.path("console")).expect("a file"));
     let began = now();
     let run = rig.start_command(command);
     run.until("console", "/metrics\n");
-    let target = served_address(&rig.read("console")).expect("an address");
+    let target = served_address(&rig.read("console"), "metrics").expect("an address");
     let prometheus = Prometheus::scraping(&rig, target);
     promtool(&get(target, "/metrics").expect("an answer").1);
+    let asked = served_address(&rig.read("console"), "operations").expect("an address");
+    let clients: Vec<_> = (0..8)
+        .map(|_| thread::spawn(move || ask_until_the_end(asked)))
+        .collect();
     run.until("out", "}\n");
+    for client in clients {
+        client.join().expect("a client ends");
+    }
     let summary: Value = serde_json::from_str(&rig.read("out")).expect("a summary");
     promtool(&get(target, "/metrics").expect("an answer").1);
     promtool(&rig.read("hifi.prom"));
@@ -192,6 +205,14 @@ fn a_real_prometheus_stores_the_figures_of_the_summary() {
         ),
         ("sum(hifi_log_errors_total)", &0.into()),
         ("hifi_operation_seconds_count", &1200.into()),
+        (
+            "hifi_requests_total{code=\"200\"}",
+            &summary["requests"]["200"],
+        ),
+        (
+            "hifi_requests_total{code=\"503\"}",
+            &summary["requests"]["503"],
+        ),
         ("hifi_lock_wait_seconds_count", &ops["completed"]),
     ] {
         let expected = expected.as_f64();

@@ -13,6 +13,7 @@ use crate::{
     observe::watch::Sources,
     plan::workload::{Limit, Workload},
     work::recorder::{Counts, Totals},
+    work::status::State,
 };
 
 /// How often the line is drawn.
@@ -60,7 +61,12 @@ fn show(sources: &Sources, ended: &Receiver<()>) {
     let started = Instant::now();
     while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
         let counts = Totals::counts(&sources.counters);
-        let line = line(&sources.workload, &counts, started.elapsed());
+        let mut line = line(&sources.workload, &counts, started.elapsed());
+        if sources.backlog.is_some() {
+            let views = sources.board.read();
+            let idle = views.iter().filter(|view| view.state == State::Idle);
+            line += &format!(", {} workers wait for a request", idle.count());
+        }
         // The last column stays free: a line that fills it would leave the cursor in two minds.
         let width = usize::from(terminal.size().1).saturating_sub(1);
         pipeline.show(line.get(..width).unwrap_or(&line));

@@ -73,7 +73,7 @@ fn kill_at_random_moments(flush: Duration, moments: u32) {
         let run = rig.start_command(command);
         let moment = Duration::from_micros(rand::random_range(0..60_000));
         thread::sleep(moment);
-        let served = served_address(&rig.read("console"));
+        let served = served_address(&rig.read("console"), "metrics");
         let counted = served.and_then(|addr| get(addr, "/metrics").ok());
         let counted = counted.map_or(0, |(_, metrics)| attempts(&metrics));
         thread::sleep(flush);

@@ -126,7 +126,7 @@ fn a_soak_keeps_memory_threads_and_descriptors_and_is_audited_clean() {
 
     let run = rig.start_command(command);
     run.until("console", "http://");
-    let addr = served_address(&rig.read("console")).unwrap();
+    let addr = served_address(&rig.read("console"), "metrics").unwrap();
     let scraper = thread::spawn(move || scrape(addr));
     while !scraper.is_finished() {
         if fs::metadata(rig.path("app.log")).is_ok_and(|log| log.len() > PART_BYTES) {
