@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{WorkloadArgs, one_of};
+use super::{
+    WorkloadArgs,
+    values::{one_of, whole},
+};
 use crate::audit::{AuditConfig, Input, MEMORY, Select};
 
 /// The form of the verdict.
@@ -32,7 +35,7 @@ pub struct AuditArgs {
     run: Select,
 
     /// Accept so many lost lines of a run
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole::<u64>(0..=u64::MAX))]
     allow_lost: u64,
 
     /// Accept duplicates, as a shipper that delivers at least once makes them
@@ -45,7 +48,7 @@ pub struct AuditArgs {
 
     /// Memory for the accounts, in MiB; a log whose disorder needs more cannot be judged
     #[arg(long, value_name = "MIB", default_value_t = MEMORY >> 20,
-          value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+          value_parser = whole::<u64>(1..=1 << 20))]
     memory: u64,
 
     /// Form of the verdict

@@ -1,10 +1,13 @@
 //! The options of `hifi lab`, and their way into a [`LabConfig`].
 
-use std::{env, io::IsTerminal};
+use std::io;
 
 use clap::Args;
 
-use super::{LabReportArgs, VerdictFormat, one_of, replay, specimen};
+use super::{
+    LabReportArgs, VerdictFormat, replay, takes_colours,
+    values::{one_of, specimen, whole},
+};
 use crate::{bugs::Specimen, lab::LabConfig};
 
 /// The options of `hifi lab`.
@@ -18,7 +21,7 @@ pub struct LabArgs {
     name: Option<&'static Specimen>,
 
     /// Decides every outcome of the runs [default: random; it is shown]
-    #[arg(long, value_name = "U64")]
+    #[arg(long, value_name = "U64", value_parser = whole::<u64>(0..=u64::MAX))]
     seed: Option<u64>,
 
     /// Form of what is printed
@@ -40,8 +43,7 @@ impl LabArgs {
             report: self.report.into_output(),
             replay,
             json: self.format == VerdictFormat::Json,
-            coloured: std::io::stdout().is_terminal()
-                && env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()),
+            coloured: takes_colours(&io::stdout()),
         }
     }
 }

@@ -6,32 +6,33 @@
 mod audit;
 mod lab;
 mod shard;
+mod values;
 
 use std::{
     env,
-    ffi::OsString,
     fmt::Write as _,
-    fs,
-    io::IsTerminal,
+    io::{self, IsTerminal},
     ops::Range,
     path::{Path, PathBuf},
 };
 
-use clap::{
-    Args, CommandFactory, Parser, Subcommand,
-    builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser},
-    error::ErrorKind,
-};
+use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 
-use self::shard::ShardArgs;
 pub use self::{
     audit::{AuditArgs, VerdictFormat},
     lab::LabArgs,
 };
+use self::{
+    shard::ShardArgs,
+    values::{
+        destination, file_path, is_same_file, one_of, parse_interval, parse_iterations, specimen,
+        whole,
+    },
+};
 use crate::{
-    bugs::{self, Specimen},
+    bugs::Specimen,
     config::Config,
     log::config::{ConsoleConfig, LogConfig, LogFormat, Rotation},
     log::{event::TARGET, line::displayed},
@@ -85,12 +86,15 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Print what must happen in a run, attempt by attempt, before it does
+    #[command(allow_negative_numbers = true)]
     Plan(PlanArgs),
     /// Hold a log against what must exist: which lines were lost, doubled, moved or altered
+    #[command(allow_negative_numbers = true)]
     Audit(AuditArgs),
     /// Look at a log: one page for a browser, or a trace for Perfetto
     Report(ReportArgs),
     /// Watch bugs being caught: each with its evidence, its cause, its fix and a run of the fixed program
+    #[command(allow_negative_numbers = true)]
     Lab(LabArgs),
     /// Print a Grafana dashboard for the metrics
     Dashboard,
@@ -159,7 +163,7 @@ pub struct RunArgs {
 pub struct WorkloadArgs {
     /// Number of workers
     #[arg(short, long, value_name = "N", default_value_t = 10,
-          value_parser = clap::value_parser!(u32).range(1..=i64::from(THREADS_MAX)))]
+          value_parser = whole::<u32>(1..=THREADS_MAX.into()))]
     threads: u32,
 
     /// Operations per worker [default: 100, or unlimited with --duration or --serve]
@@ -175,7 +179,7 @@ pub struct WorkloadArgs {
     success_delay: Micros,
 
     /// Retries per operation before it is abandoned
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = whole::<u32>(0..=u32::MAX.into()))]
     max_retries: u32,
 
     /// Delay before a retry, and after an abandoned operation
@@ -208,7 +212,7 @@ pub struct WorkloadArgs {
     duration: Option<Micros>,
 
     /// Decides every outcome [default: random; it is always logged and shown]
-    #[arg(long, value_name = "U64")]
+    #[arg(long, value_name = "U64", value_parser = whole::<u64>(0..=u64::MAX))]
     seed: Option<u64>,
 
     /// Items kept in memory, or unlimited; the oldest are dropped and counted
@@ -228,7 +232,7 @@ pub struct PlanArgs {
     pub workload: WorkloadArgs,
 
     /// Only this worker, counted from 0
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(0..=u32::MAX.into()))]
     pub worker: Option<u32>,
 
     /// Form of the plan: a line an attempt
@@ -249,9 +253,8 @@ impl RunArgs {
             } else {
                 console_level(self.log_level)?
             },
-            coloured: std::io::stderr().is_terminal()
-                && env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()),
-            progress: self.quiet && std::io::stderr().is_terminal(),
+            coloured: takes_colours(&io::stderr()),
+            progress: self.quiet && takes_controls(&io::stderr()),
         };
         if self.workload.shard.lacks_group() {
             return Err(Cli::command().error(
@@ -261,6 +264,9 @@ impl RunArgs {
             ));
         }
         let (metrics, serve) = self.monitoring.into_config();
+        if let Some(file) = &metrics.file {
+            check_metrics_file(file, &self.log_file, self.rotation)?;
+        }
         let mut workload = self.workload;
         if serve.is_some() {
             workload.iterations.get_or_insert(Limit::Unlimited);
@@ -369,6 +375,64 @@ impl WorkloadArgs {
             data_limit: self.data_limit,
         }
     }
+}
+
+/// Whether a stream leads to a terminal that obeys control sequences.
+fn takes_controls(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Whether a stream leads to a terminal that shows colours, to a person who wants them.
+fn takes_colours(stream: &impl IsTerminal) -> bool {
+    takes_controls(stream) && env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
+}
+
+/// The final metrics take the place of what was in their file before, which must not be the log nor what else is
+/// being written.
+fn check_metrics_file(file: &Path, log: &Path, rotation: Rotation) -> Result<(), clap::Error> {
+    let refuse = |why: String| {
+        Err(Cli::command().error(
+            ErrorKind::ValueValidation,
+            format!(
+                "invalid value '{}' for '--metrics-file <PATH>': {why}; name another file",
+                displayed(file)
+            ),
+        ))
+    };
+    let log_or_stdout = if log == Path::new("-") {
+        Path::new("/proc/self/fd/1")
+    } else {
+        log
+    };
+    if is_same_file(file, log_or_stdout) {
+        return refuse(format!(
+            "the log goes there (--log-file {})",
+            displayed(log)
+        ));
+    }
+    if rotation != Rotation::Never && is_part_of(file, log) {
+        return refuse("it reads as a part of the rotated log".into());
+    }
+    for (stream, name) in [("/proc/self/fd/1", "output"), ("/proc/self/fd/2", "error")] {
+        if Path::new(stream).is_file() && is_same_file(file, stream.as_ref()) {
+            return refuse(format!("standard {name} goes there"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the file is named as a part of the log is, with a date behind the log's name.
+fn is_part_of(file: &Path, log: &Path) -> bool {
+    let (Ok(file), Ok(log)) = (destination(file), destination(log)) else {
+        return false;
+    };
+    let name = |path: &Path| {
+        path.file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    };
+    file.parent() == log.parent() && name(&file).starts_with(&format!("{}.", name(&log)))
 }
 
 fn too_few_workers(bug: &Specimen, threads: u32) -> clap::Error {
@@ -492,75 +556,6 @@ fn sentry_dsn() -> Result<Option<Dsn>, clap::Error> {
     })
 }
 
-/// A parser for one of a few words, each standing for a value.
-fn one_of<T: Clone + Send + Sync + 'static>(
-    choices: &'static [(&'static str, T)],
-) -> impl TypedValueParser<Value = T> {
-    PossibleValuesParser::new(choices.iter().map(|(word, _)| *word)).try_map(|word| {
-        let choice = choices.iter().find(|(w, _)| *w == word);
-        choice
-            .map(|(_, value)| value.clone())
-            .ok_or("no such choice")
-    })
-}
-
-/// A parser for the name of a specimen.
-fn specimen() -> impl TypedValueParser<Value = &'static Specimen> {
-    PossibleValuesParser::new(bugs::SPECIMENS.iter().map(|specimen| specimen.name))
-        .try_map(|name| bugs::find(&name).ok_or("no such bug"))
-}
-
-fn parse_iterations(text: &str) -> Result<Limit, String> {
-    match text.parse() {
-        Ok(Limit::At(0)) | Err(_) => Err(format!(
-            "a whole number from 1 to {}, or unlimited, is needed",
-            u64::MAX
-        )),
-        Ok(limit) => Ok(limit),
-    }
-}
-
-/// A duration after which something is done again.
-fn parse_interval(text: &str) -> Result<Micros, String> {
-    match parse_duration(text)? {
-        interval if interval < INTERVAL_MIN => {
-            Err("at least 1ms is needed; leave the option out to do without".into())
-        }
-        interval => Ok(interval),
-    }
-}
-
-/// More often than this nothing is looked at: the looking would be what is measured.
-const INTERVAL_MIN: Micros = Micros(1000);
-
-/// A parser for the path of a file that could be opened, as far as that can be known without opening it.
-fn file_path() -> impl TypedValueParser<Value = PathBuf> {
-    OsStringValueParser::new().try_map(|path: OsString| -> Result<PathBuf, String> {
-        let path = PathBuf::from(path);
-        if path.to_str().is_none() {
-            return Err("it is not UTF-8; choose a name that is".into());
-        }
-        if path.is_dir() || path.file_name().is_none() {
-            return Err("it is a folder; name a file in it".into());
-        }
-        let folder = path
-            .parent()
-            .filter(|folder| *folder != Path::new(""))
-            .unwrap_or(Path::new("."));
-        match fs::metadata(folder) {
-            Ok(found) if found.is_dir() => Ok(path),
-            Ok(_) => Err(format!(
-                "{} is no folder; choose a file in one",
-                displayed(folder)
-            )),
-            Err(error) => Err(format!(
-                "its folder {} cannot be used: {error}; create it first",
-                displayed(folder)
-            )),
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -568,6 +563,84 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    /// Each option that takes a value is tried with values of all kinds. What is refused names the option, the value and
+    /// what is allowed.
+    #[test]
+    fn a_bad_value_of_any_option_says_what_is_allowed() {
+        const VALUES: [&str; 7] = [
+            "",
+            "-1",
+            "1e400",
+            "0.5.1",
+            "1.5",
+            "nope",
+            "99999999999999999999999",
+        ];
+        const ALLOWED: [&str; 9] = [
+            "is needed",
+            "are needed",
+            "possible values: ",
+            "name a file",
+            "such as ",
+            "choose a",
+            "create it first",
+            "leave the option out",
+            "[possible values",
+        ];
+        let command = Cli::command();
+        let subcommands = command
+            .get_subcommands()
+            .map(|sub| (Some(sub.get_name()), sub));
+        let mut refused = 0;
+        for (name, command) in [(None, &command)].into_iter().chain(subcommands) {
+            for option in command
+                .get_arguments()
+                .filter(|arg| arg.get_action().takes_values())
+            {
+                let Some(long) = option.get_long() else {
+                    continue;
+                };
+                let words = |value: &str| {
+                    let mut words = vec!["hifi".to_owned()];
+                    words.extend(name.map(str::to_owned));
+                    words.push(format!("--{long}"));
+                    words.push(value.to_owned());
+                    words
+                };
+                let missing = Cli::try_parse_from(&words("")[..words("").len() - 1]).unwrap_err();
+                assert!(
+                    missing
+                        .to_string()
+                        .contains(&format!("a value is required for '--{long}")),
+                    "{missing}"
+                );
+                for value in VALUES {
+                    let Err(error) = Cli::try_parse_from(words(value)) else {
+                        continue;
+                    };
+                    let error = error.to_string();
+                    if error.contains("were not provided") {
+                        continue;
+                    }
+                    refused += 1;
+                    assert!(
+                        error.contains(&format!("--{long}")),
+                        "{name:?} --{long} {value:?}: {error}"
+                    );
+                    assert!(
+                        value.is_empty() || error.contains(&format!("'{value}'")),
+                        "{name:?} --{long} {value:?}: {error}"
+                    );
+                    assert!(
+                        ALLOWED.iter().any(|words| error.contains(words)),
+                        "{name:?} --{long} {value:?}: {error}"
+                    );
+                }
+            }
+        }
+        assert!(refused > 100, "{refused}");
     }
 
     #[test]

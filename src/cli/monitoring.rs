@@ -11,7 +11,10 @@ use anyhow::Context;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use super::{Cli, file_path, one_of};
+use super::{
+    Cli,
+    values::{file_path, one_of, whole},
+};
 use crate::{
     observe::config::{MetricsConfig, ServeConfig},
     plan::workload::{Micros, parse_duration},
@@ -31,7 +34,7 @@ pub struct MonitoringArgs {
 
     /// Requests that may wait while all workers are busy [default: 1024]
     #[arg(long, value_name = "N", requires = "serve",
-          value_parser = clap::value_parser!(u32).range(0..=i64::from(BACKLOG_MAX)))]
+          value_parser = whole::<u32>(0..=BACKLOG_MAX.into()))]
     backlog: Option<u32>,
 
     /// Serve Prometheus metrics on this address while the run lasts: /metrics, /healthz, /threads

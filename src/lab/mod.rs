@@ -9,7 +9,6 @@
 
 mod chart;
 mod exhibit;
-mod folder;
 mod page;
 mod records;
 mod trial;

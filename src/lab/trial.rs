@@ -15,7 +15,7 @@ use std::{
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use super::{chart::Memory, folder::Folder, records::Record};
+use super::{chart::Memory, records::Record};
 use crate::bugs::{CaughtBy, Specimen};
 
 /// No run of the lab takes so long. One that does hangs, and is ended.
@@ -74,7 +74,12 @@ impl Trial {
     /// # Errors
     /// The program cannot be run, or what it left behind cannot be read.
     pub fn run(specimen: &'static Specimen, seed: u64) -> anyhow::Result<Self> {
-        let folder = Folder::new()?;
+        let folder = tempfile::Builder::new()
+            .prefix("hifi-lab-")
+            .tempdir()
+            .context(
+                "cannot make a folder for the runs; name a place that can be written with TMPDIR",
+            )?;
         let run = |name: &str, bug: &str| {
             let options = format!("{bug}{} --seed {seed}", specimen.lab_options);
             Run::make(folder.path(), name, &options)

@@ -1,6 +1,6 @@
 //! The summary: what a run came to, for people and for programs, and the exit code that says it shortest.
 
-use std::{collections::BTreeMap, fmt, process::ExitCode, time::Duration};
+use std::{collections::BTreeMap, fmt, iter, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::{
         stream::{self, Standard},
     },
     observe::error_tracking::Delivery,
-    plan::format::Seconds,
+    plan::format::{Seconds, counted},
     plan::workload::{GroupId, Limit},
     run::RunOutcome,
     run::balance,
@@ -190,8 +190,8 @@ fn problems(outcome: &RunOutcome) -> Vec<String> {
     }
     if outcome.account.panicked > 0 {
         problems.push(format!(
-            "{} workers were ended by an unexpected error",
-            outcome.account.panicked
+            "ended by an unexpected error: {}",
+            counted(outcome.account.panicked, "worker")
         ));
     }
     if outcome.errors_of_its_own > 0 {
@@ -204,8 +204,9 @@ fn problems(outcome: &RunOutcome) -> Vec<String> {
     let file = outcome.log.file;
     if file.errors > 0 || file.lost > 0 {
         problems.push(format!(
-            "the log file could not be written {} times, and {} lines are missing",
-            file.errors, file.lost
+            "the log file could not be written ({}); missing: {}",
+            counted(file.errors, "error"),
+            counted(file.lost, "line")
         ));
     }
     problems.extend(
@@ -258,7 +259,7 @@ impl<'a> Summary<'a> {
             data_length: processor.data_len,
             dropped_items: processor.dropped,
             workers: workload.threads,
-            workers_ended_early: account.panicked,
+            workers_ended_early: account.ended_early,
             workers_stuck: outcome.stuck.len(),
             operation_seconds: Percentiles::of(&totals.operation_time),
             lock_wait_seconds: Percentiles::of(&totals.lock_wait),
@@ -283,75 +284,63 @@ impl<'a> Summary<'a> {
     }
 }
 
-impl fmt::Display for Summary<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let how = match &self.stopped_by {
+/// A heading, which stands once for several counts, a count, and what was counted.
+type Row = (&'static str, String, String);
+
+impl Summary<'_> {
+    /// How the run ended, in a line that is the last: it stays in sight where the rest does not fit the screen.
+    fn headline(&self) -> String {
+        let how = match self.stopped_by.as_deref() {
+            Some("duration") if self.reason == "stopped" => "ended by its --duration".to_owned(),
             Some(by) if self.reason == "stopped" => format!("INTERRUPTED by {by}"),
             Some(by) => format!("{}, and stopped by {by}", self.reason),
             None => self.reason.to_owned(),
         };
-        let ops = &self.operations;
-        let or_unlimited = |n: Option<u64>| n.map_or_else(|| "unlimited".into(), |n| n.to_string());
-        writeln!(
-            f,
+        format!(
             "Run {} {how} after {}",
             self.run,
             Seconds(self.wall_seconds)
-        )?;
-        writeln!(f)?;
-        writeln!(
-            f,
-            "Operations      {:>12} planned",
-            or_unlimited(ops.planned)
-        )?;
-        writeln!(f, "                {:>12} completed", ops.completed)?;
-        writeln!(f, "                {:>12} abandoned", ops.abandoned)?;
-        writeln!(
-            f,
-            "                {:>12} ended by an unexpected error",
-            ops.panicked
-        )?;
-        writeln!(f, "                {:>12} interrupted", ops.interrupted)?;
-        writeln!(
-            f,
-            "                {:>12} not started",
-            or_unlimited(ops.not_started)
-        )?;
-        let mut label = "Requests";
-        for (code, count) in self.requests {
-            writeln!(f, "{label:<15} {count:>12} answered with {code}")?;
-            label = "";
+        )
+    }
+
+    fn counts(&self) -> Vec<Row> {
+        let or_unlimited = |n: Option<u64>| n.map_or_else(|| "unlimited".into(), |n| n.to_string());
+        let ops = &self.operations;
+        let row = |heading, count: u64, words: &str| (heading, count.to_string(), words.into());
+        let mut rows: Vec<Row> = vec![
+            ("Operations", or_unlimited(ops.planned), "planned".into()),
+            row("", ops.completed, "completed"),
+            row("", ops.abandoned, "abandoned"),
+            row("", ops.panicked, "ended by an unexpected error"),
+            row("", ops.interrupted, "interrupted"),
+            ("", or_unlimited(ops.not_started), "not started".into()),
+        ];
+        let headings = iter::once("Requests").chain(iter::repeat(""));
+        for ((code, count), heading) in self.requests.iter().zip(headings) {
+            rows.push(row(heading, *count, &format!("answered with {code}")));
         }
-        writeln!(f, "Attempts        {:>12} failed", self.failed_attempts)?;
-        writeln!(f, "                {:>12} retries", self.retries)?;
-        writeln!(f, "Processor       {:>12} counter", self.counter)?;
-        writeln!(f, "                {:>12} data length", self.data_length)?;
-        writeln!(
-            f,
-            "                {:>12} items dropped by the data limit",
-            self.dropped_items
-        )?;
-        writeln!(f, "Workers         {:>12} in all", self.workers)?;
-        writeln!(
-            f,
-            "                {:>12} ended early",
-            self.workers_ended_early
-        )?;
-        writeln!(f)?;
-        writeln!(
-            f,
-            "                      p50       p90       p95       p99       max"
-        )?;
-        writeln!(f, "Operation time  {}", self.operation_seconds)?;
-        writeln!(f, "Lock wait       {}", self.lock_wait_seconds)?;
-        writeln!(f)?;
+        rows.extend([
+            row("Attempts", self.failed_attempts, "failed"),
+            row("", self.retries, "retries"),
+            row("Processor", self.counter, "counter"),
+            row("", self.data_length, "data length"),
+            row("", self.dropped_items, "items dropped by the data limit"),
+            row("Workers", self.workers.into(), "in all"),
+            row("", self.workers_ended_early, "ended early"),
+        ]);
+        rows
+    }
+
+    fn write_sinks(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Log             {:>12} lines logged", self.log_lines)?;
         let log_file = displayed(self.log_file.as_ref());
         for (name, sink) in [(&*log_file, &self.file), ("the console", &self.console)] {
             writeln!(
                 f,
-                "                {:>12} written to {name}, {} lost, {} errors",
-                sink.lines, sink.lost, sink.errors
+                "                {:>12} written to {name}, {} lost, {}",
+                sink.lines,
+                sink.lost,
+                counted(sink.errors, "error")
             )?;
         }
         if let Some(Delivery { errors, delivered }) = self.sentry {
@@ -362,6 +351,10 @@ impl fmt::Display for Summary<'_> {
                 "                {delivered:>12} of them reported, {left} not"
             )?;
         }
+        Ok(())
+    }
+
+    fn write_usage(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "Pace            {:>12.1} operations/s",
@@ -378,10 +371,26 @@ impl fmt::Display for Summary<'_> {
         if let (Some(threads), Some(files)) = (self.threads, self.open_files) {
             write!(
                 f,
-                "\nProcess         {threads:>12} threads, {files} open files"
+                "\nProcess         {threads:>12} threads, {files} open files, all workers started"
             )?;
         }
-        writeln!(f)?;
+        writeln!(f)
+    }
+}
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (heading, count, words) in self.counts() {
+            writeln!(f, "{heading:<16}{count:>12} {words}")?;
+        }
+        writeln!(
+            f,
+            "\n                      p50       p90       p95       p99       max"
+        )?;
+        writeln!(f, "Operation time  {}", self.operation_seconds)?;
+        writeln!(f, "Lock wait       {}\n", self.lock_wait_seconds)?;
+        self.write_sinks(f)?;
+        self.write_usage(f)?;
         writeln!(f, "Seed            {}", self.seed)?;
         if let (Some(shard), Some(group)) = (&self.shard, &self.group) {
             writeln!(f, "Shard           {shard} of group {group}")?;
@@ -390,7 +399,7 @@ impl fmt::Display for Summary<'_> {
         for problem in self.problems {
             writeln!(f, "PROBLEM         {problem}")?;
         }
-        Ok(())
+        writeln!(f, "\n{}", self.headline())
     }
 }
 

@@ -110,6 +110,15 @@ impl Totals {
         totals
     }
 
+    /// How many operations the slowest of the workers that are still at work has done.
+    pub fn fewest_done(counters: &[Arc<Counters>]) -> u64 {
+        let at_work = counters
+            .iter()
+            .filter(|counters| counters.panicked.get() == 0);
+        let done = at_work.map(|counters| counters.completed.get() + counters.abandoned.get());
+        done.min().unwrap_or(0)
+    }
+
     /// Counter and length of the data as the last worker that has told of them saw them.
     pub fn latest(counters: &[Arc<Counters>]) -> (u64, u64) {
         let latest = |counters: &Arc<Counters>| {
@@ -135,6 +144,8 @@ pub struct Account {
     pub panicked: u64,
     /// Operations that a stop cut off before a retry: 0 or 1 in a worker.
     pub interrupted: u64,
+    /// Workers that a stop or an unexpected error ended before their work was done: 0 or 1 in a worker.
+    pub ended_early: u64,
     /// Attempts that failed.
     pub failed_attempts: u64,
     /// Attempts beyond the first of their operation.
@@ -149,6 +160,7 @@ impl Account {
         self.abandoned += other.abandoned;
         self.panicked += other.panicked;
         self.interrupted += other.interrupted;
+        self.ended_early += other.ended_early;
         self.failed_attempts += other.failed_attempts;
         self.retries += other.retries;
     }

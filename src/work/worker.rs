@@ -87,7 +87,12 @@ impl Worker {
                 Reason::Panicked
             }
         };
-        let account = progress.account;
+        let mut account = progress.account;
+        account.ended_early = u64::from(match reason {
+            Reason::Finished => false,
+            Reason::Stopped => self.stop.requested(),
+            Reason::Panicked => true,
+        });
         self.recorder.ended(
             reason,
             &account,

@@ -267,6 +267,77 @@ fn a_metrics_file_that_cannot_be_written_is_an_error() {
     );
 }
 
+/// Whatever way the metrics would go into the log's own file, or into that of a stream, nothing is created.
+#[test]
+fn a_metrics_file_that_is_written_otherwise_is_refused() {
+    let rig = Rig::new();
+    for (prepare, args, why) in [
+        (
+            "",
+            "--metrics-file app.log",
+            "the log goes there (--log-file app.log)",
+        ),
+        (
+            "",
+            "--metrics-file ../$(basename $PWD)/app.log",
+            "the log goes there",
+        ),
+        (
+            "ln -s app.log link",
+            "--metrics-file link",
+            "the log goes there",
+        ),
+        (
+            "ln -s app.log link; ln -s link further",
+            "--metrics-file app.log --log-file further",
+            "the log goes there",
+        ),
+        (
+            "touch a; ln a b",
+            "--metrics-file a --log-file b",
+            "the log goes there",
+        ),
+        (
+            "",
+            "--rotation daily --metrics-file app.log.2026-11-25",
+            "a part of the rotated log",
+        ),
+        (
+            "",
+            "--metrics-file /dev/stdout > out",
+            "standard output goes there",
+        ),
+        ("", "--metrics-file err 2> err", "standard error goes there"),
+    ] {
+        fs::remove_dir_all(rig.path("in")).ok();
+        fs::create_dir(rig.path("in")).expect("a folder");
+        let mut shell = std::process::Command::new("bash");
+        let hifi = env!("CARGO_BIN_EXE_hifi");
+        let script =
+            format!("{prepare}\n'{hifi}' --time-scale 0 -n 1 {args}\ncode=$?; cat err; exit $code");
+        shell.args(["-c", &script]);
+        shell.current_dir(rig.path("in"));
+        let finished = rig.finish(shell).code(2);
+        let said = finished.stdout() + &finished.stderr();
+        assert!(said.contains(why), "{args}: {said}");
+        assert!(!rig.path("in/app.log").exists(), "{args}");
+    }
+}
+
+/// A device or a pipe is written into, and stays what it is.
+#[test]
+fn a_metrics_file_that_is_no_regular_file_is_written_into() {
+    let rig = Rig::new();
+    let finished = rig
+        .hifi("-n 1 --time-scale 0 -q --metrics-file /dev/stdout")
+        .code(0);
+    let finished = finished.prints("hifi_attempts_total{outcome=\"success\"} ");
+    finished.prints("Run ");
+    rig.hifi("-n 1 --time-scale 0 -q --metrics-file /dev/null")
+        .code(0);
+    assert!(!fs::metadata("/dev/null").expect("it is there").is_file());
+}
+
 #[test]
 fn bad_values_are_refused_before_anything_is_created() {
     let rig = Rig::new();

@@ -200,6 +200,7 @@ fn a_duration_ends_a_run_without_end() {
         .code(0)
         .json();
     assert_eq!(summary["stopped_by"], "duration");
+    assert_eq!(summary["workers_ended_early"], 0);
     assert_eq!(summary["operations"]["planned"], Value::Null);
     assert_eq!(summary["counter"], summary["operations"]["completed"]);
     assert!(
@@ -216,6 +217,25 @@ fn a_run_does_not_sleep_beyond_its_duration() {
     let summary = rig.hifi(args).code(0).json();
     assert_eq!(summary["stopped_by"], "duration");
     assert_eq!(summary["operations"]["completed"], 2);
+}
+
+/// The last line says how the run ended: it is in sight where the summary is taller than the screen.
+#[test]
+fn the_last_line_says_how_the_run_ended() {
+    let rig = Rig::new();
+    let last = |finished: crate::rig::Finished| {
+        let text = finished.stdout();
+        text.lines().last().unwrap_or_default().to_owned()
+    };
+    let whole = last(rig.hifi("-n 1 --time-scale 0 -q").code(0));
+    assert!(
+        whole.starts_with("Run ") && whole.contains(" finished after "),
+        "{whole}"
+    );
+    let timed = last(rig.hifi("--duration 20ms --time-scale 0 -q").code(0));
+    assert!(timed.contains(" ended by its --duration after "), "{timed}");
+    let broken = last(rig.hifi("-n 9 --panic-rate 1 --time-scale 0 -q").code(1));
+    assert!(broken.contains(" panicked after "), "{broken}");
 }
 
 #[test]

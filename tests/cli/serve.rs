@@ -539,7 +539,7 @@ fn bad_values_and_an_address_in_use_are_told_before_anything_is_created() {
         ),
         ("--backlog 5", "--serve <ADDR>"),
         ("--serve 127.0.0.1:0 --backlog many", "--backlog <N>"),
-        ("--serve 127.0.0.1:0 --backlog 1000001", "0..=1000000"),
+        ("--serve 127.0.0.1:0 --backlog 1000001", "from 0 to 1000000"),
     ] {
         rig.hifi(args).code(2).complains(said);
     }

@@ -45,7 +45,10 @@ fn the_summary_is_marked_as_interrupted() {
     let run = rig.start("-q");
     run.until("app.log", "Started thread: Worker-9");
     run.signal("INT");
-    run.finish().code(130).prints("INTERRUPTED by SIGINT");
+    let finished = run.finish().code(130);
+    finished
+        .prints("INTERRUPTED by SIGINT")
+        .prints("10 ended early");
 }
 
 /// Two workers in a deadlock never end: the first signal cannot end the run, which says so, and the second does.

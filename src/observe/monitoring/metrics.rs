@@ -71,18 +71,21 @@ fn run_info(sources: &Sources) -> Metric {
 
 fn run_families(sources: &Sources, log: &LogFigures) -> Vec<MetricFamily> {
     let totals = Totals::of(&sources.counters);
-    let mut states = [0_u64; State::ALL.len()];
-    for view in sources.board.read() {
-        states[view.state as usize] += 1;
-    }
-    let (file, console) = log.latest(sources);
-    vec![
-        family(
-            "hifi_run_info",
-            "The run that these metrics are of.",
-            MetricType::GAUGE,
-            vec![run_info(sources)],
-        ),
+    let mut families = vec![family(
+        "hifi_run_info",
+        "The run that these metrics are of.",
+        MetricType::GAUGE,
+        vec![run_info(sources)],
+    )];
+    families.extend(operation_families(&totals));
+    families.extend(worker_families(sources, &totals));
+    families.extend(log_families(log.latest(sources)));
+    families
+}
+
+/// What was done.
+fn operation_families(totals: &Totals) -> [MetricFamily; 5] {
+    [
         family(
             "hifi_attempts_total",
             "Attempts by how they ended.",
@@ -120,6 +123,16 @@ fn run_families(sources: &Sources, log: &LogFigures) -> Vec<MetricFamily> {
             MetricType::COUNTER,
             vec![counter(totals.counter.saturating_sub(totals.data_len), &[])],
         ),
+    ]
+}
+
+/// What the workers are doing, and how long it takes them.
+fn worker_families(sources: &Sources, totals: &Totals) -> [MetricFamily; 4] {
+    let mut states = [0_u64; State::ALL.len()];
+    for view in sources.board.read() {
+        states[view.state as usize] += 1;
+    }
+    [
         family(
             "hifi_workers",
             "Workers by what they are doing.",
@@ -147,6 +160,12 @@ fn run_families(sources: &Sources, log: &LogFigures) -> Vec<MetricFamily> {
             MetricType::HISTOGRAM,
             vec![histogram(&totals.lock_hold, false)],
         ),
+    ]
+}
+
+/// What became of the lines.
+fn log_families((file, console): (SinkReport, SinkReport)) -> [MetricFamily; 2] {
+    [
         family(
             "hifi_log_lines_total",
             "Lines that were written to the log's file and to the console.",

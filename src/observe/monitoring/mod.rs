@@ -12,14 +12,16 @@ mod server;
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs::{self, OpenOptions, Permissions},
     io::{self, Write},
     net::{SocketAddr, TcpListener},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, mpsc},
+    thread,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 pub use self::reading::Reading;
 use self::{operations::RequestFigures, server::Server};
@@ -30,7 +32,7 @@ use crate::{
     observe::config::{MetricsConfig, ServeConfig},
     observe::watch::Sources,
     plan::workload::Micros,
-    shutdown::Stop,
+    shutdown::{PATIENCE_AFTER_STOP, Stop},
 };
 
 /// What has to be had before a run begins: the addresses to listen on.
@@ -146,7 +148,7 @@ impl Monitoring {
     pub fn run_ended(&self) -> Option<String> {
         let path = self.config.file.as_ref()?;
         let written = metrics::final_text(&self.sources, self.requests.as_deref())
-            .and_then(|text| Ok(write_whole(path, &text)?));
+            .and_then(|text| write_file(path, text));
         written.err().map(|error| {
             format!(
                 "the metrics file {} could not be written: {}; name another with --metrics-file",
@@ -165,23 +167,47 @@ impl Monitoring {
     }
 }
 
-/// Writes the file whole or not at all: under another name beside it, which takes its place when it is done.
-fn write_whole(path: &Path, text: &str) -> io::Result<()> {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.tmp", std::process::id()));
-    let beside: PathBuf = path.with_file_name(name);
-    let written = fs::File::create(&beside)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // Where it could not be made there is nothing to remove.
-        let _ = fs::remove_file(&beside);
+/// Writes the metrics. A regular file is replaced whole or not at all, and keeps its mode; into anything else, such as a
+/// device or a pipe, they are written.
+fn write_file(path: &Path, text: String) -> anyhow::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => write_into(path.to_owned(), text),
+        Ok(found) => replace(&path.canonicalize()?, &text, Some(found.permissions())),
+        // A link that leads nowhere is left as it is.
+        Err(_) if path.is_symlink() => bail!("it is a link that leads nowhere"),
+        Err(_) => replace(path, &text, None),
     }
-    written
+}
+
+/// Puts another file in the place of this one, with the same mode.
+fn replace(path: &Path, text: &str, mode: Option<Permissions>) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let mut beside = tempfile::Builder::new()
+        .prefix(".hifi-metrics-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    if let Some(mode) = mode {
+        beside.as_file().set_permissions(mode)?;
+    }
+    beside.write_all(text.as_bytes())?;
+    beside.as_file().sync_all()?;
+    beside.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// A pipe that nobody reads is waited for no longer than any reader that stalls at the end.
+fn write_into(path: PathBuf, text: String) -> anyhow::Result<()> {
+    let (done, written) = mpsc::channel();
+    thread::Builder::new()
+        .name("metrics-file".into())
+        .spawn(move || {
+            let opened = OpenOptions::new().write(true).open(path);
+            let _ = done.send(opened.and_then(|mut file| file.write_all(text.as_bytes())));
+        })?;
+    match written.recv_timeout(PATIENCE_AFTER_STOP) {
+        Ok(written) => Ok(written?),
+        Err(_) => bail!("nobody reads it"),
+    }
 }
 
 #[cfg(test)]
@@ -189,19 +215,49 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_written_whole_or_not_at_all() {
+    fn a_regular_file_is_replaced_whole_or_not_at_all_and_keeps_its_mode() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("hifi.prom");
-        write_whole(&path, "one\n").unwrap();
-        write_whole(&path, "two\n").unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
-        fs::create_dir(folder.path().join("taken")).unwrap();
-        assert!(write_whole(&folder.path().join("taken"), "three\n").is_err());
+        let at = |name: &str| folder.path().join(name);
+        let mode = |name: &str| fs::metadata(at(name)).unwrap().permissions().mode() & 0o777;
+        write_file(&at("hifi.prom"), "one\n".into()).unwrap();
+        assert_eq!(mode("hifi.prom") & 0o600, 0o600);
+        fs::set_permissions(at("hifi.prom"), Permissions::from_mode(0o604)).unwrap();
+        std::os::unix::fs::symlink("hifi.prom", at("link")).unwrap();
+        write_file(&at("link"), "two\n".into()).unwrap();
+        assert_eq!(fs::read_to_string(at("hifi.prom")).unwrap(), "two\n");
+        assert_eq!(mode("hifi.prom"), 0o604);
+        assert!(at("link").is_symlink());
+        std::os::unix::fs::symlink("nowhere", at("dangling")).unwrap();
+        assert!(write_file(&at("dangling"), "three\n".into()).is_err());
+        assert!(write_file(folder.path(), "three\n".into()).is_err());
         let mut names: Vec<_> = fs::read_dir(&folder)
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();
         names.sort();
-        assert_eq!(names, ["hifi.prom", "taken"], "nothing else is left");
+        assert_eq!(
+            names,
+            ["dangling", "hifi.prom", "link"],
+            "nothing else is left"
+        );
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_written_into() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipes = [folder.path().join("unread"), folder.path().join("read")];
+        let made = std::process::Command::new("mkfifo").args(&pipes).status();
+        assert!(made.unwrap().success());
+        let [unread, read] = pipes;
+        let error = write_file(&unread, "lost\n".into()).unwrap_err();
+        assert_eq!(error.to_string(), "nobody reads it");
+        let reader = thread::spawn({
+            let read = read.clone();
+            move || fs::read_to_string(read).unwrap()
+        });
+        write_file(&read, "metrics\n".into()).unwrap();
+        assert_eq!(reader.join().unwrap(), "metrics\n");
+        write_file(Path::new("/dev/null"), "gone\n".into()).unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
     }
 }

@@ -61,21 +61,21 @@ fn show(sources: &Sources, ended: &Receiver<()>) {
     let started = Instant::now();
     while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
         let counts = Totals::counts(&sources.counters);
-        let mut line = line(&sources.workload, &counts, started.elapsed());
+        let fewest = Totals::fewest_done(&sources.counters);
+        let mut facts = facts(&sources.workload, &counts, fewest, started.elapsed());
         if sources.backlog.is_some() {
             let views = sources.board.read();
             let idle = views.iter().filter(|view| view.state == State::Idle);
-            line += &format!(", {} workers wait for a request", idle.count());
+            facts.push(format!("{} workers wait for a request", idle.count()));
         }
-        // The last column stays free: a line that fills it would leave the cursor in two minds.
-        let width = usize::from(terminal.size().1).saturating_sub(1);
-        pipeline.show(line.get(..width).unwrap_or(&line));
+        pipeline.show(&fitted(&facts, terminal.size().1.into()));
     }
     pipeline.show("");
 }
 
-/// How far the run has come after `elapsed`, in one line.
-fn line(workload: &Workload, counts: &Counts, elapsed: Duration) -> String {
+/// How far the run has come after `elapsed`: facts, the most important first. `fewest` operations were done by the
+/// slowest of the workers that are still at work.
+fn facts(workload: &Workload, counts: &Counts, fewest: u64, elapsed: Duration) -> Vec<String> {
     let done = counts.completed + counts.abandoned + counts.panicked;
     let seconds = elapsed.as_secs_f64();
     let rate = if seconds > 0.0 {
@@ -83,13 +83,15 @@ fn line(workload: &Workload, counts: &Counts, elapsed: Duration) -> String {
     } else {
         0.0
     };
-    let planned = match workload.iterations {
-        Limit::At(each) => Some(each.saturating_mul(workload.threads.into())),
-        Limit::Unlimited => None,
+    let threads = f64::from(workload.threads);
+    let (planned, by_count) = match workload.iterations {
+        Limit::At(each) => (
+            format!("/{}", each.saturating_mul(workload.threads.into())),
+            // The slowest worker is the last to end, and all have done about as much in a second.
+            (rate > 0.0).then(|| each.saturating_sub(fewest) as f64 / (rate / threads)),
+        ),
+        Limit::Unlimited => (String::new(), None),
     };
-    let by_count = planned
-        .filter(|_| rate > 0.0)
-        .map(|planned| planned.saturating_sub(done) as f64 / rate);
     let by_time = workload.duration.map(|duration| {
         Duration::from(duration)
             .saturating_sub(elapsed)
@@ -99,30 +101,48 @@ fn line(workload: &Workload, counts: &Counts, elapsed: Duration) -> String {
         (Some(count), Some(time)) => Some(count.min(time)),
         (count, time) => count.or(time),
     };
-    let mut line = match planned {
-        Some(planned) => format!("{done}/{planned} operations"),
-        None => format!("{done} operations"),
-    };
-    line += &format!(
-        ", {rate:.0}/s, {} failures, {} retries",
-        counts.failed_attempts, counts.retries
-    );
-    if let Some(left) = left {
-        line += &format!(", {} left", time_left(left));
+    let mut facts = vec![format!("{done}{planned} operations")];
+    facts.extend(left.and_then(time_left));
+    facts.push(format!("{rate:.0}/s"));
+    facts.push(format!("{} failures", counts.failed_attempts));
+    facts.push(format!("{} retries", counts.retries));
+    facts
+}
+
+/// The facts in one line, as many of them as a terminal of `width` columns has room for. Its last column stays free: in a
+/// line that fills it, the cursor may stand in the next. What is cut all the same ends with a mark.
+pub(super) fn fitted(facts: &[String], width: usize) -> String {
+    let room = width.saturating_sub(1);
+    let mut line = String::new();
+    for fact in facts {
+        let separator = if line.is_empty() { "" } else { ", " };
+        if line.len() + separator.len() + fact.len() > room && !line.is_empty() {
+            break;
+        }
+        line = line + separator + fact;
+    }
+    if line.len() > room {
+        line = line
+            .chars()
+            .take(room.saturating_sub(1))
+            .collect::<String>()
+            + "…";
     }
     line
 }
 
-/// A time in whole seconds, or in hours and minutes.
-pub(super) fn time_left(seconds: f64) -> String {
-    match seconds {
+/// How much time is left, in whole seconds, or in hours and minutes; nothing where none is.
+pub(super) fn time_left(seconds: f64) -> Option<String> {
+    let time = match seconds.ceil() {
+        s if s <= 0.0 => return None,
         s if s < 600.0 => format!("{s:.0} s"),
         s if s < 360_000.0 => {
             let minutes = (s / 60.0) as u64;
             format!("{}h {:02}m", minutes / 60, minutes % 60)
         }
         s => format!("{:.0} days", s / 86_400.0),
-    }
+    };
+    Some(format!("{time} left"))
 }
 
 #[cfg(test)]
@@ -132,47 +152,88 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
 
+    const COUNTS: Counts = Counts {
+        completed: 40,
+        abandoned: 9,
+        panicked: 1,
+        failed_attempts: 60,
+        retries: 30,
+    };
+
+    fn facts_of(args: &str, fewest: u64, counts: &Counts, elapsed: u64) -> Vec<String> {
+        let workload = Cli::parse_from(args.split(' '))
+            .run
+            .workload
+            .into_workload();
+        facts(&workload, counts, fewest, Duration::from_secs(elapsed))
+    }
+
     #[test]
-    fn the_line_by_hand() {
-        let counts = Counts {
-            completed: 40,
-            abandoned: 9,
-            panicked: 1,
-            failed_attempts: 60,
-            retries: 30,
-        };
-        for (args, expected) in [
+    fn the_facts_by_hand() {
+        for (args, fewest, expected) in [
             (
                 "hifi",
-                "50/1000 operations, 10/s, 60 failures, 30 retries, 95 s left",
+                5,
+                "50/1000 operations, 95 s left, 10/s, 60 failures, 30 retries",
+            ),
+            // Most workers have ended, and one has hardly begun.
+            (
+                "hifi",
+                0,
+                "50/1000 operations, 100 s left, 10/s, 60 failures, 30 retries",
+            ),
+            (
+                "hifi -n 5",
+                5,
+                "50/50 operations, 10/s, 60 failures, 30 retries",
             ),
             (
                 "hifi --duration 1m",
-                "50 operations, 10/s, 60 failures, 30 retries, 55 s left",
+                5,
+                "50 operations, 55 s left, 10/s, 60 failures, 30 retries",
+            ),
+            (
+                "hifi --duration 5100ms",
+                5,
+                "50 operations, 1 s left, 10/s, 60 failures, 30 retries",
             ),
             (
                 "hifi -n unlimited",
+                5,
                 "50 operations, 10/s, 60 failures, 30 retries",
             ),
             (
                 "hifi -n 200000 -t 1",
-                "50/200000 operations, 10/s, 60 failures, 30 retries, 5h 33m left",
+                50,
+                "50/200000 operations, 5h 33m left, 10/s, 60 failures, 30 retries",
             ),
         ] {
-            let workload = Cli::parse_from(args.split(' '))
-                .run
-                .workload
-                .into_workload();
-            assert_eq!(
-                line(&workload, &counts, Duration::from_secs(5)),
-                expected,
-                "{args}"
-            );
+            let facts = facts_of(args, fewest, &COUNTS, 5);
+            assert_eq!(fitted(&facts, 100), expected, "{args}");
         }
-        let workload = Cli::parse_from(["hifi"]).run.workload.into_workload();
         assert_eq!(
-            line(&workload, &Counts::default(), Duration::ZERO),
+            fitted(&facts_of("hifi", 0, &Counts::default(), 0), 100),
             "0/1000 operations, 0/s, 0 failures, 0 retries"
         );
+    }
+
+    #[test]
+    fn a_narrow_terminal_shows_what_matters_most() {
+        let facts = facts_of("hifi", 5, &COUNTS, 5);
+        for (width, expected) in [
+            (
+                65,
+                "50/1000 operations, 95 s left, 10/s, 60 failures, 30 retries",
+            ),
+            (60, "50/1000 operations, 95 s left, 10/s, 60 failures"),
+            (40, "50/1000 operations, 95 s left, 10/s"),
+            (20, "50/1000 operations"),
+            (19, "50/1000 operations"),
+            (18, "50/1000 operatio…"),
+            (1, "…"),
+            (0, "…"),
+        ] {
+            assert_eq!(fitted(&facts, width), expected, "{width}");
+        }
     }
 }

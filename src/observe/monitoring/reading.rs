@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use console::Term;
 
-use super::progress::time_left;
+use super::progress::{fitted, time_left};
 
 /// An audit that is over by then shows no line.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -28,7 +28,8 @@ impl Reading {
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         let terminal = Term::stderr();
-        let due = if terminal.is_term() {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let due = if terminal.is_term() && !dumb {
             PATIENCE
         } else {
             Duration::MAX
@@ -47,10 +48,8 @@ impl Reading {
             return;
         }
         self.due = elapsed + INTERVAL;
-        let line = line(bytes, size, elapsed);
-        // The last column stays free: a line that fills it would leave the cursor in two minds.
-        let width = usize::from(self.terminal.size().1).saturating_sub(1);
-        self.draw(line.get(..width).unwrap_or(&line));
+        let width = self.terminal.size().1.into();
+        self.draw(&fitted(&facts(bytes, size, elapsed), width));
     }
 
     /// A terminal that takes nothing shows nothing.
@@ -67,22 +66,19 @@ impl Drop for Reading {
     }
 }
 
-/// How far the reading has come after `elapsed`, in one line.
-fn line(bytes: u64, size: Option<u64>, elapsed: Duration) -> String {
+/// How far the reading has come after `elapsed`: facts, the most important first.
+fn facts(bytes: u64, size: Option<u64>, elapsed: Duration) -> Vec<String> {
     let mega = |bytes: u64| bytes / 1_000_000;
     let rate = bytes as f64 / elapsed.as_secs_f64();
     let speed = format!("{:.0} MB/s", rate / 1e6);
     let Some(size) = size else {
-        return format!("{} MB read, {speed}", mega(bytes));
+        return vec![format!("{} MB read", mega(bytes)), speed];
     };
     // A log that grows while it is read is read to its end.
     let size = size.max(bytes);
-    let left = time_left((size - bytes) as f64 / rate);
-    format!(
-        "{}/{} MB read, {speed}, {left} left",
-        mega(bytes),
-        mega(size)
-    )
+    let mut facts = vec![format!("{}/{} MB read", mega(bytes), mega(size)), speed];
+    facts.extend(time_left((size - bytes) as f64 / rate));
+    facts
 }
 
 #[cfg(test)]
@@ -98,10 +94,10 @@ mod tests {
                 Some(1_000_000_000),
                 "250/1000 MB read, 50 MB/s, 15 s left",
             ),
-            (5_000_000, Some(1_000_000), "5/5 MB read, 1 MB/s, 0 s left"),
+            (5_000_000, Some(1_000_000), "5/5 MB read, 1 MB/s"),
             (250_000_000, None, "250 MB read, 50 MB/s"),
         ] {
-            assert_eq!(line(bytes, size, elapsed), expected);
+            assert_eq!(fitted(&facts(bytes, size, elapsed), 80), expected);
         }
     }
 }

@@ -1,0 +1,179 @@
+//! Parsers of values: each says what is allowed, and refuses what can be known to be wrong before anything is created.
+
+use std::{
+    ffi::OsString,
+    fs, io,
+    ops::RangeInclusive,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use clap::builder::{
+    OsStringValueParser, PossibleValuesParser, StringValueParser, TypedValueParser,
+};
+
+use crate::{
+    bugs::{self, Specimen},
+    log::line::displayed,
+    plan::workload::{Limit, Micros, parse_duration},
+};
+
+/// A parser for a whole number in a range.
+pub(super) fn whole<T>(range: RangeInclusive<u64>) -> impl TypedValueParser<Value = T>
+where
+    T: TryFrom<u64> + Clone + Send + Sync + 'static,
+{
+    StringValueParser::new().try_map(move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number
+            .and_then(|number| T::try_from(number).ok())
+            .ok_or_else(|| {
+                format!(
+                    "a whole number from {} to {} is needed",
+                    range.start(),
+                    range.end()
+                )
+            })
+    })
+}
+
+/// A parser for one of a few words, each standing for a value.
+pub(super) fn one_of<T: Clone + Send + Sync + 'static>(
+    choices: &'static [(&'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(choices.iter().map(|(word, _)| *word)).try_map(|word| {
+        let choice = choices.iter().find(|(w, _)| *w == word);
+        choice
+            .map(|(_, value)| value.clone())
+            .ok_or("no such choice")
+    })
+}
+
+/// A parser for the name of a specimen.
+pub(super) fn specimen() -> impl TypedValueParser<Value = &'static Specimen> {
+    PossibleValuesParser::new(bugs::SPECIMENS.iter().map(|specimen| specimen.name))
+        .try_map(|name| bugs::find(&name).ok_or("no such bug"))
+}
+
+pub(super) fn parse_iterations(text: &str) -> Result<Limit, String> {
+    match text.parse() {
+        Ok(Limit::At(0)) | Err(_) => Err(format!(
+            "a whole number from 1 to {}, or unlimited, is needed",
+            u64::MAX
+        )),
+        Ok(limit) => Ok(limit),
+    }
+}
+
+/// A duration after which something is done again.
+pub(super) fn parse_interval(text: &str) -> Result<Micros, String> {
+    match parse_duration(text)? {
+        interval if interval < INTERVAL_MIN => {
+            Err("at least 1ms is needed; leave the option out to do without".into())
+        }
+        interval => Ok(interval),
+    }
+}
+
+/// More often than this nothing is looked at: the looking would be what is measured.
+const INTERVAL_MIN: Micros = Micros(1000);
+
+/// A parser for the path of a file that could be opened, as far as that can be known without opening it.
+pub(super) fn file_path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().try_map(|path: OsString| -> Result<PathBuf, String> {
+        let path = PathBuf::from(path);
+        if path.as_os_str().is_empty() {
+            return Err("it is empty; name a file".into());
+        }
+        if path.to_str().is_none() {
+            return Err("it is not UTF-8; choose a name that is".into());
+        }
+        if path.is_dir() || path.file_name().is_none() {
+            return Err("it is a folder; name a file in it".into());
+        }
+        let folder = folder_of(&path);
+        match fs::metadata(folder) {
+            Ok(found) if found.is_dir() => Ok(path),
+            Ok(_) => Err(format!(
+                "{} is no folder; choose a file in one",
+                displayed(folder)
+            )),
+            Err(error) => Err(format!(
+                "its folder {} cannot be used: {error}; create it first",
+                displayed(folder)
+            )),
+        }
+    })
+}
+
+/// Whether two paths lead to one file, whatever links they go through. Files that are there are compared by device and
+/// inode, others by the place where they would be made.
+pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (fs::metadata(one), fs::metadata(other)) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        (Err(_), Err(_)) => match (destination(one), destination(other)) {
+            (Ok(one), Ok(other)) => one == other,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Where a file that is not there yet would be made: at the end of the links, if the path is one.
+pub(super) fn destination(path: &Path) -> io::Result<PathBuf> {
+    /// As many as Linux follows.
+    const LINKS_MAX: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        match fs::read_link(&path) {
+            Ok(target) => path = folder_of(&path).join(target),
+            Err(_) => break,
+        }
+    }
+    let folder = folder_of(&path).canonicalize()?;
+    Ok(folder.join(path.file_name().unwrap_or_default()))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| *folder != Path::new(""))
+        .unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn one_file_is_known_in_any_spelling() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("sub")).unwrap();
+        symlink("new.log", at("dangling")).unwrap();
+        symlink("sub/../dangling", at("further")).unwrap();
+        symlink(".", at("here")).unwrap();
+        fs::write(at("old.log"), "").unwrap();
+        fs::hard_link(at("old.log"), at("hard")).unwrap();
+        symlink("old.log", at("link")).unwrap();
+        for (one, other, same) in [
+            ("new.log", "new.log", true),
+            ("new.log", "sub/../new.log", true),
+            ("new.log", "here/new.log", true),
+            ("new.log", "dangling", true),
+            ("further", "new.log", true),
+            ("new.log", "old.log", false),
+            ("new.log", "sub/new.log", false),
+            ("old.log", "hard", true),
+            ("link", "hard", true),
+            ("link", "dangling", false),
+        ] {
+            assert_eq!(is_same_file(&at(one), &at(other)), same, "{one} {other}");
+        }
+        assert!(is_same_file(
+            Path::new("/dev/null"),
+            Path::new("/dev/../dev/null")
+        ));
+    }
+}
