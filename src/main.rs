@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Parser;
 use hifi::{
     audit,
-    cli::{AuditArgs, Cli, Command, ReportArgs, VerdictFormat},
+    cli::{AuditArgs, Cli, Command, ReportArgs},
     lab,
     observe::dashboard,
     observe::heap_profile::HeapProfile,
@@ -61,14 +61,14 @@ fn audit(args: AuditArgs) -> ExitCode {
         })
     };
     let told = verdict.and_then(|verdict| {
-        let text = match format {
-            VerdictFormat::Text => audit::report(&verdict),
-            VerdictFormat::Json => serde_json::to_string(&verdict)? + "\n",
-        };
-        io::stdout()
-            .write_all(text.as_bytes())
-            .context("cannot write the verdict")?;
-        Ok(verdict.exit_code())
+        let text = format.render(&verdict)?;
+        match io::stdout().write_all(text.as_bytes()) {
+            // A reader that has seen enough does not change the verdict.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(error).context("cannot write the verdict")
+            }
+            _ => Ok(verdict.exit_code()),
+        }
     });
     match told {
         Ok(code) => ExitCode::from(code),

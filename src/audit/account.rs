@@ -1,127 +1,73 @@
 //! The account of one run while its log is read: its workers, its main thread, its counter, its time.
 //!
-//! Lines come in one by one, in the order of the file; what they add up to is for `books` to say. This
-//! file must not know blocks, nor other runs.
+//! Lines come in one by one, in the order of the input; what they add up to is for [`balance`](super::balance) to say.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{ops::Range, sync::Arc};
 
 use super::{
-    attempt::{Attempt, Kind},
+    attempt::{Attempt, Kind as Ending},
+    cursor::Budget,
+    delay::Delays,
+    findings::{Detail, Entry, Findings, KEPT_MAX, Kind, Location},
+    main_thread::{Entered, MainThread},
+    numbers::Numbers,
+    order::Moved,
     record::{Producer, Record},
     registry::Run,
-    route::Budget,
-    seen::SparseSet,
-    spans::{Location, Spans},
+    time_order::{Line, TimeOrder},
     verdict::Change,
     worker::{Accepted, Worker},
 };
 use crate::{log::event::Event, plan::Position};
 
-/// How many findings of a kind that are no ranges are kept for a run.
-pub const KEPT_MAX: usize = 1000;
-
-/// A line that was altered, or cut short.
+/// A record that is not whole, as far as it could be made out.
 #[derive(Clone, Debug)]
 pub struct Damage {
     /// Which line it was, as far as that can be told.
-    pub slot: Option<(Producer, u64)>,
+    pub line: Option<(Producer, u64)>,
     /// What was changed; none for a line that was cut short.
     pub changes: Option<Vec<Change>>,
     /// The checksum says that the changes are these and no others.
     pub sure: bool,
+    /// How long the line is that it stands in, with all that is around the record.
+    pub length: u32,
     /// Where it stands.
     pub at: Location,
     /// What is there.
     pub text: String,
 }
 
-/// A line that nothing predicts.
-#[derive(Clone, Debug)]
-pub struct Stray {
-    /// Why it should not be there.
-    pub why: &'static str,
-    /// How many of its kind follow each other.
-    pub count: u64,
-    /// Where it stands.
-    pub at: Location,
-    /// What it says.
-    pub text: String,
-}
-
-/// Values of the run's counter.
-#[derive(Debug)]
-pub struct Counters {
-    /// One more than the highest value.
-    pub next: u64,
-    /// Values below it that were not seen.
-    pub missing: SparseSet,
-    /// Values that were seen again.
-    pub doubled: Spans,
-    /// Successes whose counter does not rise along their worker.
-    pub falling: Spans,
-}
-
-/// What a line of the main thread was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MainKind {
-    /// An event that belongs to the account: it has its place.
-    Account,
-    /// An event that may stand anywhere.
-    Free,
-    /// The only one that may stand behind "Run ended".
-    Gap,
-    /// A line that is damaged, but was there.
-    Claimed,
-}
-
-/// A line of the main thread.
-#[derive(Clone, Copy, Debug)]
-pub struct MainLine {
-    /// What it was.
-    pub kind: MainKind,
-    /// Its checksum.
-    pub sum: u32,
-    /// Where it stands.
-    pub at: Location,
-}
-
-/// The main thread's lines.
-#[derive(Debug, Default)]
-pub struct Main {
-    /// All of them, by their number.
-    pub lines: BTreeMap<u64, MainLine>,
-    /// "Run started" stands at number 0.
-    pub started: bool,
-    /// Numbers of the lines that tell of a worker's thread.
-    pub threads: BTreeMap<u32, u64>,
-    /// The worker whose thread could not be started.
-    pub refused: Option<u32>,
-    /// "Total operations completed".
-    pub operations: Option<(u64, u64, Location)>,
-    /// "Total data processed".
-    pub data: Option<(u64, u64, Location)>,
-    /// "Run ended".
-    pub ended: Option<(u64, Event, Location)>,
-    /// "Log gap" events.
-    pub gaps: Vec<(Event, Location)>,
-    high: u64,
-    file: u32,
-}
-
-/// Where a gap was noticed.
+/// Where a gap was noticed: the first number behind it, and where that line stands.
 #[derive(Clone, Debug)]
 pub struct Opening {
     /// Whose.
-    pub author: Producer,
-    /// The first number that is missing.
-    pub first: u64,
-    /// The first that is there again.
-    pub end: u64,
-    /// Where that stands.
+    pub producer: Producer,
+    /// The numbers that were missing then.
+    pub numbers: Range<u64>,
+    /// Where the line behind them stands.
     pub at: Location,
 }
 
-/// Why a damaged line is unexpected.
+/// Where a line stands, and what surrounds it there.
+pub trait Surroundings {
+    /// The line as evidence.
+    fn text(&self) -> String;
+    /// The records of `run` in front of it, the nearest first; none when the rest is not known.
+    fn before(&self, run: u32) -> impl Iterator<Item = Option<Line>>;
+}
+
+/// How lines are to be judged whose run is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Strictness {
+    /// Any order will do.
+    pub any_order: bool,
+    /// The input stands on its head: the newest lines come first.
+    pub backwards: bool,
+    /// Lines that took longer than this, in microseconds, are late.
+    pub max_delay: Option<u64>,
+}
+
+/// Why a record is unexpected that cannot be made out.
 pub const NO_LINE: &str = "no line of the program, or none any more";
 
 /// One run's account.
@@ -136,34 +82,36 @@ pub struct Account {
     /// Its workers; empty if it has no plan.
     pub workers: Vec<Worker>,
     /// Its main thread.
-    pub main: Main,
-    /// Its counter.
-    pub counters: Counters,
-    /// Lines that are there once more.
-    pub duplicated: Spans,
-    /// Lines that stand behind later ones; marked where only their time tells.
-    pub reordered: Spans,
-    /// Attempts that are not the plan's.
-    pub off_plan: Spans,
-    /// Other lines that nothing predicts.
-    pub strays: Vec<Stray>,
-    /// How many there are of them.
-    pub stray_count: u64,
-    /// Damaged lines.
+    pub main: MainThread,
+    /// One more than the highest value of its counter.
+    pub counter_next: u64,
+    /// Values below it that were not seen.
+    pub counter_missing: Numbers,
+    /// What is wrong.
+    pub findings: Findings,
+    /// Records that are not whole: what they were may become clearer.
     pub damage: Vec<Damage>,
-    /// How many altered lines there are beyond those.
-    pub altered_more: u64,
-    /// How many truncated ones.
-    pub truncated_more: u64,
+    /// How many altered and truncated ones there are beyond those.
+    pub damage_more: (u64, u64),
+    /// The lengths of the shortest and the longest line that was cut short.
+    pub cut_lengths: Option<(u32, u32)>,
     /// Where gaps were noticed.
     pub openings: Vec<Opening>,
     /// Attempts that were too far off to be judged.
     pub too_far: u64,
+    /// Attempts that the plan does not have: their counters are not known.
+    pub off_plan: u64,
+    /// How long the lines took.
+    pub delays: Delays,
+    /// The run's lines by their time.
+    pub time: TimeOrder,
+    /// Lines that share their stamp with the one before.
+    pub same_stamp: u64,
     /// Time stamp of the first line.
     pub first_stamp: Option<u64>,
     /// Time stamp and place of the last line.
     pub last: Option<(u64, Location)>,
-    /// How long an index of a worker's plan may be.
+    /// How long the table of a worker's finder may be.
     pub entries_max: usize,
 }
 
@@ -176,23 +124,19 @@ impl Account {
             open: run.known().is_some(),
             lines: 0,
             workers: (0..threads).map(|_| Worker::new()).collect(),
-            main: Main::default(),
-            counters: Counters {
-                next: 1,
-                missing: SparseSet::default(),
-                doubled: Spans::default(),
-                falling: Spans::default(),
-            },
-            duplicated: Spans::default(),
-            reordered: Spans::default(),
-            off_plan: Spans::default(),
-            strays: Vec::new(),
-            stray_count: 0,
+            main: MainThread::default(),
+            counter_next: 1,
+            counter_missing: Numbers::default(),
+            findings: Findings::default(),
             damage: Vec::new(),
-            altered_more: 0,
-            truncated_more: 0,
+            damage_more: (0, 0),
+            cut_lengths: None,
             openings: Vec::new(),
             too_far: 0,
+            off_plan: 0,
+            delays: Delays::default(),
+            time: TimeOrder::default(),
+            same_stamp: 0,
             first_stamp: None,
             last: None,
             entries_max: (entries as usize).clamp(16, 1 << 18) & !1,
@@ -204,40 +148,21 @@ impl Account {
     pub fn memory(&self) -> u64 {
         let workers: u64 = self.workers.iter().map(Worker::memory).sum();
         workers
-            + self.counters.missing.memory()
-            + (self.main.lines.len() * 100) as u64
-            + ((self.strays.len() + self.damage.len()) * 400) as u64
+            + self.main.memory()
+            + self.counter_missing.memory()
+            + self.findings.memory()
+            + (self.damage.len() * 400) as u64
             + 1024
     }
 
-    /// Thinks again about damaged lines of which it is not sure what they were: they cannot have been lines
-    /// that are there undamaged.
-    pub fn reconsider_damage(&mut self) {
-        let mut damage = std::mem::take(&mut self.damage);
-        damage.retain_mut(|damage| {
-            if damage.sure || !damage.slot.is_some_and(|slot| self.holds(slot)) {
-                return true;
-            }
-            damage.slot = None;
-            if damage.changes.is_some() {
-                self.stray(NO_LINE, damage.at, || std::mem::take(&mut damage.text));
-            }
-            damage.changes.is_none()
-        });
-        self.damage = damage;
-    }
-
     /// Whether the line with this number was seen undamaged.
-    fn holds(&self, (author, seq): (Producer, u64)) -> bool {
-        match author {
-            Producer::Main => {
-                let line = self.main.lines.get(&seq);
-                line.is_some_and(|line| line.kind != MainKind::Claimed)
+    pub fn holds(&self, producer: Producer, seq: u64) -> bool {
+        match producer {
+            Producer::Main => self.main.holds(seq),
+            Producer::Worker(worker) => {
+                let worker = self.workers.get(worker as usize);
+                worker.is_some_and(|worker| worker.holds(seq))
             }
-            Producer::Worker(worker) => self.workers.get(worker as usize).is_some_and(|worker| {
-                worker.ends.iter().any(|end| end.seq == seq)
-                    || seq < worker.walk.seq && !worker.missing.contains(seq)
-            }),
         }
     }
 
@@ -247,23 +172,23 @@ impl Account {
             .is_none_or(|(_, last)| last.file == at.file && last.line <= at.line)
     }
 
-    /// Takes in an attempt's line; `text` gives its words, should they be needed as evidence.
+    /// Takes in an attempt's line.
     #[inline]
     pub fn attempt(
         &mut self,
         attempt: &Attempt,
         at: Location,
+        how: Strictness,
         budget: &mut Budget,
-        text: impl FnOnce() -> String,
+        around: &impl Surroundings,
     ) {
         self.lines += 1;
-        let author = Producer::Worker(attempt.worker);
         let (Some(worker), Some(rules)) = (
             self.workers.get_mut(attempt.worker as usize),
             self.run.rules(attempt.worker),
         ) else {
             if self.run.workload().is_some() {
-                self.stray("the run has no such worker", at, text);
+                self.unexpected(1, "the run has no such worker", at, || around.text());
             }
             return;
         };
@@ -272,77 +197,174 @@ impl Account {
         } else {
             Accepted::OffPlan
         };
+        let producer = Producer::Worker(attempt.worker);
         match accepted {
-            Accepted::New { gap_from } => {
-                let late = worker.arrives_late(attempt.seq, at.file);
-                if let Some(first) = gap_from {
-                    self.gap(author, first, attempt.seq, at);
+            Accepted::New | Accepted::BehindGap(_) => {
+                if attempt.kind == Ending::Success {
+                    self.count(attempt, at, budget);
                 }
-                self.in_time(author, attempt.seq, attempt.stamp, late, at);
-                if attempt.kind == Kind::Success {
-                    self.count(attempt, late, at);
+                self.arrives(producer, attempt.seq, attempt.stamp, at, how, around);
+                if let Accepted::BehindGap(first) = accepted {
+                    self.gap(producer, first..attempt.seq, at, how);
+                }
+                if attempt.received > 0 {
+                    self.received(
+                        producer,
+                        attempt.seq,
+                        attempt.stamp,
+                        attempt.received,
+                        at,
+                        how,
+                    );
                 }
             }
-            Accepted::Duplicate => self.duplicate(author, attempt.seq, at),
-            Accepted::OffPlan => self.leave_plan(attempt, at, budget, text),
+            Accepted::Duplicate => self.duplicate(producer, attempt.seq, at),
+            Accepted::OffPlan => self.leave_plan(attempt, at, budget, around),
             Accepted::TooFar => self.too_far += 1,
         }
     }
 
     /// Takes in the counter of a success.
     #[inline]
-    fn count(&mut self, attempt: &Attempt, late: bool, at: Location) {
-        let (counters, value) = (&mut self.counters, attempt.value);
-        if value == counters.next {
-            counters.next += 1;
-        } else if value > counters.next {
-            counters.missing.insert_range(counters.next..value);
-            counters.next = value.saturating_add(1);
-        } else if !counters.missing.remove(value) {
-            // Ranges of values, not of lines: the author only keeps them together.
-            counters
-                .doubled
-                .add(Producer::Main, value, at, false, || None);
+    fn count(&mut self, attempt: &Attempt, at: Location, budget: &mut Budget) {
+        let value = attempt.value;
+        if value == self.counter_next {
+            self.counter_next += 1;
+        } else if value > self.counter_next {
+            if value == u64::MAX || !budget.pay_for_numbers(value - self.counter_next) {
+                self.too_far += 1;
+                return;
+            }
+            self.counter_missing.insert_range(self.counter_next..value);
+            self.counter_next = value + 1;
+        } else if !self.counter_missing.remove(value) {
+            // Values of the counter, not numbers of lines: the producer only keeps them together.
+            let values = value..value.saturating_add(1);
+            self.findings
+                .add(Kind::CounterAgain, Producer::Main, values, Some(at), || {
+                    Detail::None
+                });
         }
-        let worker = &mut self.workers[attempt.worker as usize];
-        if late {
-            return;
+        if !self.workers[attempt.worker as usize].count(attempt.seq, value) {
+            self.one(
+                Kind::CounterFell,
+                Producer::Worker(attempt.worker),
+                attempt.seq,
+                at,
+            );
         }
-        if value <= worker.counter {
-            let author = Producer::Worker(attempt.worker);
-            counters
-                .falling
-                .add(author, attempt.seq, at, false, || None);
-        }
-        worker.counter = value;
     }
 
-    /// Notes a line's time, and whether it stands behind one that it should precede.
+    /// Notes a line's time, and its place among its producer's lines and the run's.
     #[inline]
-    fn in_time(&mut self, author: Producer, seq: u64, stamp: u64, late: bool, at: Location) {
-        let fell = matches!(self.last, Some((last, spot)) if stamp < last && spot.file == at.file);
+    fn arrives(
+        &mut self,
+        producer: Producer,
+        seq: u64,
+        stamp: u64,
+        at: Location,
+        how: Strictness,
+        around: &impl Surroundings,
+    ) {
+        self.same_stamp += u64::from(self.last.is_some_and(|(last, _)| last == stamp));
         self.last = Some((stamp, at));
-        if self.first_stamp.is_none() {
+        if self
+            .first_stamp
+            .is_none_or(|first| how.backwards && stamp < first)
+        {
             self.first_stamp = Some(stamp);
         }
-        if late || fell {
-            self.reordered.add(author, seq, at, !late, || None);
+        if how.any_order {
+            return;
+        }
+        let moved = match producer {
+            Producer::Main => {
+                let main = &mut self.main;
+                main.order.arrive(seq, at, how.backwards, &main.missing)
+            }
+            Producer::Worker(worker) => {
+                let worker = &mut self.workers[worker as usize];
+                let (order, missing) = (&mut worker.order, &worker.missing);
+                match seq > worker.cursor.seq {
+                    // An end in front of lines of which it is not known yet whether they are missing.
+                    true => order.arrive_apart(seq, at, how.backwards, missing),
+                    false => order.arrive(seq, at, how.backwards, missing),
+                }
+            }
+        };
+        if let Some(moved) = moved {
+            self.reordered(producer, moved);
+        }
+        let line = Line {
+            stamp,
+            producer,
+            seq,
+            at,
+        };
+        let (findings, run) = (&mut self.findings, self.run.index);
+        self.time
+            .arrive(line, how.backwards, || around.before(run), &mut |line| {
+                time_fell(findings, line)
+            });
+    }
+
+    fn reordered(&mut self, producer: Producer, moved: Moved) {
+        for (numbers, at) in moved {
+            self.findings
+                .add(Kind::Reordered, producer, numbers, Some(at), || {
+                    Detail::None
+                });
         }
     }
 
-    fn gap(&mut self, author: Producer, first: u64, end: u64, at: Location) {
-        if self.openings.len() < KEPT_MAX {
+    /// Names the lines out of order that may still have turned out to be in order.
+    pub fn settle_order(&mut self) {
+        for number in 0..self.workers.len() {
+            let worker = &mut self.workers[number];
+            let moved = worker.order.settle(&worker.missing);
+            self.reordered(Producer::Worker(number as u32), moved);
+        }
+        let moved = self.main.order.settle(&self.main.missing);
+        self.reordered(Producer::Main, moved);
+        let findings = &mut self.findings;
+        self.time.settle(&mut |line| time_fell(findings, line));
+    }
+
+    #[cold]
+    fn gap(&mut self, producer: Producer, numbers: Range<u64>, at: Location, how: Strictness) {
+        if self.openings.len() < KEPT_MAX && !how.backwards {
             self.openings.push(Opening {
-                author,
-                first,
-                end,
+                producer,
+                numbers,
                 at,
             });
         }
     }
 
-    fn duplicate(&mut self, author: Producer, seq: u64, at: Location) {
-        self.duplicated.add(author, seq, at, false, || None);
+    /// Takes in the time at which the pipeline received a line.
+    fn received(
+        &mut self,
+        producer: Producer,
+        seq: u64,
+        logged: u64,
+        received: u64,
+        at: Location,
+        how: Strictness,
+    ) {
+        let delay = self.delays.count(logged, received);
+        if how.max_delay.is_some_and(|max| delay > max as i64) {
+            self.one(Kind::Late, producer, seq, at);
+        }
+    }
+
+    fn one(&mut self, kind: Kind, producer: Producer, seq: u64, at: Location) {
+        let numbers = seq..seq.saturating_add(1);
+        self.findings
+            .add(kind, producer, numbers, Some(at), || Detail::None);
+    }
+
+    fn duplicate(&mut self, producer: Producer, seq: u64, at: Location) {
+        self.one(Kind::Duplicated, producer, seq, at);
     }
 
     /// Takes in an attempt that the plan does not have there.
@@ -352,19 +374,20 @@ impl Account {
         attempt: &Attempt,
         at: Location,
         budget: &mut Budget,
-        text: impl FnOnce() -> String,
+        around: &impl Surroundings,
     ) {
         let (run, entries_max) = (Arc::clone(&self.run), self.entries_max);
         let worker = &mut self.workers[attempt.worker as usize];
-        let author = Producer::Worker(attempt.worker);
         worker.claimed.insert(attempt.seq);
+        self.off_plan += 1;
         let Position {
             iteration,
             attempt: number,
         } = attempt.position;
-        self.off_plan.add(author, attempt.seq, at, false, || {
-            let rules = run.rules(attempt.worker)?;
-            let why = match worker.planned(attempt.seq, rules, budget, entries_max) {
+        let detail = || {
+            let rules = run.rules(attempt.worker);
+            let planned = rules.and_then(|r| worker.planned(attempt.seq, r, budget, entries_max));
+            let why = match planned {
                 None => "the plan has no such attempt".to_owned(),
                 Some(planned) if planned == attempt.position => {
                     "the plan has another outcome for this attempt".to_owned()
@@ -374,208 +397,139 @@ impl Account {
                     planned.iteration, planned.attempt
                 ),
             };
-            Some(Box::new((why, text())))
-        });
+            Detail::Words(why, around.text())
+        };
+        let numbers = attempt.seq..attempt.seq.saturating_add(1);
+        let producer = Producer::Worker(attempt.worker);
+        self.findings
+            .add(Kind::Unexpected, producer, numbers, Some(at), detail);
     }
 
-    /// Takes in a line that nothing predicts.
-    pub fn stray(&mut self, why: &'static str, at: Location, text: impl FnOnce() -> String) {
-        self.strays(1, why, at, text);
-    }
-
-    /// Takes in so many pieces that nothing predicts, which follow each other.
-    pub fn strays(
+    /// Takes in so many lines that follow each other and that nothing predicts.
+    pub fn unexpected(
         &mut self,
         count: u64,
-        why: &'static str,
+        why: &str,
         at: Location,
         text: impl FnOnce() -> String,
     ) {
-        self.stray_count += count;
-        if self.strays.len() < KEPT_MAX {
-            self.strays.push(Stray {
-                why,
-                count,
-                at,
-                text: text(),
-            });
-        }
+        self.findings.add_alone(Kind::Unexpected, count, || Entry {
+            producers: Vec::new(),
+            numbers: None,
+            count,
+            at: Some(at),
+            detail: Detail::Words(why.into(), text()),
+        });
     }
 
-    /// Takes in a damaged line.
+    /// Takes in a record that is not whole.
     pub fn damaged(&mut self, damage: Damage) {
-        if let (Some((author, seq)), false) = (damage.slot, damage.sure) {
-            self.claim(author, seq, damage.at);
+        if let (Some((producer, seq)), false) = (damage.line, damage.sure) {
+            match producer {
+                Producer::Main => {
+                    self.main.claimed.insert(seq);
+                }
+                Producer::Worker(worker) => {
+                    if let Some(worker) = self.workers.get_mut(worker as usize) {
+                        worker.claimed.insert(seq);
+                    }
+                }
+            }
+        }
+        if damage.changes.is_none() {
+            let (shortest, longest) = &mut self.cut_lengths.get_or_insert((u32::MAX, 0));
+            *shortest = damage.length.min(*shortest);
+            *longest = damage.length.max(*longest);
         }
         if self.damage.len() < KEPT_MAX {
             self.damage.push(damage);
         } else if damage.changes.is_some() {
-            self.altered_more += 1;
+            self.damage_more.0 += 1;
         } else {
-            self.truncated_more += 1;
+            self.damage_more.1 += 1;
         }
     }
 
-    /// Notes that a line was there, though it cannot be believed.
-    fn claim(&mut self, author: Producer, seq: u64, at: Location) {
-        match author {
-            Producer::Worker(worker) => {
-                if let Some(worker) = self.workers.get_mut(worker as usize) {
-                    worker.claimed.insert(seq);
-                }
+    /// Thinks again about damaged lines of which it is not sure what they were: they cannot have been lines
+    /// that are there undamaged.
+    pub fn reconsider_damage(&mut self) {
+        let mut damage = std::mem::take(&mut self.damage);
+        damage.retain_mut(|damage| {
+            let there = damage
+                .line
+                .is_some_and(|(producer, seq)| self.holds(producer, seq));
+            if damage.sure || !there {
+                return true;
             }
-            Producer::Main => {
-                self.main.lines.entry(seq).or_insert(MainLine {
-                    kind: MainKind::Claimed,
-                    sum: 0,
-                    at,
-                });
+            damage.line = None;
+            if damage.changes.is_some() {
+                self.unexpected(1, NO_LINE, damage.at, || std::mem::take(&mut damage.text));
             }
-        }
+            damage.changes.is_none()
+        });
+        self.damage = damage;
     }
 
-    /// Takes in a line that tells of no attempt.
-    pub fn told(&mut self, record: &Record, at: Location, text: impl FnOnce() -> String) {
+    /// Takes in a record of another event than an attempt's end.
+    pub fn event(
+        &mut self,
+        record: &Record,
+        received: u64,
+        at: Location,
+        how: Strictness,
+        budget: &mut Budget,
+        around: &impl Surroundings,
+    ) {
         self.lines += 1;
         if self.run.workload().is_none() {
             return;
         }
         let Some(event) = &record.event else {
-            let why = "its checksum holds, but the program has no such event of this author";
-            return self.stray(why, at, text);
+            let why = "its checksum holds, but the program has no such event of this thread";
+            return self.unexpected(1, why, at, || around.text());
         };
-        match (record.author, event) {
+        let entered = match (record.author, event) {
+            _ if record.seq == u64::MAX => Entered::TooFar,
             (Producer::Worker(worker), Event::WorkerEnded { .. }) => {
-                self.worker_ended(worker, record, event, at, text);
+                match self.workers.get_mut(worker as usize) {
+                    None => Entered::Unexpected("the run has no such worker"),
+                    Some(worker) => match worker.accept_end(record, event, at) {
+                        None => Entered::New,
+                        Some(true) => Entered::Duplicate,
+                        Some(false) => {
+                            Entered::Unexpected("its worker has ended before, and otherwise")
+                        }
+                    },
+                }
             }
             (Producer::Main, event) if !matches!(event, Event::WorkerEnded { .. }) => {
-                self.main_line(record, event, at, text);
+                let threads = self.workers.len() as u64;
+                self.main.enter(record, event, threads, at, budget)
             }
-            _ => self.stray("another author logs events of this kind", at, text),
-        }
-    }
-
-    fn worker_ended(
-        &mut self,
-        number: u32,
-        record: &Record,
-        event: &Event,
-        at: Location,
-        text: impl FnOnce() -> String,
-    ) {
-        let author = Producer::Worker(number);
-        let Some(worker) = self.workers.get_mut(number as usize) else {
-            return self.stray("the run has no such worker", at, text);
+            _ => Entered::Unexpected("another thread logs events of this kind"),
         };
-        match worker.accept_end(record, event, at) {
-            None => {
-                let late = worker.arrives_late(record.seq, at.file);
-                self.in_time(author, record.seq, record.stamp, late, at);
+        let (producer, seq) = (record.author, record.seq);
+        match entered {
+            Entered::New => {
+                self.arrives(producer, seq, record.stamp, at, how, around);
+                if received > 0 {
+                    self.received(producer, seq, record.stamp, received, at, how);
+                }
             }
-            Some(true) => self.duplicate(author, record.seq, at),
-            Some(false) => self.stray("its worker has ended before, and otherwise", at, text),
+            Entered::Duplicate => self.duplicate(producer, seq, at),
+            Entered::Unexpected(why) => self.unexpected(1, why, at, || around.text()),
+            Entered::TooFar => self.too_far += 1,
         }
-    }
-
-    fn main_line(
-        &mut self,
-        record: &Record,
-        event: &Event,
-        at: Location,
-        text: impl FnOnce() -> String,
-    ) {
-        let seq = record.seq;
-        let known = self.main.lines.get(&seq).copied();
-        if let Some(line) = known
-            && line.kind != MainKind::Claimed
-        {
-            return if line.sum == record.sum {
-                self.duplicate(Producer::Main, seq, at)
-            } else {
-                self.stray("another line of main has this number", at, text)
-            };
-        }
-        let kind = match self.main.place(event, seq, self.workers.len() as u64, at) {
-            Ok(kind) => kind,
-            Err(why) => return self.stray(why, at, text),
-        };
-        let line = MainLine {
-            kind,
-            sum: record.sum,
-            at,
-        };
-        self.main.lines.insert(seq, line);
-        let late = self.main.arrives_late(seq, at.file);
-        self.in_time(Producer::Main, seq, record.stamp, late, at);
     }
 }
 
-impl Main {
-    /// Enters an event of the main thread, or says why it cannot be there.
-    fn place(
-        &mut self,
-        event: &Event,
-        seq: u64,
-        threads: u64,
-        at: Location,
-    ) -> Result<MainKind, &'static str> {
-        match event {
-            Event::RunStarted { .. } => {
-                if seq != 0 {
-                    return Err("a run starts with number 0");
-                }
-                self.started = true;
-            }
-            Event::ThreadStarted { worker } | Event::ThreadRefused { worker, .. } => {
-                let refused = matches!(event, Event::ThreadRefused { .. });
-                let Some(number) = u32::try_from(*worker).ok().filter(|_| *worker < threads) else {
-                    return Err("the run has no such worker");
-                };
-                if seq <= *worker {
-                    return Err("the threads before it cannot have been started by then");
-                }
-                if self.threads.contains_key(&number) {
-                    return Err("this thread was started before");
-                }
-                self.threads.insert(number, seq);
-                if refused {
-                    self.refused = Some(number);
-                }
-            }
-            Event::TotalOperations { count } => {
-                if self.operations.is_some() {
-                    return Err("this total was given before");
-                }
-                self.operations = Some((*count, seq, at));
-            }
-            Event::TotalData { count } => {
-                if self.data.is_some() {
-                    return Err("this total was given before");
-                }
-                self.data = Some((*count, seq, at));
-            }
-            Event::RunEnded { .. } => {
-                if self.ended.is_some() {
-                    return Err("the run has ended before");
-                }
-                self.ended = Some((seq, event.clone(), at));
-            }
-            Event::LogGap { .. } => {
-                self.gaps.push((event.clone(), at));
-                return Ok(MainKind::Gap);
-            }
-            _ => return Ok(MainKind::Free),
-        }
-        Ok(MainKind::Account)
-    }
-
-    fn arrives_late(&mut self, seq: u64, file: u32) -> bool {
-        if self.file != file {
-            self.file = file;
-            self.high = 0;
-        }
-        let late = seq < self.high;
-        self.high = self.high.max(seq.saturating_add(1));
-        late
-    }
+fn time_fell(findings: &mut Findings, line: Line) {
+    let numbers = line.seq..line.seq.saturating_add(1);
+    findings.add(
+        Kind::TimeFell,
+        line.producer,
+        numbers,
+        Some(line.at),
+        || Detail::None,
+    );
 }

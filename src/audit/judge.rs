@@ -1,59 +1,77 @@
-//! The blocks' lines, in the order of the file, handed to the accounts of their runs.
+//! What was found in the blocks, in the order of the input, handed to the accounts of their runs.
 //!
-//! This is the one place that sees lines of all runs one after the other: here line numbers are counted,
-//! damaged lines are given to a run, and memory is watched over.
+//! This is the one place that sees lines of all runs one after the other: here line numbers are counted, damaged lines are
+//! given to a run, inputs that stand on their head are noticed, and memory is watched over.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeSet, HashMap},
+    iter, mem,
+    sync::Arc,
+};
 
 use super::{
-    Observer,
-    account::{Account, Damage, NO_LINE, Stray},
+    AuditConfig, Observer,
+    account::{Account, Damage, NO_LINE, Strictness, Surroundings},
     attempt::Attempt,
-    diagnose::{self, Diagnosis},
+    cursor::Budget,
+    damage::{Diagnosis, Diagnostician},
+    findings::{Detail, Entry, Findings, Kind, Location},
     input::Block,
-    record::{Record, starts_here},
+    record::{Producer, Record, starts_here},
     registry::Run,
-    route::Budget,
-    scanned::{BlockLocation, Other, Scanned, What},
+    scanned::{BlockLocation, Foreign, Note, Other, Scanned, Suspect, What},
     shared::Shared,
-    spans::Location,
+    time_order::Line,
 };
-use crate::plan::workload::Workload;
 
 /// What is held back until its run is known.
 enum Held {
     Attempt(Attempt),
-    Record(Box<Record>),
+    Record(Box<Record>, u64),
 }
 
-/// How many damaged lines that belong to no run are kept.
-const STRAYS_MAX: usize = 1000;
+/// What the log shows besides records: it may tell why some are missing.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    /// How many NUL bytes lie in a hole, and where.
+    pub hole: Option<(u64, Location)>,
+    /// A note that lines were dropped, how many where it says so, and where it stands.
+    pub dropped: Option<(Option<u64>, Location)>,
+    /// The first piece that could not be read as a record, and where it stands.
+    pub unreadable: Option<(String, Location)>,
+    /// Inputs that stand on their head.
+    pub backwards: BTreeSet<u32>,
+    /// Of each input how many records it holds, and how many lines that are none.
+    pub inputs: HashMap<u32, (u64, u64)>,
+}
 
 /// Takes in blocks, in order.
 pub struct Judge<'a> {
-    /// What all blocks share.
-    pub shared: &'a Shared,
-    memory: u64,
+    shared: &'a Shared,
+    config: &'a AuditConfig,
     /// The accounts, in the order of the registry.
     pub accounts: Vec<Account>,
     /// Steps of plans that may still be computed.
     pub budget: Budget,
-    /// Damaged lines that belong to no run.
-    pub strays: Vec<Stray>,
-    /// How many there are.
-    pub stray_count: u64,
-    /// Lines of runs that there was no room for.
-    pub homeless: u64,
+    /// How many suspects in a row could not be put right.
+    failures: u32,
+    /// There were more suspects than could be looked at closely.
+    pub worn_out: bool,
+    /// What belongs to no run.
+    pub strays: Findings,
+    /// Records of runs that there was no room for.
+    pub no_room: u64,
     /// Lines so far.
     pub lines: u64,
+    /// What else there is to see.
+    pub evidence: Evidence,
+    how: Strictness,
     file: u32,
     /// Newlines before the block, in this file.
     line_base: u64,
     blocks: u64,
     /// The run of the last line that could be read.
     last_run: Option<u32>,
-    /// The configuration of runs whose "Run started" is lost.
-    fallback: Option<&'a Workload>,
     /// Records of runs whose "Run started" has not come yet.
     held: Vec<(u32, Held, Location)>,
     /// The last block ended within a line that is damaged there.
@@ -62,31 +80,36 @@ pub struct Judge<'a> {
 }
 
 /// Steps that are allowed whatever is read, and steps for each line that is read.
-const STEPS_FREE: u64 = 1 << 27;
+const STEPS_FREE: u64 = 1 << 28;
 const STEPS_A_LINE: u64 = 64;
 
 impl<'a> Judge<'a> {
-    /// A judge that has seen nothing, takes at most `memory` bytes, and shows each record to `observer`.
+    /// A judge that has seen nothing, and shows each record to `observer`.
     pub fn new(
         shared: &'a Shared,
-        memory: u64,
-        fallback: Option<&'a Workload>,
+        config: &'a AuditConfig,
         observer: Option<&'a mut dyn Observer>,
     ) -> Self {
         Self {
             shared,
-            memory,
+            config,
             accounts: Vec::new(),
             budget: Budget(STEPS_FREE),
-            strays: Vec::new(),
-            stray_count: 0,
-            homeless: 0,
+            failures: 0,
+            worn_out: false,
+            strays: Findings::default(),
+            no_room: 0,
             lines: 0,
+            evidence: Evidence::default(),
+            how: Strictness {
+                any_order: config.any_order,
+                backwards: false,
+                max_delay: config.max_delay,
+            },
             file: u32::MAX,
             line_base: 0,
             blocks: 0,
             last_run: None,
-            fallback,
             held: Vec::new(),
             in_damage: false,
             observer,
@@ -95,10 +118,15 @@ impl<'a> Judge<'a> {
 
     /// Takes in a block; false when memory is at its limit.
     pub fn take(&mut self, block: &Block, scanned: &Scanned) -> bool {
-        if block.file != self.file {
+        let first_block = block.file != self.file;
+        if first_block {
             self.file = block.file;
             self.line_base = 0;
             self.last_run = None;
+            self.how.backwards = stands_on_its_head(scanned);
+            if self.how.backwards {
+                self.evidence.backwards.insert(block.file);
+            }
         }
         let bytes = block.bytes();
         // Lines are counted where they begin.
@@ -109,45 +137,56 @@ impl<'a> Judge<'a> {
             .0
             .saturating_add(u64::from(scanned.lines) * STEPS_A_LINE);
         self.meet_runs();
-        if (self.held.len() * size_of::<(u32, Held, Location)>()) as u64 > self.memory {
+        if (self.held.len() * size_of::<(u32, Held, Location)>()) as u64 > self.config.memory {
             return false;
         }
         let goes_on = block.continues && self.in_damage;
-        let mut done = 0;
-        for (i, odd) in scanned.others.iter().enumerate() {
-            self.attempts(&scanned.attempts[done..odd.after], bytes);
-            done = odd.after;
-            if !(goes_on && i == 0 && is_rest(odd)) {
-                self.odd(odd, bytes, scanned);
+        let mut here = Here {
+            scanned,
+            block: bytes,
+            attempt: 0,
+            other: 0,
+            file: self.file,
+            base: self.line_base + 1,
+            first_block,
+        };
+        for (i, other) in scanned.others.iter().enumerate() {
+            self.attempts(&mut here, other.after);
+            if !(goes_on && i == 0 && is_rest(other)) {
+                self.other(&here, other);
             }
+            here.other = i + 1;
         }
-        self.attempts(&scanned.attempts[done..], bytes);
-        let last = scanned.others.last().map(|odd| &odd.what);
-        self.in_damage = matches!(last, Some(What::Suspect(_) | What::Foreign(_)))
-            && done == scanned.attempts.len()
+        self.attempts(&mut here, scanned.attempts.len());
+        let last = scanned.others.last();
+        self.in_damage = matches!(
+            last.map(|l| &l.what),
+            Some(What::Suspect(_) | What::Foreign(_))
+        ) && last.is_some_and(|last| last.after == scanned.attempts.len())
             && !bytes.ends_with(b"\n");
         self.line_base += u64::from(scanned.lines);
         self.blocks += 1;
-        !self.blocks.is_multiple_of(16) || self.memory_used() <= self.memory
+        !self.blocks.is_multiple_of(16) || self.memory_used() <= self.config.memory
     }
 
     /// About how many bytes the accounts take.
-    pub fn memory_used(&self) -> u64 {
+    fn memory_used(&self) -> u64 {
         self.accounts.iter().map(Account::memory).sum()
     }
 
     fn meet_runs(&mut self) {
+        let fallback = self.config.fallback.as_ref();
         let runs: Vec<Arc<Run>> = self.shared.registry.all();
         for run in runs.into_iter().skip(self.accounts.len()) {
-            if self.fallback.is_some() && run.known().is_none() {
-                self.shared.registry.adopt(&run, self.fallback);
+            if fallback.is_some() && run.known().is_none() {
+                self.shared.registry.adopt(&run, fallback);
             }
-            self.accounts.push(Account::new(run, self.memory));
+            self.accounts.push(Account::new(run, self.config.memory));
         }
         for i in 0..self.accounts.len() {
             let account = &mut self.accounts[i];
             if !account.open && account.run.known().is_some() {
-                *account = Account::new(Arc::clone(&account.run), self.memory);
+                *account = Account::new(Arc::clone(&account.run), self.config.memory);
                 self.release(i as u32);
             }
         }
@@ -155,41 +194,13 @@ impl<'a> Judge<'a> {
 
     /// Judges what was held back of a run that is known now.
     fn release(&mut self, run: u32) {
-        let (now, later) = std::mem::take(&mut self.held)
-            .into_iter()
-            .partition(|(of, ..)| *of == run);
+        let held = mem::take(&mut self.held).into_iter();
+        let (now, later) = held.partition(|(of, ..)| *of == run);
         self.held = later;
         for (_, held, at) in now {
-            self.account_for(run, held, at, String::new);
-        }
-    }
-
-    /// Takes in a record whose run is known.
-    fn account_for(&mut self, run: u32, held: Held, at: Location, text: impl FnOnce() -> String) {
-        let account = &mut self.accounts[run as usize];
-        match held {
-            Held::Attempt(mut attempt) => {
-                attempt.planned = attempt.is_planned(&account.run);
-                if let Some(observer) = &mut self.observer {
-                    observer.attempt(&account.run, &attempt, at);
-                }
-                account.attempt(&attempt, at, &mut self.budget, text);
-            }
-            Held::Record(record) => {
-                match Attempt::of_record(&record, &account.run, BlockLocation::default()) {
-                    Some(attempt) => {
-                        if let Some(observer) = &mut self.observer {
-                            observer.attempt(&account.run, &attempt, at);
-                        }
-                        account.attempt(&attempt, at, &mut self.budget, text);
-                    }
-                    None => {
-                        if let Some(observer) = &mut self.observer {
-                            observer.event(&account.run, &record, at);
-                        }
-                        account.told(&record, at, text);
-                    }
-                }
+            match held {
+                Held::Attempt(attempt) => self.attempt(attempt, at, &Nowhere),
+                Held::Record(record, received) => self.record(run, &record, received, at, &Nowhere),
             }
         }
     }
@@ -199,174 +210,300 @@ impl<'a> Judge<'a> {
         for i in 0..self.accounts.len() {
             let run = Arc::clone(&self.accounts[i].run);
             if run.known().is_none() {
-                self.shared.registry.adopt(&run, self.fallback);
+                let fallback = self.config.fallback.as_ref();
+                self.shared.registry.adopt(&run, fallback);
             }
         }
         self.meet_runs();
     }
 
-    fn spot(&self, spot: BlockLocation) -> Location {
-        Location {
-            file: self.file,
-            line: self.line_base + u64::from(spot.line) + 1,
-        }
-    }
-
-    fn attempts(&mut self, attempts: &[Attempt], block: &[u8]) {
-        let (file, base) = (self.file, self.line_base + 1);
+    /// Takes in the attempts of a block up to the one with the index `end`.
+    fn attempts(&mut self, here: &mut Here<'_>, end: usize) {
+        let attempts = &here.scanned.attempts[here.attempt..end];
         for attempt in attempts {
-            let at = Location {
-                file,
-                line: base + u64::from(attempt.location.line),
-            };
+            let at = here.place(attempt.location);
             let account = &mut self.accounts[attempt.run as usize];
             if account.open && attempt.planned.is_some() {
                 if let Some(observer) = &mut self.observer {
                     observer.attempt(&account.run, attempt, at);
                 }
-                account.attempt(attempt, at, &mut self.budget, || {
-                    line_at(block, attempt.location)
-                });
+                account.attempt(attempt, at, self.how, &mut self.budget, here);
             } else if account.open {
-                self.account_for(attempt.run, Held::Attempt(*attempt), at, || {
-                    line_at(block, attempt.location)
-                });
+                self.attempt(*attempt, at, here);
             } else {
                 self.held.push((attempt.run, Held::Attempt(*attempt), at));
             }
+            here.attempt += 1;
         }
         if let Some(last) = attempts.last() {
             self.last_run = Some(last.run);
+            self.evidence.inputs.entry(self.file).or_default().0 += attempts.len() as u64;
         }
     }
 
+    /// Takes in an attempt that was read when its run was not known.
     #[cold]
-    fn odd(&mut self, odd: &Other, block: &[u8], scanned: &Scanned) {
-        let at = self.spot(odd.location);
-        match &odd.what {
+    fn attempt(&mut self, mut attempt: Attempt, at: Location, around: &impl Surroundings) {
+        let account = &mut self.accounts[attempt.run as usize];
+        attempt.planned = attempt.is_planned(&account.run);
+        if let Some(observer) = &mut self.observer {
+            observer.attempt(&account.run, &attempt, at);
+        }
+        account.attempt(&attempt, at, self.how, &mut self.budget, around);
+    }
+
+    fn record(
+        &mut self,
+        run: u32,
+        record: &Record,
+        received: u64,
+        at: Location,
+        around: &impl Surroundings,
+    ) {
+        let account = &mut self.accounts[run as usize];
+        if let Some(attempt) = Attempt::of_record(record, &account.run, BlockLocation::default()) {
+            return self.attempt(attempt, at, around);
+        }
+        if let Some(observer) = &mut self.observer {
+            observer.event(&account.run, record, at);
+        }
+        account.event(record, received, at, self.how, &mut self.budget, around);
+    }
+
+    #[cold]
+    fn other(&mut self, here: &Here<'_>, other: &Other) {
+        let at = here.place(other.location);
+        match &other.what {
             What::Record(run, record) => {
                 self.last_run = Some(*run);
-                let held = Held::Record(record.clone());
+                self.evidence.inputs.entry(self.file).or_default().0 += 1;
                 if self.accounts[*run as usize].open {
-                    self.account_for(*run, held, at, || line_at(block, odd.location));
+                    self.record(*run, record, other.received, at, here);
                 } else {
+                    let held = Held::Record(record.clone(), other.received);
                     self.held.push((*run, held, at));
                 }
             }
             What::Suspect(suspect) => {
-                let next_run = scanned.attempts.get(odd.after).map(|attempt| attempt.run);
-                self.damaged(&suspect.bytes, next_run, at);
+                let next = here.scanned.attempts.get(other.after);
+                self.suspect(suspect, next.map(|attempt| attempt.run), at);
             }
-            What::Foreign(foreign) => {
-                let why = if foreign.text.is_empty() {
-                    "an empty line"
-                } else {
-                    NO_LINE
-                };
-                self.stray(foreign.count, None, why, at, || excerpt(&foreign.text));
-            }
-            What::NoRoom => self.homeless += 1,
+            What::Foreign(foreign) => self.foreign(foreign, at),
+            What::NoRoom => self.no_room += 1,
         }
     }
 
-    fn damaged(&mut self, bytes: &[u8], next_run: Option<u32>, at: Location) {
+    fn suspect(&mut self, suspect: &Suspect, next_run: Option<u32>, at: Location) {
         let near = self.last_run.or(next_run);
-        let diagnosis = diagnose::diagnose(
-            bytes,
-            &mut self.accounts,
-            near,
-            self.shared,
-            &mut self.budget,
-        );
-        let text = || excerpt(bytes);
+        let mut diagnostician = Diagnostician {
+            accounts: &mut self.accounts,
+            registry: &self.shared.registry,
+            budget: &mut self.budget,
+            failures: &mut self.failures,
+            worn_out: &mut self.worn_out,
+        };
+        let diagnosis = diagnostician.diagnose(suspect, near);
+        let damage = |line, changes, sure| Damage {
+            line,
+            changes,
+            sure,
+            length: suspect.line_length,
+            at,
+            text: excerpt(&suspect.bytes),
+        };
         match diagnosis {
-            Diagnosis::Altered {
-                run,
-                record,
-                changes,
-            } => {
-                let slot = Some((record.author, record.seq));
+            Diagnosis::Altered(record, changes) => {
+                if let Some(event) = &record.event
+                    && event.workload().is_some()
+                {
+                    // A damaged "Run started" still says what is expected of its run.
+                    self.shared.registry.start(record.run, event);
+                    self.meet_runs();
+                }
+                let Some(run) = self.shared.registry.get(record.run).map(|run| run.index) else {
+                    return;
+                };
                 self.last_run = Some(run);
-                let account = &mut self.accounts[run as usize];
-                account.damaged(Damage {
-                    slot,
-                    changes: Some(changes),
-                    sure: true,
+                let line = Some((record.author, record.seq));
+                self.accounts[run as usize].damaged(damage(line, Some(changes), true));
+                self.record(run, &record, 0, at, &Nowhere);
+            }
+            Diagnosis::Unsure(run, line, changes) => {
+                self.accounts[run as usize].damaged(damage(Some(line), Some(changes), false));
+            }
+            Diagnosis::Truncated(run, line) => match run {
+                Some(run) => self.accounts[run as usize].damaged(damage(line, None, false)),
+                None => self.unexpected(1, NO_LINE, at, &suspect.bytes),
+            },
+            Diagnosis::Unknown => self.unexpected(1, NO_LINE, at, &suspect.bytes),
+        }
+    }
+
+    /// Takes in lines that are not the program's.
+    fn foreign(&mut self, foreign: &Foreign, at: Location) {
+        let evidence = &mut self.evidence;
+        match foreign.note {
+            Some(Note::Blank | Note::Banner | Note::Summary) => {}
+            Some(Note::Hole(bytes)) => {
+                evidence.hole.get_or_insert((bytes, at));
+            }
+            Some(Note::Dropped(lines)) => {
+                evidence.dropped.get_or_insert((lines, at));
+            }
+            Some(Note::Compressed) => {
+                self.unexpected(
+                    foreign.count,
+                    "compressed data between the lines",
                     at,
-                    text: text(),
-                });
-                let spot = BlockLocation::default();
-                match Attempt::of_record(&record, &account.run, spot) {
-                    Some(attempt) => account.attempt(&attempt, at, &mut self.budget, text),
-                    None => account.told(&record, at, text),
+                    &foreign.text,
+                );
+            }
+            None => {
+                evidence.inputs.entry(at.file).or_default().1 += foreign.count;
+                if !self.config.allow_foreign {
+                    self.unexpected(foreign.count, NO_LINE, at, &foreign.text);
                 }
             }
-            Diagnosis::Unsure { run, slot, changes } => {
-                self.accounts[run as usize].damaged(Damage {
-                    slot: Some(slot),
-                    changes: Some(changes),
-                    sure: false,
-                    at,
-                    text: text(),
-                });
-            }
-            Diagnosis::Truncated { run, slot } => match run.or(near) {
-                Some(run) => self.accounts[run as usize].damaged(Damage {
-                    slot,
-                    changes: None,
-                    sure: false,
-                    at,
-                    text: text(),
-                }),
-                None => self.stray(1, None, NO_LINE, at, text),
-            },
-            Diagnosis::Unknown if bytes.is_empty() => {
-                self.stray(1, near, "an empty line", at, text)
-            }
-            Diagnosis::Unknown => self.stray(1, near, NO_LINE, at, text),
         }
     }
 
-    /// Takes in so many pieces that nothing predicts, in the midst of a run's lines or of none's.
-    fn stray(
-        &mut self,
-        count: u64,
-        near: Option<u32>,
-        why: &'static str,
-        at: Location,
-        text: impl FnOnce() -> String,
-    ) {
-        if let Some(run) = near.or(self.last_run) {
-            return self.accounts[run as usize].strays(count, why, at, text);
+    /// Takes in so many lines that nothing predicts, in the midst of a run's lines or of none's.
+    fn unexpected(&mut self, count: u64, why: &'static str, at: Location, text: &[u8]) {
+        let unreadable = &mut self.evidence.unreadable;
+        unreadable.get_or_insert_with(|| (excerpt(text), at));
+        if let Some(run) = self.last_run {
+            return self.accounts[run as usize].unexpected(count, why, at, || excerpt(text));
         }
-        self.stray_count += count;
-        if self.strays.len() < STRAYS_MAX {
-            self.strays.push(Stray {
-                why: "it belongs to no run that is known",
-                count,
-                at,
-                text: text(),
-            });
-        }
+        self.strays.add_alone(Kind::Unexpected, count, || Entry {
+            producers: Vec::new(),
+            numbers: None,
+            count,
+            at: Some(at),
+            detail: Detail::Words("it belongs to no run that is known".into(), excerpt(text)),
+        });
     }
 }
 
+/// Whether the newest lines come first: the numbers of nearly every producer fall.
+fn stands_on_its_head(scanned: &Scanned) -> bool {
+    let attempts = scanned.attempts.iter().map(|attempt| {
+        let producer = Producer::Worker(attempt.worker);
+        (attempt.run, producer, attempt.seq)
+    });
+    let records = scanned.others.iter().filter_map(|other| match &other.what {
+        What::Record(run, record) => Some((*run, record.author, record.seq)),
+        _ => None,
+    });
+    let mut last = HashMap::new();
+    let (mut rises, mut falls) = (0, 0);
+    for (run, producer, seq) in attempts.take(4096).chain(records.take(4096)) {
+        if let Some(before) = last.insert((run, producer), seq) {
+            rises += u32::from(seq > before);
+            falls += u32::from(seq < before);
+        }
+    }
+    falls > 2 && falls > 4 * rises
+}
+
 /// Whether this is more of the damage before it, and no line that begins there.
-fn is_rest(odd: &Other) -> bool {
-    odd.after == 0
-        && odd.location.offset == 0
-        && match &odd.what {
+fn is_rest(other: &Other) -> bool {
+    other.after == 0
+        && other.location.offset == 0
+        && match &other.what {
             What::Suspect(suspect) => !starts_here(&suspect.bytes),
             What::Foreign(foreign) => foreign.count == 1,
             _ => false,
         }
 }
 
-/// The line at a spot of a block, as evidence.
-fn line_at(block: &[u8], spot: BlockLocation) -> String {
-    let rest = &block[spot.offset as usize..];
-    let line = rest.split(|b| *b == b'\n').next().unwrap_or(rest);
-    excerpt(line)
+/// A place in a block.
+struct Here<'a> {
+    scanned: &'a Scanned,
+    block: &'a [u8],
+    /// How many attempts, and how many others, stand in front.
+    attempt: usize,
+    other: usize,
+    file: u32,
+    /// The number of the block's first line.
+    base: u64,
+    /// Nothing of the input stands in front of the block.
+    first_block: bool,
+}
+
+impl Here<'_> {
+    #[inline]
+    fn place(&self, location: BlockLocation) -> Location {
+        Location {
+            file: self.file,
+            line: self.base + u64::from(location.line),
+        }
+    }
+
+    /// What stands directly in front of so many attempts and others, if it is a record of `run`.
+    fn step_back(&self, run: u32, place: &mut (usize, usize)) -> Option<Option<Line>> {
+        let (attempts, others) = *place;
+        if let Some(found) = others.checked_sub(1).map(|i| &self.scanned.others[i])
+            && found.after >= attempts
+        {
+            place.1 -= 1;
+            let What::Record(of, record) = &found.what else {
+                return Some(None);
+            };
+            return Some((*of == run).then(|| Line {
+                stamp: record.stamp,
+                producer: record.author,
+                seq: record.seq,
+                at: self.place(found.location),
+            }));
+        }
+        place.0 = attempts.checked_sub(1)?;
+        let found = &self.scanned.attempts[place.0];
+        Some((found.run == run).then(|| Line {
+            stamp: found.stamp,
+            producer: Producer::Worker(found.worker),
+            seq: found.seq,
+            at: self.place(found.location),
+        }))
+    }
+}
+
+impl Surroundings for Here<'_> {
+    fn text(&self) -> String {
+        let attempt = self.scanned.attempts.get(self.attempt).map(|a| a.location);
+        let other = self.scanned.others.get(self.other);
+        let location = match other {
+            Some(other) if other.after == self.attempt => Some(other.location),
+            _ => attempt,
+        };
+        let rest = &self.block[location.map_or(0, |location| location.offset as usize)..];
+        excerpt(rest.split(|b| *b == b'\n').next().unwrap_or(rest))
+    }
+
+    fn before(&self, run: u32) -> impl Iterator<Item = Option<Line>> {
+        let mut place = (self.attempt, self.other);
+        let mut more = !self.first_block;
+        iter::from_fn(move || {
+            while let Some(line) = self.step_back(run, &mut place) {
+                if line.is_some() {
+                    return Some(line);
+                }
+            }
+            mem::take(&mut more).then_some(None)
+        })
+    }
+}
+
+/// What is known of the place of a record that was held back, or that had to be put right.
+struct Nowhere;
+
+impl Surroundings for Nowhere {
+    fn text(&self) -> String {
+        String::new()
+    }
+
+    fn before(&self, _: u32) -> impl Iterator<Item = Option<Line>> {
+        iter::once(None)
+    }
 }
 
 /// How much of a line is shown.

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! input (files, streams) -> blocks -> scan (all cores) -> judge (in the order of the file) -> account of each run
-//!                                      |  unwrap, exact, record             |  diagnose       |  worker: route, seen
-//!                                      |  attempt, repair                   |  expected       '-> books -> verdict -> report
-//!                                      `- shared: registry of runs          '  repair
+//!                                      |  unwrap, exact, record             '- damage, repair |  worker: cursor, order, numbers
+//!                                      |  attempt                                             |  main_thread, time_order
+//!                                      '- shared: registry of runs                            '-> balance, causes -> verdict
 //! ```
 //!
 //! Every line's checksum is verified and its outcome is computed again from the seed; every number is accounted for.
@@ -13,25 +13,32 @@
 
 mod account;
 mod attempt;
-mod books;
-mod changes;
-mod diagnose;
+mod balance;
+mod causes;
+mod conclude;
+mod cursor;
+mod damage;
+mod delay;
 mod exact;
-mod expected;
+mod findings;
+mod github;
 mod input;
 mod judge;
+#[cfg_attr(feature = "monitoring", path = "junit.rs")]
+#[cfg_attr(not(feature = "monitoring"), path = "without_junit.rs")]
+mod junit;
+mod main_thread;
+mod numbers;
 mod observer;
+mod order;
 mod record;
 mod registry;
 mod repair;
 mod report;
-mod route;
 mod scan;
 mod scanned;
-mod seen;
 mod shared;
-mod spans;
-mod summing_up;
+mod time_order;
 mod unwrap;
 mod verdict;
 mod worker;
@@ -54,12 +61,14 @@ use anyhow::Result;
 
 pub use self::{
     attempt::{Attempt, Kind},
+    findings::Location,
+    github::annotations,
     input::Input,
+    junit::xml,
     observer::Observer,
     record::{Producer, Record},
     registry::Run,
     report::report,
-    spans::Location,
     verdict::{Change, Counts, Finding, Place, Range, RunVerdict, Status, Verdict},
 };
 use self::{
@@ -100,6 +109,12 @@ pub struct AuditConfig {
     pub at_least_once: bool,
     /// Runs without an end are accepted: each worker is judged up to its last line.
     pub killed: bool,
+    /// Lines may come in any order.
+    pub any_order: bool,
+    /// Lines of other programs are no finding.
+    pub allow_foreign: bool,
+    /// Lines that took longer than this to arrive, in microseconds, are late.
+    pub max_delay: Option<u64>,
     /// What the accounts may take, in bytes. Past it the verdict is that it cannot be told.
     pub memory: u64,
     /// How many threads read; 0 for one a core.
@@ -116,6 +131,9 @@ impl AuditConfig {
             allow_lost: 0,
             at_least_once: false,
             killed: false,
+            any_order: false,
+            allow_foreign: false,
+            max_delay: None,
             memory: MEMORY,
             threads: 0,
         }
@@ -140,7 +158,7 @@ pub fn run_observed(
     let shared = Shared::new(config.memory / 2);
     // The observer outlives what is made here, and is lent for as long only.
     let observer = observer.map(|observer| observer as &mut dyn Observer);
-    let mut judge = Judge::new(&shared, config.memory, config.fallback.as_ref(), observer);
+    let mut judge = Judge::new(&shared, config, observer);
     let mut course = Course {
         threads: config.threads,
         shared: &shared,
@@ -152,7 +170,7 @@ pub fn run_observed(
     let full = course.read(&Mutex::new(inputs))?;
     let bytes = course.bytes;
     judge.finish();
-    Ok(summing_up::verdict(config, &names, judge, bytes, full))
+    Ok(conclude::verdict(config, &names, judge, bytes, full))
 }
 
 /// A block on its way: filled by a reader, judged, and used again.

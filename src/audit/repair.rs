@@ -1,38 +1,77 @@
-//! A damaged line put right by trial: single characters are changed until the checksum holds.
-//!
-//! This file must not know of which run a line is, nor what its plan has.
+//! A record put right by trial: single characters of its text are changed until the checksum holds.
 
-use super::record::{self, Record, SUM_LEN, find, hex8};
-use crate::log::line::{Line, checksum};
+use super::{
+    record::{self, Record, SUM_LEN, hex8},
+    scanned::Suspect,
+};
+use crate::log::{
+    event::{Event, OPTIONAL},
+    line::{Line, checksum},
+};
 
-/// How much trouble it is to try every character: a text line takes a millisecond.
-pub const REPAIR: u64 = 40;
-/// A JSON line takes longer.
-pub const REPAIR_JSON: u64 = 400;
-/// Longer lines are not repaired by trial: the time grows with the square of the length.
+/// What it costs to try every character, in steps of plans: a millisecond.
+pub const REPAIR: u64 = 1 << 15;
+/// Longer texts are not repaired by trial: the time grows with the square of the length.
 const REPAIR_MAX: usize = 1024;
 
-/// Whether this is what is left of a JSON line: one character that is changed makes no text line look like one.
-pub fn is_json(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"{\"") || bytes.ends_with(b"\"}")
-}
-
-/// Whether this may be a damaged "Run started".
-pub fn may_be_run_started(bytes: &[u8]) -> bool {
-    let marks: [&[u8]; 3] = [b"Run started", b" schema=", b"\"schema\":"];
-    marks.iter().any(|mark| find(bytes, mark).is_some())
-}
-
 /// Puts one character right, so that the checksum holds.
-pub fn repair(bytes: &[u8]) -> Option<Record> {
-    if bytes.len() > REPAIR_MAX {
-        return None;
+pub fn repair(suspect: &Suspect) -> Option<Record> {
+    if suspect.json && !suspect.fields.is_empty() {
+        return texts(suspect)
+            .iter()
+            .find_map(|text| repair_text(text.as_bytes()));
     }
-    if is_json(bytes) {
-        repair_json(bytes)
-    } else {
-        repair_text(bytes)
+    if suspect.json {
+        return repair_structure(&suspect.bytes);
     }
+    repair_text(&suspect.bytes)
+}
+
+/// The text forms that a record in another form may have had, from the likeliest on.
+fn texts(suspect: &Suspect) -> Vec<String> {
+    let head = ["timestamp", "level", "thread", "message", "sum"];
+    let context = ["run", "worker", "seq"];
+    let known_name = |name: &str| {
+        head.contains(&name)
+            || context.contains(&name)
+            || Event::FIELD_NAMES.concat().contains(&name)
+    };
+    // A field whose name was changed has the value of the one that no name fits.
+    let strange = suspect.fields.iter().find(|(name, _)| !known_name(name));
+    let strange = strange.map_or("", |(_, value)| value.as_str());
+    let value = |name: &str| suspect.field(name).unwrap_or(strange).to_owned();
+    let [stamp, level, thread, message, sum] = head.map(value);
+    let known = Event::field_names(&message);
+    let has = |names: &[&str]| names.iter().filter(|n| suspect.field(n).is_some()).count();
+    // Of a message that was changed the fields tell which event it was.
+    let mut schemas: Vec<&[&str]> = match known {
+        Some(names) => vec![names],
+        None => Event::FIELD_NAMES.to_vec(),
+    };
+    schemas.sort_by_key(|names| {
+        std::cmp::Reverse((has(names), names.len().abs_diff(suspect.fields.len())))
+    });
+    schemas.dedup();
+    let worker = suspect.field("worker").is_some() || thread.starts_with("Worker-");
+    let text = |names: &&[&str]| {
+        // Of what a record may lack only what is there was written.
+        let there = |name: &&&str| match **name {
+            "worker" => worker,
+            name => !OPTIONAL.contains(&name) || suspect.field(name).is_some(),
+        };
+        let all = context.iter().chain(*names).filter(there);
+        let fields = all.map(|name| ((*name).to_owned(), value(name)));
+        let line = Line {
+            stamp: stamp.clone(),
+            level: level.clone(),
+            thread: thread.clone(),
+            message: message.clone(),
+            fields: fields.collect(),
+            sum: 0,
+        };
+        format!("{} sum={sum}", line.canonical())
+    };
+    schemas.iter().take(3).map(text).collect()
 }
 
 fn repair_text(bytes: &[u8]) -> Option<Record> {
@@ -40,9 +79,12 @@ fn repair_text(bytes: &[u8]) -> Option<Record> {
     let mut whole = canonical.to_vec();
     let right = format!(" sum={:08x}", checksum(canonical));
     let wrong = right.bytes().zip(tail).filter(|(a, b)| a != *b).count();
-    if wrong == 1 {
+    if wrong <= 1 {
         whole.extend_from_slice(right.as_bytes());
         return record::read(&whole);
+    }
+    if bytes.len() > REPAIR_MAX {
+        return None;
     }
     let sum = tail.strip_prefix(b" sum=").and_then(hex8)?;
     for at in 0..whole.len() {
@@ -62,21 +104,18 @@ fn repair_text(bytes: &[u8]) -> Option<Record> {
     None
 }
 
-fn repair_json(bytes: &[u8]) -> Option<Record> {
-    if let Ok(line) = Line::parse(bytes) {
-        let text = format!("{} sum={:08x}", line.canonical(), line.sum);
-        if let Some(record) = repair_text(text.as_bytes()) {
-            return Some(record);
-        }
+/// Puts one character of JSON right that cannot be read as such.
+fn repair_structure(bytes: &[u8]) -> Option<Record> {
+    if bytes.len() > REPAIR_MAX {
+        return None;
     }
     let readable = serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
     let mut whole = bytes.to_vec();
     for at in 0..whole.len() {
         let found = whole[at];
-        let structural = b"\"{}:,.0123456789abcdef";
         let all = readable || matches!(found, b'"' | b'\\') || !found.is_ascii_graphic();
         for byte in b' '..=b'~' {
-            if all || structural.contains(&byte) {
+            if all || b"\"{}:,.0123456789abcdef".contains(&byte) {
                 whole[at] = byte;
                 if let Some(record) = record::read(&whole).filter(|r| r.event.is_some()) {
                     return Some(record);

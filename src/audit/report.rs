@@ -2,10 +2,13 @@
 //!
 //! This file must not know how anything was found.
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
 
 use super::{
-    spans::SPANS_MAX,
+    findings::KEPT_MAX,
     verdict::{Change, Finding, Place, Range, RunVerdict, Status, Verdict},
 };
 
@@ -42,6 +45,9 @@ fn write_verdict(out: &mut String, verdict: &Verdict) -> fmt::Result {
     }
     for why in &verdict.cannot_tell {
         paragraph(out, "  ", &format!("Cannot tell: {why}."))?;
+    }
+    for note in &verdict.notes {
+        paragraph(out, "  ", &format!("Note: {note}."))?;
     }
     for run in &verdict.runs {
         writeln!(out)?;
@@ -84,6 +90,7 @@ fn write_run(out: &mut String, run: &RunVerdict) -> fmt::Result {
     for note in &run.notes {
         paragraph(out, "  ", &format!("Note: {note}."))?;
     }
+    write_delay(out, run)?;
     if !run.outstanding.is_empty() {
         let count: u64 = run.outstanding.iter().map(|range| range.count).sum();
         paragraph(
@@ -104,13 +111,13 @@ fn write_run(out: &mut String, run: &RunVerdict) -> fmt::Result {
             let findings: Vec<_> = run
                 .findings
                 .iter()
-                .filter(|finding| name(finding) == kind)
+                .filter(|finding| finding.kind() == kind)
                 .cloned()
                 .collect();
             writeln!(out, "  {kind}: {count}")?;
             write_findings(out, &findings)?;
-            if let Some(cause) = cause(kind, run) {
-                paragraph(out, "    ", &format!("Likely cause: {cause}."))?;
+            for cause in run.causes.iter().filter(|cause| cause.kind == kind) {
+                paragraph(out, "    ", &format!("Likely cause: {}.", cause.text))?;
             }
         }
     }
@@ -127,7 +134,7 @@ fn write_findings(out: &mut String, findings: &[Finding]) -> fmt::Result {
 /// Says that there are more entries than are shown. The JSON form has those that were kept.
 fn more(out: &mut String, kept: usize, shown: usize) -> fmt::Result {
     match kept {
-        SPANS_MAX.. => writeln!(
+        KEPT_MAX.. => writeln!(
             out,
             "    … and many more; --format json has the first {kept}"
         ),
@@ -138,6 +145,14 @@ fn more(out: &mut String, kept: usize, shown: usize) -> fmt::Result {
         ),
         _ => Ok(()),
     }
+}
+
+/// A finding in words, as the report shows it.
+pub(super) fn finding_words(finding: &Finding) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_finding(&mut out, finding);
+    out
 }
 
 fn write_finding(out: &mut String, finding: &Finding) -> fmt::Result {
@@ -170,6 +185,14 @@ fn write_finding(out: &mut String, finding: &Finding) -> fmt::Result {
                 "behind later ones at"
             };
             writeln!(out, "    {}, {how} {}", range_words(range), place(at))
+        }
+        Finding::Late { range, at } => {
+            writeln!(
+                out,
+                "    {}, the first at {}",
+                range_words(range),
+                place(at)
+            )
         }
         Finding::Altered {
             author,
@@ -233,53 +256,35 @@ fn quote(out: &mut String, text: &str) -> fmt::Result {
     writeln!(out, "      | {shown}{cut}")
 }
 
-/// The kind of difference, as [`super::verdict::Counts`] calls it.
-fn name(finding: &Finding) -> &'static str {
-    match finding {
-        Finding::Lost { .. } => "lost",
-        Finding::Duplicated { .. } => "duplicated",
-        Finding::Reordered { .. } => "reordered",
-        Finding::Altered { .. } => "altered",
-        Finding::Truncated { .. } => "truncated",
-        Finding::Unexpected { .. } => "unexpected",
-        Finding::Books { .. } => "books",
-    }
+/// How long lines took, in words.
+fn write_delay(out: &mut String, run: &RunVerdict) -> fmt::Result {
+    let Some(delay) = run.delay else {
+        return Ok(());
+    };
+    let micros = |us: u64| humantime::format_duration(Duration::from_micros(us)).to_string();
+    let text = format!(
+        "Delay of {}: half within {}, nine of ten within {}, 99 of 100 within {}, the longest {}.",
+        plural(delay.lines, "line"),
+        micros(delay.p50_us),
+        micros(delay.p90_us),
+        micros(delay.p99_us),
+        micros(delay.max_us)
+    );
+    paragraph(out, "  ", &text)
 }
 
-fn cause(kind: &str, run: &RunVerdict) -> Option<&'static str> {
-    Some(match kind {
-        "lost" if run.counts.announced == run.counts.lost => {
-            "the log file could not be written for a while, and the program said so"
-        }
-        "lost" if run.counts.announced > 0 => {
-            "in part the log file could not be written, and the program said so; the rest was lost by what carries or rotates the log"
-        }
-        "lost" => {
-            "a buffer that was never flushed, a rate limit, a rotation by copying and truncating, or a part that was not given to the audit"
-        }
-        "duplicated" => "a shipper that sent again what it was not sure of, or a part given twice",
-        "reordered" => "several writers or connections that were merged without regard to time",
-        "altered" => "an edit, a conversion of characters, or a bad disk or memory",
-        "truncated" => "a kill or a full disk in mid-write, or a limit on the length of lines",
-        "unexpected" => {
-            "another program writing to the same file, or a program that does not do what it planned"
-        }
-        "books" => "a bug in the program that wrote the log, unless lines above are to blame",
-        _ => return None,
-    })
-}
-
-fn range_words(range: &Range) -> String {
+/// Lines, in words.
+pub(super) fn range_words(range: &Range) -> String {
     let Range {
         author,
         first,
         last,
         count,
     } = range;
-    if first == last {
-        format!("{author}: seq {first}")
-    } else {
-        format!("{author}: seq {first}-{last} ({count})")
+    match (first, last) {
+        (Some(first), Some(last)) if first == last => format!("{author}: seq {first}"),
+        (Some(first), Some(last)) => format!("{author}: seq {first}-{last} ({count})"),
+        _ => format!("{author}: {count} whose numbers cannot be known"),
     }
 }
 

@@ -10,7 +10,6 @@ use super::{
     exact,
     record::{self, Record, SUM_LEN},
     registry::Run,
-    repair::{REPAIR, is_json, may_be_run_started, repair},
     scanned::{BlockLocation, Foreign, Other, Scanned, Suspect, What},
     shared::Shared,
     unwrap::{Wrapping, unwrap},
@@ -125,11 +124,10 @@ impl<'a> Scanner<'a> {
     /// Bytes in which no whole record is.
     fn damaged(&mut self, bytes: &[u8], line: &[u8], spot: BlockLocation, out: &mut Scanned) {
         let text = &bytes[..bytes.len().min(DAMAGED_MAX)];
-        let json = is_json(bytes);
+        let json = bytes.starts_with(b"{\"") || bytes.ends_with(b"\"}");
         if !record::looks_like_ours(text) || out.others.len() >= ODDS_MAX {
             return foreign(out, text, spot);
         }
-        self.repaired_start(text);
         let suspect = Suspect {
             bytes: text.to_vec(),
             fields: record::fields(text),
@@ -137,18 +135,6 @@ impl<'a> Scanner<'a> {
             line_length: line.len() as u32,
         };
         other(out, spot, What::Suspect(Box::new(suspect)));
-    }
-
-    /// A damaged "Run started" still says what is expected of its run, if it can be repaired.
-    fn repaired_start(&self, bytes: &[u8]) {
-        if !may_be_run_started(bytes) || !self.shared.bear(REPAIR) {
-            return;
-        }
-        if let Some(record) = repair(bytes)
-            && let Some(event @ Event::RunStarted { .. }) = &record.event
-        {
-            self.shared.registry.start(record.run, event);
-        }
     }
 
     fn told(&mut self, record: Record, spot: BlockLocation, out: &mut Scanned) {

@@ -5,6 +5,8 @@
 
 use serde::Serialize;
 
+use super::delay::DelaySummary;
+
 /// Where something stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Place {
@@ -19,10 +21,10 @@ pub struct Place {
 pub struct Range {
     /// `main` or `Worker-3`, or a choice of them.
     pub author: String,
-    /// The first sequence number.
-    pub first: u64,
+    /// The first sequence number; none where it cannot be known which lines they are.
+    pub first: Option<u64>,
     /// The last sequence number.
-    pub last: u64,
+    pub last: Option<u64>,
     /// How many lines.
     pub count: u64,
 }
@@ -103,6 +105,14 @@ pub enum Finding {
         /// What it says.
         text: String,
     },
+    /// Lines took longer to arrive than was allowed.
+    Late {
+        /// Which.
+        #[serde(flatten)]
+        range: Range,
+        /// The first of them.
+        at: Place,
+    },
     /// The program's own accounts do not balance.
     Books {
         /// What does not.
@@ -129,13 +139,54 @@ pub struct Counts {
     pub truncated: u64,
     /// Lines that nothing predicts.
     pub unexpected: u64,
+    /// Lines that took longer to arrive than was allowed.
+    pub late: u64,
     /// Balances that do not hold.
     pub books: u64,
 }
 
+impl Finding {
+    /// The kind of difference, as [`Counts::by_name`] calls it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Lost { .. } => "lost",
+            Self::Duplicated { .. } => "duplicated",
+            Self::Reordered { .. } => "reordered",
+            Self::Altered { .. } => "altered",
+            Self::Truncated { .. } => "truncated",
+            Self::Unexpected { .. } => "unexpected",
+            Self::Late { .. } => "late",
+            Self::Books { .. } => "books",
+        }
+    }
+
+    /// Where it shows.
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Lost { before, .. } => before.as_ref(),
+            Self::Books { at, .. } => at.as_ref(),
+            Self::Duplicated { at, .. }
+            | Self::Reordered { at, .. }
+            | Self::Altered { at, .. }
+            | Self::Truncated { at, .. }
+            | Self::Unexpected { at, .. }
+            | Self::Late { at, .. } => Some(at),
+        }
+    }
+}
+
+/// What probably made differences of a kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// The kind.
+    pub kind: &'static str,
+    /// What the evidence points at.
+    pub text: String,
+}
+
 impl Counts {
     /// Each kind's name and count.
-    pub fn by_name(&self) -> [(&'static str, u64); 7] {
+    pub fn by_name(&self) -> [(&'static str, u64); 8] {
         [
             ("lost", self.lost),
             ("duplicated", self.duplicated),
@@ -143,6 +194,7 @@ impl Counts {
             ("altered", self.altered),
             ("truncated", self.truncated),
             ("unexpected", self.unexpected),
+            ("late", self.late),
             ("books", self.books),
         ]
     }
@@ -183,6 +235,10 @@ pub struct RunVerdict {
     pub outstanding: Vec<Range>,
     /// How many differences of each kind.
     pub counts: Counts,
+    /// How long lines took, where the pipeline noted their arrival.
+    pub delay: Option<DelaySummary>,
+    /// What probably made the differences, where the evidence points at it.
+    pub causes: Vec<Cause>,
     /// The first of them.
     pub findings: Vec<Finding>,
 }
@@ -194,6 +250,8 @@ pub struct Verdict {
     pub status: Status,
     /// Why it cannot be told, where it cannot.
     pub cannot_tell: Vec<String>,
+    /// What the reader should know besides.
+    pub notes: Vec<String>,
     /// Lines that were read.
     pub lines: u64,
     /// Bytes that were read.

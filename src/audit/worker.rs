@@ -1,33 +1,28 @@
 //! The account of one worker: which of its planned attempts the log holds, in which order.
 //!
-//! As long as its lines come in order the account is a [`Walk`] along the plan; what is missing behind it
-//! is a set, and what comes out of order finds its place by an [`Index`]. This file must not know files,
-//! nor what other workers do.
+//! As long as its lines come in order the account is a [`Cursor`] along the plan; what is missing behind it is a set, and what
+//! comes out of order is found by a [`Finder`].
 
 use super::{
     attempt::{Attempt, Kind},
+    cursor::{Budget, Cursor, Finder},
+    findings::Location,
+    numbers::Numbers,
+    order::Order,
     record::Record,
-    route::{Budget, Index, Located, Walk},
-    seen::SparseSet,
-    spans::Location,
 };
 use crate::{
     log::event::Event,
-    plan::workload::Micros,
-    plan::{Outcome, Position, Rules},
+    plan::{Outcome, Place, Position, Rules, workload::Micros},
 };
-
-/// A gap that is longer than this is not walked through on the chance that the line behind it is true.
-const SHORT: u64 = 64;
 
 /// What an attempt's line is to its worker's account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
     /// It is the next one, or one that had not been seen.
-    New {
-        /// The first sequence number that was passed over, when some were.
-        gap_from: Option<u64>,
-    },
+    New,
+    /// It had not been seen, and others from this number on are missing before it.
+    BehindGap(u64),
     /// It is there already.
     Duplicate,
     /// The plan has something else there.
@@ -40,19 +35,18 @@ pub enum Accepted {
 #[derive(Clone, Debug)]
 pub struct Worker {
     /// Behind the highest attempt that was seen.
-    pub walk: Walk,
-    /// Attempts before `walk` that were not seen.
-    pub missing: SparseSet,
+    pub cursor: Cursor,
+    /// Attempts before the cursor that were not seen.
+    pub missing: Numbers,
     /// Lines that are there, but not as they should be: damaged, or off the plan.
-    pub claimed: SparseSet,
+    pub claimed: Numbers,
     /// "Worker ended" lines, different from each other.
     pub ends: Vec<End>,
-    /// The counter of the highest success.
-    pub counter: u64,
-    index: Option<Box<Index>>,
-    /// One more than the highest sequence number in this file.
-    high: u64,
-    file: u32,
+    /// The order in which its lines arrive in the present input.
+    pub order: Order,
+    /// The success with the highest number, and its counter.
+    counter: Option<(u64, u64)>,
+    finder: Option<Box<Finder>>,
 }
 
 /// A "Worker ended" line.
@@ -75,14 +69,13 @@ impl Worker {
     /// The account of a worker of which nothing was seen.
     pub fn new() -> Self {
         Self {
-            walk: Walk::START,
-            missing: SparseSet::default(),
-            claimed: SparseSet::default(),
+            cursor: Cursor::START,
+            missing: Numbers::default(),
+            claimed: Numbers::default(),
             ends: Vec::new(),
-            counter: 0,
-            index: None,
-            high: 0,
-            file: 0,
+            order: Order::default(),
+            counter: None,
+            finder: None,
         }
     }
 
@@ -91,7 +84,8 @@ impl Worker {
         size_of::<Self>() as u64
             + self.missing.memory()
             + self.claimed.memory()
-            + self.index.as_ref().map_or(0, |index| index.memory())
+            + self.order.memory()
+            + self.finder.as_ref().map_or(0, |finder| finder.memory())
             + (self.ends.len() * 200) as u64
     }
 
@@ -104,10 +98,10 @@ impl Worker {
         budget: &mut Budget,
         entries_max: usize,
     ) -> Accepted {
-        if attempt.seq == self.walk.seq && self.walk.position == Some(attempt.position) {
-            self.walk
-                .pass(rules, attempt.position, outcome(attempt.kind));
-            return Accepted::New { gap_from: None };
+        if attempt.seq == self.cursor.seq && self.cursor.position == Some(attempt.position) {
+            let outcome = outcome(attempt.kind);
+            self.cursor.pass(rules, attempt.position, outcome);
+            return Accepted::New;
         }
         self.accept_elsewhere(attempt, rules, budget, entries_max)
     }
@@ -121,73 +115,53 @@ impl Worker {
         budget: &mut Budget,
         entries_max: usize,
     ) -> Accepted {
-        let next = self.walk.seq;
-        if attempt.seq > next && attempt.seq - next <= SHORT {
-            let mut walk = self.walk;
-            if walk.go_to(rules, attempt.seq, budget)
-                && walk.seq == attempt.seq
-                && walk.position == Some(attempt.position)
-            {
-                self.walk = walk;
-                return self.step_over(next, attempt, rules);
-            }
-        }
-        // Cheap bounds first: no operation has less than one attempt.
-        if attempt.position.iteration - 1 > attempt.seq {
-            return Accepted::OffPlan;
-        }
-        match self
-            .index(entries_max)
-            .locate(rules, attempt.position, budget)
-        {
-            Located::At(seq) if seq == attempt.seq => {}
-            Located::TooFar => return Accepted::TooFar,
-            _ => return Accepted::OffPlan,
-        }
-        if attempt.seq < next {
-            return if self.missing.remove(attempt.seq) {
-                Accepted::New { gap_from: None }
-            } else {
-                Accepted::Duplicate
+        let (seq, next) = (attempt.seq, self.cursor.seq);
+        if seq < next {
+            return match self.planned(seq, rules, budget, entries_max) {
+                Some(planned) if planned != attempt.position => Accepted::OffPlan,
+                None => Accepted::TooFar,
+                _ if self.missing.remove(seq) => Accepted::New,
+                _ => Accepted::Duplicate,
             };
         }
-        if !self.walk.go_to(rules, attempt.seq, budget) {
-            // What was walked through so far was not seen.
-            self.missing.insert_range(next..self.walk.seq);
+        // No operation has less than one attempt: what cannot be need not be walked to.
+        if attempt.position.iteration - 1 > seq {
+            return Accepted::OffPlan;
+        }
+        let mut cursor = self.cursor;
+        if !cursor.go_to(rules, seq, budget) {
             return Accepted::TooFar;
         }
-        self.step_over(next, attempt, rules)
-    }
-
-    /// Goes past an attempt that the walk has reached after leaving out those from `next`.
-    fn step_over(&mut self, next: u64, attempt: &Attempt, rules: &Rules) -> Accepted {
-        self.missing.insert_range(next..attempt.seq);
-        self.walk
-            .pass(rules, attempt.position, outcome(attempt.kind));
-        Accepted::New {
-            gap_from: (next < attempt.seq).then_some(next),
+        if cursor.seq != seq || cursor.position != Some(attempt.position) {
+            return Accepted::OffPlan;
         }
+        if !budget.pay_for_numbers(seq - next) {
+            return Accepted::TooFar;
+        }
+        self.missing.insert_range(next..seq);
+        cursor.pass(rules, attempt.position, outcome(attempt.kind));
+        self.cursor = cursor;
+        // In an input that stands on its head the next line is the one before this.
+        self.finder(entries_max).found(seq, attempt.position);
+        Accepted::BehindGap(next)
     }
 
-    /// Notes that a line with this number stands in the file; says whether a later one stands before it.
+    /// Notes the counter of a success; false if it does not lie between those of the successes around it.
     #[inline]
-    pub fn arrives_late(&mut self, seq: u64, file: u32) -> bool {
-        if self.file != file {
-            self.file = file;
-            self.high = 0;
+    pub fn count(&mut self, seq: u64, counter: u64) -> bool {
+        match self.counter {
+            Some((highest, last)) if seq < highest => counter < last,
+            before => {
+                self.counter = Some((seq, counter));
+                before.is_none_or(|(_, last)| last < counter)
+            }
         }
-        let late = seq < self.high;
-        self.high = self.high.max(seq.saturating_add(1));
-        late
     }
 
     /// Takes in a "Worker ended"; none if there is no other like it, else whether it is a copy.
     pub fn accept_end(&mut self, record: &Record, event: &Event, at: Location) -> Option<bool> {
-        if self
-            .ends
-            .iter()
-            .any(|end| end.sum == record.sum && end.seq == record.seq)
-        {
+        let same = |end: &End| end.sum == record.sum && end.seq == record.seq;
+        if self.ends.iter().any(same) {
             return Some(true);
         }
         if self.ends.len() == ENDS_MAX {
@@ -210,39 +184,31 @@ impl Worker {
         budget: &mut Budget,
         entries_max: usize,
     ) -> Option<Position> {
-        if seq == self.walk.seq {
-            return self.walk.position;
+        if seq == self.cursor.seq {
+            return self.cursor.position;
         }
-        self.index(entries_max).position(rules, seq, budget)
+        self.finder(entries_max).position(rules, seq, budget)
     }
 
-    /// The number that the plan gives to this attempt.
-    pub fn locate(
-        &mut self,
-        position: Position,
-        rules: &Rules,
-        budget: &mut Budget,
-        entries_max: usize,
-    ) -> Option<u64> {
-        match self.index(entries_max).locate(rules, position, budget) {
-            Located::At(seq) => Some(seq),
-            Located::Nowhere | Located::TooFar => None,
-        }
+    /// Whether the line with this number was seen undamaged.
+    pub fn holds(&self, seq: u64) -> bool {
+        self.ends.iter().any(|end| end.seq == seq)
+            || seq < self.cursor.seq && !self.missing.contains(seq)
     }
 
-    fn index(&mut self, entries_max: usize) -> &mut Index {
-        self.index
-            .get_or_insert_with(|| Box::new(Index::new(entries_max)))
+    fn finder(&mut self, entries_max: usize) -> &mut Finder {
+        self.finder
+            .get_or_insert_with(|| Box::new(Finder::new(entries_max)))
     }
 }
 
-/// An outcome of this kind; delays do not matter to the walk.
+/// An outcome of this kind; delays do not matter to the cursor.
 fn outcome(kind: Kind) -> Outcome {
     let delay = Micros::ZERO;
     match kind {
         Kind::Success => Outcome::Success { delay },
         Kind::Retry => Outcome::Retry { delay },
         Kind::Abandon => Outcome::Abandon { delay },
-        Kind::Panic => Outcome::Panic(crate::plan::Place::BeforeLock),
+        Kind::Panic => Outcome::Panic(Place::BeforeLock),
     }
 }

@@ -2,13 +2,17 @@
 
 use std::path::PathBuf;
 
+use anyhow::Result;
 use clap::Args;
 
 use super::{
     WorkloadArgs,
     values::{one_of, whole},
 };
-use crate::audit::{AuditConfig, Input, MEMORY, Select};
+use crate::{
+    audit::{self, AuditConfig, Input, MEMORY, Select, Verdict},
+    plan::workload::{Micros, parse_duration},
+};
 
 /// The form of the verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +21,25 @@ pub enum VerdictFormat {
     Text,
     /// One JSON object.
     Json,
+    /// Annotations of GitHub Actions.
+    Github,
+    /// JUnit's XML.
+    Junit,
+}
+
+impl VerdictFormat {
+    /// The verdict in this form.
+    ///
+    /// # Errors
+    /// It cannot be written so.
+    pub fn render(self, verdict: &Verdict) -> Result<String> {
+        match self {
+            Self::Text => Ok(audit::report(verdict)),
+            Self::Json => Ok(serde_json::to_string(verdict)? + "\n"),
+            Self::Github => Ok(audit::annotations(verdict)),
+            Self::Junit => audit::xml(verdict),
+        }
+    }
 }
 
 /// The options of `hifi audit`.
@@ -46,6 +69,18 @@ pub struct AuditArgs {
     #[arg(long)]
     killed: bool,
 
+    /// Accept lines in any order, as from a pipeline that gives none
+    #[arg(long)]
+    any_order: bool,
+
+    /// Accept lines of other programs between those of the run
+    #[arg(long)]
+    allow_foreign: bool,
+
+    /// Lines that took longer to where the pipeline noted their arrival are late
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]
+    max_delay: Option<Micros>,
+
     /// Memory for the accounts, in MiB; a log whose disorder needs more cannot be judged
     #[arg(long, value_name = "MIB", default_value_t = MEMORY >> 20,
           value_parser = whole::<u64>(1..=1 << 20))]
@@ -53,7 +88,8 @@ pub struct AuditArgs {
 
     /// Form of the verdict
     #[arg(long, value_name = "FORMAT", default_value = "text",
-          value_parser = one_of(&[("text", VerdictFormat::Text), ("json", VerdictFormat::Json)]))]
+          value_parser = one_of(&[("text", VerdictFormat::Text), ("json", VerdictFormat::Json),
+                                  ("github", VerdictFormat::Github), ("junit", VerdictFormat::Junit)]))]
     pub format: VerdictFormat,
 
     /// The run's options, for a log that has lost its "Run started": they count only with --seed.
@@ -78,6 +114,9 @@ impl AuditArgs {
             allow_lost: self.allow_lost,
             at_least_once: self.at_least_once,
             killed: self.killed,
+            any_order: self.any_order,
+            allow_foreign: self.allow_foreign,
+            max_delay: self.max_delay.map(|delay| delay.0),
             memory: self.memory << 20,
             ..AuditConfig::new(inputs.collect())
         }

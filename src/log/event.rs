@@ -96,6 +96,9 @@ macro_rules! events {
                 None
             }
 
+            /// The names of the fields of every event.
+            pub const FIELD_NAMES: &[&[&str]] = &[$(&[$(stringify!($field)),*]),*];
+
             /// Reads the event that a line tells of. Its level and its checksum are not looked at.
             pub fn read(line: &Line) -> Result<Self, Unreadable> {
                 let message = line.message.as_str();

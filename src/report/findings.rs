@@ -64,6 +64,10 @@ fn of(finding: &Finding, files: &[String], places: &Places) -> Listed {
             words.push_str("there once more");
             ("duplicated", Some(range.into()), Some(at))
         }
+        Finding::Late { range, at } => {
+            words.push_str("arrived later than was allowed");
+            ("late", Some(range.into()), Some(at))
+        }
         Finding::Reordered {
             range,
             at,
@@ -153,9 +157,12 @@ impl From<&Range> for Who {
             last,
             count,
         } = range;
-        let lines = match first == last {
-            true => format!("{} seq {first}", shown(author)),
-            false => format!("{} seq {first}–{last} ({count})", shown(author)),
+        let lines = match (first, last) {
+            (Some(first), Some(last)) if first == last => format!("{} seq {first}", shown(author)),
+            (Some(first), Some(last)) => {
+                format!("{} seq {first}–{last} ({count})", shown(author))
+            }
+            _ => format!("{}: {count} whose numbers cannot be known", shown(author)),
         };
         Self {
             worker: worker(author),

@@ -208,7 +208,7 @@ fn settle(history: &mut History, run: &RunVerdict) {
         return history.nothing_is_lost();
     }
     let ends = run.findings.iter().filter_map(|finding| match finding {
-        Finding::Lost { range, .. } => Some((findings::worker(&range.author)?, range.last + 1)),
+        Finding::Lost { range, .. } => Some((findings::worker(&range.author)?, range.last? + 1)),
         _ => None,
     });
     history.finish(ends);

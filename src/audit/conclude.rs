@@ -1,0 +1,399 @@
+//! From the accounts to the verdict: what was found is named, put in order and counted.
+
+use std::ops::Range as Numbers;
+
+use super::{
+    AuditConfig, Select,
+    account::Account,
+    balance::{self, Balance},
+    causes,
+    cursor::Budget,
+    findings::{Detail, Entry, Kind, Location},
+    judge::{Evidence, Judge},
+    record::Producer,
+    verdict::{Counts, Finding, Place, Range, RunVerdict, Status, Verdict},
+};
+
+/// Sums up. `whole` says that memory sufficed to read everything.
+pub fn verdict(
+    config: &AuditConfig,
+    names: &[String],
+    judge: Judge<'_>,
+    bytes: u64,
+    whole: bool,
+) -> Verdict {
+    let namer = Namer { names };
+    let mut budget = judge.budget;
+    let selected = selected(config, &judge.accounts);
+    let unreadable = unreadable_inputs(&namer, &judge.evidence);
+    let mut out = Verdict {
+        status: Status::Clean,
+        cannot_tell: unreadable,
+        notes: Vec::new(),
+        lines: judge.lines,
+        bytes,
+        runs: Vec::new(),
+        stray_count: judge.strays.count(Kind::Unexpected),
+        strays: namer.findings(Kind::Unexpected, judge.strays.kept(Kind::Unexpected)),
+    };
+    for file in &judge.evidence.backwards {
+        let name = names.get(*file as usize).map_or("", String::as_str);
+        let note = format!("{name} has its newest lines first, and was judged backwards");
+        out.notes.push(note);
+    }
+    for (index, account) in judge.accounts.into_iter().enumerate() {
+        // A run of which only a damaged line was seen has no account to settle.
+        if selected.is_none_or(|selected| selected == index) {
+            let unreadable = !out.cannot_tell.is_empty();
+            let run = run_verdict(
+                config,
+                &namer,
+                account,
+                &judge.evidence,
+                unreadable,
+                &mut budget,
+            );
+            out.runs.push(run);
+        }
+    }
+    let mebibytes = config.memory >> 20;
+    if judge.worn_out {
+        let why = "what each damaged line was: there are so many that the later ones are only called unexpected";
+        out.cannot_tell.push(why.into());
+    }
+    if !whole {
+        out.cannot_tell.push(format!(
+            "the log is in such disorder that {mebibytes} MiB do not suffice; --memory allows more"
+        ));
+    }
+    if judge.no_room > 0 {
+        out.cannot_tell.push(format!(
+            "{} lines belong to more runs than {mebibytes} MiB allow; --memory allows more",
+            judge.no_room
+        ));
+    }
+    if out.runs.is_empty() && out.cannot_tell.is_empty() {
+        out.cannot_tell
+            .push(no_run(config, &namer, &judge.evidence));
+    }
+    out.status = overall(&out, config.select);
+    out
+}
+
+/// Why there is no run to be judged.
+fn no_run(config: &AuditConfig, namer: &Namer<'_>, evidence: &Evidence) -> String {
+    match (config.select, &evidence.unreadable) {
+        (Select::Run(id), _) => format!("there is no run {id:016x} in it"),
+        (_, None) => "there is no run in it".into(),
+        (_, Some((text, at))) => format!(
+            "there is no run in it: nothing can be read as a record of this program, from {} on ({}); \
+             give the log as the program wrote it, or the pipeline's output before it rewrites the lines",
+            namer.words(*at),
+            quoted(text)
+        ),
+    }
+}
+
+/// Inputs that hold lines, but no record that could be read.
+fn unreadable_inputs(namer: &Namer<'_>, evidence: &Evidence) -> Vec<String> {
+    let some = evidence.inputs.values().any(|(records, _)| *records > 0);
+    let mut files: Vec<_> = evidence.inputs.iter().filter(|_| some).collect();
+    files.sort_unstable();
+    let unreadable = files
+        .into_iter()
+        .filter(|(_, (records, others))| *records == 0 && *others > 0);
+    unreadable
+        .map(|(file, (_, others))| {
+            let at = Location {
+                file: *file,
+                line: 1,
+            };
+            format!(
+                "none of the {others} lines of {} can be read as a record: what seems lost may be there",
+                namer.place(at).file
+            )
+        })
+        .collect()
+}
+
+fn quoted(text: &str) -> String {
+    let short: String = text.chars().take(60).collect();
+    let cut = if short.len() < text.len() { "…" } else { "" };
+    format!("`{short}{cut}`")
+}
+
+/// The run to be judged, if not all are.
+fn selected(config: &AuditConfig, accounts: &[Account]) -> Option<usize> {
+    let mut all = accounts.iter().enumerate();
+    match config.select {
+        Select::All => None,
+        Select::Run(id) => Some(
+            all.find(|(_, account)| account.run.id == id)
+                .map_or(usize::MAX, |(index, _)| index),
+        ),
+        Select::Last => all
+            .max_by_key(|(_, account)| account.first_stamp)
+            .map(|(index, _)| index),
+    }
+}
+
+/// Findings are certain, and win; of runs, one that cannot be told makes the whole so.
+fn overall(verdict: &Verdict, select: Select) -> Status {
+    let any = |status| verdict.runs.iter().any(|run| run.status == status);
+    if any(Status::Findings)
+        || (verdict.stray_count > 0 && select == Select::All && !verdict.runs.is_empty())
+    {
+        Status::Findings
+    } else if any(Status::CannotTell) || !verdict.cannot_tell.is_empty() {
+        Status::CannotTell
+    } else {
+        Status::Clean
+    }
+}
+
+/// Gives inputs and producers their names.
+struct Namer<'a> {
+    names: &'a [String],
+}
+
+impl Namer<'_> {
+    fn place(&self, at: Location) -> Place {
+        let file = self.names.get(at.file as usize).cloned();
+        Place {
+            file: file.unwrap_or_default(),
+            line: at.line,
+        }
+    }
+
+    fn words(&self, at: Location) -> String {
+        let place = self.place(at);
+        format!("{}:{}", place.file, place.line)
+    }
+
+    fn range(&self, entry: &Entry) -> Range {
+        let threads: Vec<_> = entry
+            .producers
+            .iter()
+            .map(|producer| producer.thread())
+            .collect();
+        Range {
+            author: threads.join(" or "),
+            first: entry.numbers.as_ref().map(|numbers| numbers.start),
+            last: entry
+                .numbers
+                .as_ref()
+                .map(|numbers| numbers.end.saturating_sub(1)),
+            count: entry.count,
+        }
+    }
+
+    fn findings(&self, kind: Kind, entries: &[Entry]) -> Vec<Finding> {
+        entries
+            .iter()
+            .map(|entry| self.finding(kind, entry))
+            .collect()
+    }
+
+    fn finding(&self, kind: Kind, entry: &Entry) -> Finding {
+        let range = self.range(entry);
+        let at = entry.at.map(|at| self.place(at));
+        let place = at
+            .clone()
+            .unwrap_or_else(|| self.place(Location::default()));
+        let producer = || entry.producers.first().map(|producer| producer.thread());
+        let numbers = entry
+            .numbers
+            .clone()
+            .map_or_else(String::new, balance::numbers);
+        match (kind, &entry.detail) {
+            (Kind::Lost, Detail::Lost { announced, before }) => Finding::Lost {
+                range,
+                announced: *announced,
+                before: before.map(|at| self.place(at)),
+            },
+            (Kind::Duplicated, _) => Finding::Duplicated { range, at: place },
+            (Kind::Reordered | Kind::TimeFell, _) => Finding::Reordered {
+                range,
+                at: place,
+                time_only: kind == Kind::TimeFell,
+            },
+            (Kind::Late, _) => Finding::Late { range, at: place },
+            (Kind::Altered, Detail::Changes(changes)) => Finding::Altered {
+                author: producer().unwrap_or_default(),
+                seq: range.first.unwrap_or_default(),
+                changes: changes.clone(),
+                at: place,
+            },
+            (Kind::Truncated, Detail::Words(_, text)) => Finding::Truncated {
+                author: producer(),
+                seq: range.first,
+                at: place,
+                text: text.clone(),
+            },
+            (Kind::Unexpected, Detail::Words(why, text)) => Finding::Unexpected {
+                why: match producer() {
+                    Some(thread) => format!("{thread} at seq {numbers} left its plan: {why}"),
+                    None => why.clone(),
+                },
+                count: entry.count,
+                at: place,
+                text: text.clone(),
+            },
+            (Kind::CounterAgain, _) => Finding::Books {
+                what: format!("counter {numbers} again"),
+                at,
+            },
+            (Kind::CounterFell, _) => Finding::Books {
+                what: format!(
+                    "the counter does not rise along {} at seq {numbers}",
+                    producer().unwrap_or_default()
+                ),
+                at,
+            },
+            (_, detail) => Finding::Books {
+                what: match detail {
+                    Detail::Words(what, _) => what.clone(),
+                    _ => String::new(),
+                },
+                at,
+            },
+        }
+    }
+
+    fn outstanding(&self, (producer, numbers): &(Producer, Numbers<u64>)) -> Range {
+        Range {
+            author: producer.thread(),
+            first: Some(numbers.start),
+            last: Some(numbers.end - 1),
+            count: numbers.end - numbers.start,
+        }
+    }
+}
+
+fn run_verdict(
+    config: &AuditConfig,
+    namer: &Namer<'_>,
+    mut account: Account,
+    evidence: &Evidence,
+    unreadable: bool,
+    budget: &mut Budget,
+) -> RunVerdict {
+    let mut balance = balance::balance(&mut account, config.killed, budget);
+    let judged = account.run.workload().is_some() && !account.run.contradicted();
+    if judged {
+        damage(config, &mut account, &mut balance);
+    }
+    let outstanding = balance
+        .outstanding
+        .iter()
+        .filter(|(_, numbers)| !numbers.is_empty());
+    let mut out = RunVerdict {
+        run: format!("{:016x}", account.run.id),
+        status: Status::Clean,
+        outstanding: outstanding.map(|range| namer.outstanding(range)).collect(),
+        cannot_tell: balance.cannot_tell,
+        notes: balance.notes,
+        lines: account.lines,
+        threads: account.run.workload().map(|workload| workload.threads),
+        seed: account.run.workload().map(|workload| workload.seed),
+        ended: balance.ended,
+        counts: Counts::default(),
+        delay: account.delays.summary(),
+        causes: Vec::new(),
+        findings: Vec::new(),
+    };
+    if judged {
+        let found = &account.findings;
+        // Where the numbers are out of order already, the time tells nothing more.
+        let order = match found.count(Kind::Reordered) {
+            0 => Kind::TimeFell,
+            _ => Kind::Reordered,
+        };
+        let books = [Kind::Books, Kind::CounterAgain, Kind::CounterFell];
+        out.counts = Counts {
+            lost: found.count(Kind::Lost),
+            announced: balance.announced,
+            duplicated: found.count(Kind::Duplicated),
+            reordered: found.count(order),
+            altered: found.count(Kind::Altered),
+            truncated: found.count(Kind::Truncated),
+            unexpected: found.count(Kind::Unexpected),
+            late: found.count(Kind::Late),
+            books: books.iter().map(|kind| found.count(*kind)).sum(),
+        };
+        let others = [
+            Kind::Lost,
+            Kind::Duplicated,
+            order,
+            Kind::Altered,
+            Kind::Truncated,
+            Kind::Unexpected,
+            Kind::Late,
+        ];
+        for kind in others.into_iter().chain(books) {
+            out.findings.extend(namer.findings(kind, found.kept(kind)));
+        }
+        out.causes = causes::causes(&account, &out, evidence);
+    }
+    out.status = status(config, &out, unreadable);
+    out
+}
+
+/// Names altered and truncated lines. The last line of a run that was killed may be cut short.
+fn damage(config: &AuditConfig, account: &mut Account, balance: &mut Balance) {
+    for damage in std::mem::take(&mut account.damage) {
+        let cut_by_a_kill = config.killed && !balance.ended && account.ends_at(damage.at);
+        let (kind, detail) = match damage.changes {
+            Some(changes) if damage.line.is_some() => (Kind::Altered, Detail::Changes(changes)),
+            _ if cut_by_a_kill => {
+                let note = "its last line is cut short, as a kill leaves it";
+                balance.notes.push(note.into());
+                continue;
+            }
+            _ => (Kind::Truncated, Detail::Words(String::new(), damage.text)),
+        };
+        account.findings.add_alone(kind, 1, || Entry {
+            producers: damage
+                .line
+                .into_iter()
+                .map(|(producer, _)| producer)
+                .collect(),
+            numbers: damage.line.map(|(_, seq)| seq..seq.saturating_add(1)),
+            count: 1,
+            at: Some(damage.at),
+            detail,
+        });
+    }
+    let (altered, truncated) = account.damage_more;
+    for (kind, count) in [(Kind::Altered, altered), (Kind::Truncated, truncated)] {
+        account.findings.count_more(kind, count);
+    }
+}
+
+/// What the counts come to under the options.
+fn status(config: &AuditConfig, run: &RunVerdict, unreadable: bool) -> Status {
+    let counts = &run.counts;
+    let duplicated = if config.at_least_once {
+        0
+    } else {
+        counts.duplicated
+    };
+    // What seems lost may stand where nothing can be read.
+    let lost = counts.lost > config.allow_lost && !unreadable;
+    let others = [
+        duplicated,
+        counts.reordered,
+        counts.altered,
+        counts.truncated,
+        counts.unexpected,
+        counts.late,
+        counts.books,
+    ];
+    if lost || others.iter().any(|count| *count > 0) {
+        Status::Findings
+    } else if run.cannot_tell.is_empty() && !(unreadable && counts.lost > config.allow_lost) {
+        Status::Clean
+    } else {
+        Status::CannotTell
+    }
+}

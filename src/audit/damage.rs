@@ -1,0 +1,609 @@
+//! What a record that is not whole was, and what was changed in it.
+//!
+//! It is put right by trial, and held against the record that the plan has in its place: where the checksum bears one of
+//! them out, the difference of the two, field by field, is what was changed, for certain.
+
+use std::ops::Range;
+
+use super::{
+    account::Account,
+    cursor::Budget,
+    record::{self, Producer, Record, find, hex8, render},
+    registry::Registry,
+    repair::{REPAIR, repair},
+    scanned::Suspect,
+    verdict::Change,
+};
+use crate::log::{
+    event::Event,
+    line::{Line, STAMP_LEN, parse_stamp},
+};
+
+/// What a suspect was.
+#[derive(Debug)]
+pub enum Diagnosis {
+    /// This record, with these changes: the checksum says so.
+    Altered(Box<Record>, Vec<Change>),
+    /// Most likely the line with this number of a run, by its place in the registry; the checksum does not say.
+    Unsure(u32, (Producer, u64), Vec<Change>),
+    /// A part of a line, and of which run and which line if these parts are there.
+    Truncated(Option<u32>, Option<(Producer, u64)>),
+    /// Nothing that can be recognised.
+    Unknown,
+}
+
+/// After so many suspects in a row that could not be put right no more is tried: a pipeline has rewritten them all.
+const FAILURES_MAX: u32 = 200;
+/// What is left for plans whatever is repaired.
+const RESERVE: u64 = 1 << 26;
+
+/// Diagnoses the suspects of all runs.
+pub struct Diagnostician<'a> {
+    pub accounts: &'a mut [Account],
+    pub registry: &'a Registry,
+    pub budget: &'a mut Budget,
+    /// How many suspects in a row could not be put right.
+    pub failures: &'a mut u32,
+    /// There were more suspects than could be looked at closely.
+    pub worn_out: &'a mut bool,
+}
+
+impl Diagnostician<'_> {
+    /// Finds out what a suspect was. `near` is the run of the lines around it.
+    pub fn diagnose(&mut self, suspect: &Suspect, near: Option<u32>) -> Diagnosis {
+        let hints = Hints::of(suspect);
+        let run = self.run_of(&hints, near);
+        let mut unsure = None;
+        if let Some(run) = run {
+            match self.against_plan(suspect, &hints, run) {
+                Some(Diagnosis::Unsure(run, line, changes)) => unsure = Some((run, line, changes)),
+                Some(sure) => return sure,
+                None => {}
+            }
+        }
+        if !hints.begins || !hints.ends {
+            return self.part(&hints, run);
+        }
+        if *self.failures >= FAILURES_MAX || self.budget.0 < RESERVE || !self.budget.pay(REPAIR) {
+            *self.worn_out = true;
+        } else if let Some(record) = repair(suspect)
+            && (self.registry.get(record.run).is_some()
+                || matches!(record.event, Some(Event::RunStarted { .. })))
+        {
+            *self.failures = 0;
+            let changes = changes(&record, suspect);
+            return Diagnosis::Altered(Box::new(record), changes);
+        } else {
+            *self.failures += 1;
+        }
+        match unsure {
+            Some((run, line, changes)) => Diagnosis::Unsure(run, line, changes),
+            None => Diagnosis::Unknown,
+        }
+    }
+
+    /// The run that a suspect belongs to.
+    fn run_of(&self, hints: &Hints, near: Option<u32>) -> Option<u32> {
+        let named = hints.run.and_then(|run| self.registry.get(run));
+        named.map(|run| run.index).or(near)
+    }
+
+    /// Holds a suspect against the attempts of a run that it may be: the one with the number that it claims, and the next
+    /// one that its worker is to make.
+    fn against_plan(&mut self, suspect: &Suspect, hints: &Hints, run: u32) -> Option<Diagnosis> {
+        let account = &mut self.accounts[run as usize];
+        let mut unsure = None;
+        for &number in &hints.workers {
+            let next = account.workers.get(number as usize)?.cursor.seq;
+            let claimed = hints.seq.filter(|seq| *seq <= next.saturating_add(1 << 20));
+            for seq in claimed
+                .into_iter()
+                .chain(Some(next).filter(|seq| claimed != Some(*seq)))
+            {
+                let Some(planned) = Planned::of(account, number, seq, self.budget) else {
+                    continue;
+                };
+                if let Some(record) = planned.borne_out(hints) {
+                    let whole = render(
+                        record.run,
+                        record.author,
+                        record.seq,
+                        record.stamp,
+                        &planned.event(hints.counter.unwrap_or(0)),
+                        false,
+                    );
+                    if !suspect.json
+                        && suspect.bytes.len() < whole.len()
+                        && whole.starts_with(&suspect.bytes)
+                    {
+                        return Some(Diagnosis::Truncated(Some(run), Some((record.author, seq))));
+                    }
+                    let changes = changes(&record, suspect);
+                    return Some(Diagnosis::Altered(Box::new(record), changes));
+                }
+                let fits = hints.iteration == Some(planned.position.iteration)
+                    && hints.attempt == Some(planned.position.attempt);
+                if hints.ends && hints.begins && fits && claimed == Some(seq) && unsure.is_none() {
+                    let line = (Producer::Worker(number), seq);
+                    let stamp = hints.stamp.unwrap_or(0);
+                    let record =
+                        planned.record(stamp, hints.counter.unwrap_or(0), hints.sum.unwrap_or(0));
+                    unsure = Some(Diagnosis::Unsure(
+                        run,
+                        line,
+                        unsure_changes(changes(&record, suspect), suspect),
+                    ));
+                }
+            }
+        }
+        unsure
+    }
+
+    /// A part of a line: what is left of it may still name it.
+    fn part(&mut self, hints: &Hints, run: Option<u32>) -> Diagnosis {
+        if !hints.begins && !hints.ends {
+            return Diagnosis::Unknown;
+        }
+        let producer = match hints.workers[..] {
+            [worker] if !hints.main => Producer::Worker(worker),
+            [] if hints.main => Producer::Main,
+            _ => return Diagnosis::Truncated(run, None),
+        };
+        let Some(account) = run.map(|run| &mut self.accounts[run as usize]) else {
+            return Diagnosis::Truncated(run, None);
+        };
+        // Without its run a line is that of the only one, or of any.
+        let named = hints.run.is_some() || self.registry.all().len() == 1;
+        let seq = match (hints.seq, producer) {
+            (Some(seq), _) => Some(seq),
+            // The producer's next line is the one that was cut short.
+            (None, Producer::Main) if hints.begins && named => {
+                (account.main.next..).find(|seq| !account.main.claimed.contains(*seq))
+            }
+            (None, Producer::Worker(worker)) if hints.begins && named => {
+                let worker = account.workers.get(worker as usize);
+                worker.and_then(|w| (w.cursor.seq..).find(|seq| !w.claimed.contains(*seq)))
+            }
+            _ => None,
+        };
+        // Where it tells of its attempt, the plan must agree.
+        let agrees = match (producer, seq, hints.iteration) {
+            (Producer::Worker(worker), Some(seq), Some(iteration)) => {
+                let planned = Planned::of(account, worker, seq, self.budget);
+                planned.is_some_and(|planned| planned.position.iteration == iteration)
+            }
+            _ => true,
+        };
+        Diagnosis::Truncated(run, seq.filter(|_| agrees).map(|seq| (producer, seq)))
+    }
+}
+
+/// What can still be read of a suspect.
+#[derive(Debug, Default)]
+struct Hints {
+    stamp: Option<u64>,
+    stamp_text: String,
+    run: Option<u64>,
+    workers: Vec<u32>,
+    main: bool,
+    seq: Option<u64>,
+    iteration: Option<u64>,
+    attempt: Option<u64>,
+    counter: Option<u64>,
+    counter_text: String,
+    sum: Option<u32>,
+    /// It begins as a record does.
+    begins: bool,
+    /// It ends as a record does.
+    ends: bool,
+}
+
+impl Hints {
+    fn of(suspect: &Suspect) -> Self {
+        let value = |name: &str| match suspect.field(name) {
+            Some(value) => Some(value.to_owned()),
+            None => loose(suspect, name),
+        };
+        let whole = |name: &str| value(name)?.parse::<u64>().ok();
+        let mut workers: Vec<u32> = Vec::new();
+        let bytes = &suspect.bytes;
+        let thread = thread(suspect).unwrap_or_default();
+        let named = thread
+            .strip_prefix("Worker-")
+            .and_then(|number| number.parse().ok());
+        for worker in whole("worker").into_iter().chain(named) {
+            workers.extend(u32::try_from(worker).ok().filter(|w| !workers.contains(w)));
+        }
+        let stamp_text = match suspect.field("timestamp") {
+            Some(stamp) => stamp.to_owned(),
+            None => {
+                let bytes = bytes.strip_prefix(record::JSON_START).unwrap_or(bytes);
+                String::from_utf8_lossy(&bytes[..bytes.len().min(STAMP_LEN)]).into_owned()
+            }
+        };
+        let (begins, ends) = (begins(suspect), ends(suspect));
+        let counter_text = value("counter").unwrap_or_default();
+        Self {
+            stamp: parse_stamp(&stamp_text),
+            stamp_text,
+            run: value("run")
+                .filter(|run| run.len() == 16)
+                .and_then(|run| u64::from_str_radix(&run, 16).ok()),
+            // The end of a line of main has a run, and no worker.
+            main: thread == "main"
+                || thread.is_empty() && value("run").is_some() && value("worker").is_none(),
+            workers,
+            seq: whole("seq"),
+            iteration: whole("iteration"),
+            attempt: whole("attempt"),
+            counter: counter_text.parse().ok(),
+            counter_text,
+            sum: value("sum").and_then(|sum| hex8(sum.as_bytes()).filter(|_| sum.len() == 8)),
+            begins,
+            ends,
+        }
+    }
+}
+
+/// The thread's name, where it is whole.
+fn thread(suspect: &Suspect) -> Option<String> {
+    if let Some(thread) = suspect.field("thread") {
+        return Some(thread.to_owned());
+    }
+    if suspect.json {
+        return loose(suspect, "thread");
+    }
+    let name = suspect
+        .bytes
+        .get(STAMP_LEN + record::LEVEL_WIDTH..)
+        .filter(|_| begins(suspect))?;
+    let end = name.iter().position(|byte| *byte == b' ')?;
+    Some(String::from_utf8_lossy(&name[..end]).into_owned())
+}
+
+/// The value that stands behind a field's name, wherever that is; none if it may go on behind the end.
+fn loose(suspect: &Suspect, name: &str) -> Option<String> {
+    let bytes = &suspect.bytes;
+    let mark = match suspect.json {
+        true => format!("\"{name}\":"),
+        false => format!(" {name}="),
+    };
+    let rest = &bytes[find(bytes, mark.as_bytes())? + mark.len()..];
+    let rest = rest.strip_prefix(b"\"").unwrap_or(rest);
+    let length = rest
+        .iter()
+        .take_while(|byte| !b" ,\"}".contains(byte))
+        .count();
+    // A checksum is whole by its length; of all else the end must be there.
+    (length < rest.len() || name == "sum" && length == 8)
+        .then(|| String::from_utf8_lossy(&rest[..length]).into_owned())
+}
+
+/// Whether a suspect begins as a record does, however short it is.
+fn begins(suspect: &Suspect) -> bool {
+    let bytes = &suspect.bytes;
+    if suspect.json {
+        return bytes.starts_with(b"{")
+            || bytes.get(1..).is_some_and(|rest| {
+                record::JSON_START[1..].starts_with(&rest[..rest.len().min(13)])
+            });
+    }
+    !bytes.is_empty() && record::has_stamp_shape(&bytes[..bytes.len().min(STAMP_LEN)])
+        // One character of the stamp may have been changed.
+        || bytes.len() > STAMP_LEN && stamp_differences(bytes) <= 2
+}
+
+fn stamp_differences(bytes: &[u8]) -> usize {
+    let pairs = bytes.iter().zip(b"dddd-dd-ddTdd:dd:dd.ddddddZ");
+    pairs
+        .filter(|(byte, form)| match form {
+            b'd' => !byte.is_ascii_digit(),
+            form => byte != form,
+        })
+        .count()
+}
+
+/// Whether a suspect ends as a record does, give or take a character.
+fn ends(suspect: &Suspect) -> bool {
+    if suspect.json {
+        return suspect.bytes.ends_with(b"}")
+            || suspect.bytes.ends_with(b"\"") && suspect.field("sum").is_some();
+    }
+    let Some(tail) = suspect
+        .bytes
+        .len()
+        .checked_sub(record::SUM_LEN)
+        .map(|at| &suspect.bytes[at..])
+    else {
+        return false;
+    };
+    let mark = tail[..5]
+        .iter()
+        .zip(b" sum=")
+        .filter(|(a, b)| a != b)
+        .count();
+    let digits = tail[5..]
+        .iter()
+        .filter(|byte| !byte.is_ascii_hexdigit())
+        .count();
+    mark + digits <= 1
+}
+
+/// An attempt as the plan has it.
+struct Planned {
+    run: u64,
+    producer: Producer,
+    seq: u64,
+    position: crate::plan::Position,
+    outcome: crate::plan::Outcome,
+}
+
+impl Planned {
+    /// The attempt with the number `seq` of worker `number`; none if the plan has none.
+    fn of(account: &mut Account, number: u32, seq: u64, budget: &mut Budget) -> Option<Self> {
+        let entries_max = account.entries_max;
+        let rules = account.run.rules(number)?;
+        let worker = account.workers.get_mut(number as usize)?;
+        let position = worker.planned(seq, rules, budget, entries_max)?;
+        Some(Self {
+            run: account.run.id,
+            producer: Producer::Worker(number),
+            seq,
+            position,
+            outcome: rules.outcome(position),
+        })
+    }
+
+    fn event(&self, counter: u64) -> Event {
+        record::attempt_event(self.position, self.outcome, counter)
+    }
+
+    fn record(&self, stamp: u64, counter: u64, sum: u32) -> Record {
+        Record {
+            stamp,
+            run: self.run,
+            author: self.producer,
+            seq: self.seq,
+            event: Some(self.event(counter)),
+            sum,
+        }
+    }
+
+    fn sum(&self, stamp: u64, counter: u64) -> Option<u32> {
+        let line = render(
+            self.run,
+            self.producer,
+            self.seq,
+            stamp,
+            &self.event(counter),
+            false,
+        );
+        hex8(&line[line.len() - 8..])
+    }
+
+    /// The record, if the checksum that is found bears it out: with the time and the counter that are found, or with a
+    /// digit of one of them changed.
+    fn borne_out(&self, hints: &Hints) -> Option<Record> {
+        let sum = hints.sum?;
+        let holds = |stamp, counter| {
+            (self.sum(stamp, counter) == Some(sum)).then(|| self.record(stamp, counter, sum))
+        };
+        let counts = matches!(self.outcome, crate::plan::Outcome::Success { .. });
+        let counter = if counts { hints.counter } else { Some(0) };
+        if let (Some(stamp), Some(counter)) = (hints.stamp, counter)
+            && let Some(record) = holds(stamp, counter)
+        {
+            return Some(record);
+        }
+        if let Some(counter) = counter {
+            let stamps = digit_repairs(&hints.stamp_text, true);
+            let mut stamps = stamps.iter().filter_map(|text| parse_stamp(text));
+            if let Some(record) = stamps.find_map(|stamp| holds(stamp, counter)) {
+                return Some(record);
+            }
+        }
+        let counters = digit_repairs(&hints.counter_text, false);
+        let mut counters = counters
+            .iter()
+            .filter_map(|text| text.parse().ok())
+            .filter(|_| counts);
+        counters.find_map(|counter| holds(hints.stamp?, counter))
+    }
+}
+
+/// All texts that differ from `text` in one digit; a stamp's other characters are put right first.
+fn digit_repairs(text: &str, stamp: bool) -> Vec<String> {
+    let mut base = text.as_bytes().to_vec();
+    if stamp {
+        for (byte, form) in base.iter_mut().zip(b"dddd-dd-ddTdd:dd:dd.ddddddZ") {
+            if *form != b'd' {
+                *byte = *form;
+            }
+        }
+    }
+    let mut out = Vec::new();
+    for at in 0..base.len().min(32) {
+        for digit in b'0'..=b'9' {
+            let mut text = base.clone();
+            text[at] = digit;
+            out.extend(String::from_utf8(text));
+        }
+    }
+    out
+}
+
+/// What differs between a record and what is found of it, field by field.
+fn changes(record: &Record, found: &Suspect) -> Vec<Change> {
+    let Some(event) = &record.event else {
+        return Vec::new();
+    };
+    let in_place = !found.json || found.fields.is_empty();
+    let json = found.json && in_place;
+    let whole = render(
+        record.run,
+        record.author,
+        record.seq,
+        record.stamp,
+        event,
+        json,
+    );
+    if in_place && whole.len() == found.bytes.len() {
+        return changes_in_place(&whole, &found.bytes, json);
+    }
+    let Ok(line) = Line::parse(&whole) else {
+        return Vec::new();
+    };
+    let sum = format!("{:08x}", record.sum);
+    let head = [
+        ("timestamp", &line.stamp),
+        ("level", &line.level),
+        ("thread", &line.thread),
+        ("message", &line.message),
+    ];
+    let fields = line
+        .fields
+        .iter()
+        .map(|(name, value)| (name.as_str(), value));
+    let expected: Vec<(&str, &String)> = head
+        .into_iter()
+        .chain(fields)
+        .chain([("sum", &sum)])
+        .collect();
+    if found.fields.is_empty() {
+        return vec![change_at_the_first_difference(&whole, &found.bytes, json)];
+    }
+    // What fits no name stands for what is missing.
+    let strange = found
+        .fields
+        .iter()
+        .filter(|(name, _)| !expected.iter().any(|(n, _)| n == name));
+    let strange: Vec<String> = strange
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let strange = Some(strange.join(" ")).filter(|text| !text.is_empty());
+    let mut out = Vec::new();
+    for (name, value) in expected {
+        let there = found.field(name);
+        if there != Some(value.as_str()) {
+            let text = there.map(str::to_owned).or_else(|| strange.clone());
+            out.push(Change {
+                field: name.into(),
+                expected: Some(value.clone()),
+                found: text.unwrap_or_else(|| "(missing)".into()),
+            });
+        }
+    }
+    out
+}
+
+/// The same of a text in which no character is more or less than there should be.
+fn changes_in_place(whole: &[u8], found: &[u8], json: bool) -> Vec<Change> {
+    let differ = |span: &Range<usize>| whole[span.clone()] != found[span.clone()];
+    let spans = fields_of(whole, json).into_iter();
+    let differing = spans.filter(|(_, name, value)| differ(&(name.start..value.end)));
+    differing
+        .map(|(field, name, value)| {
+            let span = if differ(&name) {
+                name.start..value.end
+            } else {
+                value
+            };
+            change(&field, &whole[span.clone()], &found[span])
+        })
+        .collect()
+}
+
+fn change_at_the_first_difference(whole: &[u8], found: &[u8], json: bool) -> Change {
+    let same = whole.iter().zip(found).take_while(|(a, b)| a == b).count();
+    let behind = whole.len().min(found.len()) - same;
+    let same_end = whole.iter().rev().zip(found.iter().rev()).take(behind);
+    let same_end = same_end.take_while(|(a, b)| a == b).count();
+    let fields = fields_of(whole, json);
+    let field = fields.iter().find(|(_, _, value)| same < value.end);
+    change(
+        field.map_or("line", |(field, ..)| field),
+        &whole[same..whole.len() - same_end],
+        &found[same..found.len() - same_end],
+    )
+}
+
+fn change(field: &str, mut expected: &[u8], mut found: &[u8]) -> Change {
+    // The blank between two fields is shown only where it was changed.
+    if let (Some(b' '), Some(b' ')) = (expected.first(), found.first()) {
+        (expected, found) = (&expected[1..], &found[1..]);
+    }
+    Change {
+        field: field.into(),
+        expected: Some(String::from_utf8_lossy(expected).into_owned()),
+        found: String::from_utf8_lossy(found).into_owned(),
+    }
+}
+
+/// The fields of a line that the program wrote: each with the place of its name and of its value, and between them the
+/// whole line.
+fn fields_of(line: &[u8], json: bool) -> Vec<(String, Range<usize>, Range<usize>)> {
+    let at = |from: usize, mark: &str| find(&line[from..], mark.as_bytes()).map(|n| from + n);
+    let (mut out, mut end, mut names) = (
+        Vec::new(),
+        0,
+        vec!["timestamp", "level", "thread", "message"],
+    );
+    if !json {
+        let thread = STAMP_LEN + record::LEVEL_WIDTH;
+        let thread_end = at(thread, " ").unwrap_or(line.len());
+        end = at(thread_end, " run=").unwrap_or(line.len());
+        let ends = [STAMP_LEN, thread, thread_end, end];
+        let mut start = 0;
+        for (name, end) in names.drain(..).zip(ends) {
+            out.push((name.to_owned(), start..start, start..end));
+            start = end;
+        }
+    }
+    let parsed = Line::parse(line)
+        .map(|line| line.fields)
+        .unwrap_or_default();
+    for name in names
+        .into_iter()
+        .chain(parsed.iter().map(|(name, _)| name.as_str()))
+        .chain(["sum"])
+    {
+        let mark = match (json, name) {
+            (true, "timestamp") => "{\"timestamp\":".to_owned(),
+            (true, name) => format!(",\"{name}\":"),
+            (false, name) => format!(" {name}="),
+        };
+        let Some(start) = at(end, &mark) else {
+            continue;
+        };
+        // The field before ends here.
+        if let Some((_, _, value)) = out.last_mut() {
+            value.end = start;
+        }
+        end = start + mark.len();
+        out.push((name.to_owned(), start..end, end..line.len()));
+    }
+    out
+}
+
+/// What can be said to have changed where the checksum does not say: of time, counter and checksum it is not known what
+/// they were.
+fn unsure_changes(mut changes: Vec<Change>, found: &Suspect) -> Vec<Change> {
+    changes.retain(|change| change.field != "sum");
+    for change in &mut changes {
+        if matches!(change.field.as_str(), "timestamp" | "counter") {
+            change.expected = None;
+        }
+    }
+    if changes.is_empty() {
+        let stamp = found.field("timestamp").map(str::to_owned);
+        let text = || {
+            String::from_utf8_lossy(&found.bytes[..found.bytes.len().min(STAMP_LEN)]).into_owned()
+        };
+        changes.push(Change {
+            field: "timestamp or counter".into(),
+            expected: None,
+            found: stamp.unwrap_or_else(text),
+        });
+    }
+    changes
+}

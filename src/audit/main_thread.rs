@@ -1,0 +1,213 @@
+//! The account of a run's main thread: the lines that open and close the run, and those that may stand anywhere between.
+
+use std::collections::BTreeMap;
+
+use super::{cursor::Budget, findings::Location, numbers::Numbers, order::Order, record::Record};
+use crate::log::event::{Event, Reason};
+
+/// A line that belongs to the run's account, where it stands and which it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Placed<T> {
+    /// What it tells.
+    pub value: T,
+    /// Its number.
+    pub seq: u64,
+    /// Its checksum, which tells copies from others.
+    pub sum: u32,
+    /// Where it stands.
+    pub at: Location,
+}
+
+/// What a line of the main thread is to its account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entered {
+    /// It had not been seen.
+    New,
+    /// It is there already.
+    Duplicate,
+    /// It cannot be there, and why.
+    Unexpected(&'static str),
+    /// It is too far from the other lines to be judged.
+    TooFar,
+}
+
+/// The main thread's lines.
+#[derive(Debug, Default)]
+pub struct MainThread {
+    /// One more than the highest number that was seen.
+    pub next: u64,
+    /// Numbers below it that were not.
+    pub missing: Numbers,
+    /// Lines that are there, but damaged.
+    pub claimed: Numbers,
+    /// The order in which its lines arrive in the present input.
+    pub order: Order,
+    /// "Run started".
+    pub started: Option<Placed<()>>,
+    /// The lines that tell of a worker's thread.
+    threads: BTreeMap<u32, Placed<()>>,
+    /// The worker whose thread could not be started.
+    pub refused: Option<u32>,
+    /// "Total operations completed".
+    pub operations: Option<Placed<u64>>,
+    /// "Total data processed".
+    pub data: Option<Placed<u64>>,
+    /// "Run ended".
+    pub ended: Option<Placed<Box<Event>>>,
+    /// "Log gap" events.
+    pub gaps: Vec<(Event, u64, Location)>,
+    /// The last lines that must not stand behind "Run ended".
+    last: Vec<(u64, Location)>,
+}
+
+/// How many lines are kept that may turn out to stand behind "Run ended".
+const LAST_MAX: usize = 8;
+
+impl MainThread {
+    /// About how many bytes the account takes.
+    pub fn memory(&self) -> u64 {
+        let gaps = self.gaps.iter().map(|(gap, ..)| match gap {
+            Event::LogGap { ranges, .. } => ranges.len() + 100,
+            _ => 0,
+        });
+        self.missing.memory()
+            + self.claimed.memory()
+            + self.order.memory()
+            + (self.threads.len() * 64) as u64
+            + gaps.sum::<usize>() as u64
+    }
+
+    /// Whether the line with this number was seen undamaged.
+    pub fn holds(&self, seq: u64) -> bool {
+        seq < self.next && !self.missing.contains(seq)
+    }
+
+    /// Takes in an event of a run with so many threads.
+    pub fn enter(
+        &mut self,
+        record: &Record,
+        event: &Event,
+        threads: u64,
+        at: Location,
+        budget: &mut Budget,
+    ) -> Entered {
+        let seq = record.seq;
+        let placed = |value| Placed {
+            value,
+            seq,
+            sum: record.sum,
+            at,
+        };
+        // A line that the run has once: entered, a copy of it, or another.
+        let once = match event {
+            Event::RunStarted { .. } if seq != 0 => {
+                return Entered::Unexpected("a run starts with number 0");
+            }
+            Event::RunStarted { .. } => Once::of(&mut self.started, placed(0).with(())),
+            Event::ThreadStarted { worker } | Event::ThreadRefused { worker, .. } => {
+                let Some(number) = u32::try_from(*worker).ok().filter(|_| *worker < threads) else {
+                    return Entered::Unexpected("the run has no such worker");
+                };
+                if seq <= *worker {
+                    let why = "the threads before it cannot have been started by then";
+                    return Entered::Unexpected(why);
+                }
+                let mut known = self.threads.get(&number).copied();
+                let once = Once::of(&mut known, placed(0).with(()));
+                if once == Once::First {
+                    self.threads.extend(known.map(|line| (number, line)));
+                    if matches!(event, Event::ThreadRefused { .. }) {
+                        self.refused = Some(number);
+                    }
+                }
+                once
+            }
+            Event::TotalOperations { count } => Once::of(&mut self.operations, placed(*count)),
+            Event::TotalData { count } => Once::of(&mut self.data, placed(*count)),
+            Event::RunEnded { .. } => {
+                let ended = placed(0).with(Box::new(event.clone()));
+                Once::of(&mut self.ended, ended)
+            }
+            _ => Once::First,
+        };
+        match once {
+            Once::Copy => Entered::Duplicate,
+            Once::Other => Entered::Unexpected("the run has such a line already, and another"),
+            Once::First => self.arrive(event, seq, at, budget),
+        }
+    }
+
+    fn arrive(&mut self, event: &Event, seq: u64, at: Location, budget: &mut Budget) -> Entered {
+        if seq < self.next {
+            if !self.missing.remove(seq) {
+                return Entered::Duplicate;
+            }
+        } else {
+            if seq == u64::MAX || !budget.pay_for_numbers(seq - self.next) {
+                return Entered::TooFar;
+            }
+            self.missing.insert_range(self.next..seq);
+            self.next = seq + 1;
+        }
+        match event {
+            Event::LogGap { .. } => self.gaps.push((event.clone(), seq, at)),
+            // The log is opened anew whenever that is noticed, be it behind the last event.
+            Event::LogReopened {} | Event::RunEnded { .. } => {}
+            _ => {
+                if self.last.len() == LAST_MAX {
+                    self.last.remove(0);
+                }
+                let place = self.last.partition_point(|(number, _)| *number < seq);
+                self.last.insert(place, (seq, at));
+            }
+        }
+        Entered::New
+    }
+
+    /// Lines that stand behind "Run ended" and must not.
+    pub fn behind_the_end(&self) -> impl Iterator<Item = (u64, Location)> {
+        let end = self.ended.as_ref().map_or(u64::MAX, |ended| ended.seq);
+        let last = self.last.iter().copied();
+        last.filter(move |(seq, _)| *seq > end)
+    }
+
+    /// Why the run ended, as "Run ended" says.
+    pub fn reason(&self) -> Option<Reason> {
+        match self.ended.as_ref().map(|ended| &*ended.value) {
+            Some(Event::RunEnded { reason, .. }) => Some(*reason),
+            _ => None,
+        }
+    }
+}
+
+impl<T> Placed<T> {
+    fn with<U>(self, value: U) -> Placed<U> {
+        Placed {
+            value,
+            seq: self.seq,
+            sum: self.sum,
+            at: self.at,
+        }
+    }
+}
+
+/// Whether a line that a run has once is there for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Once {
+    First,
+    Copy,
+    Other,
+}
+
+impl Once {
+    fn of<T>(known: &mut Option<Placed<T>>, line: Placed<T>) -> Self {
+        match known {
+            None => {
+                *known = Some(line);
+                Self::First
+            }
+            Some(known) if (known.seq, known.sum) == (line.seq, line.sum) => Self::Copy,
+            Some(_) => Self::Other,
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! The order in which the lines of one producer arrive, and the fewest of them that must be moved to restore it.
+//!
+//! Arrivals are kept as runs of rising numbers: a log in order is one run. The lines to be moved are those outside the
+//! heaviest rising sequence of runs. Of two ways to restore the order with as many lines the one counts that moves the lower
+//! numbers: that depends on the numbers alone, not on where the lines stand. When the runs become too many, those so
+//! far are settled, so that memory stays bounded.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use super::{findings::Location, numbers::Numbers};
+
+/// More runs than this are settled before the next one begins.
+const RUNS_MAX: usize = 4096;
+
+/// Lines that arrived one after the other, their numbers rising; there may be holes between them.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    first: u64,
+    last: u64,
+    /// Counts the runs in the order of their arrival.
+    arrival: u32,
+    at: Location,
+}
+
+impl Run {
+    /// The numbers as the log has them.
+    fn numbers(&self, backwards: bool) -> Range<u64> {
+        if backwards {
+            !self.last..(!self.first).saturating_add(1)
+        } else {
+            self.first..self.last.saturating_add(1)
+        }
+    }
+}
+
+/// The arrivals of one producer.
+#[derive(Clone, Debug, Default)]
+pub struct Order {
+    /// By their first numbers, but for the last to arrive; no two overlap.
+    runs: BTreeMap<u64, Run>,
+    /// The last to arrive.
+    current: Option<Run>,
+    /// It may go on up to, but not including, this number: there another run begins.
+    limit: u64,
+    /// The input that the arrivals are from; where another begins, the order begins anew.
+    file: u32,
+    /// The input stands on its head.
+    backwards: bool,
+}
+
+/// Lines that stand out of order: their numbers, and where the first of them stands.
+pub type Moved = Vec<(Range<u64>, Location)>;
+
+impl Order {
+    /// About how many bytes it takes.
+    pub fn memory(&self) -> u64 {
+        (self.runs.len() * 2 * size_of::<(u64, Run)>()) as u64
+    }
+
+    /// Takes in the arrival of a line that was not there before. `missing` are the numbers below the highest that have
+    /// not arrived; of these `number` is none any more. Returns lines out of order where some must be settled now.
+    #[inline]
+    pub fn arrive(
+        &mut self,
+        number: u64,
+        at: Location,
+        backwards: bool,
+        missing: &Numbers,
+    ) -> Option<Moved> {
+        // Turned round, the numbers of an input that stands on its head rise.
+        let number = if backwards { !number } else { number };
+        if let Some(run) = &mut self.current
+            && number > run.last
+            && number < self.limit
+            && at.file == self.file
+        {
+            run.last = number;
+            return None;
+        }
+        self.begin_run(number, at, backwards, missing)
+    }
+
+    /// Takes in the arrival of a line that does not follow the one before it as far as `missing` knows.
+    #[cold]
+    pub fn arrive_apart(
+        &mut self,
+        number: u64,
+        at: Location,
+        backwards: bool,
+        missing: &Numbers,
+    ) -> Option<Moved> {
+        self.begin_run(
+            if backwards { !number } else { number },
+            at,
+            backwards,
+            missing,
+        )
+    }
+
+    fn begin_run(
+        &mut self,
+        number: u64,
+        at: Location,
+        backwards: bool,
+        missing: &Numbers,
+    ) -> Option<Moved> {
+        let other = at.file != self.file || backwards != self.backwards;
+        let settled = (other || self.runs.len() >= RUNS_MAX).then(|| self.settle(missing));
+        if other {
+            (self.file, self.backwards, self.current) = (at.file, backwards, None);
+            self.runs.clear();
+        }
+        let arrival = self.current.map_or(0, |run| run.arrival + 1);
+        self.runs.extend(self.current.map(|run| (run.first, run)));
+        if let Some((_, &run)) = self.runs.range(..=number).next_back()
+            && number <= run.last
+        {
+            // The number fills a hole of this run, which so falls in two.
+            self.runs.remove(&run.first);
+            let before = Run {
+                last: number.wrapping_sub(1),
+                ..run
+            };
+            let behind = Run {
+                first: match backwards {
+                    true => !missing.absent_down_from(!(number + 1)),
+                    false => missing.absent_from(number + 1),
+                },
+                ..run
+            };
+            let parts = [
+                (run.first < number).then_some(before),
+                (behind.first <= run.last).then_some(behind),
+            ];
+            self.runs
+                .extend(parts.into_iter().flatten().map(|part| (part.first, part)));
+        }
+        let behind = self.runs.range(number..).next();
+        self.limit = behind.map_or(u64::MAX, |(first, _)| *first);
+        self.current = Some(Run {
+            first: number,
+            last: number,
+            arrival,
+            at,
+        });
+        settled
+    }
+
+    /// The lines out of order so far; what remains is one run.
+    pub fn settle(&mut self, missing: &Numbers) -> Moved {
+        if self.runs.is_empty() {
+            return Vec::new();
+        }
+        let mut runs: Vec<Run> = self.runs.values().copied().chain(self.current).collect();
+        runs.sort_unstable_by_key(|run| (run.arrival, run.first));
+        let kept = heaviest(&runs, self.backwards, missing);
+        let mut moved = Vec::new();
+        let mut whole: Option<Run> = None;
+        for (run, kept) in runs.into_iter().zip(kept) {
+            if kept {
+                whole.get_or_insert(run).last = run.last;
+            } else {
+                missing.each_gap_in(run.numbers(self.backwards), |part| {
+                    moved.push((part, run.at))
+                });
+            }
+        }
+        self.runs.clear();
+        self.current = whole;
+        self.limit = u64::MAX;
+        moved
+    }
+}
+
+/// Which runs belong to the heaviest rising sequence.
+fn heaviest(runs: &[Run], backwards: bool, missing: &Numbers) -> Vec<bool> {
+    let mut runs: Vec<Range<u64>> = runs.iter().map(|run| run.numbers(backwards)).collect();
+    if backwards {
+        // As the log was written: so the same lines are named as if it stood on its feet.
+        runs.reverse();
+    }
+    let mut by_number: Vec<usize> = (0..runs.len()).collect();
+    by_number.sort_unstable_by_key(|i| runs[*i].start);
+    let mut rank = vec![0; runs.len()];
+    for (place, run) in by_number.iter().enumerate() {
+        rank[*run] = place + 1;
+    }
+    // For each prefix of the ranks the heaviest sequence that ends there (a Fenwick tree of maxima).
+    let mut best: Vec<Ending> = vec![Ending::default(); runs.len() + 1];
+    let mut before = vec![None; runs.len()];
+    let mut heaviest = Ending::default();
+    for (i, run) in runs.iter().enumerate() {
+        let mut lower = Ending::default();
+        let mut node = rank[i] - 1;
+        while node > 0 {
+            lower = lower.max(best[node]);
+            node &= node - 1;
+        }
+        before[i] = lower.run;
+        let lines = run.end - run.start - missing.count_in(run.clone());
+        let ending = Ending {
+            lines: lower.lines + lines,
+            number: run.start,
+            run: Some(i),
+        };
+        heaviest = heaviest.max(ending);
+        let mut node = rank[i];
+        while node < best.len() {
+            best[node] = best[node].max(ending);
+            node += node & node.wrapping_neg();
+        }
+    }
+    let mut kept = vec![false; runs.len()];
+    let mut next = heaviest.run;
+    while let Some(i) = next {
+        kept[i] = true;
+        next = before[i];
+    }
+    if backwards {
+        kept.reverse();
+    }
+    kept
+}
+
+/// The end of a rising sequence of runs; the best of several is the greatest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Ending {
+    lines: u64,
+    /// Of sequences with as many lines the one is best that ends with the highest number.
+    number: u64,
+    run: Option<usize>,
+}
+
+/// The lines to be moved by the book: those outside a longest rising sequence, and of several outside the one with the
+/// highest numbers.
+#[cfg(test)]
+pub(super) fn by_the_book(arrivals: &[u64]) -> Vec<u64> {
+    let mut length = vec![1; arrivals.len()];
+    for i in 0..arrivals.len() {
+        for j in 0..i {
+            if arrivals[j] < arrivals[i] {
+                length[i] = length[i].max(length[j] + 1);
+            }
+        }
+    }
+    let mut kept = Vec::new();
+    let mut wanted = length.iter().max().copied().unwrap_or(0);
+    let (mut end, mut below) = (arrivals.len(), u64::MAX);
+    while wanted > 0 {
+        let fits = |i: &usize| length[*i] == wanted && arrivals[*i] < below;
+        let best = (0..end).filter(fits).max_by_key(|i| arrivals[*i]);
+        let best = best.expect("each length has its predecessor");
+        kept.push(arrivals[best]);
+        (end, below, wanted) = (best, arrivals[best], wanted - 1);
+    }
+    let mut moved: Vec<u64> = arrivals
+        .iter()
+        .filter(|n| !kept.contains(n))
+        .copied()
+        .collect();
+    moved.sort_unstable();
+    moved
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The lines to be moved, by their numbers, as [`Order`] finds them.
+    fn moved(arrivals: &[u64]) -> Vec<u64> {
+        let (mut order, mut missing, mut next) = (Order::default(), Numbers::default(), 0);
+        let mut out = Vec::new();
+        for &number in arrivals {
+            if number >= next {
+                missing.insert_range(next..number);
+                next = number + 1;
+            } else {
+                missing.remove(number);
+            }
+            let moved = order.arrive(number, Location::default(), false, &missing);
+            out.extend(moved.into_iter().flatten());
+        }
+        out.extend(order.settle(&missing));
+        let mut numbers: Vec<u64> = out.into_iter().flat_map(|(range, _)| range).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    proptest! {
+        #[test]
+        fn the_fewest_lines_are_named(
+            absent in prop::collection::btree_set(0_u64..60, 0..20),
+            moves in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..12),
+        ) {
+            let mut arrivals: Vec<u64> = (0..60).filter(|n| !absent.contains(n)).collect();
+            for (from, to) in moves {
+                let number = arrivals.remove(from.index(arrivals.len()));
+                arrivals.insert(to.index(arrivals.len() + 1), number);
+            }
+            prop_assert_eq!(moved(&arrivals), by_the_book(&arrivals));
+        }
+    }
+
+    #[test]
+    fn what_was_moved_is_named_and_not_what_it_was_moved_past() {
+        let early: Vec<u64> = [0, 1, 40].into_iter().chain(2..40).chain(41..50).collect();
+        assert_eq!(moved(&early), [40]);
+        let late: Vec<u64> = (0..10).chain(14..90).chain(10..14).collect();
+        assert_eq!(moved(&late), [10, 11, 12, 13]);
+        assert_eq!(moved(&[0, 1, 3, 2, 4]), [2]);
+    }
+
+    #[test]
+    fn a_shuffled_log_takes_bounded_memory() {
+        let (mut order, mut missing) = (Order::default(), Numbers::default());
+        missing.insert_range(0..1 << 15);
+        for n in 0..1 << 15_u64 {
+            let number = (n * 7919) % (1 << 15);
+            missing.remove(number);
+            order.arrive(number, Location::default(), false, &missing);
+        }
+        assert!(order.memory() < 1 << 19, "{}", order.memory());
+    }
+}

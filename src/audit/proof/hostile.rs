@@ -1,0 +1,212 @@
+//! Logs that try to take the audit's time, memory or senses.
+
+use super::*;
+
+#[test]
+fn nothing_is_never_clean() {
+    for bytes in [
+        &b""[..],
+        b"\n",
+        b"some words\nand more\n",
+        b"\xff\xfe",
+        &[0; 100],
+    ] {
+        let verdict = audit(&config(bytes.to_vec()));
+        assert_eq!(verdict.exit_code(), 2, "{}", report(&verdict));
+    }
+    let missing = AuditConfig::new(vec![Input::File("/nowhere/app.log".into())]);
+    assert!(run(&missing, &mut |_, _| {}).is_err());
+}
+
+/// Lines with valid checksums that claim what no run can have.
+#[test]
+fn hostile_lines_cost_neither_time_nor_memory() {
+    let mut workload = simulate::workload(7, 4096, u64::MAX);
+    let event = Event::run_started(&workload);
+    let start = render(1, Producer::Main, 0, START, &event, false);
+    workload.threads = 1;
+    let other = render(
+        1,
+        Producer::Main,
+        0,
+        START,
+        &Event::run_started(&workload),
+        false,
+    );
+    let success = Outcome::Success { delay: Micros(0) };
+    let mut lines = vec![start.clone()];
+    for n in [1 << 20, 1 << 40, u64::MAX - 1, u64::MAX] {
+        for author in [
+            Producer::Main,
+            Producer::Worker(0),
+            Producer::Worker(u32::MAX),
+        ] {
+            let position = Position {
+                iteration: n,
+                attempt: n,
+            };
+            lines.push(render(
+                1,
+                author,
+                n,
+                START,
+                &attempt_event(position, success, n),
+                false,
+            ));
+            let position = Position {
+                iteration: n,
+                attempt: 1,
+            };
+            lines.push(render(
+                1,
+                author,
+                n,
+                START,
+                &attempt_event(position, success, n),
+                false,
+            ));
+            for event in [
+                Event::TotalOperations { count: n },
+                Event::ThreadStarted { worker: n },
+                Event::LogReopened {},
+                Event::LogGap {
+                    lost: n,
+                    ranges: format!("main:0-{n},3:1-{n}"),
+                },
+                Event::WorkerEnded {
+                    reason: crate::log::event::Reason::Finished,
+                    completed: n,
+                    abandoned: n,
+                    panicked: n,
+                    interrupted: n,
+                    not_started: crate::plan::workload::Limit::At(n),
+                    failed_attempts: n,
+                    retries: n,
+                },
+                Event::RunEnded {
+                    reason: crate::log::event::Reason::Stopped,
+                    cause: "x".into(),
+                    lines: n,
+                    completed: n,
+                    abandoned: n,
+                    panicked: n,
+                    interrupted: n,
+                    not_started: crate::plan::workload::Limit::Unlimited,
+                    failed_attempts: n,
+                    retries: n,
+                    dropped_items: n,
+                },
+            ] {
+                lines.push(render(1, author, n, START, &event, false));
+            }
+        }
+    }
+    let verdict = audit(&config(lines.join(&b'\n')));
+    assert_ne!(verdict.exit_code(), 0);
+    report(&verdict);
+    lines.insert(1, other);
+    let verdict = audit(&config(lines.join(&b'\n')));
+    assert_eq!(verdict.exit_code(), 2, "{}", report(&verdict));
+    assert!(report(&verdict).contains("different"));
+}
+
+#[test]
+fn a_line_without_an_end_is_bounded() {
+    let (_, entries) = finished(2, 20);
+    let mut bytes = vec![b'x'; 5 << 20];
+    bytes.extend(simulate::log(&entries));
+    let verdict = audit(&config(bytes));
+    let counts = verdict.runs[0].counts;
+    assert_eq!(
+        (counts.lost, counts.altered, counts.duplicated),
+        (0, 0, 0),
+        "{}",
+        report(&verdict)
+    );
+    // All lines joined by spaces: each is found.
+    let joined = simulate::log(&finished(2, 20_000).1);
+    let joined: Vec<u8> = joined
+        .iter()
+        .map(|b| if *b == b'\n' { b' ' } else { *b })
+        .collect();
+    let verdict = audit(&config(joined));
+    let counts = verdict.runs[0].counts;
+    assert_eq!(
+        (counts.lost, counts.unexpected, counts.truncated),
+        (0, 0, 0),
+        "{}",
+        report(&verdict)
+    );
+}
+
+#[test]
+fn too_little_memory_is_said() {
+    let workload = simulate::workload(7, 5, 20_000);
+    let mut dice = Dice(5);
+    let mut entries = simulate::run(&workload, &course(1, false, None), &mut dice);
+    for i in (1..entries.len()).rev() {
+        entries.swap(i, dice.roll(i as u64 + 1) as usize);
+    }
+    let mut config = config(simulate::log(&entries));
+    config.memory = 20_000;
+    let verdict = audit(&config);
+    assert!(
+        report(&verdict).contains("--memory"),
+        "{}",
+        report(&verdict)
+    );
+    assert_ne!(verdict.exit_code(), 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever is read, there is a verdict, and it can be shown.
+    #[test]
+    fn any_bytes_end_in_a_verdict(bytes: Vec<u8>, text in "[0-9TZ:. a-zA-Z={}\"\\n-]{0,400}") {
+        for bytes in [bytes, text.into_bytes()] {
+            let verdict = audit(&config(bytes));
+            prop_assert_ne!(verdict.exit_code(), 0);
+            report(&verdict);
+            serde_json::to_string(&verdict).unwrap();
+        }
+    }
+
+    /// So there is for any edits of a true log, and what is not the true log is not clean.
+    #[test]
+    fn any_edits_end_in_a_verdict(
+        seed in 1_u64..1000,
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..300, prop::collection::vec(any::<u8>(), 0..40)), 1..12),
+    ) {
+        let (_, entries, ..) = some_log(&mut Dice(seed));
+        let truth = simulate::log(&entries);
+        let mut bytes = truth.clone();
+        for (at, cut, insert) in edits {
+            if bytes.is_empty() {
+                break;
+            }
+            let at = at.index(bytes.len());
+            let end = (at + cut).min(bytes.len());
+            bytes.splice(at..end, insert);
+        }
+        let same = bytes == truth || bytes == truth[..truth.len() - 1];
+        let verdict = audit(&config(bytes));
+        prop_assert!(same || verdict.exit_code() != 0, "{}", report(&verdict));
+        report(&verdict);
+        serde_json::to_string(&verdict).unwrap();
+    }
+}
+
+/// A log whose every line was damaged is not looked at for hours.
+#[test]
+fn too_many_damaged_lines_are_said() {
+    let (_, entries) = finished(2, 20);
+    let mut log = simulate::log(&entries);
+    let cut = b"2026-11-23T17:42:00.000000Z ERROR main schema=1 sum=00000000\n";
+    for _ in 0..6000 {
+        log.extend_from_slice(cut);
+    }
+    let verdict = audit(&config(log));
+    assert_eq!(verdict.runs[0].counts.unexpected, 6000);
+    assert!(report(&verdict).contains("so many"), "{}", report(&verdict));
+}

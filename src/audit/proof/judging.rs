@@ -1,0 +1,315 @@
+//! Single claims about order, gaps, ends and delay.
+
+use super::*;
+use crate::audit::order::by_the_book;
+
+/// The entries of a run with some of its workers' lines only.
+fn of_worker(entries: &[Entry], worker: u32) -> Vec<usize> {
+    let of = |i: &usize| entries[*i].author == Producer::Worker(worker);
+    (0..entries.len()).filter(of).collect()
+}
+
+fn counts(entries: &[Entry]) -> Counts {
+    audit(&config(simulate::log(entries))).runs[0].counts
+}
+
+fn only(set: impl FnOnce(&mut Counts)) -> Counts {
+    let mut counts = Counts::default();
+    set(&mut counts);
+    counts
+}
+
+fn event(entries: &[Entry], seq: u64, event: Event) -> Entry {
+    let last = entries.last().unwrap();
+    Entry {
+        bytes: render(1, Producer::Main, seq, last.stamp, &event, false),
+        author: Producer::Main,
+        seq,
+        event,
+        ..last.clone()
+    }
+}
+
+#[test]
+fn the_fewest_lines_are_reordered() {
+    let (_, entries) = finished(4, 60);
+    // The worker that ends first: behind its last lines there are many of others.
+    let own = (0..4).map(|worker| of_worker(&entries, worker)).min_by_key(|own| own.last().copied()).unwrap();
+    let producer = entries[own[0]].author;
+    let end = own.len();
+    // From within its lines, and its very last ones: then each producer's numbers are in order, and only the time tells.
+    for moved in [&own[20..24], &own[end - 4..]] {
+        let mut log: Vec<Entry> = entries.clone();
+        let tail: Vec<Entry> = moved.iter().map(|i| entries[*i].clone()).collect();
+        log.retain(|entry| !tail.contains(entry));
+        log.extend(tail);
+        assert_eq!(counts(&log), only(|c| c.reordered = 4));
+    }
+    let mut early = entries.clone();
+    let line = early.remove(own[40]);
+    early.insert(own[10], line);
+    let verdict = audit(&config(simulate::log(&early)));
+    let Finding::Reordered { range, .. } = &verdict.runs[0].findings[0] else {
+        panic!("{}", report(&verdict));
+    };
+    assert_eq!((range.first, range.count), (Some(40), 1));
+    let arrivals: Vec<u64> = early
+        .iter()
+        .filter(|e| e.author == producer)
+        .map(|e| e.seq)
+        .collect();
+    assert_eq!(by_the_book(&arrivals), [40]);
+}
+
+#[test]
+fn a_log_that_stands_on_its_head_is_judged_backwards() {
+    let (_, mut entries) = finished(4, 200);
+    entries.remove(300);
+    entries.insert(400, entries[399].clone());
+    let forwards = audit(&config(simulate::log(&entries)));
+    entries.reverse();
+    let backwards = audit(&config(simulate::log(&entries)));
+    assert_eq!(
+        backwards.runs[0].counts,
+        forwards.runs[0].counts,
+        "{}",
+        report(&backwards)
+    );
+    assert_eq!(
+        backwards.runs[0].counts,
+        only(|c| (c.lost, c.duplicated) = (1, 1))
+    );
+    assert!(report(&backwards).contains("newest lines first"));
+}
+
+#[test]
+fn any_order_is_accepted_where_it_is_asked_for() {
+    let (_, mut entries) = finished(3, 50);
+    let mut dice = Dice(5);
+    for i in (1..entries.len()).rev() {
+        entries.swap(i, dice.roll(i as u64 + 1) as usize);
+    }
+    let mut config = config(simulate::log(&entries));
+    assert_eq!(audit(&config).exit_code(), 1);
+    config.any_order = true;
+    assert_clean(&audit(&config), "any order");
+}
+
+#[test]
+fn other_programs_are_accepted_where_they_are_asked_for() {
+    let (_, entries) = finished(3, 50);
+    let mut log = b"starting up\n".to_vec();
+    for entry in &entries {
+        log.extend_from_slice(&entry.bytes);
+        log.extend_from_slice(b"\nGET /healthz 200\n");
+    }
+    let mut config = config(log);
+    assert_eq!(audit(&config).exit_code(), 1);
+    config.allow_foreign = true;
+    assert_clean(&audit(&config), "foreign");
+}
+
+#[test]
+fn lines_of_main_in_order_cost_no_memory() {
+    let (_, mut entries) = finished(2, 20);
+    let end = entries.split_off(30);
+    let next = entries
+        .iter()
+        .filter(|e| e.author == Producer::Main)
+        .count() as u64;
+    let samples = 20_000;
+    for seq in next..next + samples {
+        entries.push(event(&entries, seq, Event::LogReopened {}));
+    }
+    for mut entry in end {
+        if entry.author == Producer::Main {
+            entry.seq += samples;
+            if let Event::RunEnded { lines, .. } = &mut entry.event {
+                *lines += samples;
+            }
+            entry.bytes = render(1, entry.author, entry.seq, entry.stamp, &entry.event, false);
+        }
+        entries.push(entry);
+    }
+    let mut config = config(simulate::log(&entries));
+    config.memory = 100_000;
+    assert_clean(&audit(&config), "samples");
+}
+
+#[test]
+fn a_gap_of_many_ranges_is_announced_to_the_line() {
+    let (_, entries) = finished(2, 20_000);
+    let lost =
+        |entry: &Entry| entry.author != Producer::Main && entry.seq % 2 == 1 && entry.seq < 20_000;
+    let gone = entries
+        .iter()
+        .filter(|e| lost(e))
+        .map(|e| format!("{}:{}", e.author.worker().unwrap(), e.seq));
+    let ranges: Vec<String> = gone.collect();
+    let mut log: Vec<Entry> = entries.iter().filter(|e| !lost(e)).cloned().collect();
+    let count = ranges.len() as u64;
+    let seq = entries.last().unwrap().seq + 1;
+    log.push(event(
+        &entries,
+        seq,
+        Event::LogGap {
+            lost: count,
+            ranges: ranges.join(","),
+        },
+    ));
+    assert_eq!(
+        counts(&log),
+        only(|c| (c.lost, c.announced) = (count, count))
+    );
+}
+
+#[test]
+fn a_log_reopened_behind_the_end_is_no_finding() {
+    let (_, mut entries) = finished(2, 20);
+    let seq = entries.last().unwrap().seq + 1;
+    entries.push(event(&entries, seq, Event::LogReopened {}));
+    assert_clean(&audit(&config(simulate::log(&entries))), "reopened");
+}
+
+/// The disk was full until the run had ended.
+#[test]
+fn a_run_that_ended_in_a_gap_has_lost_what_is_announced() {
+    for stop_after in [None, Some(150)] {
+        let workload = simulate::workload(7, 3, 100);
+        let entries = simulate::run(&workload, &course(1, false, stop_after), &mut Dice(5));
+        for keep in [60, 100, 140, entries.len() - 1] {
+            let gone = &entries[keep..];
+            let mut ranges = Vec::new();
+            for producer in [
+                Producer::Main,
+                Producer::Worker(0),
+                Producer::Worker(1),
+                Producer::Worker(2),
+            ] {
+                let of: Vec<u64> = gone
+                    .iter()
+                    .filter(|e| e.author == producer)
+                    .map(|e| e.seq)
+                    .collect();
+                if let (Some(first), Some(last)) = (of.first(), of.last()) {
+                    let name = producer.worker().map_or("main".into(), |w| w.to_string());
+                    ranges.push(format!("{name}:{first}-{last}"));
+                }
+            }
+            let lost = gone.len() as u64;
+            let mut log = entries[..keep].to_vec();
+            let seq = entries.last().unwrap().seq + 1;
+            let gap = Event::LogGap {
+                lost,
+                ranges: ranges.join(","),
+            };
+            log.push(event(&entries, seq, gap));
+            let verdict = audit(&config(simulate::log(&log)));
+            let expected = only(|c| (c.lost, c.announced) = (lost, lost));
+            assert_eq!(
+                verdict.runs[0].counts,
+                expected,
+                "{keep}: {}",
+                report(&verdict)
+            );
+        }
+    }
+}
+
+#[test]
+fn numbers_that_cannot_be_known_are_not_named() {
+    let workload = simulate::workload(7, 4, 200);
+    let entries = simulate::run(&workload, &course(1, false, Some(300)), &mut Dice(5));
+    let mut log = entries.clone();
+    let mut gone = 0;
+    for worker in [1, 2] {
+        let own = of_worker(&entries, worker);
+        for i in &own[own.len() - 3..] {
+            log.retain(|entry| *entry != entries[*i]);
+            gone += 1;
+        }
+    }
+    let verdict = audit(&config(simulate::log(&log)));
+    assert_eq!(
+        verdict.runs[0].counts,
+        only(|c| c.lost = gone),
+        "{}",
+        report(&verdict)
+    );
+    let Finding::Lost { range, .. } = &verdict.runs[0].findings[0] else {
+        panic!("{}", report(&verdict));
+    };
+    assert_eq!(
+        (range.first, range.count, &*range.author),
+        (None, gone, "Worker-1 or Worker-2")
+    );
+}
+
+/// Parts of which one ends with the time with which the next begins, in any order.
+#[test]
+fn parts_that_meet_in_one_microsecond_are_clean() {
+    let workload = simulate::workload(7, 1, 100);
+    let mut entries = simulate::run(&workload, &course(1, false, None), &mut Dice(5));
+    for entry in &mut entries {
+        entry.stamp = START;
+        entry.bytes = render(1, entry.author, entry.seq, START, &entry.event, false);
+    }
+    let (head, tail) = entries.split_at(60);
+    for parts in [[head, tail], [tail, head]] {
+        let inputs = parts.map(|part| Input::Bytes("part".into(), simulate::log(part)));
+        assert_clean(&audit(&AuditConfig::new(inputs.to_vec())), "parts");
+    }
+}
+
+#[test]
+fn a_cut_line_is_named_by_its_thread() {
+    let (_, entries) = finished(3, 50);
+    let own = of_worker(&entries, 1);
+    let mut log = Vec::new();
+    for (i, entry) in entries.iter().enumerate() {
+        let cut = if i == own[20] { 60 } else { entry.bytes.len() };
+        log.extend_from_slice(&entry.bytes[..cut]);
+        log.push(b'\n');
+    }
+    let verdict = audit(&config(log));
+    assert_eq!(
+        verdict.runs[0].counts,
+        only(|c| c.truncated = 1),
+        "{}",
+        report(&verdict)
+    );
+}
+
+#[test]
+fn nothing_that_can_be_read_is_cannot_tell() {
+    let log = b"c29tZXRoaW5nIGVsc2U=\n".repeat(500);
+    let verdict = audit(&config(log));
+    assert_eq!(verdict.exit_code(), 2);
+    assert!(
+        report(&verdict).contains("app.log:1"),
+        "{}",
+        report(&verdict)
+    );
+}
+
+#[test]
+fn every_format_says_what_is_wrong() {
+    let (_, mut entries) = finished(3, 50);
+    entries.remove(90);
+    let verdict = audit(&config(simulate::log(&entries)));
+    assert!(
+        annotations(&verdict).starts_with("::error file=app.log,line="),
+        "{}",
+        annotations(&verdict)
+    );
+    #[cfg(feature = "monitoring")]
+    {
+        let read = quick_junit::Report::deserialize_from_str(&xml(&verdict).unwrap()).unwrap();
+        let failed = read
+            .test_suites
+            .iter()
+            .map(|suite| suite.failures)
+            .sum::<usize>();
+        assert_eq!(failed, 1);
+    }
+}

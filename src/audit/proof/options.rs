@@ -1,0 +1,259 @@
+//! What options accept, and logs that are whole in several parts or without their head or end.
+
+use super::*;
+
+#[test]
+fn what_shippers_do_to_lines_is_clean() {
+    let workload = simulate::workload(7, 4, 50);
+    for json in [false, true] {
+        let entries = simulate::run(&workload, &course(1, json, None), &mut Dice(5));
+        for carrier in CARRIERS {
+            let mut log = String::new();
+            for entry in &entries {
+                log += &carrier(std::str::from_utf8(&entry.bytes).unwrap());
+                log.push('\n');
+            }
+            assert_clean(&audit(&config(log.clone().into_bytes())), &log[..300]);
+        }
+    }
+}
+
+#[test]
+fn json_keys_in_any_order_with_foreign_ones_are_clean() {
+    let workload = simulate::workload(7, 4, 50);
+    let entries = simulate::run(&workload, &course(1, true, None), &mut Dice(5));
+    let mut log = String::new();
+    for entry in &entries {
+        let line: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&entry.bytes).unwrap();
+        let mut turned: serde_json::Map<_, _> = line.into_iter().rev().collect();
+        turned.insert("hostname".into(), "web-1".into());
+        log += &serde_json::to_string(&turned).unwrap();
+        log.push('\n');
+    }
+    assert_clean(&audit(&config(log.into_bytes())), "turned");
+}
+
+#[test]
+fn rotated_parts_are_clean_in_any_order() {
+    let (_, entries) = finished(5, 100);
+    let third = entries.len() / 3;
+    let parts = [
+        &entries[..third],
+        &entries[third..2 * third],
+        &entries[2 * third..],
+    ];
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]] {
+        let inputs = order.map(|i| Input::Bytes(format!("app.log.{i}"), simulate::log(parts[i])));
+        assert_clean(&audit(&AuditConfig::new(inputs.to_vec())), "parts");
+    }
+}
+
+#[test]
+fn one_run_over_several_files_is_clean() {
+    let (_, entries) = finished(5, 100);
+    let files = [0, 1, 2].map(|n| {
+        let of = |e: &&Entry| e.author.worker().map_or(0, |w| 1 + w % 2) == n;
+        let part: Vec<Entry> = entries.iter().filter(of).cloned().collect();
+        Input::Bytes(format!("part-{n}"), simulate::log(&part))
+    });
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let inputs = order.map(|n| files[n].clone()).to_vec();
+        assert_clean(&audit(&AuditConfig::new(inputs)), "split by author");
+    }
+}
+
+#[test]
+fn a_lost_head_is_lost_to_the_line() {
+    let (workload, entries) = finished(3, 50);
+    for drop in 1..entries.len() {
+        let mut config = config(simulate::log(&entries[drop..]));
+        config.fallback = Some(workload.clone());
+        let verdict = audit(&config);
+        let expected = Counts {
+            lost: drop as u64,
+            ..Counts::default()
+        };
+        assert_eq!(
+            verdict.runs[0].counts,
+            expected,
+            "{drop}: {}",
+            report(&verdict)
+        );
+        assert_eq!(verdict.exit_code(), 1);
+    }
+}
+
+#[test]
+fn a_shuffled_log_holds_every_line() {
+    for json in [false, true] {
+        let workload = simulate::workload(7, 5, 400);
+        let mut dice = Dice(5);
+        let mut entries = simulate::run(&workload, &course(1, json, None), &mut dice);
+        for i in (1..entries.len()).rev() {
+            entries.swap(i, dice.roll(i as u64 + 1) as usize);
+        }
+        let verdict = audit(&config(simulate::log(&entries)));
+        let counts = verdict.runs[0].counts;
+        assert!(counts.reordered > 1000, "{}", report(&verdict));
+        let reordered = counts.reordered;
+        assert_eq!(
+            counts,
+            Counts {
+                reordered,
+                ..Counts::default()
+            },
+            "{}",
+            report(&verdict)
+        );
+    }
+}
+
+#[test]
+fn a_lost_start_is_said_and_replaced_by_options() {
+    let (workload, entries) = finished(3, 50);
+    let mut config = config(simulate::log(&entries[1..]));
+    let verdict = audit(&config);
+    assert_eq!(verdict.exit_code(), 2, "{}", report(&verdict));
+    assert!(report(&verdict).contains("\"Run started\" is not in the log"));
+    config.fallback = Some(workload);
+    let verdict = audit(&config);
+    assert_eq!(verdict.exit_code(), 1);
+    assert_eq!(
+        verdict.runs[0].counts,
+        Counts {
+            lost: 1,
+            ..Counts::default()
+        }
+    );
+    config.allow_lost = 1;
+    assert_eq!(audit(&config).exit_code(), 0);
+}
+
+#[test]
+fn options_accept_what_they_say() {
+    let (_, mut entries) = finished(3, 50);
+    entries.insert(90, entries[80].clone());
+    let mut config = config(simulate::log(&entries));
+    assert_eq!(audit(&config).exit_code(), 1);
+    config.at_least_once = true;
+    assert_eq!(audit(&config).exit_code(), 0);
+    entries.remove(100);
+    config.inputs = vec![Input::Bytes("x".into(), simulate::log(&entries))];
+    assert_eq!(audit(&config).exit_code(), 1);
+}
+
+#[test]
+fn a_log_without_its_end_cannot_be_told_unless_it_was_killed() {
+    let (_, entries) = finished(3, 50);
+    for keep in 1..entries.len() {
+        let bytes = simulate::log(&entries[..keep]);
+        let mut config = config(bytes.clone());
+        let verdict = audit(&config);
+        assert_eq!(verdict.exit_code(), 2, "{keep}: {}", report(&verdict));
+        let outstanding: u64 = verdict.runs[0].outstanding.iter().map(|r| r.count).sum();
+        let tail = entries[keep..]
+            .iter()
+            .filter(|e| e.author != Producer::Main)
+            .count();
+        let of_workers: u64 = verdict.runs[0]
+            .outstanding
+            .iter()
+            .filter(|r| r.author != "main")
+            .map(|r| r.count)
+            .sum();
+        assert_eq!(of_workers, tail as u64, "{keep}");
+        assert!(outstanding > of_workers);
+        config.killed = true;
+        assert_clean(&audit(&config), "killed");
+        // A fragment at the end is how a kill leaves a log.
+        let fragment = [
+            &bytes,
+            &entries[keep].bytes[..entries[keep].bytes.len() / 2],
+        ]
+        .concat();
+        config.inputs = vec![Input::Bytes("x".into(), fragment.clone())];
+        assert_clean(&audit(&config), "fragment");
+        // Another run goes on behind it.
+        let again = simulate::run(
+            &simulate::workload(8, 2, 9),
+            &course(2, false, None),
+            &mut Dice(2),
+        );
+        config.inputs = vec![Input::Bytes(
+            "x".into(),
+            [fragment, simulate::log(&again)].concat(),
+        )];
+        config.select = Select::Run(2);
+        assert_clean(&audit(&config), "the run behind it");
+        config.select = Select::All;
+        assert_clean(&audit(&config), "both");
+    }
+}
+
+#[test]
+fn selection_leaves_other_runs_alone() {
+    let (_, mut entries) = finished(3, 50);
+    entries.remove(60);
+    let mut later = course(2, false, None);
+    later.start += 1_000_000_000;
+    entries.extend(simulate::run(
+        &simulate::workload(8, 2, 9),
+        &later,
+        &mut Dice(2),
+    ));
+    let mut config = config(simulate::log(&entries));
+    for (select, code) in [
+        (Select::All, 1),
+        (Select::Last, 0),
+        (Select::Run(1), 1),
+        (Select::Run(2), 0),
+        (Select::Run(3), 2),
+    ] {
+        config.select = select;
+        assert_eq!(audit(&config).exit_code(), code, "{select:?}");
+    }
+}
+
+#[test]
+fn a_log_gap_says_what_is_lost() {
+    let (_, mut entries) = finished(3, 50);
+    let gone: Vec<Entry> = entries.drain(60..70).collect();
+    let ranges: Vec<_> = gone
+        .iter()
+        .map(|e| {
+            format!(
+                "{}:{}",
+                e.author.worker().map_or("main".into(), |w| w.to_string()),
+                e.seq
+            )
+        })
+        .collect();
+    let event = Event::LogGap {
+        lost: 10,
+        ranges: ranges.join(","),
+    };
+    let last = entries.last().unwrap().clone();
+    let gap = |event: &Event| Entry {
+        bytes: render(1, Producer::Main, last.seq + 1, last.stamp, event, false),
+        seq: last.seq + 1,
+        event: event.clone(),
+        ..last.clone()
+    };
+    let mut told = entries.clone();
+    told.push(gap(&event));
+    let verdict = audit(&config(simulate::log(&told)));
+    let expected = Counts {
+        lost: 10,
+        announced: 10,
+        ..Counts::default()
+    };
+    assert_eq!(verdict.runs[0].counts, expected, "{}", report(&verdict));
+    let liar = Event::LogGap {
+        lost: 11,
+        ranges: format!("{},0:1", ranges.join(",")),
+    };
+    entries.push(gap(&liar));
+    let verdict = audit(&config(simulate::log(&entries)));
+    assert_eq!(verdict.runs[0].counts.books, 1, "{}", report(&verdict));
+}

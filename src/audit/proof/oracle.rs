@@ -1,0 +1,210 @@
+//! What the audit must find in a log with mutations, worked out from what was planted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    super::order::by_the_book,
+    planted::{Said, slot},
+    *,
+};
+
+/// What the audit must find, worked out from what was planted.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Found {
+    pub(super) lost: BTreeSet<Slot>,
+    pub(super) duplicated: Vec<Slot>,
+    pub(super) reordered: BTreeSet<Slot>,
+    pub(super) lines: BTreeMap<u64, Vec<Said>>,
+    pub(super) books: Vec<String>,
+    /// Lines of workers of a run without its end: they may never have been written.
+    pub(super) outstanding: BTreeSet<Slot>,
+}
+
+impl Found {
+    /// Of a run that has lost its end, what is absent behind an author's last line is not known to be lost.
+    pub(super) fn settle(&mut self, planted: &Planted) {
+        let present = planted.items.iter().filter_map(|item| item.tells);
+        let present: Vec<&Entry> = present.map(|i| &planted.entries[i]).collect();
+        let ended = |run| {
+            let ends = |e: &&&Entry| e.run == run && matches!(e.event, Event::RunEnded { .. });
+            present.iter().any(|e| ends(&e))
+        };
+        for entry in &planted.entries {
+            let own = present
+                .iter()
+                .filter(|e| (e.run, e.author) == (entry.run, entry.author));
+            let behind = own.map(|e| e.seq).max().is_none_or(|last| last < entry.seq);
+            if behind
+                && !ended(entry.run)
+                && self.lost.remove(&slot(entry))
+                && entry.author != Producer::Main
+            {
+                self.outstanding.insert(slot(entry));
+            }
+        }
+    }
+}
+
+pub(super) fn expected(planted: &Planted) -> Found {
+    let mut out = Found {
+        lost: planted.lost.clone(),
+        ..Found::default()
+    };
+    let mut line = 1;
+    let mut seen = BTreeSet::new();
+    let mut arrivals: BTreeMap<(u64, Producer), Vec<u64>> = BTreeMap::new();
+    for item in &planted.items {
+        if let Some(said) = &item.said {
+            out.lines.entry(line).or_default().push(said.clone());
+        }
+        if let Some(entry) = item.tells.map(|i| &planted.entries[i]) {
+            if seen.insert(slot(entry)) {
+                let arrivals = arrivals.entry((entry.run, entry.author)).or_default();
+                arrivals.push(entry.seq);
+            } else {
+                out.duplicated.push(slot(entry));
+            }
+        }
+        line += u64::from(item.newline);
+    }
+    for ((run, author), arrivals) in arrivals {
+        let moved = by_the_book(&arrivals).into_iter();
+        out.reordered.extend(moved.map(|seq| (run, author, seq)));
+    }
+    out.duplicated.sort();
+    out
+}
+
+/// Of runs whose numbers are in order, time tells what is not: what was named is right if the others' time does not fall.
+pub(super) fn settle_by_time(planted: &Planted, found: &Found, expected: &mut Found) {
+    let runs: BTreeSet<u64> = planted.entries.iter().map(|entry| entry.run).collect();
+    for run in runs {
+        if expected.reordered.iter().any(|(of, ..)| *of == run) {
+            continue;
+        }
+        let named: Vec<Slot> = found
+            .reordered
+            .iter()
+            .filter(|(of, ..)| *of == run)
+            .copied()
+            .collect();
+        let mut seen = BTreeSet::new();
+        let (mut time, mut falls, mut high) = (0, false, 0);
+        for entry in planted.items.iter().filter_map(|item| item.tells) {
+            let entry = &planted.entries[entry];
+            if entry.run != run || !seen.insert(slot(entry)) {
+                continue;
+            }
+            falls |= entry.stamp < high;
+            high = high.max(entry.stamp);
+            if !named.contains(&slot(entry)) {
+                assert!(
+                    entry.stamp >= time,
+                    "{:?} is behind, and not named",
+                    slot(entry)
+                );
+                time = entry.stamp;
+            }
+        }
+        assert_eq!(falls, !named.is_empty());
+        expected.reordered.extend(named);
+    }
+}
+
+pub(super) fn author(name: &str) -> Producer {
+    match name.strip_prefix("Worker-") {
+        Some(number) => Producer::Worker(number.parse().unwrap()),
+        None => Producer::Main,
+    }
+}
+
+/// What the audit found. Of spliced lines either half may be named: what must be is settled by what is.
+pub(super) fn found(verdict: &Verdict, expected: &mut Found) -> Found {
+    let mut out = Found::default();
+    for run in &verdict.runs {
+        let id = u64::from_str_radix(&run.run, 16).unwrap();
+        let slots = |range: &Range| {
+            let (first, last) = (range.first.unwrap(), range.last.unwrap());
+            assert_eq!(last - first + 1, range.count);
+            let author = author(&range.author);
+            (first..=last).map(move |seq| (id, author, seq))
+        };
+        let mut said = |at: &Place, said| {
+            let must = expected.lines.entry(at.line).or_default();
+            if let Some(i) = must.iter().position(|m| matches!(m, Said::Spliced(..))) {
+                let Said::Spliced(a, b) = must.remove(i) else {
+                    unreachable!()
+                };
+                let named = match &said {
+                    Said::Altered(slot, _) => Some(*slot),
+                    Said::Truncated(slot) => *slot,
+                    _ => None,
+                };
+                assert!(
+                    named.is_none_or(|n| n == a || n == b),
+                    "{named:?} is neither {a:?} nor {b:?}"
+                );
+                expected
+                    .lost
+                    .extend([a, b].into_iter().filter(|s| Some(*s) != named));
+                must.push(said.clone());
+            }
+            if let Some(i) = must.iter().position(|m| matches!(m, Said::Cut(..)))
+                && let Said::Truncated(named) = &said
+            {
+                let cut = must.remove(i);
+                if let (Some(named), Said::Cut(cut)) = (named, cut) {
+                    assert_eq!((named.0, named.1), (cut.0, cut.1));
+                    assert!(expected.lost.remove(named), "{named:?} is not lost");
+                }
+                must.push(said.clone());
+            }
+            out.lines.entry(at.line).or_default().push(said);
+        };
+        for finding in &run.findings {
+            match finding {
+                Finding::Altered {
+                    author: a,
+                    seq,
+                    changes,
+                    at,
+                } => {
+                    let fields: Vec<_> = changes.iter().map(|c| c.field.clone()).collect();
+                    said(at, Said::Altered((id, author(a), *seq), fields.join(",")));
+                }
+                Finding::Truncated {
+                    author: a, seq, at, ..
+                } => {
+                    let slot = a.as_ref().zip(*seq).map(|(a, seq)| (id, author(a), seq));
+                    said(at, Said::Truncated(slot));
+                }
+                Finding::Unexpected { count, at, .. } => {
+                    for _ in 0..*count {
+                        said(at, Said::Unexpected);
+                    }
+                }
+                Finding::Lost { range, .. } => out.lost.extend(slots(range)),
+                Finding::Duplicated { range, .. } => out.duplicated.extend(slots(range)),
+                Finding::Reordered { range, .. } => out.reordered.extend(slots(range)),
+                Finding::Late { .. } => unreachable!(),
+                Finding::Books { what, .. } => out.books.push(what.clone()),
+            }
+        }
+        let of_workers = run.outstanding.iter().filter(|r| r.author != "main");
+        out.outstanding.extend(of_workers.flat_map(slots));
+    }
+    for stray in &verdict.strays {
+        // In front of the first line that can be read: nothing says which run it belongs to.
+        let Finding::Unexpected { at, .. } = stray else {
+            unreachable!()
+        };
+        let must = expected.lines.get(&at.line).cloned().unwrap_or_default();
+        let cut = must
+            .iter()
+            .find(|said| matches!(said, Said::Truncated(None) | Said::Cut(_)));
+        let said = cut.cloned().unwrap_or(Said::Unexpected);
+        out.lines.entry(at.line).or_default().push(said);
+    }
+    out.duplicated.sort();
+    out
+}
