@@ -34,7 +34,10 @@ fn event(entries: &[Entry], seq: u64, event: Event) -> Entry {
 fn the_fewest_lines_are_reordered() {
     let (_, entries) = finished(4, 60);
     // The worker that ends first: behind its last lines there are many of others.
-    let own = (0..4).map(|worker| of_worker(&entries, worker)).min_by_key(|own| own.last().copied()).unwrap();
+    let own = (0..4)
+        .map(|worker| of_worker(&entries, worker))
+        .min_by_key(|own| own.last().copied())
+        .unwrap();
     let producer = entries[own[0]].author;
     let end = own.len();
     // From within its lines, and its very last ones: then each producer's numbers are in order, and only the time tells.
