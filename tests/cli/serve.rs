@@ -529,6 +529,54 @@ fn what_was_answered_under_a_full_disk_is_in_the_log_or_announced() {
     assert_eq!(counts["announced"], counts["lost"], "{verdict}");
 }
 
+/// With a flush interval of zero an answer comes when its line is written: even a kill takes no line that was told of.
+#[test]
+fn what_was_answered_before_a_kill_is_in_the_log() {
+    let rig = Rig::new();
+    let (run, addr) = served(&rig, "-t 4 --time-scale 0 --flush-interval 0 -q");
+    let clients: Vec<_> = (0..4)
+        .map(|_| thread::spawn(move || ask_until_the_end(addr)))
+        .collect();
+    run.until("app.log", " counter=200 ");
+    run.signal("KILL");
+    let answers = clients
+        .into_iter()
+        .flat_map(|client| client.join().unwrap());
+    let completed = answers.filter(|answer| answer.status == 200);
+    let told: BTreeSet<String> = completed.map(|answer| line_of(&answer.json())).collect();
+    run.finish();
+    let log = rig.read("app.log");
+    let (whole, _) = log.rsplit_once('\n').unwrap();
+    let missing: Vec<_> = told.difference(&completed_lines(whole)).cloned().collect();
+    assert_eq!(missing, [""; 0]);
+    assert!(told.len() > 100);
+    rig.audit("--killed app.log").code(0);
+}
+
+/// Room for 16 connections: those that only sit there go when others come.
+#[test]
+fn connections_are_bounded_by_the_files_that_may_be_open() {
+    let rig = Rig::new();
+    let mut command = std::process::Command::new("prlimit");
+    command
+        .args(["--nofile=80", env!("CARGO_BIN_EXE_hifi")])
+        .args("--serve 127.0.0.1:0 -t 2 --time-scale 0 --failure-rate 0 -q".split(' '))
+        .current_dir(rig.path(""))
+        .stdout(Stdio::null())
+        .stderr(File::create(rig.path("console")).unwrap());
+    let run = rig.start_command(command);
+    run.until("console", "/operations\n");
+    let addr = served_address(&rig.read("console"), "operations").unwrap();
+    let idle: Vec<Client> = (0..200).map(|_| Client::connect(addr)).collect();
+    let mut client = Client::connect(addr);
+    for _ in 0..100 {
+        assert_eq!(client.post().unwrap().status, 200);
+    }
+    drop(idle);
+    run.signal("TERM");
+    run.finish().code(143);
+}
+
 #[test]
 fn bad_values_and_an_address_in_use_are_told_before_anything_is_created() {
     let rig = Rig::new();

@@ -168,6 +168,16 @@ async fn accept<S: Service>(
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
+        let mut connections = lock(&connections);
+        connections.retain(|(task, _)| !task.is_finished());
+        if connections.len() >= limits.connections {
+            let oldest = connections.iter().position(|(_, it)| !it.awaits_answer());
+            // Where all wait for their answers it is the newcomer that goes.
+            let Some((oldest, _)) = oldest.and_then(|oldest| connections.remove(oldest)) else {
+                continue;
+            };
+            oldest.abort();
+        }
         let connection: Arc<Connection> = Arc::default();
         let served = serve(
             stream,
@@ -175,14 +185,6 @@ async fn accept<S: Service>(
             Arc::clone(&service),
             Arc::clone(&connection),
         );
-        let mut connections = lock(&connections);
-        connections.retain(|(task, _)| !task.is_finished());
-        if connections.len() >= limits.connections {
-            let oldest = connections.iter().position(|(_, it)| !it.awaits_answer());
-            if let Some((oldest, _)) = connections.remove(oldest.unwrap_or(0)) {
-                oldest.abort();
-            }
-        }
         connections.push_back((tokio::spawn(served).abort_handle(), connection));
     }
 }
