@@ -223,15 +223,15 @@ impl Hints {
         };
         let (begins, ends) = (begins(suspect), ends(suspect));
         let counter_text = value("counter").unwrap_or_default();
+        let run = value("run").filter(|run| run.len() == 16);
+        let run = run.and_then(|run| u64::from_str_radix(&run, 16).ok());
         Self {
             stamp: parse_stamp(&stamp_text),
             stamp_text,
-            run: value("run")
-                .filter(|run| run.len() == 16)
-                .and_then(|run| u64::from_str_radix(&run, 16).ok()),
+            run,
             // The end of a line of main has a run, and no worker.
             main: thread == "main"
-                || thread.is_empty() && value("run").is_some() && value("worker").is_none(),
+                || thread.is_empty() && run.is_some() && value("worker").is_none(),
             workers,
             seq: whole("seq"),
             iteration: whole("iteration"),
@@ -283,10 +283,9 @@ fn loose(suspect: &Suspect, name: &str) -> Option<String> {
 fn begins(suspect: &Suspect) -> bool {
     let bytes = &suspect.bytes;
     if suspect.json {
-        return bytes.starts_with(b"{")
-            || bytes.get(1..).is_some_and(|rest| {
-                record::JSON_START[1..].starts_with(&rest[..rest.len().min(13)])
-            });
+        let start = bytes.iter().zip(record::JSON_START);
+        return start.filter(|(byte, form)| byte != form).count() <= 1
+            || !suspect.fields.is_empty() && bytes.starts_with(b"{");
     }
     !bytes.is_empty() && record::has_stamp_shape(&bytes[..bytes.len().min(STAMP_LEN)])
         // One character of the stamp may have been changed.

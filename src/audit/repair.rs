@@ -17,9 +17,13 @@ const REPAIR_MAX: usize = 1024;
 /// Puts one character right, so that the checksum holds.
 pub fn repair(suspect: &Suspect) -> Option<Record> {
     if suspect.json && !suspect.fields.is_empty() {
-        return texts(suspect)
-            .iter()
-            .find_map(|text| repair_text(text.as_bytes()));
+        let texts = texts(suspect);
+        let mut repaired = texts.iter().filter_map(|text| repair_text(text.as_bytes()));
+        // An escape that a change has made stands for two characters: it shows only in the form in which it came.
+        let escaped = suspect.bytes.contains(&b'\\');
+        return repaired
+            .next()
+            .or_else(|| escaped.then(|| repair_structure(&suspect.bytes))?);
     }
     if suspect.json {
         return repair_structure(&suspect.bytes);
