@@ -45,92 +45,60 @@ pub(super) fn list(findings: &[Finding], files: &[String], places: &Places) -> V
 }
 
 fn of(finding: &Finding, files: &[String], places: &Places) -> Listed {
-    let mut words = String::new();
-    let mut quoted = String::new();
-    let (kind, who, place) = match finding {
-        Finding::Lost {
-            range,
-            announced,
-            before,
-        } => {
-            words = match (announced, before) {
-                (true, _) => "not in the log, as a \"Log gap\" says".into(),
-                (false, Some(_)) => "not in the log; the worker's next line is".into(),
-                (false, None) => "not in the log, nor anything of its writer behind it".into(),
-            };
-            ("lost", Some(range.into()), before.as_ref())
-        }
-        Finding::Duplicated { range, at } => {
-            words.push_str("there once more");
-            ("duplicated", Some(range.into()), Some(at))
-        }
-        Finding::Late { range, at } => {
-            words.push_str("arrived later than was allowed");
-            ("late", Some(range.into()), Some(at))
-        }
-        Finding::Reordered {
-            range,
-            at,
-            time_only,
-        } => {
-            let how = match time_only {
-                true => "in order among its writer's lines, but older than the line above",
-                false => "behind lines that come later",
-            };
-            words.push_str(how);
-            ("reordered", Some(range.into()), Some(at))
-        }
-        Finding::Altered {
-            author,
-            seq,
-            changes,
-            at,
-        } => {
-            words = changes.iter().map(change).collect::<Vec<_>>().join("; ");
-            ("altered", Some(Who::one(author, *seq)), Some(at))
-        }
-        Finding::Truncated {
-            author,
-            seq,
-            at,
-            text,
-        } => {
-            words.push_str("there in part");
-            quoted = shown(text);
-            let who = author.as_ref().zip(*seq);
-            (
-                "truncated",
-                who.map(|(author, seq)| Who::one(author, seq)),
-                Some(at),
-            )
-        }
-        Finding::Unexpected {
-            why,
-            count,
-            at,
-            text,
-        } => {
-            words = match count {
-                1 => shown(why),
-                _ => format!("{count} lines: {}", shown(why)),
-            };
-            quoted = shown(text);
-            ("unexpected", None, Some(at))
-        }
-        Finding::Books { what, at } => {
-            words = shown(what);
-            ("books", None, at.as_ref())
-        }
-    };
+    let who = who(finding);
+    let place = finding.place();
     Listed {
-        kind,
-        more: 0,
+        kind: finding.kind(),
         worker: who.as_ref().and_then(|who| who.worker),
         lines: who.map_or_else(String::new, |who| who.lines),
-        words,
-        quoted,
-        stamp: place.and_then(|place| time_of(place, files, places)),
+        words: words(finding),
+        quoted: match finding {
+            Finding::Truncated { text, .. } | Finding::Unexpected { text, .. } => shown(text),
+            _ => String::new(),
+        },
         place: place.map(|place| format!("{}:{}", shown(&place.file), place.line)),
+        stamp: place.and_then(|place| time_of(place, files, places)),
+        more: 0,
+    }
+}
+
+/// Whose lines it concerns, where that is known.
+fn who(finding: &Finding) -> Option<Who> {
+    match finding {
+        Finding::Lost { range, .. }
+        | Finding::Duplicated { range, .. }
+        | Finding::Late { range, .. }
+        | Finding::Reordered { range, .. } => Some(range.into()),
+        Finding::Altered { author, seq, .. } => Some(Who::one(author, *seq)),
+        Finding::Truncated { author, seq, .. } => Some(Who::one(author.as_ref()?, (*seq)?)),
+        Finding::Unexpected { .. } | Finding::Books { .. } => None,
+    }
+}
+
+/// What is wrong, to be followed by the place.
+fn words(finding: &Finding) -> String {
+    match finding {
+        Finding::Lost {
+            announced: true, ..
+        } => "not in the log, as a \"Log gap\" says".into(),
+        Finding::Lost {
+            before: Some(_), ..
+        } => "not in the log; the worker's next line is".into(),
+        Finding::Lost { .. } => "not in the log, nor anything of its writer behind it".into(),
+        Finding::Duplicated { .. } => "there once more".into(),
+        Finding::Late { .. } => "arrived later than was allowed".into(),
+        Finding::Reordered {
+            time_only: true, ..
+        } => "in order among its writer's lines, but older than the line above".into(),
+        Finding::Reordered { .. } => "behind lines that come later".into(),
+        Finding::Altered { changes, .. } => {
+            let changes: Vec<String> = changes.iter().map(change).collect();
+            changes.join("; ")
+        }
+        Finding::Truncated { .. } => "there in part".into(),
+        Finding::Unexpected { why, count: 1, .. } => shown(why),
+        Finding::Unexpected { why, count, .. } => format!("{count} lines: {}", shown(why)),
+        Finding::Books { what, .. } => shown(what),
     }
 }
 

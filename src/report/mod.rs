@@ -76,6 +76,9 @@ pub enum Failure {
 /// So many columns of time are drawn in all, however many runs there are: it bounds the page.
 const COLUMNS_ALL: u64 = 1440;
 
+/// The table lists so many runs: the latest.
+const LISTED_MAX: usize = 500;
+
 /// Makes the report; what it came to, in a line for people, if they are not handed the report itself.
 /// `progress` is told how many bytes were read, and how many there are.
 ///
@@ -179,7 +182,8 @@ fn sections(
 ) -> Vec<Section> {
     let (mut histories, places) = collector.into_parts();
     let columns_max = COLUMNS_ALL / (histories.len() as u64).clamp(2, RUNS_MAX as u64);
-    let sections = (1..).zip(&verdict.runs).map(|(number, run)| {
+    let earlier = verdict.runs.len().saturating_sub(LISTED_MAX);
+    let sections = (1..).zip(&verdict.runs).skip(earlier).map(|(number, run)| {
         let history = histories
             .iter()
             .position(|history| format!("{:016x}", history.id) == run.run);

@@ -31,13 +31,14 @@ pub(super) fn of_log(verdict: &Verdict, sections: &[Section], files: &[String]) 
                 strong { (words::word(verdict.status)) } " " (words::overall(verdict))
             }
             @for why in &verdict.cannot_tell { p.note { "Cannot tell: " (why) "." } }
+            @for note in &verdict.notes { p.note { "Note: " (note) "." } }
         }
         section.next aria-labelledby="next" {
             h2 id="next" { "What to do next" }
             ul { @for step in words::next_steps(verdict) { li { (step) } } }
         }
-        @if sections.len() > 1 { (runs_table(sections)) }
-        @for section in sections {
+        @if sections.len() > 1 { (runs_table(verdict.runs.len(), sections)) }
+        @for section in sections.iter().filter(|section| section.history.is_some()) {
             (section.draw(2, &format!("Run {}", section.verdict.run)))
         }
         @if verdict.stray_count > 0 {
@@ -103,7 +104,11 @@ fn prose(text: &str) -> Markup {
 }
 
 /// All runs in short, each leading to its section.
-fn runs_table(sections: &[Section]) -> Markup {
+fn runs_table(runs: usize, sections: &[Section]) -> Markup {
+    let in_full = sections
+        .iter()
+        .filter(|section| section.history.is_some())
+        .count();
     html! {
         section aria-labelledby="runs" {
             h2 id="runs" { "Runs" }
@@ -115,6 +120,10 @@ fn runs_table(sections: &[Section]) -> Markup {
                 } }
                 tbody { @for section in sections { (runs_row(section)) } }
             } }
+            @if in_full < runs {
+                p.note { "Of " (count(runs as u64)) " runs the latest " (sections.len()) " are listed, and the latest " (in_full)
+                    " shown in full: " code { "hifi audit" } " has them all." }
+            }
         }
     }
 }
@@ -125,7 +134,13 @@ fn runs_row(section: &Section) -> Markup {
     let history = section.history.as_ref();
     html! {
         tr {
-            th scope="row" { a href=(format!("#run-{}", section.number)) { code { (verdict.run) } } }
+            th scope="row" {
+                @if history.is_some() {
+                    a href=(format!("#run-{}", section.number)) { code { (verdict.run) } }
+                } @else {
+                    code { (verdict.run) }
+                }
+            }
             td.(words::class(verdict.status)) { (words::word(verdict.status)) }
             td { (count(verdict.lines)) }
             td { (told(verdict.threads.map(|threads| count(threads.into())))) }

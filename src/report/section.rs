@@ -39,10 +39,16 @@ impl Section {
                 p.verdict.(words::class(self.verdict.status)) { (words::of_run(&self.verdict)) }
                 @for why in &self.verdict.cannot_tell { p.note { "Cannot tell: " (why) "." } }
                 @for note in &self.verdict.notes { p.note { "Note: " (note) "." } }
-                @match &self.history {
-                    Some(history) => (self.history(level + 1, history)),
-                    None => p.note { "There are so many runs that only the latest are shown in full." },
+                @if let Some(delay) = &self.verdict.delay {
+                    p.note {
+                        "On their way lines took p50 " (micros(delay.p50_us)) ", p90 " (micros(delay.p90_us)) ", p99 "
+                        (micros(delay.p99_us)) ", at most " (micros(delay.max_us)) "."
+                    }
                 }
+                @for cause in &self.verdict.causes {
+                    p.note { "Likely cause of what is " (cause.kind) ": " (cause.text) "." }
+                }
+                @if let Some(history) = &self.history { (self.history(level + 1, history)) }
                 (self.findings(level + 1))
             }
         }

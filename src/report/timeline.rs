@@ -104,8 +104,9 @@ fn states(history: &History, window: Window) -> Markup {
                     run = state.map(|state| (state, x, x + 1));
                 }
             }
-            if cell.abandoned > 0 {
-                gone.add(x, y + 1, 1, BAR / 2);
+            // From above, and as deep as their share.
+            if let Some(height) = share_of_bar(cell.abandoned, cell) {
+                gone.add(x, y + 1, 1, height);
             }
             add_lost(&mut lost, cell, x, y);
         }
@@ -171,14 +172,18 @@ fn heat_map(history: &History, window: Window) -> Markup {
     }
 }
 
-/// Lost lines fill their cell to the share that is lost.
+/// Lost lines fill their cell from below, to the share that is lost.
 fn add_lost(lost: &mut Blocks, cell: &Cell, x: u64, y: u64) {
-    if cell.lost == 0 {
-        return;
+    if let Some(height) = share_of_bar(cell.lost, cell) {
+        lost.add(x, y + 1 + BAR - height, 1, height);
     }
-    let share = f64::from(cell.lost) / (f64::from(cell.lost) + f64::from(cell.logged));
-    let height = ((share * BAR as f64).ceil() as u64).clamp(1, BAR);
-    lost.add(x, y + 1 + BAR - height, 1, height);
+}
+
+/// How much of a bar the share of these among all attempts of a cell takes: something, if there are any.
+fn share_of_bar(part: u32, cell: &Cell) -> Option<u64> {
+    let all = f64::from(cell.lost) + f64::from(cell.logged);
+    let height = (f64::from(part) / all * BAR as f64).ceil() as u64;
+    (part > 0).then(|| height.clamp(1, BAR))
 }
 
 /// The names of some rows, and how far down their middle is, in percent.

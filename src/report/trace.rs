@@ -129,8 +129,12 @@ impl<'a> Trace<'a> {
             .write(format!("{word}\n],\"otherData\":{other}}}\n").as_bytes());
     }
 
+    fn is_full(&self) -> bool {
+        self.written > BYTES_MAX
+    }
+
     fn emit(&mut self, value: &Value) {
-        if self.written > BYTES_MAX {
+        if self.is_full() {
             self.left_out += 1;
             return;
         }
@@ -356,6 +360,10 @@ impl<'a> Trace<'a> {
 
 impl Observer for Trace<'_> {
     fn attempt(&mut self, run: &Run, attempt: &Attempt, _: Location) {
+        if self.is_full() {
+            self.left_out += 1;
+            return;
+        }
         let Some(worker) = self.worker(run, attempt.worker) else {
             return;
         };
