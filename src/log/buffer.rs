@@ -3,8 +3,6 @@
 //! A line is put together from many short pieces, and the price of a piece is not its bytes but what is decided about
 //! them. So room for a piece is asked for once, and the piece is stored in whole words of a fixed size; what they write
 //! too much is overwritten by the next piece, or stays behind the end.
-//!
-//! This file must not know what the pieces mean.
 
 /// Room that is made for one piece: a name of [`NAME_MAX`] bytes with what surrounds it, and a number of 20 digits.
 const ROOM: usize = 64;

@@ -2,11 +2,9 @@
 //!
 //! A step of the wall clock moves no time stamp and no duration.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::ensure;
-
-use rustix::time::{ClockId, clock_gettime};
 
 /// A point of a run's time, in nanoseconds since its clock was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,8 +29,7 @@ pub const STAMP_MICROS_MAX: u64 = 253_402_300_799_999_999;
 /// A clock that never runs backwards and whose reading can be told as a time of day.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    /// Nanoseconds on the system's monotonic clock.
-    start: u64,
+    start: Instant,
     start_micros: u64,
 }
 
@@ -45,7 +42,7 @@ impl Clock {
     fn start_at(wall: SystemTime) -> Self {
         let wall = wall.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Self {
-            start: monotonic_nanos(),
+            start: Instant::now(),
             start_micros: u64::try_from(wall.as_micros()).unwrap_or(0),
         }
     }
@@ -65,7 +62,7 @@ impl Clock {
     /// The time now.
     #[inline]
     pub fn now(&self) -> Stamp {
-        Stamp(monotonic_nanos() - self.start)
+        Stamp(self.start.elapsed().as_nanos() as u64)
     }
 
     /// A stamp as microseconds since 1970.
@@ -73,12 +70,6 @@ impl Clock {
     pub fn micros(&self, stamp: Stamp) -> u64 {
         self.start_micros + stamp.0 / 1000
     }
-}
-
-#[inline]
-fn monotonic_nanos() -> u64 {
-    let time = clock_gettime(ClockId::Monotonic);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// When a new file is begun.
     pub rotation: Rotation,
-    /// The longest that a line waits before its write starts. With zero, its author waits for the write.
+    /// The longest that a line waits before its write starts. With zero, its producer waits for the write.
     pub flush_interval: Micros,
     /// What standard error gets of it.
     pub console: ConsoleConfig,

@@ -4,8 +4,6 @@
 //! emits it and the function that reads it back from a [`Line`]. Messages keep the words of the program
 //! that this one descends from. `run`, `worker` and `seq` are no part of an event: they say who logged it, and when,
 //! and are added where lines are made.
-//!
-//! This file must not know how a line looks, nor who logs what.
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
@@ -194,7 +192,7 @@ events! {
     }
 
     /// The file could not be written for a while: the lines in `ranges` (`main:4-5,0:17,3:2-9`,
-    /// author and first and last `seq`) are not in it.
+    /// producer and first and last `seq`) are not in it.
     ERROR LogGap "Log gap" { lost: u64, ranges: String }
 
     /// The log was renamed or deleted, and was opened anew under its name.
@@ -438,70 +436,78 @@ fn whole_number(text: &str) -> Option<u64> {
     (u64::to_string(&number) == text).then_some(number)
 }
 
-/// How a field's value is handed to `tracing`.
+/// How a field's value is handed to `tracing`; and how it is written without, for the audit, which makes the line that should
+/// have been there and holds a damaged one against it.
 trait Field {
     /// The value in a form that `tracing` takes.
     fn value(&self) -> impl tracing::Value;
+    /// Adds the value to the line that was begun.
+    fn put(&self, encoder: &mut Encoder, name: &str);
 }
 
-impl Field for u64 {
-    #[inline]
-    fn value(&self) -> impl tracing::Value {
-        *self
+/// Declares the plain value that a field of each type has, and which of the encoder's functions writes it.
+macro_rules! plain_values {
+    ($($type:ty: $write:ident($field:ident) = $plain:expr;)*) => {$(
+        impl Field for $type {
+            #[inline]
+            fn value(&self) -> impl tracing::Value {
+                let $field = self;
+                $plain
+            }
+
+            fn put(&self, encoder: &mut Encoder, name: &str) {
+                let $field = self;
+                encoder.$write(name, $plain);
+            }
+        }
+    )*};
+}
+
+plain_values! {
+    u64: number(number) = *number;
+    Micros: number(micros) = micros.0;
+    String: string(text) = text.as_str();
+    Next: string(next) = next.word();
+    Reason: string(reason) = reason.word();
+    Backoff: string(backoff) = backoff.word();
+    Probability: float(probability) = probability.get();
+    TimeScale: float(scale) = scale.get();
+}
+
+/// A number, or a word in its place.
+trait NumberOrWord {
+    fn number_or_word(&self) -> Result<u64, &'static str>;
+}
+
+impl NumberOrWord for Limit {
+    fn number_or_word(&self) -> Result<u64, &'static str> {
+        match self {
+            Self::Unlimited => Err("unlimited"),
+            Self::At(limit) => Ok(*limit),
+        }
     }
 }
 
-impl Field for Micros {
-    #[inline]
-    fn value(&self) -> impl tracing::Value {
-        self.0
+impl NumberOrWord for Known {
+    fn number_or_word(&self) -> Result<u64, &'static str> {
+        self.0.ok_or(Self::NOT)
     }
 }
 
-impl Field for String {
+impl<T: NumberOrWord> Field for T {
     fn value(&self) -> impl tracing::Value {
-        self.as_str()
-    }
-}
-
-impl Field for Next {
-    #[inline]
-    fn value(&self) -> impl tracing::Value {
-        self.word()
-    }
-}
-
-impl Field for Reason {
-    fn value(&self) -> impl tracing::Value {
-        self.word()
-    }
-}
-
-impl Field for Probability {
-    fn value(&self) -> impl tracing::Value {
-        self.get()
-    }
-}
-
-impl Field for TimeScale {
-    fn value(&self) -> impl tracing::Value {
-        self.get()
-    }
-}
-
-impl Field for Backoff {
-    fn value(&self) -> impl tracing::Value {
-        self.to_string()
-    }
-}
-
-impl Field for Limit {
-    fn value(&self) -> impl tracing::Value {
-        let value: Box<dyn tracing::Value> = match self {
-            Self::Unlimited => Box::new("unlimited"),
-            Self::At(limit) => Box::new(*limit),
+        let value: Box<dyn tracing::Value> = match self.number_or_word() {
+            Ok(number) => Box::new(number),
+            Err(word) => Box::new(word),
         };
         value
+    }
+
+    fn put(&self, encoder: &mut Encoder, name: &str) {
+        match self.number_or_word() {
+            Ok(number) => encoder.number(name, number),
+            Err(word) => encoder.string(name, word),
+        }
     }
 }
 
@@ -509,95 +515,10 @@ impl<T: ToString> Field for Optional<T> {
     fn value(&self) -> impl tracing::Value {
         self.0.as_ref().map(ToString::to_string)
     }
-}
 
-impl Field for Known {
-    fn value(&self) -> impl tracing::Value {
-        let value: Box<dyn tracing::Value> = match self.0 {
-            Some(number) => Box::new(number),
-            None => Box::new(Self::NOT),
-        };
-        value
-    }
-}
-
-/// How a field's value is written without going through `tracing`: the audit writes the line that
-/// should have been there, to hold a damaged one against it.
-trait Put {
-    /// Adds the value to the line that was begun.
-    fn put(&self, encoder: &mut Encoder, name: &str);
-}
-
-impl Put for u64 {
-    fn put(&self, encoder: &mut Encoder, name: &str) {
-        encoder.number(name, *self);
-    }
-}
-
-impl Put for Micros {
-    fn put(&self, encoder: &mut Encoder, name: &str) {
-        encoder.number(name, self.0);
-    }
-}
-
-impl Put for Limit {
-    fn put(&self, encoder: &mut Encoder, name: &str) {
-        match self {
-            Self::Unlimited => encoder.string(name, "unlimited"),
-            Self::At(limit) => encoder.number(name, *limit),
-        }
-    }
-}
-
-impl Put for Probability {
-    fn put(&self, encoder: &mut Encoder, name: &str) {
-        encoder.literal(name, &self.to_string());
-    }
-}
-
-impl Put for TimeScale {
-    fn put(&self, encoder: &mut Encoder, name: &str) {
-        encoder.literal(name, &self.to_string());
-    }
-}
-
-impl Put for String {
-    fn put(&self, encoder: &mut Encoder, name: &str) {
-        encoder.string(name, self);
-    }
-}
-
-impl Put for Backoff {
-    fn put(&self, encoder: &mut Encoder, name: &str) {
-        encoder.string(name, &self.to_string());
-    }
-}
-
-impl Put for Next {
-    fn put(&self, encoder: &mut Encoder, name: &str) {
-        encoder.string(name, self.word());
-    }
-}
-
-impl Put for Reason {
-    fn put(&self, encoder: &mut Encoder, name: &str) {
-        encoder.string(name, self.word());
-    }
-}
-
-impl<T: ToString> Put for Optional<T> {
     fn put(&self, encoder: &mut Encoder, name: &str) {
         if let Some(value) = &self.0 {
             encoder.string(name, &value.to_string());
-        }
-    }
-}
-
-impl Put for Known {
-    fn put(&self, encoder: &mut Encoder, name: &str) {
-        match self.0 {
-            Some(number) => encoder.number(name, number),
-            None => encoder.string(name, Self::NOT),
         }
     }
 }

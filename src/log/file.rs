@@ -7,7 +7,7 @@
 //! under its name. Rotation is no more than that, its name being another each hour or day: of a new file that cannot be
 //! opened tracing-appender itself would tell nobody but standard error, and panic where there is none.
 //!
-//! This file must not know where lines come from; it reads them only to name those that were lost.
+//! It reads lines only to name those that were lost.
 
 use std::{
     collections::BTreeMap,
@@ -48,6 +48,10 @@ pub struct LogFile {
     next_try: Option<Stamp>,
     /// The last byte in the file is not the end of a line.
     fragment: bool,
+    /// Only the run's last line is still to come: without it the log would not say what the run came to. So it is held back
+    /// where it cannot be written, to be tried once more.
+    awaits_last_line: bool,
+    held: Vec<u8>,
     missing: Missing,
     /// What the last `Log gap` told of. It is missing again if that line gets lost.
     told: Missing,
@@ -88,6 +92,8 @@ impl LogFile {
             looked: Stamp::default(),
             next_try: None,
             fragment: false,
+            awaits_last_line: false,
+            held: Vec::new(),
             missing: Missing::default(),
             told: Missing::default(),
             reports: Vec::new(),
@@ -98,7 +104,7 @@ impl LogFile {
     /// Writes whole lines, `count` in number, it being `now`. Returns what a person should be told at once, if anything.
     pub fn write(&mut self, lines: &[u8], count: u64, now: Stamp) -> Option<String> {
         if self.next_try.is_some_and(|next_try| now < next_try) {
-            self.lose(lines);
+            self.miss(lines);
             return None;
         }
         match self.try_write(lines, now) {
@@ -119,7 +125,7 @@ impl LogFile {
                 }
                 self.counts.lines += lines[..whole].iter().filter(|b| **b == b'\n').count() as u64;
                 self.counts.errors += 1;
-                self.lose(&lines[whole..]);
+                self.miss(&lines[whole..]);
                 let news = self.next_try.replace(now.after(RETRY)).is_none();
                 news.then(|| {
                     format!(
@@ -160,8 +166,21 @@ impl LogFile {
         }
     }
 
-    /// Behind the last line it no longer matters that the file was opened anew.
-    pub fn forget_reopening(&mut self) {
+    /// From now on there is only the run's last line to come.
+    pub fn await_last_line(&mut self) {
+        self.awaits_last_line = true;
+    }
+
+    /// The last line has been here: tries once more to write it, if it could not be written. That the file was opened anew no
+    /// longer matters.
+    pub fn end(&mut self) {
+        self.awaits_last_line = false;
+        let held = mem::take(&mut self.held);
+        if !held.is_empty() {
+            self.next_try = Some(Stamp::default());
+            // A person was told when the file began to fail.
+            let _ = self.write(&held, 1, Stamp::default());
+        }
         self.reports
             .retain(|report| *report != Event::LogReopened {});
     }
@@ -209,6 +228,15 @@ impl LogFile {
         Ok(())
     }
 
+    /// These lines could not be written.
+    fn miss(&mut self, lines: &[u8]) {
+        if self.awaits_last_line {
+            self.held.extend_from_slice(lines);
+        } else {
+            self.lose(lines);
+        }
+    }
+
     fn lose(&mut self, lines: &[u8]) {
         for line in lines.split_inclusive(|b| *b == b'\n') {
             self.counts.lost += 1;
@@ -216,9 +244,9 @@ impl LogFile {
             let Ok(line) = Line::parse(line.trim_ascii_end()) else {
                 continue;
             };
-            let author = line.field("worker").and_then(|n| n.parse().ok());
+            let producer = line.field("worker").and_then(|n| n.parse().ok());
             if let Some(seq) = line.field("seq").and_then(|n| n.parse().ok()) {
-                self.missing.add(author, seq, seq);
+                self.missing.add(producer, seq, seq);
             }
             if line.message == GAP_MESSAGE {
                 let told = mem::take(&mut self.told);
@@ -301,13 +329,13 @@ fn look_up(path: PathBuf) -> Name {
     }
 }
 
-/// Which lines are missing: ranges of sequence numbers, by author (none is `main`).
+/// Which lines are missing: ranges of sequence numbers, by producer (none is `main`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Missing(BTreeMap<Option<u32>, Vec<(u64, u64)>>);
 
 impl Missing {
-    fn add(&mut self, author: Option<u32>, first: u64, last: u64) {
-        let ranges = self.0.entry(author).or_default();
+    fn add(&mut self, producer: Option<u32>, first: u64, last: u64) {
+        let ranges = self.0.entry(producer).or_default();
         match ranges.last_mut() {
             Some((_, end)) if *end + 1 == first => *end = last,
             _ => ranges.push((first, last)),
@@ -315,12 +343,12 @@ impl Missing {
     }
 
     fn add_all(&mut self, other: Self) {
-        for (author, ranges) in other.0 {
-            let mut all = self.0.remove(&author).unwrap_or_default();
+        for (producer, ranges) in other.0 {
+            let mut all = self.0.remove(&producer).unwrap_or_default();
             all.extend(ranges);
             all.sort_unstable();
             for (first, last) in all {
-                self.add(author, first, last);
+                self.add(producer, first, last);
             }
         }
     }
@@ -335,12 +363,12 @@ impl Missing {
 }
 
 impl fmt::Display for Missing {
-    /// `main:4-5,0:17,3:2-9`: the author, and the first and the last number, or the only one.
+    /// `main:4-5,0:17,3:2-9`: the producer, and the first and the last number, or the only one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut comma = "";
-        for (author, ranges) in &self.0 {
+        for (producer, ranges) in &self.0 {
             for (first, last) in ranges {
-                match author {
+                match producer {
                     Some(worker) => write!(f, "{comma}{worker}:{first}")?,
                     None => write!(f, "{comma}main:{first}")?,
                 }
@@ -361,7 +389,7 @@ mod tests {
     #[test]
     fn missing_lines_are_told_as_ranges() {
         let mut missing = Missing::default();
-        for (author, seq) in [
+        for (producer, seq) in [
             (Some(3), 41),
             (None, 4),
             (Some(3), 42),
@@ -369,7 +397,7 @@ mod tests {
             (None, 5),
             (Some(3), 44),
         ] {
-            missing.add(author, seq, seq);
+            missing.add(producer, seq, seq);
         }
         assert_eq!(missing.to_string(), "main:4-5,0:17,3:41-42,3:44");
         assert_eq!(missing.lines(), 6);

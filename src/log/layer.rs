@@ -122,17 +122,12 @@ impl Visit for LineVisitor<'_> {
 
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.begin("");
-        if value.is_finite() {
-            self.encoder.literal(field.name(), &value.to_string());
-        } else {
-            self.encoder.string(field.name(), &value.to_string());
-        }
+        self.encoder.float(field.name(), value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.begin("");
-        self.encoder
-            .literal(field.name(), if value { "true" } else { "false" });
+        self.encoder.literal(field.name(), &value.to_string());
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

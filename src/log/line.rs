@@ -9,8 +9,6 @@
 //! the line itself is JSON. A value that could be taken for something else (it is empty, or holds
 //! anything but letters, digits and `._-+:/,;@%`) is quoted as JSON quotes, and whatever could end a line,
 //! colour it or reorder its display is escaped: no value can forge, split or colour a line.
-//!
-//! This file must not know which events there are, nor where lines come from or go to.
 
 use std::{
     path::Path,
@@ -30,7 +28,7 @@ pub const STAMP_LEN: usize = 27;
 /// JSON numbers above this are not exact in every reader (RFC 8259, section 6): they become strings.
 const JSON_EXACT_MAX: u64 = 1 << 53;
 
-/// The bounds within which lines are made: which author, which formats.
+/// The bounds within which lines are made: which producer, which formats.
 ///
 /// An encoder belongs to one thread and is used again for each line, so that a line costs no allocation.
 #[derive(Debug)]
@@ -38,7 +36,7 @@ pub struct Encoder {
     thread: String,
     text_context: Vec<u8>,
     json_context: Option<Vec<u8>>,
-    /// For each level, the head of the line when it last occurred: most messages of an author are those
+    /// For each level, the head of the line when it last occurred: most messages of a producer are those
     /// that it logged before, in the same second.
     heads: [Head; 5],
     text: LineBuffer,
@@ -124,8 +122,22 @@ impl Encoder {
     pub fn number(&mut self, name: &str, value: u64) {
         self.text.push_named_number(*b" ", name, *b"=", value);
         if self.json_context.is_some() {
-            self.json.push_name(*b",\"", name, *b"\":");
-            push_json_number(&mut self.json, value);
+            if value <= JSON_EXACT_MAX {
+                self.json.push_named_number(*b",\"", name, *b"\":", value);
+            } else {
+                self.json.push_name(*b",\"", name, *b"\":");
+                push_json_number(&mut self.json, value);
+            }
+        }
+    }
+
+    /// Adds a field with a float.
+    pub fn float(&mut self, name: &str, value: f64) {
+        // JSON knows no others.
+        if value.is_finite() {
+            self.literal(name, &value.to_string());
+        } else {
+            self.string(name, &value.to_string());
         }
     }
 

@@ -127,6 +127,9 @@ impl Log {
         queue.open_to(OpenTo::MainAndWriter);
         queue.flush();
         queue.open_to(OpenTo::Main);
+        if let Some(file) = self.pipeline.sinks().log.file() {
+            file.await_last_line();
+        }
         queue.lines()
     }
 

@@ -1,6 +1,4 @@
 //! Where lines end up: the file, and the console behind it.
-//!
-//! This file must not know where lines come from.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

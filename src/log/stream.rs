@@ -50,6 +50,8 @@ struct Shared {
     room: Condvar,
     /// Those who want all to be written wait for this.
     written: Condvar,
+    /// It is written to at once, so that nobody ever waits.
+    never_stalls: bool,
     patience: Patience,
 }
 
@@ -140,6 +142,7 @@ impl Stream {
             filled: Condvar::new(),
             room: Condvar::new(),
             written: Condvar::new(),
+            never_stalls: to_thread.is_none(),
             patience,
         });
         if let Some(out) = to_thread {
@@ -214,6 +217,9 @@ impl Stream {
 
     /// Waits until all that was put into the stream so far is written. No lock may be held by the caller.
     pub fn wait_until_written(&self) {
+        if self.0.never_stalls {
+            return;
+        }
         let put = self.0.state().put;
         self.0.wait(&self.0.written, |state| state.done >= put);
     }

@@ -107,7 +107,7 @@ impl Writer {
     /// Writes the last line. Only if that fails, there is something to be said behind it: which lines are missing.
     fn close(&self) {
         self.pipeline.write_all();
-        self.with_file(LogFile::forget_reopening);
+        self.with_file(LogFile::end);
         self.pipeline.queue.open_to(OpenTo::MainAndWriter);
         self.flush();
         self.pipeline.queue.open_to(OpenTo::Nobody);

@@ -149,12 +149,19 @@ pub enum Backoff {
     Exponential,
 }
 
-impl fmt::Display for Backoff {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Backoff {
+    /// The word that command line and log have for it.
+    pub fn word(self) -> &'static str {
+        match self {
             Self::Fixed => "fixed",
             Self::Exponential => "exponential",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Backoff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 

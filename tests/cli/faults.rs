@@ -19,6 +19,8 @@ mod clock;
 mod crowd;
 /// Names, links, folders and file systems.
 mod disk;
+/// Errors of the disk at random moments.
+mod injected;
 /// Too few threads, descriptors and bytes; the largest and the smallest runs.
 mod limits;
 /// Signals at random moments.
