@@ -1,13 +1,13 @@
-//! Errors of the disk at random moments, also at the very end of a run. What is missing is known from standard error, which gets
-//! every line as well.
+//! What a preloaded library makes of the system: errors of the disk at random moments, also at the very end of a run, and a
+//! clock of the far future. What is missing in the log is known from standard error, which gets every line as well.
 
 use std::{collections::HashSet, fs, path::PathBuf, process::Command};
 
 use crate::rig::{Rig, left_out};
 
-/// Makes some writes to the log fail, when it is preloaded: from the write number FAIL_FROM on, FAIL_COUNT of them, with the error
+/// Sets the wall clock CLOCK_AHEAD seconds ahead, and makes some writes to the log fail, when it is preloaded: from the write number FAIL_FROM on, FAIL_COUNT of them, with the error
 /// FAIL_ERRNO. The one before is a short write of FAIL_AFTER bytes, if that is not zero.
-const FAILING_WRITE: &str = r#"
+const FAILING: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,11 +15,20 @@ const FAILING_WRITE: &str = r#"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 static long setting(const char *name) {
     const char *value = getenv(name);
     return value ? atol(value) : 0;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    static int (*real)(clockid_t, struct timespec *);
+    if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+    int result = real(clock, time);
+    if (clock == CLOCK_REALTIME) time->tv_sec += setting("CLOCK_AHEAD");
+    return result;
 }
 
 ssize_t write(int fd, const void *bytes, size_t size) {
@@ -48,7 +57,7 @@ const EIO: u32 = 5;
 /// The library, built in the folder of a rig; none where there is no C compiler.
 fn library(rig: &Rig) -> Option<PathBuf> {
     let (source, library) = (rig.path("failing.c"), rig.path("failing.so"));
-    fs::write(&source, FAILING_WRITE).unwrap();
+    fs::write(&source, FAILING).unwrap();
     let mut cc = Command::new("cc");
     cc.args(["-shared", "-fPIC", "-O1", "-o"])
         .arg(&library)
@@ -84,7 +93,7 @@ fn errors_at_random_moments(runs: u64) {
             "-t 4 {ends} --success-delay 1ms --retry-delay 1ms --failure-rate 0.2 --flush-interval 2ms --summary json"
         );
         let fails = [
-            ("FAIL_FROM", 2 + random.below(35)),
+            ("FAIL_FROM", 3 + random.below(35)),
             ("FAIL_COUNT", 1 + random.below(2)),
             ("FAIL_AFTER", random.below(3) * random.below(200)),
             ("FAIL_ERRNO", [ENOSPC, EIO][random.below(2) as usize].into()),
@@ -123,4 +132,17 @@ fn errors_of_the_disk_are_told_to_the_line() {
 #[ignore = "long: a part of cargo test --test cli faults -- --ignored"]
 fn two_hundred_errors_of_the_disk_are_told_to_the_line() {
     errors_at_random_moments(200);
+}
+
+#[test]
+fn a_clock_past_the_year_9999_is_an_error_and_nothing_is_created() {
+    let rig = Rig::new();
+    let Some(library) = library(&rig) else {
+        return left_out("a clock of the far future: there is no C compiler");
+    };
+    let mut command = rig.command("-n 5 --time-scale 0");
+    command.env("LD_PRELOAD", &library);
+    command.env("CLOCK_AHEAD", "260000000000");
+    rig.finish(command).code(1).complains("past the year 9999");
+    assert!(!rig.path("app.log").exists());
 }

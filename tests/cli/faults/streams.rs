@@ -68,7 +68,7 @@ fn a_summary_waits_for_its_reader() {
     run.finish().code(0);
     let summary = all.trim_start_matches('x');
     assert!(
-        summary.starts_with("Run ") && summary.contains("\nReplay "),
+        summary.starts_with("Operations ") && summary.contains("\nReplay "),
         "{summary}"
     );
 }
