@@ -5,8 +5,8 @@ use std::{collections::HashSet, fs, path::PathBuf, process::Command};
 
 use crate::rig::{Rig, left_out};
 
-/// Sets the wall clock CLOCK_AHEAD seconds ahead, and makes some writes to the log fail, when it is preloaded: from the write number FAIL_FROM on, FAIL_COUNT of them, with the error
-/// FAIL_ERRNO. The one before is a short write of FAIL_AFTER bytes, if that is not zero.
+/// When it is preloaded, it sets the wall clock CLOCK_AHEAD seconds ahead, and makes writes to the log fail with FAIL_ERRNO: from
+/// the write number FAIL_FROM on, FAIL_COUNT of them. The one before is a short write of FAIL_AFTER bytes, if that is not zero.
 const FAILING: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
