@@ -54,7 +54,9 @@ fn main() -> ExitCode {
 fn audit(args: AuditArgs) -> ExitCode {
     let format = args.format;
     // The progress line is gone before anything else is shown.
-    let verdict = {
+    let verdict = if args.merge {
+        audit::merge_files(&args.files)
+    } else {
         let mut reading = Reading::new();
         audit::run(&args.into_config(), &mut |bytes, size| {
             reading.show(bytes, size);

@@ -12,13 +12,17 @@ use super::{
     main_thread::{Entered, MainThread},
     numbers::Numbers,
     order::Moved,
+    per_worker::PerWorker,
     record::{Producer, Record},
     registry::Run,
     time_order::{Line, TimeOrder},
     verdict::Change,
     worker::{Accepted, Worker},
 };
-use crate::{log::event::Event, plan::Position};
+use crate::{
+    log::event::Event,
+    plan::{Position, workload::Workload},
+};
 
 /// A record that is not whole, as far as it could be made out.
 #[derive(Clone, Debug)]
@@ -80,7 +84,7 @@ pub struct Account {
     /// Lines of the run that were read.
     pub lines: u64,
     /// Its workers; empty if it has no plan.
-    pub workers: Vec<Worker>,
+    pub workers: PerWorker<Worker>,
     /// Its main thread.
     pub main: MainThread,
     /// One more than the highest value of its counter.
@@ -118,12 +122,12 @@ pub struct Account {
 impl Account {
     /// The account of a run of which nothing was read. `memory` is what all runs together may take.
     pub fn new(run: Arc<Run>, memory: u64) -> Self {
-        let threads = run.workload().map_or(0, |workload| workload.threads);
-        let entries = memory / 4 / 8 / u64::from(threads.max(1));
+        let workers = run.workload().map_or(0..0, Workload::workers);
+        let entries = memory / 4 / 8 / (workers.len() as u64).max(1);
         Self {
             open: run.known().is_some(),
             lines: 0,
-            workers: (0..threads).map(|_| Worker::new()).collect(),
+            workers: PerWorker::new(workers, |_| Worker::new()),
             main: MainThread::default(),
             counter_next: 1,
             counter_missing: Numbers::default(),
@@ -160,7 +164,7 @@ impl Account {
         match producer {
             Producer::Main => self.main.holds(seq),
             Producer::Worker(worker) => {
-                let worker = self.workers.get(worker as usize);
+                let worker = self.workers.get(worker);
                 worker.is_some_and(|worker| worker.holds(seq))
             }
         }
@@ -184,7 +188,7 @@ impl Account {
     ) {
         self.lines += 1;
         let (Some(worker), Some(rules)) = (
-            self.workers.get_mut(attempt.worker as usize),
+            self.workers.get_mut(attempt.worker),
             self.run.rules(attempt.worker),
         ) else {
             if self.run.workload().is_some() {
@@ -245,7 +249,7 @@ impl Account {
                     Detail::None
                 });
         }
-        if !self.workers[attempt.worker as usize].count(attempt.seq, value) {
+        if !self.workers[attempt.worker].count(attempt.seq, value) {
             self.one(
                 Kind::CounterFell,
                 Producer::Worker(attempt.worker),
@@ -283,7 +287,7 @@ impl Account {
                 main.order.arrive(seq, at, how.backwards, &main.missing)
             }
             Producer::Worker(worker) => {
-                let worker = &mut self.workers[worker as usize];
+                let worker = &mut self.workers[worker];
                 let (order, missing) = (&mut worker.order, &worker.missing);
                 match seq > worker.cursor.seq {
                     // An end in front of lines of which it is not known yet whether they are missing.
@@ -319,10 +323,10 @@ impl Account {
 
     /// Names the lines out of order that may still have turned out to be in order.
     pub fn settle_order(&mut self) {
-        for number in 0..self.workers.len() {
+        for number in self.workers.numbers() {
             let worker = &mut self.workers[number];
             let moved = worker.order.settle(&worker.missing);
-            self.reordered(Producer::Worker(number as u32), moved);
+            self.reordered(Producer::Worker(number), moved);
         }
         let moved = self.main.order.settle(&self.main.missing);
         self.reordered(Producer::Main, moved);
@@ -377,7 +381,7 @@ impl Account {
         around: &impl Surroundings,
     ) {
         let (run, entries_max) = (Arc::clone(&self.run), self.entries_max);
-        let worker = &mut self.workers[attempt.worker as usize];
+        let worker = &mut self.workers[attempt.worker];
         worker.claimed.insert(attempt.seq);
         self.off_plan += 1;
         let Position {
@@ -430,7 +434,7 @@ impl Account {
                     self.main.claimed.insert(seq);
                 }
                 Producer::Worker(worker) => {
-                    if let Some(worker) = self.workers.get_mut(worker as usize) {
+                    if let Some(worker) = self.workers.get_mut(worker) {
                         worker.claimed.insert(seq);
                     }
                 }
@@ -491,7 +495,7 @@ impl Account {
         let entered = match (record.author, event) {
             _ if record.seq == u64::MAX => Entered::TooFar,
             (Producer::Worker(worker), Event::WorkerEnded { .. }) => {
-                match self.workers.get_mut(worker as usize) {
+                match self.workers.get_mut(worker) {
                     None => Entered::Unexpected("the run has no such worker"),
                     Some(worker) => match worker.accept_end(record, event, at) {
                         None => Entered::New,
@@ -503,8 +507,8 @@ impl Account {
                 }
             }
             (Producer::Main, event) if !matches!(event, Event::WorkerEnded { .. }) => {
-                let threads = self.workers.len() as u64;
-                self.main.enter(record, event, threads, at, budget)
+                let workers = self.workers.numbers();
+                self.main.enter(record, event, workers, at, budget)
             }
             _ => Entered::Unexpected("another thread logs events of this kind"),
         };

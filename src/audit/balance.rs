@@ -66,8 +66,12 @@ pub fn balance(account: &mut Account, killed: bool, budget: &mut Budget) -> Bala
         }
         Some(Basis::Started(workload)) => workload.clone(),
         Some(Basis::Fallback(workload)) => {
-            let note = "its \"Run started\" is lost: it is judged by the configuration given";
-            out.notes.push(note.into());
+            let by = match workload.group {
+                Some(_) => "that of its group",
+                None => "the configuration given",
+            };
+            let note = format!("its \"Run started\" is lost: it is judged by {by}");
+            out.notes.push(note);
             workload.clone()
         }
     };
@@ -96,8 +100,8 @@ pub fn balance(account: &mut Account, killed: bool, budget: &mut Budget) -> Bala
     books.read_gaps();
     books.out.ended = books.account.main.ended.is_some() || books.ended_in_a_gap();
     let extents = books.extents();
-    for (number, extent) in extents.iter().enumerate() {
-        books.worker(number as u32, extent);
+    for (number, extent) in books.account.workers.numbers().zip(&extents) {
+        books.worker(number, extent);
     }
     books.main();
     books.announce();
@@ -152,11 +156,8 @@ impl Books<'_> {
     fn extents(&mut self) -> Vec<Extent> {
         let mut stopped = self.account.main.reason() == Some(Reason::Stopped)
             || self.account.main.refused.is_some();
-        for worker in &self.account.workers {
-            let ends = worker.ends.iter();
-            stopped |= ends
-                .map(|end| reason(&end.event))
-                .any(|r| r == Some(Reason::Stopped));
+        for worker in self.account.workers.iter() {
+            stopped |= worker.ends.iter().any(|end| end.reason == Reason::Stopped);
         }
         let finished = self.account.main.ended.is_some() && !stopped;
         let mut extents = self.extents_of(finished);
@@ -173,9 +174,15 @@ impl Books<'_> {
         extents
     }
 
+    /// The number of the first worker.
+    fn first(&self) -> u32 {
+        self.account.workers.numbers().start
+    }
+
     fn extents_of(&mut self, finished: bool) -> Vec<Extent> {
         let started = self.account.main.refused.unwrap_or(u32::MAX);
-        (0..self.account.workers.len() as u32)
+        let workers = self.account.workers.numbers();
+        workers
             .map(|number| match number < started {
                 true => self.extent(number, finished),
                 false => Extent::NONE,
@@ -197,7 +204,7 @@ impl Books<'_> {
     /// How many lines the run has whose "Run ended" is number `seq` of the main thread.
     fn lines_of(&self, seq: u64, extents: &[Extent]) -> u64 {
         let refused = self.account.main.refused;
-        let started = refused.map_or(extents.len() as u64, u64::from);
+        let started = refused.map_or(extents.len() as u64, |n| u64::from(n - self.first()));
         let attempts = extents.iter().map(|extent| extent.attempts);
         let of_main = seq.saturating_add(1).saturating_add(started);
         attempts.fold(of_main, u64::saturating_add)
@@ -206,7 +213,7 @@ impl Books<'_> {
     /// How far a worker's account goes that was started. `finished` says that it carried out its whole plan.
     fn extent(&mut self, number: u32, finished: bool) -> Extent {
         let run = Arc::clone(&self.account.run);
-        let worker = &mut self.account.workers[number as usize];
+        let worker = &mut self.account.workers[number];
         let Some(rules) = run.rules(number) else {
             return Extent::NONE;
         };
@@ -253,8 +260,8 @@ impl Books<'_> {
             }
         }
         for (number, end) in last {
-            if let Some(extent) = extents.get_mut(number as usize)
-                && self.account.workers[number as usize].ends.is_empty()
+            if let Some(extent) = extents.get_mut(number.wrapping_sub(self.first()) as usize)
+                && self.account.workers[number].ends.is_empty()
             {
                 // The last of these lines is "Worker ended".
                 self.extend(number, (end - 1).saturating_sub(extent.attempts), extent);
@@ -273,13 +280,17 @@ impl Books<'_> {
         }
         let rest = lines.saturating_sub(self.lines_of(seq, extents));
         if let [only] = open[..] {
-            self.extend(only as u32, rest, &mut extents[only]);
+            self.extend(self.first() + only as u32, rest, &mut extents[only]);
         } else if rest == 0 {
             open.iter().for_each(|i| extents[*i].open = false);
         } else {
             // Each has lost its "Worker ended", and these attempts are anyone's.
             let count = rest.saturating_add(open.len() as u64);
-            let producers = open.iter().map(|i| Producer::Worker(*i as u32)).collect();
+            let first = self.first();
+            let producers = open
+                .iter()
+                .map(|i| Producer::Worker(first + *i as u32))
+                .collect();
             self.account
                 .findings
                 .add_alone(Kind::Lost, count, || Entry {
@@ -303,7 +314,7 @@ impl Books<'_> {
         let Some(rules) = run.rules(number) else {
             return;
         };
-        let mut cursor = self.account.workers[number as usize].cursor;
+        let mut cursor = self.account.workers[number].cursor;
         let attempts = extent.attempts.saturating_add(more);
         let reached = cursor.go_to(rules, attempts, self.budget);
         *extent = Extent {
@@ -316,7 +327,7 @@ impl Books<'_> {
     /// A worker's lost lines, and its end.
     fn worker(&mut self, number: u32, extent: &Extent) {
         let producer = Producer::Worker(number);
-        let worker = &self.account.workers[number as usize];
+        let worker = &self.account.workers[number];
         let next = worker.cursor.seq;
         // What is claimed is there, if not as it should be: it is not lost as well.
         let mut lost = worker.missing.clone();
@@ -343,7 +354,7 @@ impl Books<'_> {
             self.account
                 .unexpected(present_behind, &why, end.at, String::new);
         }
-        let cut = self.account.workers[number as usize]
+        let cut = self.account.workers[number]
             .claimed
             .contains(extent.attempts);
         match ended {
@@ -361,7 +372,7 @@ impl Books<'_> {
     /// A worker's own account, held against its plan.
     fn worker_end(&mut self, number: u32, extent: &Extent, end: End) {
         let thread = Producer::Worker(number).thread();
-        let others = self.account.workers[number as usize].ends.split_off(1);
+        let others = self.account.workers[number].ends.split_off(1);
         for other in others {
             let what = format!(
                 "{thread} ends twice, with numbers {} and {}",
@@ -381,26 +392,18 @@ impl Books<'_> {
     }
 
     fn worker_totals(&mut self, thread: &str, end: &End, totals: &Totals) {
-        let Event::WorkerEnded {
-            reason,
-            completed,
-            abandoned,
-            panicked,
-            interrupted,
-            not_started,
-            failed_attempts,
-            retries,
-        } = end.event
-        else {
-            return;
-        };
+        let said = &end.totals;
         for (field, found, expected) in [
-            ("completed", completed, totals.completed),
-            ("abandoned", abandoned, totals.abandoned),
-            ("panicked", panicked, totals.panicked),
-            ("interrupted", interrupted, totals.interrupted),
-            ("failed_attempts", failed_attempts, totals.failed_attempts),
-            ("retries", retries, totals.retries),
+            ("completed", said.completed, totals.completed),
+            ("abandoned", said.abandoned, totals.abandoned),
+            ("panicked", said.panicked, totals.panicked),
+            ("interrupted", said.interrupted, totals.interrupted),
+            (
+                "failed_attempts",
+                said.failed_attempts,
+                totals.failed_attempts,
+            ),
+            ("retries", said.retries, totals.retries),
         ] {
             self.compare(&format!("{thread} ended: {field}"), found, expected, end.at);
         }
@@ -408,25 +411,26 @@ impl Books<'_> {
         let left = left_over(self.workload.iterations, begun);
         self.compare(
             &format!("{thread} ended: not_started"),
-            not_started,
+            end.not_started,
             left,
             end.at,
         );
         let done = totals.interrupted == 0 && self.workload.iterations.reached_by(begun);
-        let fits = match reason {
+        let fits = match end.reason {
             Reason::Panicked => totals.panicked == 1,
             Reason::Finished => done && totals.panicked == 0,
             Reason::Stopped => totals.panicked == 0,
         };
         if !fits {
-            let more = if reason == Reason::Finished {
+            let more = if end.reason == Reason::Finished {
                 ": planned attempts never happened"
             } else {
                 ""
             };
             let attempts = end.seq;
             let what = format!(
-                "{thread} ended: reason is {reason}, which its {attempts} attempts do not bear out{more}"
+                "{thread} ended: reason is {}, which its {attempts} attempts do not bear out{more}",
+                end.reason
             );
             self.fault(what, Some(end.at));
         }
@@ -438,7 +442,7 @@ impl Books<'_> {
         let Some(rules) = run.rules(number) else {
             return;
         };
-        let worker = &self.account.workers[number as usize];
+        let worker = &self.account.workers[number];
         let mut cursor = worker.cursor;
         let allowed = self.budget.0.min(1 << 20);
         let mut few = Budget(allowed);
@@ -738,13 +742,6 @@ impl Books<'_> {
             let what = format!("Run ended: reason is {reason}, which the workers do not bear out");
             self.fault(what, Some(ended.at));
         }
-    }
-}
-
-fn reason(event: &Event) -> Option<Reason> {
-    match event {
-        Event::WorkerEnded { reason, .. } => Some(*reason),
-        _ => None,
     }
 }
 

@@ -18,7 +18,10 @@ pub fn causes(account: &Account, run: &RunVerdict, evidence: &Evidence) -> Vec<C
     ];
     causes
         .into_iter()
-        .filter_map(|(kind, text)| Some(Cause { kind, text: text? }))
+        .filter_map(|(kind, text)| {
+            let kind = kind.into();
+            Some(Cause { kind, text: text? })
+        })
         .collect()
 }
 

@@ -9,6 +9,7 @@ use super::{
     causes,
     cursor::Budget,
     findings::{Detail, Entry, Kind, Location},
+    group,
     judge::{Evidence, Judge},
     record::Producer,
     verdict::{Counts, Finding, Place, Range, RunVerdict, Status, Verdict},
@@ -30,8 +31,10 @@ pub fn verdict(
         status: Status::Clean,
         cannot_tell: unreadable,
         notes: Vec::new(),
+        unread: false,
         lines: judge.lines,
         bytes,
+        groups: Vec::new(),
         runs: Vec::new(),
         stray_count: judge.strays.count(Kind::Unexpected),
         strays: namer.findings(Kind::Unexpected, judge.strays.kept(Kind::Unexpected)),
@@ -41,10 +44,10 @@ pub fn verdict(
         let note = format!("{name} has its newest lines first, and was judged backwards");
         out.notes.push(note);
     }
+    let unreadable = !out.cannot_tell.is_empty();
     for (index, account) in judge.accounts.into_iter().enumerate() {
         // A run of which only a damaged line was seen has no account to settle.
         if selected.is_none_or(|selected| selected == index) {
-            let unreadable = !out.cannot_tell.is_empty();
             let run = run_verdict(
                 config,
                 &namer,
@@ -71,6 +74,10 @@ pub fn verdict(
             "{} lines belong to more runs than {mebibytes} MiB allow; --memory allows more",
             judge.no_room
         ));
+    }
+    out.unread = unreadable || !whole || judge.no_room > 0;
+    if config.select == Select::All {
+        out.groups = group::judge(&mut out.runs, !out.unread);
     }
     if out.runs.is_empty() && out.cannot_tell.is_empty() {
         out.cannot_tell
@@ -138,8 +145,14 @@ fn selected(config: &AuditConfig, accounts: &[Account]) -> Option<usize> {
 }
 
 /// Findings are certain, and win; of runs, one that cannot be told makes the whole so.
-fn overall(verdict: &Verdict, select: Select) -> Status {
-    let any = |status| verdict.runs.iter().any(|run| run.status == status);
+pub fn overall(verdict: &Verdict, select: Select) -> Status {
+    let any = |status| {
+        let runs = verdict.runs.iter().filter(|run| run.set_aside.is_none());
+        let statuses = runs.map(|run| run.status);
+        statuses
+            .chain(verdict.groups.iter().map(|group| group.status))
+            .any(|s| s == status)
+    };
     if any(Status::Findings)
         || (verdict.stray_count > 0 && select == Select::All && !verdict.runs.is_empty())
     {
@@ -297,6 +310,14 @@ fn run_verdict(
         threads: account.run.workload().map(|workload| workload.threads),
         seed: account.run.workload().map(|workload| workload.seed),
         ended: balance.ended,
+        stopped_by: account.main.stopped_by(),
+        workload: account
+            .run
+            .workload()
+            .filter(|w| w.group.is_some())
+            .cloned(),
+        began_us: account.first_stamp,
+        set_aside: None,
         counts: Counts::default(),
         delay: account.delays.summary(),
         causes: Vec::new(),

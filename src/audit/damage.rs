@@ -94,7 +94,7 @@ impl Diagnostician<'_> {
         let account = &mut self.accounts[run as usize];
         let mut unsure = None;
         for &number in &hints.workers {
-            let next = account.workers.get(number as usize)?.cursor.seq;
+            let next = account.workers.get(number)?.cursor.seq;
             let claimed = hints.seq.filter(|seq| *seq <= next.saturating_add(1 << 20));
             for seq in claimed
                 .into_iter()
@@ -161,7 +161,7 @@ impl Diagnostician<'_> {
                 (account.main.next..).find(|seq| !account.main.claimed.contains(*seq))
             }
             (None, Producer::Worker(worker)) if hints.begins && named => {
-                let worker = account.workers.get(worker as usize);
+                let worker = account.workers.get(worker);
                 worker.and_then(|w| (w.cursor.seq..).find(|seq| !w.claimed.contains(*seq)))
             }
             _ => None,
@@ -342,7 +342,7 @@ impl Planned {
     fn of(account: &mut Account, number: u32, seq: u64, budget: &mut Budget) -> Option<Self> {
         let entries_max = account.entries_max;
         let rules = account.run.rules(number)?;
-        let worker = account.workers.get_mut(number as usize)?;
+        let worker = account.workers.get_mut(number)?;
         let position = worker.planned(seq, rules, budget, entries_max)?;
         Some(Self {
             run: account.run.id,

@@ -1,6 +1,6 @@
 //! How long lines took from their producer to where the pipeline noted their arrival.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Delays of lines in microseconds, counted in buckets whose width grows with their value.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ const STEPS: u64 = 16;
 const BUCKETS: usize = 61 * STEPS as usize;
 
 /// What the delays of a run's lines come to, in microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DelaySummary {
     /// Lines with a second time.
     pub lines: u64,

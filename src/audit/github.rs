@@ -1,6 +1,7 @@
 //! The verdict as annotations of GitHub Actions: a line of the log is marked where a finding shows.
 
 use super::{
+    group::{DifferingShard, LostShard},
     report::finding_words,
     verdict::{Finding, Status, Verdict},
 };
@@ -11,6 +12,14 @@ const SHOWN: usize = 10;
 /// The verdict as annotations.
 pub fn annotations(verdict: &Verdict) -> String {
     let mut out = String::new();
+    for group in &verdict.groups {
+        let title = format!("hifi audit: group {}", group.group);
+        let lost = group.lost.iter().map(LostShard::words);
+        let differing = group.differing.iter().map(DifferingShard::words);
+        for words in lost.take(SHOWN).chain(differing.take(SHOWN)) {
+            line(&mut out, "error", &[("title", &title)], &words);
+        }
+    }
     for run in &verdict.runs {
         for (kind, count) in run.counts.by_name() {
             let of_kind = run.findings.iter().filter(|finding| finding.kind() == kind);
@@ -19,7 +28,7 @@ pub fn annotations(verdict: &Verdict) -> String {
                 annotate(&mut out, "error", finding, &title);
             }
         }
-        for why in &run.cannot_tell {
+        for why in run.unanswered() {
             line(
                 &mut out,
                 "error",

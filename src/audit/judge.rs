@@ -16,6 +16,7 @@ use super::{
     cursor::Budget,
     damage::{Diagnosis, Diagnostician},
     findings::{Detail, Entry, Findings, Kind, Location},
+    group::same_run,
     input::Block,
     record::{Producer, Record, starts_here},
     registry::Run,
@@ -23,6 +24,7 @@ use super::{
     shared::Shared,
     time_order::Line,
 };
+use crate::plan::workload::{Shard, Workload};
 
 /// What is held back until its run is known.
 enum Held {
@@ -207,14 +209,45 @@ impl<'a> Judge<'a> {
 
     /// Gives up hoping for a "Run started" of the runs that were met, and judges what was held back of them.
     pub fn finish(&mut self) {
+        let group = self.group();
         for i in 0..self.accounts.len() {
             let run = Arc::clone(&self.accounts[i].run);
             if run.known().is_none() {
-                let fallback = self.config.fallback.as_ref();
+                let shard = group.as_ref().and_then(|group| self.shard(i as u32, group));
+                let fallback = self.config.fallback.as_ref().or(shard.as_ref());
                 self.shared.registry.adopt(&run, fallback);
             }
         }
         self.meet_runs();
+    }
+
+    /// The configuration of the one group that all shards belong to whose "Run started" was found.
+    fn group(&self) -> Option<Workload> {
+        let workloads = self
+            .accounts
+            .iter()
+            .filter_map(|account| account.run.workload());
+        let mut shards = workloads.filter(|workload| workload.group.is_some());
+        let first = shards.next()?;
+        shards
+            .all(|other| same_run(first, other))
+            .then(|| first.clone())
+    }
+
+    /// Which shard of the group a run is whose "Run started" is lost: the numbers of its workers tell.
+    fn shard(&self, run: u32, group: &Workload) -> Option<Workload> {
+        let held = self.held.iter().filter(|(of, ..)| *of == run);
+        let workers = held.filter_map(|(_, held, _)| match held {
+            Held::Attempt(attempt) => Some(attempt.worker),
+            Held::Record(record, _) => record.author.worker(),
+        });
+        let (lowest, highest) =
+            workers.fold((u32::MAX, 0), |(low, high), n| (low.min(n), high.max(n)));
+        let shard = Workload {
+            shard: Shard::new(lowest / group.threads, group.shard.count())?,
+            ..group.clone()
+        };
+        shard.workers().contains(&highest).then_some(shard)
     }
 
     /// Takes in the attempts of a block up to the one with the index `end`.

@@ -3,6 +3,7 @@
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{
+    group::GroupVerdict,
     report::finding_words,
     verdict::{RunVerdict, Verdict},
 };
@@ -16,6 +17,9 @@ const SHOWN: usize = 100;
 /// The text cannot be written as XML.
 pub fn xml(verdict: &Verdict) -> anyhow::Result<String> {
     let mut report = Report::new("hifi audit");
+    for group in &verdict.groups {
+        report.add_test_suite(group_suite(group));
+    }
     for run in &verdict.runs {
         report.add_test_suite(suite(run));
     }
@@ -32,6 +36,29 @@ pub fn xml(verdict: &Verdict) -> anyhow::Result<String> {
     Ok(report.to_string()?)
 }
 
+fn group_suite(group: &GroupVerdict) -> TestSuite {
+    let mut suite = TestSuite::new(format!("group {}", group.group));
+    let lost: Vec<_> = group
+        .lost
+        .iter()
+        .take(SHOWN)
+        .map(|lost| lost.words() + "\n")
+        .collect();
+    suite.add_test_case(case("lost shards", group.lost_count.into(), &lost));
+    let differing: Vec<_> = group
+        .differing
+        .iter()
+        .take(SHOWN)
+        .map(|shard| shard.words() + "\n")
+        .collect();
+    suite.add_test_case(case(
+        "shards of another run",
+        group.differing.len() as u64,
+        &differing,
+    ));
+    suite
+}
+
 fn suite(run: &RunVerdict) -> TestSuite {
     let mut suite = TestSuite::new(format!("run {}", run.run));
     for (kind, count) in run.counts.by_name() {
@@ -39,7 +66,7 @@ fn suite(run: &RunVerdict) -> TestSuite {
         let words: Vec<_> = of_kind.take(SHOWN).map(finding_words).collect();
         suite.add_test_case(case(kind, count, &words));
     }
-    suite.add_test_case(unanswered(&run.cannot_tell));
+    suite.add_test_case(unanswered(run.unanswered()));
     suite
 }
 

@@ -1,6 +1,6 @@
 //! The account of a run's main thread: the lines that open and close the run, and those that may stand anywhere between.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use super::{cursor::Budget, findings::Location, numbers::Numbers, order::Order, record::Record};
 use crate::log::event::{Event, Reason};
@@ -82,12 +82,12 @@ impl MainThread {
         seq < self.next && !self.missing.contains(seq)
     }
 
-    /// Takes in an event of a run with so many threads.
+    /// Takes in an event of a run with these workers.
     pub fn enter(
         &mut self,
         record: &Record,
         event: &Event,
-        threads: u64,
+        workers: Range<u32>,
         at: Location,
         budget: &mut Budget,
     ) -> Entered {
@@ -105,10 +105,13 @@ impl MainThread {
             }
             Event::RunStarted { .. } => Once::of(&mut self.started, placed(0).with(())),
             Event::ThreadStarted { worker } | Event::ThreadRefused { worker, .. } => {
-                let Some(number) = u32::try_from(*worker).ok().filter(|_| *worker < threads) else {
+                let Some(number) = u32::try_from(*worker)
+                    .ok()
+                    .filter(|number| workers.contains(number))
+                else {
                     return Entered::Unexpected("the run has no such worker");
                 };
-                if seq <= *worker {
+                if seq <= u64::from(number - workers.start) {
                     let why = "the threads before it cannot have been started by then";
                     return Entered::Unexpected(why);
                 }
@@ -169,6 +172,18 @@ impl MainThread {
         let end = self.ended.as_ref().map_or(u64::MAX, |ended| ended.seq);
         let last = self.last.iter().copied();
         last.filter(move |(seq, _)| *seq > end)
+    }
+
+    /// What stopped the run before its end, as "Run ended" has it.
+    pub fn stopped_by(&self) -> Option<String> {
+        match self.ended.as_ref().map(|ended| &*ended.value) {
+            Some(Event::RunEnded {
+                reason: Reason::Stopped,
+                cause,
+                ..
+            }) => Some(cause.clone()),
+            _ => None,
+        }
     }
 
     /// Why the run ended, as "Run ended" says.

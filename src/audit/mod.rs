@@ -22,15 +22,18 @@ mod delay;
 mod exact;
 mod findings;
 mod github;
+mod group;
 mod input;
 mod judge;
 #[cfg_attr(feature = "monitoring", path = "junit.rs")]
 #[cfg_attr(not(feature = "monitoring"), path = "without_junit.rs")]
 mod junit;
 mod main_thread;
+mod merge;
 mod numbers;
 mod observer;
 mod order;
+mod per_worker;
 mod record;
 mod registry;
 mod repair;
@@ -63,8 +66,10 @@ pub use self::{
     attempt::{Attempt, Kind},
     findings::Location,
     github::annotations,
+    group::{DifferingShard, GroupVerdict, LostShard},
     input::Input,
     junit::xml,
+    merge::merge_files,
     observer::Observer,
     record::{Producer, Record},
     registry::Run,
@@ -155,7 +160,7 @@ pub fn run_observed(
 ) -> Result<Verdict> {
     let inputs = Inputs::open(&config.inputs)?;
     let names = inputs.names().to_vec();
-    let shared = Shared::new(config.memory / 2);
+    let shared = Shared::new(config.memory / 4 * 3);
     // The observer outlives what is made here, and is lent for as long only.
     let observer = observer.map(|observer| observer as &mut dyn Observer);
     let mut judge = Judge::new(&shared, config, observer);

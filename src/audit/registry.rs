@@ -11,15 +11,16 @@ use std::{
     },
 };
 
+use super::per_worker::PerWorker;
 use crate::{
     log::event::{Event, SCHEMA},
     plan::Rules,
     plan::workload::Workload,
 };
 
-/// About what the account of a run takes, and of each of its workers, besides what is kept here.
+/// About what the account of a run takes, and of each of its workers in a log in order, besides what is kept here.
 const RUN_SIZE: usize = 2048;
-const WORKER_SIZE: usize = 320;
+const WORKER_SIZE: usize = 400;
 
 /// Where the expectation of a run comes from.
 #[derive(Clone, Debug)]
@@ -37,7 +38,7 @@ pub enum Basis {
 pub struct Known {
     /// What is expected of it, or why nothing is.
     pub basis: Basis,
-    rules: Vec<Rules>,
+    rules: PerWorker<Rules>,
 }
 
 impl Known {
@@ -52,7 +53,7 @@ impl Known {
     /// The rules of a worker; none for a worker that the run does not have.
     #[inline]
     pub fn rules(&self, worker: u32) -> Option<&Rules> {
-        self.rules.get(worker as usize)
+        self.rules.get(worker)
     }
 }
 
@@ -199,7 +200,7 @@ impl Registry {
 
     fn known(&self, basis: Basis) -> Known {
         let (Basis::Started(workload) | Basis::Fallback(workload)) = &basis else {
-            let rules = Vec::new();
+            let rules = PerWorker::default();
             return Known { basis, rules };
         };
         let size = workload.threads as usize * (size_of::<Rules>() + WORKER_SIZE);
@@ -209,14 +210,11 @@ impl Registry {
                 "its {} workers need more than --memory allows",
                 workload.threads
             );
-            let (basis, rules) = (Basis::None(why), Vec::new());
+            let (basis, rules) = (Basis::None(why), PerWorker::default());
             return Known { basis, rules };
         }
-        let rules = (0..workload.threads).map(|worker| Rules::new(workload, worker));
-        Known {
-            rules: rules.collect(),
-            basis,
-        }
+        let rules = PerWorker::new(workload.workers(), Rules::of(workload));
+        Known { basis, rules }
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     findings::KEPT_MAX,
+    group::GroupVerdict,
     verdict::{Change, Finding, Place, Range, RunVerdict, Status, Verdict},
 };
 
@@ -49,7 +50,11 @@ fn write_verdict(out: &mut String, verdict: &Verdict) -> fmt::Result {
     for note in &verdict.notes {
         paragraph(out, "  ", &format!("Note: {note}."))?;
     }
-    for run in &verdict.runs {
+    for group in &verdict.groups {
+        writeln!(out)?;
+        write_group(out, group)?;
+    }
+    for run in verdict.runs.iter().filter(|run| !goes_without_saying(run)) {
         writeln!(out)?;
         write_run(out, run)?;
     }
@@ -68,12 +73,62 @@ fn accepted(verdict: &Verdict) -> bool {
     verdict.runs.iter().any(told)
 }
 
-fn write_run(out: &mut String, run: &RunVerdict) -> fmt::Result {
-    let word = match run.status {
+/// Whether nothing needs to be said of a run that its group's verdict does not say.
+fn goes_without_saying(run: &RunVerdict) -> bool {
+    run.workload.is_some()
+        && (run.status == Status::Clean
+            || run.set_aside.is_some() && run.status == Status::CannotTell)
+}
+
+fn write_group(out: &mut String, group: &GroupVerdict) -> fmt::Result {
+    let GroupVerdict {
+        group: id,
+        shards,
+        present,
+        ..
+    } = group;
+    writeln!(
+        out,
+        "group {id}: {}, {present} of {}, {}, {}, seed {}",
+        status_word(group.status),
+        plural((*shards).into(), "shard"),
+        plural(group.lines, "line"),
+        plural(group.workers, "worker"),
+        group.seed
+    )?;
+    if group.lost_count > 0 {
+        writeln!(out, "  lost shards: {}", group.lost_count)?;
+        for lost in group.lost.iter().take(SHOWN) {
+            paragraph(out, "    ", &lost.words())?;
+        }
+        more(out, group.lost_count as usize, SHOWN)?;
+        let cause = "a node or pod that never started it, a log that was not collected or not given to the audit, or \
+                     a shard that was started with another --group";
+        paragraph(out, "    ", &format!("Likely cause: {cause}."))?;
+    }
+    if !group.differing.is_empty() {
+        writeln!(out, "  shards of another run: {}", group.differing.len())?;
+        for differing in group.differing.iter().take(SHOWN) {
+            paragraph(out, "    ", &differing.words())?;
+        }
+        more(out, group.differing.len(), SHOWN)?;
+    }
+    for note in group.notes.iter().take(SHOWN) {
+        paragraph(out, "  ", &format!("Note: {note}."))?;
+    }
+    more(out, group.notes.len(), SHOWN)
+}
+
+fn status_word(status: Status) -> &'static str {
+    match status {
         Status::Clean => "clean",
         Status::Findings => "findings",
         Status::CannotTell => "cannot tell",
-    };
+    }
+}
+
+fn write_run(out: &mut String, run: &RunVerdict) -> fmt::Result {
+    let word = status_word(run.status);
     write!(
         out,
         "run {}: {word}, {}",
@@ -82,6 +137,9 @@ fn write_run(out: &mut String, run: &RunVerdict) -> fmt::Result {
     )?;
     if let (Some(threads), Some(seed)) = (run.threads, run.seed) {
         write!(out, ", {}, seed {seed}", plural(threads.into(), "worker"))?;
+    }
+    if let Some(workload) = &run.workload {
+        write!(out, ", shard {}", workload.shard)?;
     }
     writeln!(out)?;
     for why in &run.cannot_tell {

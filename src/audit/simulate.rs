@@ -128,13 +128,14 @@ pub fn run(workload: &Workload, course: &Course, dice: &mut Dice) -> Vec<Entry> 
         main_seq: 0,
     };
     writer.main(Event::run_started(workload));
-    for worker in 0..workload.threads {
+    for worker in workload.workers() {
         writer.stamp += dice.roll(3);
         writer.main(Event::ThreadStarted {
             worker: worker.into(),
         });
     }
-    let mut workers: Vec<Worker> = (0..workload.threads)
+    let mut workers: Vec<Worker> = workload
+        .workers()
         .map(|worker| Worker {
             plan: Plan::new(workload, worker).peekable(),
             seq: 0,
@@ -179,7 +180,7 @@ fn step(
     stopped: bool,
     workload: &Workload,
 ) -> bool {
-    let author = Producer::Worker(number as u32);
+    let author = Producer::Worker(workload.workers().start + number as u32);
     if !stopped && let Some(attempt) = worker.plan.next() {
         let position = Position {
             iteration: attempt.iteration,

@@ -3,12 +3,13 @@
 //! Counts are exact; of what they count, the first are shown with their evidence. This file must not know how
 //! the difference is found, nor how it is shown.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::delay::DelaySummary;
+use super::{delay::DelaySummary, group::GroupVerdict};
+use crate::plan::workload::Workload;
 
 /// Where something stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The name of the input.
     pub file: String,
@@ -17,7 +18,7 @@ pub struct Place {
 }
 
 /// Consecutive lines of one author.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Range {
     /// `main` or `Worker-3`, or a choice of them.
     pub author: String,
@@ -30,7 +31,7 @@ pub struct Range {
 }
 
 /// What was changed in a line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// The field, in the words of the JSON form.
     pub field: String,
@@ -41,7 +42,7 @@ pub struct Change {
 }
 
 /// A difference.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Finding {
     /// Lines are not there.
@@ -123,7 +124,7 @@ pub enum Finding {
 }
 
 /// How many lines, or balances, each kind of difference concerns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Lines that are not there.
     pub lost: u64,
@@ -176,15 +177,39 @@ impl Finding {
 }
 
 /// What probably made differences of a kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
     /// The kind.
-    pub kind: &'static str,
+    pub kind: String,
     /// What the evidence points at.
     pub text: String,
 }
 
 impl Counts {
+    /// Adds the counts of another run.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            lost,
+            announced,
+            duplicated,
+            reordered,
+            altered,
+            truncated,
+            unexpected,
+            late,
+            books,
+        } = other;
+        self.lost += lost;
+        self.announced += announced;
+        self.duplicated += duplicated;
+        self.reordered += reordered;
+        self.altered += altered;
+        self.truncated += truncated;
+        self.unexpected += unexpected;
+        self.late += late;
+        self.books += books;
+    }
+
     /// Each kind's name and count.
     pub fn by_name(&self) -> [(&'static str, u64); 8] {
         [
@@ -201,7 +226,7 @@ impl Counts {
 }
 
 /// What is said of a run, or of a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// The log holds what must exist and nothing else.
@@ -213,7 +238,7 @@ pub enum Status {
 }
 
 /// What is said of one run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunVerdict {
     /// The run's id.
     pub run: String,
@@ -233,6 +258,17 @@ pub struct RunVerdict {
     pub ended: bool,
     /// What the plan still has, where the run has no end: not counted as lost.
     pub outstanding: Vec<Range>,
+    /// What stopped it before its end; none if nothing did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_by: Option<String>,
+    /// The configuration of a run that is a shard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Workload>,
+    /// The time of its first line, in microseconds since 1970.
+    pub began_us: Option<u64>,
+    /// The id of the run that is judged as this shard instead: it is the same shard, started once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_aside: Option<String>,
     /// How many differences of each kind.
     pub counts: Counts,
     /// How long lines took, where the pipeline noted their arrival.
@@ -244,7 +280,7 @@ pub struct RunVerdict {
 }
 
 /// What is said of all that was read.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// In a word.
     pub status: Status,
@@ -252,16 +288,32 @@ pub struct Verdict {
     pub cannot_tell: Vec<String>,
     /// What the reader should know besides.
     pub notes: Vec<String>,
+    /// Not all that is there could be taken in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
     /// Lines that were read.
     pub lines: u64,
     /// Bytes that were read.
     pub bytes: u64,
+    /// The groups that runs are shards of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupVerdict>,
     /// The runs, in the order in which they were met.
     pub runs: Vec<RunVerdict>,
     /// Differences that belong to no run.
     pub strays: Vec<Finding>,
     /// How many differences belong to no run.
     pub stray_count: u64,
+}
+
+impl RunVerdict {
+    /// Why it cannot be told; nothing of a run that was set aside, since another is judged for it.
+    pub fn unanswered(&self) -> &[String] {
+        match self.set_aside {
+            Some(_) => &[],
+            None => &self.cannot_tell,
+        }
+    }
 }
 
 impl Verdict {

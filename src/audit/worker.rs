@@ -5,15 +5,18 @@
 
 use super::{
     attempt::{Attempt, Kind},
-    cursor::{Budget, Cursor, Finder},
+    cursor::{Account, Budget, Cursor, Finder},
     findings::Location,
     numbers::Numbers,
     order::Order,
     record::Record,
 };
 use crate::{
-    log::event::Event,
-    plan::{Outcome, Place, Position, Rules, workload::Micros},
+    log::event::{Event, Reason},
+    plan::{
+        Outcome, Place, Position, Rules,
+        workload::{Limit, Micros},
+    },
 };
 
 /// What an attempt's line is to its worker's account.
@@ -54,8 +57,12 @@ pub struct Worker {
 pub struct End {
     /// Its number, which is how many attempts there were.
     pub seq: u64,
-    /// What it says.
-    pub event: Event,
+    /// Why it ended.
+    pub reason: Reason,
+    /// What it says that its attempts add up to.
+    pub totals: Account,
+    /// Operations that it never began.
+    pub not_started: Limit,
     /// Its checksum, which tells copies from others.
     pub sum: u32,
     /// Where it stands.
@@ -86,7 +93,7 @@ impl Worker {
             + self.claimed.memory()
             + self.order.memory()
             + self.finder.as_ref().map_or(0, |finder| finder.memory())
-            + (self.ends.len() * 200) as u64
+            + (self.ends.capacity() * size_of::<End>()) as u64
     }
 
     /// Takes in an attempt whose outcome is the plan's.
@@ -164,12 +171,36 @@ impl Worker {
         if self.ends.iter().any(same) {
             return Some(true);
         }
+        let Event::WorkerEnded {
+            reason,
+            completed,
+            abandoned,
+            panicked,
+            interrupted,
+            not_started,
+            failed_attempts,
+            retries,
+        } = *event
+        else {
+            return Some(false);
+        };
         if self.ends.len() == ENDS_MAX {
             return Some(false);
         }
+        // Nearly every worker has one end, and there may be many workers.
+        self.ends.reserve_exact(1);
         self.ends.push(End {
             seq: record.seq,
-            event: event.clone(),
+            reason,
+            totals: Account {
+                completed,
+                abandoned,
+                panicked,
+                interrupted,
+                failed_attempts,
+                retries,
+            },
+            not_started,
             sum: record.sum,
             at,
         });

@@ -51,7 +51,11 @@ impl VerdictFormat {
 pub struct AuditArgs {
     /// Logs to read, rotated parts in any order; - is standard input
     #[arg(value_name = "FILE", default_value = "app.log")]
-    files: Vec<PathBuf>,
+    pub files: Vec<PathBuf>,
+
+    /// Each FILE holds verdicts of --format json, over logs that were audited where they are: make them one
+    #[arg(long, hide_short_help = true)]
+    pub merge: bool,
 
     /// Runs to judge: all, last, or a run's id
     #[arg(long, value_name = "WHICH", default_value = "all", value_parser = parse_select)]

@@ -10,11 +10,11 @@ use crate::plan::workload::{GroupId, Shard};
 #[derive(Clone, Debug, Args)]
 pub struct ShardArgs {
     /// Be part I (from 0) of N of one run; auto: as Slurm or Kubernetes say. Needs --seed
-    #[arg(long, value_name = "I/N", value_parser = parse_shard, requires = "seed", allow_hyphen_values = true)]
+    #[arg(long, value_name = "I/N", value_parser = parse_shard, requires = "seed", allow_hyphen_values = true, hide_short_help = true)]
     shard: Option<Part>,
 
     /// What ties the shards of one run together [default: with --shard auto the job's id]
-    #[arg(long, value_name = "ID", requires = "shard")]
+    #[arg(long, value_name = "ID", requires = "shard", hide_short_help = true)]
     group: Option<GroupId>,
 }
 

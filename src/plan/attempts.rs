@@ -7,6 +7,8 @@
 //!
 //! This file must not know threads, clocks or logs.
 
+use std::sync::Arc;
+
 use crate::{
     plan::retry::{self, Decision},
     plan::workload::{Limit, Micros, Probability, RetryPolicy, TimeScale, Workload},
@@ -105,6 +107,12 @@ impl Position {
 #[derive(Clone, Debug)]
 pub struct Rules {
     worker_key: u64,
+    common: Arc<Common>,
+}
+
+/// What the rules of all workers of a run have in common. They share it: an audit has the rules of thousands.
+#[derive(Debug)]
+struct Common {
     failure_threshold: u64,
     panic_threshold: u64,
     iterations: Limit,
@@ -116,22 +124,32 @@ pub struct Rules {
 impl Rules {
     /// The rules for worker number `worker`, counted from 0.
     pub fn new(workload: &Workload, worker: u32) -> Self {
-        Self {
-            worker_key: absorb(absorb(0, workload.seed), u64::from(worker)),
+        Self::of(workload)(worker)
+    }
+
+    /// The rules for each worker, by its number.
+    pub fn of(workload: &Workload) -> impl Fn(u32) -> Self + use<> {
+        let seed_key = absorb(0, workload.seed);
+        let common = Arc::new(Common {
             failure_threshold: threshold(workload.failure_rate),
             panic_threshold: threshold(workload.panic_rate),
             iterations: workload.iterations,
             success_delay: workload.time_scale.apply(workload.success_delay),
             retry: workload.retry,
             time_scale: workload.time_scale,
+        });
+        move |worker| Self {
+            worker_key: absorb(seed_key, u64::from(worker)),
+            common: Arc::clone(&common),
         }
     }
 
     /// How the attempt at `position` ends.
     pub fn outcome(&self, position: Position) -> Outcome {
-        if self.panic_threshold > 0 {
+        let common = &*self.common;
+        if common.panic_threshold > 0 {
             let draw = self.draw(position, Purpose::Panic);
-            if uniform(draw) < self.panic_threshold {
+            if uniform(draw) < common.panic_threshold {
                 // The lowest bits have no part in the comparison: one of them is free to choose the place.
                 return Outcome::Panic(if draw & 1 == 0 {
                     Place::BeforeLock
@@ -140,23 +158,23 @@ impl Rules {
                 });
             }
         }
-        if uniform(self.draw(position, Purpose::Outcome)) >= self.failure_threshold {
+        if uniform(self.draw(position, Purpose::Outcome)) >= common.failure_threshold {
             return Outcome::Success {
-                delay: self.success_delay,
+                delay: common.success_delay,
             };
         }
-        let jittered = self.retry.jitter != Probability::ZERO;
+        let jittered = common.retry.jitter != Probability::ZERO;
         let share = if jittered {
             fraction(self.draw(position, Purpose::Jitter))
         } else {
             0.0
         };
-        match retry::decide(&self.retry, position.attempt, share) {
+        match retry::decide(&common.retry, position.attempt, share) {
             Decision::Retry(delay) => Outcome::Retry {
-                delay: self.time_scale.apply(delay),
+                delay: common.time_scale.apply(delay),
             },
             Decision::Abandon(delay) => Outcome::Abandon {
-                delay: self.time_scale.apply(delay),
+                delay: common.time_scale.apply(delay),
             },
         }
     }
@@ -171,7 +189,7 @@ impl Rules {
             }),
             Outcome::Success { .. } | Outcome::Abandon { .. } => {
                 let done = position.iteration;
-                (!self.iterations.reached_by(done)).then(|| Position {
+                (!self.common.iterations.reached_by(done)).then(|| Position {
                     iteration: done.wrapping_add(1),
                     attempt: 1,
                 })

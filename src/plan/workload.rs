@@ -8,6 +8,8 @@
 
 use std::{fmt, ops::Range, str::FromStr, time::Duration};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
 /// The most workers a run may have.
 pub const THREADS_MAX: u32 = 4096;
 
@@ -18,7 +20,7 @@ pub const SHARDS_MAX: u32 = 65_536;
 const GROUP_LEN_MAX: usize = 128;
 
 /// All that decides what must happen in a run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Workload {
     /// Decides every outcome.
     pub seed: u64,
@@ -126,7 +128,7 @@ impl FromStr for GroupId {
 }
 
 /// When a failed attempt is tried again, and after how long.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RetryPolicy {
     /// Retries per operation before it is abandoned.
     pub max_retries: u32,
@@ -355,6 +357,33 @@ impl FromStr for Micros {
         text.parse().map(Self)
     }
 }
+
+/// In JSON a value stands as the log writes it, and what is read back is only what is allowed.
+macro_rules! as_text {
+    ($($type:ty),*) => { $(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+            }
+        }
+    )* };
+}
+
+as_text!(
+    Backoff,
+    GroupId,
+    Limit,
+    Micros,
+    Probability,
+    Shard,
+    TimeScale
+);
 
 /// Reads a duration as people write it (`10ms`, `1.5s`, `2m`, `0`); it saturates at [`Micros::MAX`].
 pub fn parse_duration(text: &str) -> Result<Micros, String> {

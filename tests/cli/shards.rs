@@ -1,3 +1,5 @@
+use std::fs;
+
 use serde_json::Value;
 
 use crate::rig::{Rig, json_lines};
@@ -5,6 +7,10 @@ use crate::rig::{Rig, json_lines};
 /// A run with retries, abandoned operations and unexpected errors.
 const RUN: &str =
     "--seed 7 -n 30 --failure-rate 0.5 --panic-rate 0.01 --time-scale 0 --log-format json -q";
+
+/// The Kubernetes Job of the README, and how many pods it has.
+const JOB: &str = "tests/services/kubernetes-job.yaml";
+const PODS: usize = 8;
 
 /// What a log says of its workers' attempts: all but run, time, counter and checksum.
 fn attempts(log: &str) -> Vec<Vec<Value>> {
@@ -40,7 +46,7 @@ fn the_shards_do_together_what_the_whole_run_does() {
     let expected = attempts(&rig.read("whole.log"));
     assert_eq!(attempts(&rig.read("parts.log")), expected);
     assert_eq!(expected.last().unwrap()[2], "Worker-5");
-    rig.audit("whole.log").code(0);
+    rig.audit("whole.log parts.log").code(0);
 }
 
 #[test]
@@ -90,11 +96,15 @@ fn a_shard_says_so_in_log_summary_metrics_and_replay() {
         "{replay} -q --log-format json --log-file replay.log"
     ))
     .code(0);
-    rig.audit("app.log");
     assert_eq!(
         attempts(&rig.read("replay.log")),
         attempts(&rig.read("app.log"))
     );
+    // Seven shards are not there, and of this one there are three runs.
+    let verdict = rig.audit("app.log other.log replay.log").code(1).json();
+    let runs = verdict["runs"].as_array().unwrap();
+    assert!(runs.iter().all(|run| run["status"] == "clean"), "{verdict}");
+    assert_eq!(verdict["groups"][0]["lost_count"], 7);
 }
 
 #[test]
@@ -141,5 +151,97 @@ fn workers_that_are_stuck_are_called_by_their_numbers() {
             finished.stdout()
         );
     }
-    rig.audit("--killed app.log");
+    rig.audit("--killed app.log").code(1);
+}
+
+/// What hangs together is audited together: the logs of all shards, in many files or one stream.
+#[test]
+fn a_group_is_audited_in_files_and_streams_and_from_verdicts() {
+    let rig = Rig::new();
+    for index in 0..4 {
+        let shard = format!("{RUN} -t 2 --shard {index}/4 --group g --log-file shard-{index}.log");
+        rig.hifi(&shard);
+        let part = rig.audit(&format!("shard-{index}.log")).code(1).stdout();
+        fs::write(rig.path(&format!("{index}.json")), part).unwrap();
+    }
+    let group = |verdict: &Value| {
+        let group = &verdict["groups"][0];
+        (
+            group["present"].clone(),
+            group["status"].as_str().map(str::to_owned),
+        )
+    };
+    let clean = (4.into(), Some("clean".into()));
+    let all = rig
+        .audit("shard-3.log shard-1.log shard-0.log shard-2.log")
+        .code(0)
+        .json();
+    assert_eq!(group(&all), clean);
+    let merged = rig
+        .audit("--merge 2.json 0.json 3.json 1.json")
+        .code(0)
+        .json();
+    assert_eq!((group(&merged), &merged["groups"]), (clean, &all["groups"]));
+    let lacking = rig
+        .hifi("audit shard-3.log shard-1.log shard-0.log")
+        .code(1);
+    lacking
+        .prints("group g: findings, 3 of 4 shards")
+        .prints("shard 2/4 (Worker-4 to Worker-5)");
+    rig.hifi("audit --merge shard-0.log")
+        .code(2)
+        .complains("shard-0.log is no verdict");
+    rig.hifi("audit --merge nothing.json")
+        .code(2)
+        .complains("nothing.json cannot be read");
+    rig.hifi("audit --merge 0.json 0.json")
+        .code(1)
+        .prints("neither knows what the other has seen");
+}
+
+/// The pods' standard output as a container runtime keeps it, with a pod that was killed and started again.
+#[test]
+fn the_logs_of_the_indexed_job_are_audited() {
+    let rig = Rig::new();
+    let manifest = fs::read_to_string(JOB).unwrap();
+    let args = manifest
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("args: "));
+    let args: Vec<String> = serde_json::from_str(args.expect("args on one line")).unwrap();
+    let pod = |index: usize| {
+        let mut command = rig.command(&args.join(" "));
+        command.args(["--time-scale", "0"]);
+        command.env("JOB_COMPLETION_INDEX", index.to_string());
+        command.env("JOB_COMPLETIONS", PODS.to_string());
+        command.env("JOB_NAME", "hifi");
+        rig.finish(command).code(0).stdout()
+    };
+    let mut names = Vec::new();
+    let mut keep = |name: String, log: &str, lines: usize| {
+        fs::write(rig.path(&name), as_container_log(log, lines)).unwrap();
+        names.push(name);
+    };
+    for index in 0..PODS {
+        keep(format!("pod-{index}.container"), &pod(index), usize::MAX);
+    }
+    keep("pod-3-killed.container".into(), &pod(3), 700);
+    let verdict = rig.audit(&names.join(" ")).code(0).json();
+    let group = &verdict["groups"][0];
+    assert_eq!(
+        (&group["group"], &group["present"]),
+        (&"hifi".into(), &PODS.into())
+    );
+    let note = group["notes"][0].as_str().unwrap();
+    assert!(note.starts_with("shard 3/8 was started 2 times"), "{note}");
+    names.retain(|name| name != "pod-5.container");
+    rig.hifi(&format!("audit {}", names.join(" ")))
+        .code(1)
+        .prints("shard 5/8 (Worker-50 to Worker-59)");
+}
+
+/// The first lines of a log as a container runtime writes them (CRI).
+fn as_container_log(log: &str, lines: usize) -> String {
+    let lines = log.lines().take(lines).enumerate();
+    let wrapped = lines.map(|(i, line)| format!("2026-11-25T12:00:00.{i:09}Z stdout F {line}\n"));
+    wrapped.collect()
 }

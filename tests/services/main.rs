@@ -23,6 +23,8 @@ mod log_readers;
 /// Prometheus and promtool.
 #[cfg(feature = "monitoring")]
 mod prometheus;
+/// Slurm, and the pods of Kubernetes.
+mod schedulers;
 /// Sentry's development sidecar.
 #[cfg(feature = "sentry")]
 mod sentry;
