@@ -33,7 +33,7 @@ pub enum Diagnosis {
 }
 
 /// After so many suspects in a row that could not be put right no more is tried: a pipeline has rewritten them all.
-const FAILURES_MAX: u32 = 200;
+const FAILURES_MAX: u32 = 64;
 /// What is left for plans whatever is repaired.
 const RESERVE: u64 = 1 << 26;
 
@@ -51,6 +51,12 @@ pub struct Diagnostician<'a> {
 impl Diagnostician<'_> {
     /// Finds out what a suspect was. `near` is the run of the lines around it.
     pub fn diagnose(&mut self, suspect: &Suspect, near: Option<u32>) -> Diagnosis {
+        // Blanks behind its end are the pipeline's.
+        let trimmed = Suspect {
+            bytes: suspect.bytes.trim_ascii_end().to_vec(),
+            ..suspect.clone()
+        };
+        let suspect = if ends(&trimmed) { &trimmed } else { suspect };
         let hints = Hints::of(suspect);
         let run = self.run_of(&hints, near);
         let mut unsure = None;

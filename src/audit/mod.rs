@@ -54,7 +54,7 @@ pub(crate) mod simulate;
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{self, Receiver, Sender},
     },
     thread,
@@ -160,7 +160,7 @@ pub fn run_observed(
 ) -> Result<Verdict> {
     let inputs = Inputs::open(&config.inputs)?;
     let names = inputs.names().to_vec();
-    let shared = Shared::new(config.memory / 4 * 3);
+    let shared = Arc::new(Shared::new(config.memory / 4 * 3));
     // The observer outlives what is made here, and is lent for as long only.
     let observer = observer.map(|observer| observer as &mut dyn Observer);
     let mut judge = Judge::new(&shared, config, observer);
@@ -172,7 +172,7 @@ pub fn run_observed(
         bytes: 0,
         size: inputs.size(),
     };
-    let full = course.read(&Mutex::new(inputs))?;
+    let full = course.read(inputs)?;
     let bytes = course.bytes;
     judge.finish();
     Ok(conclude::verdict(config, &names, judge, bytes, full))
@@ -184,7 +184,7 @@ type Parcel = (Block, Scanned);
 /// One reading of all inputs.
 struct Course<'a, 'b> {
     threads: usize,
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
     judge: &'a mut Judge<'b>,
     progress: &'a mut dyn FnMut(u64, Option<u64>),
     bytes: u64,
@@ -193,7 +193,7 @@ struct Course<'a, 'b> {
 
 impl Course<'_, '_> {
     /// Reads everything; false when memory did not suffice.
-    fn read(&mut self, inputs: &Mutex<Inputs>) -> Result<bool> {
+    fn read(&mut self, inputs: Inputs) -> Result<bool> {
         let threads = match self.threads {
             0 => thread::available_parallelism().map_or(2, |n| n.get()),
             n => n,
@@ -203,35 +203,48 @@ impl Course<'_, '_> {
             // The receiver is alive: it is behind the lock below.
             let _ = free.send(Parcel::default());
         }
-        let parcels = Mutex::new(parcels);
         let (done, scanned) = mpsc::channel();
-        let desk = Desk {
-            shared: self.shared,
-            inputs,
-            parcels,
+        let desk = Arc::new(Desk {
+            shared: Arc::clone(self.shared),
+            inputs: Mutex::new(inputs),
+            parcels: Mutex::new(parcels),
+        });
+        // This thread is a reader as well, whenever there is nothing to be judged; but it does not wait for a stream.
+        let others = match self.size {
+            Some(_) => threads - 1,
+            None => threads.max(2) - 1,
         };
-        thread::scope(|scope| {
-            // This thread is a reader as well, whenever there is nothing to be judged.
-            for _ in 1..threads {
-                let (desk, done) = (&desk, done.clone());
-                scope.spawn(move || desk.scan_all(&done));
+        let readers: Vec<_> = (0..others)
+            .map(|_| {
+                let (desk, done) = (Arc::clone(&desk), done.clone());
+                thread::spawn(move || desk.scan_all(&done))
+            })
+            .collect();
+        drop(done);
+        let whole = self.judge_all(&desk, &scanned, free)?;
+        if whole {
+            for reader in readers {
+                if let Err(panic) = reader.join() {
+                    std::panic::resume_unwind(panic);
+                }
             }
-            drop(done);
-            self.judge_all(&desk, &scanned, free)
-        })
+        }
+        // Otherwise a reader may still wait for a stream, which need not end: it is left behind.
+        Ok(whole)
     }
 
     /// Judges the blocks in their order. When this returns, `free` is dropped and the readers end.
     fn judge_all(
         &mut self,
-        desk: &Desk<'_>,
+        desk: &Desk,
         scanned: &Receiver<Result<Parcel>>,
         free: Sender<Parcel>,
     ) -> Result<bool> {
         let mut scanner = Scanner::new(self.shared);
         let mut waiting = BTreeMap::new();
         let mut next = 0;
-        while let Some(parcel) = desk.next_parcel(scanned, &mut scanner)? {
+        let reads = self.size.is_some();
+        while let Some(parcel) = desk.next_parcel(scanned, reads.then_some(&mut scanner))? {
             waiting.insert(parcel.0.number, parcel);
             while let Some(parcel) = waiting.remove(&next) {
                 if !self.judge.take(&parcel.0, &parcel.1) {
@@ -249,17 +262,17 @@ impl Course<'_, '_> {
 }
 
 /// What the readers share.
-struct Desk<'a> {
-    shared: &'a Shared,
-    inputs: &'a Mutex<Inputs>,
+struct Desk {
+    shared: Arc<Shared>,
+    inputs: Mutex<Inputs>,
     /// Parcels that are free to be filled; there are only so many, so that memory stays bounded.
     parcels: Mutex<Receiver<Parcel>>,
 }
 
-impl Desk<'_> {
+impl Desk {
     /// One reader: fills parcels and scans them, until there is nothing left to read.
     fn scan_all(&self, done: &Sender<Result<Parcel>>) {
-        let mut scanner = Scanner::new(self.shared);
+        let mut scanner = Scanner::new(&self.shared);
         loop {
             let Ok(parcel) = lock(&self.parcels).recv() else {
                 return;
@@ -279,25 +292,27 @@ impl Desk<'_> {
         (mut block, mut scanned): Parcel,
         scanner: &mut Scanner<'_>,
     ) -> Result<Option<Parcel>> {
-        if !lock(self.inputs).next(&mut block)? {
+        if !lock(&self.inputs).next(&mut block)? {
             return Ok(None);
         }
         scanner.scan(block.bytes(), &mut scanned);
         Ok(Some((block, scanned)))
     }
 
-    /// A parcel that a reader has scanned or, if there is none yet, one scanned here; none when all are done.
+    /// A parcel that a reader has scanned or, if there is none yet, one scanned here by `scanner`, if there is one; none when
+    /// all are done.
     fn next_parcel(
         &self,
         scanned: &Receiver<Result<Parcel>>,
-        scanner: &mut Scanner<'_>,
+        scanner: Option<&mut Scanner<'_>>,
     ) -> Result<Option<Parcel>> {
         if let Ok(parcel) = scanned.try_recv() {
             return parcel.map(Some);
         }
         // A reader that waits for a free parcel holds the lock: then there is none for this thread either.
-        let free = self.parcels.try_lock().ok().and_then(|p| p.try_recv().ok());
-        if let Some(parcel) = free
+        let free = || self.parcels.try_lock().ok().and_then(|p| p.try_recv().ok());
+        if let Some(scanner) = scanner
+            && let Some(parcel) = free()
             && let Some(parcel) = self.fill(parcel, scanner)?
         {
             return Ok(Some(parcel));

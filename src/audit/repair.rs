@@ -73,9 +73,19 @@ fn texts(suspect: &Suspect) -> Vec<String> {
             fields: fields.collect(),
             sum: 0,
         };
-        format!("{} sum={sum}", line.canonical())
+        // A character that was changed may be one for which a value would be quoted, which the true one is not.
+        let mut bare = format!("{stamp} {level:>5} {thread} {message}");
+        for (name, value) in &line.fields {
+            bare += &format!(" {name}={value}");
+        }
+        [
+            format!("{} sum={sum}", line.canonical()),
+            format!("{bare} sum={sum}"),
+        ]
     };
-    schemas.iter().take(3).map(text).collect()
+    let mut texts: Vec<String> = schemas.iter().take(3).flat_map(text).collect();
+    texts.dedup();
+    texts
 }
 
 fn repair_text(bytes: &[u8]) -> Option<Record> {

@@ -28,7 +28,7 @@ use self::{
     shard::ShardArgs,
     values::{
         destination, file_path, is_same_file, one_of, parse_interval, parse_iterations, specimen,
-        whole,
+        usable_file, whole,
     },
 };
 use crate::{
@@ -110,8 +110,9 @@ pub struct RunArgs {
     pub workload: WorkloadArgs,
 
     /// File that the log is appended to, never truncated; - is standard output, and the summary then goes to stderr
-    #[arg(long, value_name = "PATH", default_value = "app.log", value_parser = file_path(), help_heading = "Log")]
-    log_file: PathBuf,
+    /// [default: app.log]
+    #[arg(long, value_name = "PATH", value_parser = file_path(), help_heading = "Log")]
+    log_file: Option<PathBuf>,
 
     /// Form of the file
     #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Log",
@@ -224,6 +225,9 @@ pub struct WorkloadArgs {
     shard: ShardArgs,
 }
 
+/// The log, unless another is asked for.
+const LOG_FILE: &str = "app.log";
+
 /// The options of `hifi plan`.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
@@ -263,9 +267,17 @@ impl RunArgs {
                  such as the job's",
             ));
         }
+        let log_file = match self.log_file {
+            Some(path) => path,
+            // Looked at here, and not as an option's default: the subcommands do not have it.
+            None => usable_file(LOG_FILE.into()).map_err(|why| {
+                let text = format!("invalid value '{LOG_FILE}' for '--log-file <PATH>': {why}");
+                Cli::command().error(ErrorKind::ValueValidation, text)
+            })?,
+        };
         let (metrics, serve) = self.monitoring.into_config();
         if let Some(file) = &metrics.file {
-            check_metrics_file(file, &self.log_file, self.rotation)?;
+            check_metrics_file(file, &log_file, self.rotation)?;
         }
         let mut workload = self.workload;
         if serve.is_some() {
@@ -283,7 +295,7 @@ impl RunArgs {
             let _ = write!(replay, " --bug {}", bug.name);
         }
         let log = LogConfig {
-            path: (self.log_file != Path::new("-")).then_some(self.log_file),
+            path: (log_file != Path::new("-")).then_some(log_file),
             format: self.log_format,
             rotation: self.rotation,
             flush_interval: self.flush_interval,

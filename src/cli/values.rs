@@ -80,30 +80,32 @@ const INTERVAL_MIN: Micros = Micros(1000);
 
 /// A parser for the path of a file that could be opened, as far as that can be known without opening it.
 pub(super) fn file_path() -> impl TypedValueParser<Value = PathBuf> {
-    OsStringValueParser::new().try_map(|path: OsString| -> Result<PathBuf, String> {
-        let path = PathBuf::from(path);
-        if path.as_os_str().is_empty() {
-            return Err("it is empty; name a file".into());
-        }
-        if path.to_str().is_none() {
-            return Err("it is not UTF-8; choose a name that is".into());
-        }
-        if path.is_dir() || path.file_name().is_none() {
-            return Err("it is a folder; name a file in it".into());
-        }
-        let folder = folder_of(&path);
-        match fs::metadata(folder) {
-            Ok(found) if found.is_dir() => Ok(path),
-            Ok(_) => Err(format!(
-                "{} is no folder; choose a file in one",
-                displayed(folder)
-            )),
-            Err(error) => Err(format!(
-                "its folder {} cannot be used: {error}; create it first",
-                displayed(folder)
-            )),
-        }
-    })
+    OsStringValueParser::new().try_map(|path: OsString| usable_file(path.into()))
+}
+
+/// The path of a file that could be opened, or why it could not.
+pub(super) fn usable_file(path: PathBuf) -> Result<PathBuf, String> {
+    if path.as_os_str().is_empty() {
+        return Err("it is empty; name a file".into());
+    }
+    if path.to_str().is_none() {
+        return Err("it is not UTF-8; choose a name that is".into());
+    }
+    if path.is_dir() || path.file_name().is_none() {
+        return Err("it is a folder; name a file in it".into());
+    }
+    let folder = folder_of(&path);
+    match fs::metadata(folder) {
+        Ok(found) if found.is_dir() => Ok(path),
+        Ok(_) => Err(format!(
+            "{} is no folder; choose a file in one",
+            displayed(folder)
+        )),
+        Err(error) => Err(format!(
+            "its folder {} cannot be used: {error}; create it first",
+            displayed(folder)
+        )),
+    }
 }
 
 /// Whether two paths lead to one file, whatever links they go through. Files that are there are compared by device and

@@ -6,6 +6,8 @@
 mod http;
 mod rig;
 
+/// How the audit ends.
+mod audit;
 /// Bad values: refused before anything is created.
 mod bad_values;
 /// Errors that are to be reported to Sentry.
