@@ -2,7 +2,7 @@
 //!
 //! Lines come in one by one, in the order of the input; what they add up to is for [`balance`](super::balance) to say.
 
-use std::{ops::Range, sync::Arc};
+use std::{collections::HashSet, ops::Range, sync::Arc};
 
 use super::{
     attempt::{Attempt, Kind as Ending},
@@ -33,6 +33,8 @@ pub struct Damage {
     pub changes: Option<Vec<Change>>,
     /// The checksum says that the changes are these and no others.
     pub sure: bool,
+    /// Nothing but its thread names it: its number is that of the thread's next line.
+    pub guessed: bool,
     /// How long the line is that it stands in, with all that is around the record.
     pub length: u32,
     /// Where it stands.
@@ -458,6 +460,11 @@ impl Account {
     /// that are there undamaged.
     pub fn reconsider_damage(&mut self) {
         let mut damage = std::mem::take(&mut self.damage);
+        let known = damage.iter().filter(|damage| !damage.guessed);
+        let known: HashSet<_> = known.filter_map(|damage| damage.line).collect();
+        for guessed in damage.iter_mut().filter(|damage| damage.guessed) {
+            guessed.line = guessed.line.filter(|line| !known.contains(line));
+        }
         damage.retain_mut(|damage| {
             let there = damage
                 .line

@@ -26,8 +26,8 @@ pub enum Diagnosis {
     Altered(Box<Record>, Vec<Change>),
     /// Most likely the line with this number of a run, by its place in the registry; the checksum does not say.
     Unsure(u32, (Producer, u64), Vec<Change>),
-    /// A part of a line, and of which run and which line if these parts are there.
-    Truncated(Option<u32>, Option<(Producer, u64)>),
+    /// A part of a line, and of which run and which line if these parts are there; and whether its number is only guessed.
+    Truncated(Option<u32>, Option<(Producer, u64)>, bool),
     /// Nothing that can be recognised.
     Unknown,
 }
@@ -122,7 +122,11 @@ impl Diagnostician<'_> {
                         && suspect.bytes.len() < whole.len()
                         && whole.starts_with(&suspect.bytes)
                     {
-                        return Some(Diagnosis::Truncated(Some(run), Some((record.author, seq))));
+                        return Some(Diagnosis::Truncated(
+                            Some(run),
+                            Some((record.author, seq)),
+                            false,
+                        ));
                     }
                     let changes = changes(&record, suspect);
                     return Some(Diagnosis::Altered(Box::new(record), changes));
@@ -153,10 +157,10 @@ impl Diagnostician<'_> {
         let producer = match hints.workers[..] {
             [worker] if !hints.main => Producer::Worker(worker),
             [] if hints.main => Producer::Main,
-            _ => return Diagnosis::Truncated(run, None),
+            _ => return Diagnosis::Truncated(run, None, false),
         };
         let Some(account) = run.map(|run| &mut self.accounts[run as usize]) else {
-            return Diagnosis::Truncated(run, None);
+            return Diagnosis::Truncated(run, None, false);
         };
         // Without its run a line is that of the only one, or of any.
         let named = hints.run.is_some() || self.registry.all().len() == 1;
@@ -180,7 +184,11 @@ impl Diagnostician<'_> {
             }
             _ => true,
         };
-        Diagnosis::Truncated(run, seq.filter(|_| agrees).map(|seq| (producer, seq)))
+        Diagnosis::Truncated(
+            run,
+            seq.filter(|_| agrees).map(|seq| (producer, seq)),
+            hints.seq.is_none(),
+        )
     }
 }
 

@@ -340,6 +340,7 @@ impl<'a> Judge<'a> {
             line,
             changes,
             sure,
+            guessed: false,
             length: suspect.line_length,
             at,
             text: excerpt(&suspect.bytes),
@@ -364,8 +365,11 @@ impl<'a> Judge<'a> {
             Diagnosis::Unsure(run, line, changes) => {
                 self.accounts[run as usize].damaged(damage(Some(line), Some(changes), false));
             }
-            Diagnosis::Truncated(run, line) => match run {
-                Some(run) => self.accounts[run as usize].damaged(damage(line, None, false)),
+            Diagnosis::Truncated(run, line, guessed) => match run {
+                Some(run) => self.accounts[run as usize].damaged(Damage {
+                    guessed,
+                    ..damage(line, None, false)
+                }),
                 None => self.unexpected(1, NO_LINE, at, &suspect.bytes),
             },
             Diagnosis::Unknown => self.unexpected(1, NO_LINE, at, &suspect.bytes),
