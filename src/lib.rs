@@ -6,23 +6,23 @@
 //!
 //! ```text
 //! cli ──> config ──> plan ──> run ──> worker ──> recorder ──> log ──> file, console
-//!                                        └──> processor  └──> tally ──> books, summary
+//!                                        └──> processor  └──> counters ──> balance, summary
 //! ```
 //!
-//! Each module is a room: [`plan`] knows what must happen, [`work`] does it, [`log`] writes it down, [`run`] leads from
-//! the first line to the summary, [`observe`] watches meanwhile, and [`audit`] holds the log against the plan; [`report`] draws
-//! both. [`bugs`]
-//! holds the specimens that `--bug` puts into a run, and [`lab`] shows them.
+//! Each module is a room: `plan` knows what must happen, `work` does it, `log` writes it down, `run` leads from
+//! the first line to the summary, `observe` watches meanwhile, and `audit` holds the log against the plan; `report` draws
+//! both. `bugs`
+//! holds the specimens that `--bug` puts into a run, and `lab` shows them.
 //!
-//! Imports point one way, from the left to the right. Nothing behind [`config`] knows the command line.
+//! Imports point one way, from the left to the right. Nothing behind `config` knows the command line.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod audit;
-pub mod bugs;
+mod bugs;
 pub mod cli;
-pub mod config;
+mod config;
 pub mod lab;
 pub mod log;
 pub mod observe;
@@ -34,8 +34,8 @@ pub mod report;
 pub mod report;
 pub mod run;
 pub mod shutdown;
-pub mod sync;
-pub mod work;
+mod sync;
+mod work;
 
 /// An error and its causes in words. Some errors tell their cause themselves: it is not told again.
 pub fn in_words(error: &anyhow::Error) -> String {

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Parser;
 use hifi::{
     audit,
-    cli::{AuditArgs, Cli, Command, ReportArgs},
+    cli::{AuditArgs, Cli, Command, ReportArgs, print_man},
     lab,
     observe::dashboard,
     observe::heap_profile::HeapProfile,
@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Some(Command::Lab(args)) => lab::run(&args.into_config()),
         Some(Command::Dashboard) => dashboard::print(),
         Some(Command::Completions(args)) => args.print(),
+        Some(Command::Man) => print_man(),
         None => match cli.run.into_config() {
             Ok(config) => {
                 let profile = HeapProfile::start();

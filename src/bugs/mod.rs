@@ -4,7 +4,10 @@
 //! know: the command line takes the names from it, a run takes the seam, and the lab the words. What is mended is
 //! never a second copy: a row points at the program's own lines.
 //!
-//! This file must not know how a run is carried out, nor how a page of the lab is laid out.
+//! To add one takes three things. Its file is the mistake as a competent person would have made it, in safe code and with
+//! nothing else wrong; it comes in through a [`Seam`], and if two workers have to meet, `BadLuck` makes them. Its row points
+//! at two pieces of source: the cause in its own file, and the fix, which is the program's real code. Its test in
+//! `tests/cli/lab.rs` draws seeds of its own, and fails if the bug is missed once or the fixed run is not clean.
 
 mod bad_luck;
 mod deadlock;

@@ -35,7 +35,11 @@ use crate::{
     bugs::Specimen,
     config::Config,
     log::config::{ConsoleConfig, LogConfig, LogFormat, Rotation},
-    log::{event::TARGET, line::displayed},
+    log::{
+        event::{SCHEMA, TARGET},
+        line::displayed,
+    },
+    observe,
     observe::config::WatchConfig,
     observe::error_tracking::{DSN_VARIABLE, Dsn},
     plan::workload::{
@@ -54,11 +58,34 @@ mod monitoring;
 #[cfg(feature = "monitoring")]
 mod report;
 
-pub use monitoring::{CompletionsArgs, MonitoringArgs};
+pub use monitoring::{CompletionsArgs, MonitoringArgs, print_man};
 #[cfg(not(feature = "monitoring"))]
 pub use monitoring::{LabReportArgs, ReportArgs};
 #[cfg(feature = "monitoring")]
 pub use report::{LabReportArgs, ReportArgs};
+
+/// What `--version` says: what was built, what its logs are read by, and on which terms it may be used.
+fn long_version() -> String {
+    let features = [
+        ("monitoring", observe::monitoring::BUILT_IN),
+        ("sentry", observe::error_tracking::BUILT_IN),
+        ("heap-profile", observe::heap_profile::BUILT_IN),
+    ];
+    let built_in: Vec<_> = features
+        .into_iter()
+        .filter_map(|(name, built_in)| built_in.then_some(name))
+        .collect();
+    format!(
+        "{}\nfeatures: {}\nlog schema: {SCHEMA}\nlicence: {}, whose texts are in src/licences",
+        env!("CARGO_PKG_VERSION"),
+        if built_in.is_empty() {
+            "none".into()
+        } else {
+            built_in.join(", ")
+        },
+        env!("CARGO_PKG_LICENSE"),
+    )
+}
 
 /// A concurrent workload whose truth is known.
 ///
@@ -69,6 +96,7 @@ pub use report::{LabReportArgs, ReportArgs};
 #[command(
     name = "hifi",
     version,
+    long_version = long_version(),
     args_conflicts_with_subcommands = true,
     allow_negative_numbers = true,
     max_term_width = 100
@@ -85,22 +113,24 @@ pub struct Cli {
 /// What the program does besides running the workload.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Print what must happen in a run, attempt by attempt, before it does
+    /// Print what must happen in a run, attempt by attempt
     #[command(allow_negative_numbers = true)]
     Plan(PlanArgs),
-    /// Hold a log against what must exist: which lines were lost, doubled, moved or altered
+    /// Tell which lines of a log were lost, doubled, moved or altered
     #[command(allow_negative_numbers = true)]
     Audit(AuditArgs),
     /// Look at a log: one page for a browser, or a trace for Perfetto
     #[command(allow_negative_numbers = true)]
     Report(ReportArgs),
-    /// Watch bugs being caught: each with its evidence, its cause, its fix and a run of the fixed program
+    /// Watch bugs being caught: the evidence, the cause and the fix
     #[command(allow_negative_numbers = true)]
     Lab(LabArgs),
     /// Print a Grafana dashboard for the metrics
     Dashboard,
     /// Print a script with which a shell completes hifi's command line
     Completions(CompletionsArgs),
+    /// Print the manual page, to be shown by man
+    Man,
 }
 
 /// The options of a run.
@@ -110,8 +140,9 @@ pub struct RunArgs {
     #[command(flatten)]
     pub workload: WorkloadArgs,
 
-    /// File that the log is appended to, never truncated; - is standard output, and the summary then goes to stderr
-    /// [default: app.log]
+    /// File that the log is appended to; - is standard output [default: app.log]
+    ///
+    /// It is never truncated. With the log on standard output, the summary goes to standard error.
     #[arg(long, value_name = "PATH", value_parser = file_path(), help_heading = "Log")]
     log_file: Option<PathBuf>,
 
@@ -121,16 +152,16 @@ pub struct RunArgs {
     log_format: LogFormat,
 
     /// When a new file is begun; its date (UTC) is appended to the name
-    #[arg(long, value_name = "WHEN", default_value = "never", help_heading = "Log",
+    #[arg(hide_short_help = true, long, value_name = "WHEN", default_value = "never", help_heading = "Log",
           value_parser = one_of(&[("never", Rotation::Never), ("hourly", Rotation::Hourly), ("daily", Rotation::Daily)]))]
     rotation: Rotation,
 
     /// The longest a line waits before its write starts; 0: a worker goes on when its line is written
-    #[arg(long, value_name = "DURATION", default_value = "5ms", value_parser = parse_duration, allow_hyphen_values = true, help_heading = "Log")]
+    #[arg(hide_short_help = true, long, value_name = "TIME", default_value = "5ms", value_parser = parse_duration, allow_hyphen_values = true, help_heading = "Log")]
     flush_interval: Micros,
 
     /// Level of the console's log [default: RUST_LOG, or info]; the file always holds every event
-    #[arg(long, value_name = "LEVEL", help_heading = "Log", value_parser = one_of(LEVELS))]
+    #[arg(hide_short_help = true, long, value_name = "LEVEL", help_heading = "Log", value_parser = one_of(LEVELS))]
     log_level: Option<ConsoleLevel>,
 
     /// No log on stderr
@@ -138,22 +169,22 @@ pub struct RunArgs {
     quiet: bool,
 
     /// End the run, with a thread dump, when no worker made progress for this long though none sleeps
-    #[arg(long, value_name = "DURATION", value_parser = parse_interval, allow_hyphen_values = true, help_heading = "Monitoring")]
+    #[arg(hide_short_help = true, long, value_name = "TIME", value_parser = parse_interval, allow_hyphen_values = true, help_heading = "Monitoring")]
     stall_after: Option<Micros>,
 
     /// Log memory and CPU figures this often
-    #[arg(long, value_name = "DURATION", value_parser = parse_interval, allow_hyphen_values = true, help_heading = "Monitoring")]
+    #[arg(hide_short_help = true, long, value_name = "TIME", value_parser = parse_interval, allow_hyphen_values = true, help_heading = "Monitoring")]
     sample_interval: Option<Micros>,
 
     /// Who looks on.
     #[command(flatten)]
     monitoring: MonitoringArgs,
 
-    /// Run with a bug, to see it being caught (hifi lab explains each)
+    /// Run with a bug that hifi lab explains
     #[arg(long, value_name = "NAME", value_parser = specimen())]
     bug: Option<&'static Specimen>,
 
-    /// Form of the summary on stdout
+    /// Form of the summary
     #[arg(long, value_name = "FORMAT", default_value = "text",
           value_parser = one_of(&[("text", SummaryFormat::Text), ("json", SummaryFormat::Json), ("none", SummaryFormat::None)]))]
     summary: SummaryFormat,
@@ -177,7 +208,7 @@ pub struct WorkloadArgs {
     failure_rate: Probability,
 
     /// Sleep after a success
-    #[arg(long, value_name = "DURATION", default_value = "10ms", value_parser = parse_duration, allow_hyphen_values = true)]
+    #[arg(hide_short_help = true, long, value_name = "TIME", default_value = "10ms", value_parser = parse_duration, allow_hyphen_values = true)]
     success_delay: Micros,
 
     /// Retries per operation before it is abandoned
@@ -185,20 +216,20 @@ pub struct WorkloadArgs {
     max_retries: u32,
 
     /// Delay before a retry, and after an abandoned operation
-    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = parse_duration, allow_hyphen_values = true)]
+    #[arg(hide_short_help = true, long, value_name = "TIME", default_value = "500ms", value_parser = parse_duration, allow_hyphen_values = true)]
     retry_delay: Micros,
 
     /// How the delay grows from retry to retry
-    #[arg(long, value_name = "HOW", default_value = "fixed",
+    #[arg(hide_short_help = true, long, value_name = "HOW", default_value = "fixed",
           value_parser = one_of(&[("fixed", Backoff::Fixed), ("exponential", Backoff::Exponential)]))]
     backoff: Backoff,
 
     /// Upper bound of the delay
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration, allow_hyphen_values = true)]
+    #[arg(hide_short_help = true, long, value_name = "TIME", default_value = "30s", value_parser = parse_duration, allow_hyphen_values = true)]
     max_retry_delay: Micros,
 
     /// Random part of the delay, 0 to 1
-    #[arg(long, value_name = "P", default_value = "0")]
+    #[arg(hide_short_help = true, long, value_name = "P", default_value = "0")]
     jitter: Probability,
 
     /// Multiplies every simulated delay; 0 runs without sleeping
@@ -206,11 +237,11 @@ pub struct WorkloadArgs {
     time_scale: TimeScale,
 
     /// Chance that an attempt hits an unexpected error (a real panic) and ends its worker
-    #[arg(long, value_name = "P", default_value = "0")]
+    #[arg(hide_short_help = true, long, value_name = "P", default_value = "0")]
     panic_rate: Probability,
 
     /// Start no operation after this long
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true)]
     duration: Option<Micros>,
 
     /// Decides every outcome [default: random; it is always logged and shown]
@@ -218,7 +249,12 @@ pub struct WorkloadArgs {
     seed: Option<u64>,
 
     /// Items kept in memory, or unlimited; the oldest are dropped and counted
-    #[arg(long, value_name = "N", default_value = "100000")]
+    #[arg(
+        hide_short_help = true,
+        long,
+        value_name = "N",
+        default_value = "100000"
+    )]
     data_limit: Limit,
 
     /// Which part of a larger run it is.
@@ -576,6 +612,25 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_short_help_fits_a_screen() {
+        let help = Cli::command().term_width(80).render_help().to_string();
+        assert!(help.lines().count() <= 50, "{help}");
+        assert!(
+            help.lines().all(|line| line.chars().count() <= 80),
+            "{help}"
+        );
+        let version = Cli::command().render_long_version();
+        for part in [
+            env!("CARGO_PKG_VERSION"),
+            "features: ",
+            "log schema: 1",
+            "MIT OR Apache-2.0",
+        ] {
+            assert!(version.contains(part), "{version}");
+        }
     }
 
     /// Each option that takes a value is tried with values of all kinds. What is refused names the option, the value and

@@ -28,25 +28,27 @@ const BACKLOG_MAX: u32 = 1_000_000;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Monitoring")]
 pub struct MonitoringArgs {
-    /// Begin an operation with each HTTP request, POST /operations, to this address
+    /// Begin an operation with each POST /operations to this address
     #[arg(long, value_name = "ADDR", value_parser = parse_addr)]
     serve: Option<SocketAddr>,
 
     /// Requests that may wait while all workers are busy [default: 1024]
-    #[arg(long, value_name = "N", requires = "serve",
+    #[arg(hide_short_help = true, long, value_name = "N", requires = "serve",
           value_parser = whole::<u32>(0..=BACKLOG_MAX.into()))]
     backlog: Option<u32>,
 
-    /// Serve Prometheus metrics on this address while the run lasts: /metrics, /healthz, /threads
+    /// Serve Prometheus metrics on this address
+    ///
+    /// While the run lasts: /metrics, /healthz, /threads.
     #[arg(long, value_name = "ADDR", value_parser = parse_addr)]
     metrics_addr: Option<SocketAddr>,
 
     /// Keep serving for this long after the end; a signal ends it
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true, requires = "metrics_addr")]
+    #[arg(hide_short_help = true, long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true, requires = "metrics_addr")]
     metrics_linger: Option<Micros>,
 
     /// File for the final metrics, such as a textfile collector reads
-    #[arg(long, value_name = "PATH", value_parser = file_path())]
+    #[arg(hide_short_help = true, long, value_name = "PATH", value_parser = file_path())]
     metrics_file: Option<PathBuf>,
 }
 
@@ -87,6 +89,19 @@ impl CompletionsArgs {
             .context("cannot write the completions to standard output")?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Prints the manual page.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn print_man() -> anyhow::Result<ExitCode> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    io::stdout()
+        .write_all(&page)
+        .context("cannot write the manual page to standard output")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn parse_addr(text: &str) -> Result<SocketAddr, String> {

@@ -26,7 +26,7 @@ pub struct MonitoringArgs {
     metrics_addr: Option<Infallible>,
 
     /// Keep serving for this long after the end
-    #[arg(long, value_name = "DURATION", hide = true, value_parser = refuse, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", hide = true, value_parser = refuse, allow_hyphen_values = true)]
     metrics_linger: Option<Infallible>,
 
     /// File for the final metrics
@@ -87,6 +87,17 @@ impl LabReportArgs {
     /// Nothing was asked for, because nothing can be.
     pub fn into_output(self) -> Option<Output> {
         None
+    }
+}
+
+/// Says what it takes to have a manual page.
+///
+/// # Errors
+/// Always.
+pub fn print_man() -> anyhow::Result<ExitCode> {
+    match refuse("") {
+        Ok(never) => match never {},
+        Err(why) => Err(anyhow::Error::msg(why)),
     }
 }
 

@@ -14,6 +14,9 @@ use std::{
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
+/// Whether this is in the program.
+pub const BUILT_IN: bool = true;
+
 /// The file, in the folder in which the program was started.
 pub const FILE: &str = "dhat-heap.json";
 

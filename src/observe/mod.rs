@@ -1,9 +1,9 @@
 //! Everything that watches a run while it lasts: thread dumps, the stall watchdog, samples, metrics, error tracking.
 
-pub mod config;
+pub(crate) mod config;
 pub mod dashboard;
-pub mod dump;
-pub mod error_tracking;
+pub(crate) mod dump;
+pub(crate) mod error_tracking;
 #[cfg(feature = "heap-profile")]
 pub mod heap_profile;
 #[cfg(not(feature = "heap-profile"))]
@@ -14,5 +14,5 @@ pub mod monitoring;
 #[cfg(not(feature = "monitoring"))]
 #[path = "without_monitoring.rs"]
 pub mod monitoring;
-pub mod process;
-pub mod watch;
+pub(crate) mod process;
+pub(crate) mod watch;

@@ -1,5 +1,8 @@
 //! What stands in for the heap profile in a build without the feature `heap-profile`: nothing, under the same names.
 
+/// Whether this is in the program.
+pub const BUILT_IN: bool = false;
+
 /// Nothing is profiled.
 #[derive(Debug)]
 pub struct HeapProfile;

@@ -9,6 +9,9 @@ use crate::{
     shutdown::Stop,
 };
 
+/// Whether this is in the program.
+pub const BUILT_IN: bool = false;
+
 /// Nothing is needed.
 #[derive(Debug)]
 pub struct Prepared;

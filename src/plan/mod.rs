@@ -2,9 +2,9 @@
 //! sleeps or logs.
 
 mod attempts;
-pub mod format;
+pub(crate) mod format;
 pub mod printer;
-pub mod retry;
+mod retry;
 pub mod workload;
 
 pub use self::attempts::*;

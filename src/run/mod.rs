@@ -1,6 +1,6 @@
 //! A run, from its first line to its last: [`run`] goes through its phases, one function each.
 
-pub mod balance;
+mod balance;
 mod observers;
 pub mod summary;
 mod workers;

@@ -349,7 +349,7 @@ fn bad_values_are_refused_before_anything_is_created() {
         ("--metrics-addr localhost:x", "'localhost:x'"),
         (
             "--metrics-addr 127.0.0.1:0 --metrics-linger ten",
-            "--metrics-linger <DURATION>",
+            "--metrics-linger <TIME>",
         ),
         ("--metrics-linger 1s", "--metrics-addr <ADDR>"),
         (
@@ -359,7 +359,7 @@ fn bad_values_are_refused_before_anything_is_created() {
         ("--metrics-file .", "it is a folder; name a file in it"),
         ("--stall-after 0", "at least 1ms is needed"),
         ("--sample-interval 10us", "at least 1ms is needed"),
-        ("--sample-interval -1s", "--sample-interval <DURATION>"),
+        ("--sample-interval -1s", "--sample-interval <TIME>"),
         ("completions ksh", "possible values: bash, zsh, fish"),
     ] {
         rig.hifi(args).code(2).complains(said);
@@ -380,6 +380,8 @@ fn completions_and_the_dashboard_are_printed() {
             .prints(text)
             .prints("metrics-addr");
     }
+    let page = rig.hifi("man").code(0);
+    page.prints(".TH hifi 1").prints("\\-\\-metrics\\-addr");
     let dashboard = rig.hifi("dashboard").code(0).json();
     assert_eq!(dashboard["title"], "hifi");
     assert_eq!(fs::read_dir(rig.path("")).expect("a folder").count(), 0);

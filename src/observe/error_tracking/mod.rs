@@ -8,7 +8,7 @@ mod sentry;
 #[path = "without_sentry.rs"]
 mod sentry;
 
-pub use self::sentry::{Dsn, ErrorTracking};
+pub use self::sentry::{BUILT_IN, Dsn, ErrorTracking};
 
 /// The environment variable that says where errors are reported to.
 pub const DSN_VARIABLE: &str = "SENTRY_DSN";

@@ -47,6 +47,9 @@ use crate::{
     shutdown::{PATIENCE_AFTER_STOP, Stop},
 };
 
+/// Whether this is in the program.
+pub const BUILT_IN: bool = true;
+
 /// How long the run's end waits for the courier, unless a stop was asked for.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is looked whether a stop was asked for in the meantime.

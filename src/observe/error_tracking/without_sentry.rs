@@ -7,6 +7,9 @@ use tracing_subscriber::layer::Identity;
 use super::{DSN_VARIABLE, Delivery};
 use crate::{complain, log::clock::Clock, shutdown::Stop};
 
+/// Whether this is in the program.
+pub const BUILT_IN: bool = false;
+
 /// Where errors are to be reported to. It is not looked at.
 #[derive(Clone, Debug)]
 pub struct Dsn;

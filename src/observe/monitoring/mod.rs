@@ -35,6 +35,9 @@ use crate::{
     shutdown::{PATIENCE_AFTER_STOP, Stop},
 };
 
+/// Whether this is in the program.
+pub const BUILT_IN: bool = true;
+
 /// What has to be had before a run begins: the addresses to listen on.
 #[derive(Debug)]
 pub struct Prepared {
