@@ -154,7 +154,7 @@ pub struct SignalWatch {
 
 impl SignalWatch {
     /// Watches for the signals that end a program, and asks `stop` to stop at the first. None is missed from now on. One
-    /// that comes more than [`SAME_REQUEST`] later ends the program at once; if the end takes long, `tell` tells a person
+    /// that comes more than `SAME_REQUEST` later ends the program at once; if the end takes long, `tell` tells a person
     /// so. SIGQUIT is a request for a thread dump, as it is to the JVM: it calls
     /// `quit`, which must not take long.
     ///
