@@ -14,5 +14,7 @@ pub mod monitoring;
 #[cfg(not(feature = "monitoring"))]
 #[path = "without_monitoring.rs"]
 pub mod monitoring;
+// Some figures are those of the metrics alone.
+#[cfg_attr(not(feature = "monitoring"), allow(dead_code))]
 pub(crate) mod process;
 pub(crate) mod watch;
