@@ -110,23 +110,18 @@ impl Diagnostician<'_> {
                     continue;
                 };
                 if let Some(record) = planned.borne_out(hints) {
+                    let event = planned.event(hints.counter.unwrap_or(0));
                     let whole = render(
                         record.run,
                         record.author,
-                        record.seq,
+                        seq,
                         record.stamp,
-                        &planned.event(hints.counter.unwrap_or(0)),
-                        false,
+                        &event,
+                        suspect.json,
                     );
-                    if !suspect.json
-                        && suspect.bytes.len() < whole.len()
-                        && whole.starts_with(&suspect.bytes)
-                    {
-                        return Some(Diagnosis::Truncated(
-                            Some(run),
-                            Some((record.author, seq)),
-                            false,
-                        ));
+                    if suspect.bytes.len() < whole.len() && whole.starts_with(&suspect.bytes) {
+                        let line = Some((record.author, seq));
+                        return Some(Diagnosis::Truncated(Some(run), line, false));
                     }
                     let changes = changes(&record, suspect);
                     return Some(Diagnosis::Altered(Box::new(record), changes));
@@ -296,7 +291,7 @@ fn loose(suspect: &Suspect, name: &str) -> Option<String> {
 /// Whether a suspect begins as a record does, however short it is.
 fn begins(suspect: &Suspect) -> bool {
     let bytes = &suspect.bytes;
-    if suspect.json {
+    if suspect.json || bytes.starts_with(b"{") {
         let start = bytes.iter().zip(record::JSON_START);
         return start.filter(|(byte, form)| byte != form).count() <= 1
             || !suspect.fields.is_empty() && bytes.starts_with(b"{");
@@ -318,9 +313,11 @@ fn stamp_differences(bytes: &[u8]) -> usize {
 
 /// Whether a suspect ends as a record does, give or take a character.
 fn ends(suspect: &Suspect) -> bool {
+    let bytes = &suspect.bytes;
     if suspect.json {
-        return suspect.bytes.ends_with(b"}")
-            || suspect.bytes.ends_with(b"\"") && suspect.field("sum").is_some();
+        let tail = &bytes[bytes.len().saturating_sub(18)..];
+        return bytes.ends_with(b"}")
+            || tail.len() == 18 && tail[16] == b'"' && find(tail, b"\"sum\":\"").is_some();
     }
     let Some(tail) = suspect
         .bytes

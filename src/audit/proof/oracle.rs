@@ -121,6 +121,8 @@ pub(super) fn author(name: &str) -> Producer {
 /// What the audit found. Of spliced lines either half may be named: what must be is settled by what is.
 pub(super) fn found(verdict: &Verdict, expected: &mut Found) -> Found {
     let mut out = Found::default();
+    // Lost lines that lines which are cut short are taken for.
+    let mut taken = Vec::new();
     for run in &verdict.runs {
         let id = u64::from_str_radix(&run.run, 16).unwrap();
         let slots = |range: &Range| {
@@ -155,7 +157,7 @@ pub(super) fn found(verdict: &Verdict, expected: &mut Found) -> Found {
                 let cut = must.remove(i);
                 if let (Some(named), Said::Cut(cut)) = (named, cut) {
                     assert_eq!((named.0, named.1), (cut.0, cut.1));
-                    assert!(expected.lost.remove(named), "{named:?} is not lost");
+                    taken.push(*named);
                 }
                 must.push(said.clone());
             }
@@ -204,6 +206,9 @@ pub(super) fn found(verdict: &Verdict, expected: &mut Found) -> Found {
             .find(|said| matches!(said, Said::Truncated(None) | Said::Cut(_)));
         let said = cut.cloned().unwrap_or(Said::Unexpected);
         out.lines.entry(at.line).or_default().push(said);
+    }
+    for line in taken {
+        assert!(expected.lost.remove(&line), "{line:?} is not lost: {}", report(verdict));
     }
     out.duplicated.sort();
     out
