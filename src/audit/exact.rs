@@ -1,4 +1,5 @@
-//! The fast path: one line in exactly the form in which the program writes an attempt, text or JSON.
+//! The fast path: one line in exactly the form in which the program writes an attempt: text,
+//! JSON, or JSON within a JSON string.
 //!
 //! It reads from left to right, compares what is fixed, and verifies the checksum. Whatever is not of
 //! that form, or does not verify, is left to the general path: this file finds no faults.
@@ -161,6 +162,26 @@ const JSON: Form = Form {
     end: b"\"}",
 };
 
+/// The JSON form within a JSON string.
+const ESCAPED: Form = Form {
+    start: b"{\\\"timestamp\\\":\\\"",
+    info: b"\\\",\\\"level\\\":\\\"INFO\\\",\\\"thread\\\":\\\"Worker-",
+    error: b"\\\",\\\"level\\\":\\\"ERROR\\\",\\\"thread\\\":\\\"Worker-",
+    success: b"\\\",\\\"message\\\":\\\"Operation result: Operation completed successfully\\\",\\\"run\\\":\\\"",
+    failure: b"\\\",\\\"message\\\":\\\"I/O operation failed: Random I/O failure!\\\",\\\"run\\\":\\\"",
+    worker: b"\\\",\\\"worker\\\":",
+    seq: b",\\\"seq\\\":",
+    iteration: b",\\\"iteration\\\":",
+    attempt: b",\\\"attempt\\\":",
+    counter: b",\\\"counter\\\":",
+    retry: b",\\\"next\\\":\\\"retry\\\",\\\"delay_us\\\":",
+    abandon: b",\\\"next\\\":\\\"abandon\\\",\\\"delay_us\\\":",
+    sum: b",\\\"sum\\\":\\\"",
+    end: b"\\\"}",
+};
+
+const FORMS: [&Form; 3] = [&TEXT, &JSON, &ESCAPED];
+
 /// Reads lines of one run after the other.
 #[derive(Debug)]
 pub struct Reader {
@@ -181,16 +202,16 @@ impl Reader {
     /// Reads the line of `run` at the start of `bytes`, whatever stands behind it.
     #[inline]
     pub fn read(&mut self, bytes: &[u8], run: &Run) -> Option<Exact> {
-        if bytes.first() == Some(&b'{') {
-            self.read_form::<true>(bytes, run)
-        } else {
-            self.read_form::<false>(bytes, run)
+        match bytes {
+            [b'{', b'"', ..] => self.read_form::<1>(bytes, run),
+            [b'{', ..] => self.read_form::<2>(bytes, run),
+            _ => self.read_form::<0>(bytes, run),
         }
     }
 
     #[inline(always)]
-    fn read_form<const IS_JSON: bool>(&mut self, bytes: &[u8], run: &Run) -> Option<Exact> {
-        let form = const { if IS_JSON { &JSON } else { &TEXT } };
+    fn read_form<const FORM: usize>(&mut self, bytes: &[u8], run: &Run) -> Option<Exact> {
+        let form = const { FORMS[FORM] };
         let mut cursor = Cursor { bytes, at: 0 };
         cursor.skip(form.start)?;
         let stamp: &[u8; STAMP_LEN] = bytes.get(cursor.at..)?.first_chunk()?;
@@ -235,7 +256,7 @@ impl Reader {
             ending,
             length: cursor.at,
         };
-        let right = if IS_JSON {
+        let right = if FORM > 0 {
             checksum(self.canonical(&line, stamp, name, run))
         } else {
             checksum_of_start(bytes, canonical_end)

@@ -1,98 +1,100 @@
-//! Where lines come from: files and streams, in the order of time, in blocks of whole lines.
+//! Where records come from: files and streams, in the order of time, in blocks of whole lines or whole frames of a document.
 //!
-//! Rotated parts may be named in any order: their first time stamps tell which comes first. A line that
-//! is longer than a block is handed out in parts, so that memory stays bounded. This file must not know what a line
-//! tells, save its time.
+//! Rotated parts may be named in any order: the times of their first records tell which comes first. A line that is longer
+//! than a block is handed out in parts, so that memory stays bounded. What a part's end leaves open goes on in the next one.
 
 use std::{
     collections::VecDeque,
     fs::File,
     io::{self, Read, Seek, SeekFrom},
-    path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use memchr::memmem;
 
-use super::{record, unwrap::unwrap};
-use crate::log::line::displayed;
+use super::{
+    parts, record,
+    scan::Scanner,
+    scanned::{Scanned, What},
+    shared::Shared,
+    source::Input,
+};
 
 /// How much is read at once: more would fall out of the processor's cache.
 const BLOCK: usize = 512 * 1024;
 /// A line that has not ended by then is handed out in parts.
 const LINE_MAX: usize = 1024 * 1024;
-/// How much of a part is searched for its first time stamp.
+/// How much of a part is read to learn what is in it.
 const HEAD: usize = 64 * 1024;
+/// So many lines at the end of a block may be pieces of one.
+const PIECES_MAX: usize = 512;
 
-/// One of the things to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// A file, by its path.
-    File(PathBuf),
-    /// Standard input.
-    Stdin,
-    /// Bytes in memory, and a name for them.
-    Bytes(String, Vec<u8>),
+/// What the head of a part says about all of it.
+#[derive(Debug, Default)]
+struct Survey {
+    /// The time of the first record.
+    first: Option<u64>,
+    /// Its first line has a record in it.
+    starts_whole: bool,
+    /// The newest record comes first.
+    falling: bool,
+    /// Each record has lines around it that belong to it.
+    spread: bool,
+    /// What each frame of a document begins with, where one takes several lines or the document only one.
+    frame: Option<Vec<u8>>,
 }
 
-impl Input {
-    /// How reports call it.
-    pub fn name(&self) -> String {
-        match self {
-            Self::File(path) => displayed(path),
-            Self::Stdin => "(stdin)".into(),
-            Self::Bytes(name, _) => name.clone(),
+impl Survey {
+    fn of(head: &[u8], shared: &Shared) -> Self {
+        let length = memchr::memrchr(b'\n', head).map_or(head.len(), |n| n + 1);
+        let block = Block {
+            length,
+            buffer: head.to_vec(),
+            file: u32::MAX,
+            ..Block::default()
+        };
+        let (mut scanner, mut scanned) = (Scanner::new(shared), Scanned::default());
+        scanner.scan(&block, &mut scanned);
+        let mut records: Vec<(u32, u64)> = Vec::new();
+        let mut foreign = Vec::new();
+        let mut taken = 0;
+        let attempts = |range: std::ops::Range<usize>| {
+            scanned.attempts[range]
+                .iter()
+                .map(|a| (a.location.line, a.stamp))
+        };
+        for other in &scanned.others {
+            records.extend(attempts(taken..other.after));
+            taken = other.after;
+            match &other.what {
+                What::Record(_, record) => records.push((other.location.line, record.stamp)),
+                What::Foreign(lines) if is_structure(&lines.text) && !records.is_empty() => {
+                    foreign.push((records.len(), lines.count))
+                }
+                _ => {}
+            }
         }
-    }
-}
-
-/// Something that is read from its start to its end, and perhaps looked ahead in.
-enum Source {
-    /// Can be read twice.
-    File(File),
-    /// Cannot.
-    Stream(Box<dyn Read + Send>),
-    /// Is in memory.
-    Bytes(io::Cursor<Vec<u8>>),
-}
-
-impl Source {
-    fn open(input: &Input) -> Result<Self> {
-        match input {
-            Input::Stdin => Ok(Self::Stream(Box::new(io::stdin()))),
-            Input::Bytes(_, bytes) => Ok(Self::Bytes(io::Cursor::new(bytes.clone()))),
-            Input::File(path) => Self::open_file(path)
-                .with_context(|| format!("the log {} cannot be read", displayed(path))),
-        }
-    }
-
-    fn open_file(path: &Path) -> Result<Self> {
-        let file = File::open(path)?;
-        let kind = file.metadata()?.file_type();
-        if kind.is_dir() {
-            bail!("it is a directory");
-        }
-        Ok(if kind.is_file() {
-            Self::File(file)
-        } else {
-            Self::Stream(Box::new(file))
-        })
-    }
-
-    fn size(&self) -> Option<u64> {
-        match self {
-            Self::File(file) => file.metadata().ok().map(|m| m.len()),
-            Self::Bytes(bytes) => Some(bytes.get_ref().len() as u64),
-            Self::Stream(_) => None,
-        }
-    }
-}
-
-impl Read for Source {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::File(file) => file.read(buffer),
-            Self::Stream(stream) => stream.read(buffer),
-            Self::Bytes(bytes) => bytes.read(buffer),
+        records.extend(attempts(taken..scanned.attempts.len()));
+        foreign.retain(|(before, _)| *before < records.len());
+        let usual = foreign
+            .iter()
+            .map(|(_, count)| *count)
+            .max_by_key(|count| foreign.iter().filter(|(_, c)| c == count).count());
+        let alike = foreign
+            .iter()
+            .filter(|(_, count)| Some(*count) == usual)
+            .count();
+        let steps = records.windows(2).map(|pair| pair[1].1.cmp(&pair[0].1));
+        let (falls, rises) = (
+            steps.clone().filter(|step| step.is_lt()).count(),
+            steps.filter(|step| step.is_gt()).count(),
+        );
+        Self {
+            first: records.first().map(|(_, stamp)| *stamp),
+            starts_whole: records.first().is_some_and(|(line, _)| *line == 0),
+            falling: falls > 3 * rises && falls > 2,
+            spread: alike > 1 && alike * 2 > records.len(),
+            frame: scanner.frame.take(),
         }
     }
 }
@@ -100,11 +102,15 @@ impl Read for Source {
 /// A source with its name and what was read of it already.
 struct Part {
     file: u32,
-    source: Source,
+    source: Box<dyn Read + Send>,
+    survey: Survey,
     /// Read, but not handed out yet.
     carry: Vec<u8>,
     /// The last block that was handed out ends in the middle of a line.
     open: bool,
+    /// Bytes that were handed out.
+    offset: u64,
+    ended: bool,
 }
 
 /// All that is to be read.
@@ -113,6 +119,9 @@ pub struct Inputs {
     parts: VecDeque<Part>,
     blocks: u64,
     size: Option<u64>,
+    /// The records of most inputs come with the newest first.
+    #[allow(dead_code)]
+    pub newest_first: bool,
 }
 
 /// A block of whole lines, save where a line is longer than any block.
@@ -122,8 +131,13 @@ pub struct Block {
     pub number: u64,
     /// The input that it comes from.
     pub file: u32,
+    /// Where its first byte stands in that input, unpacked.
+    #[allow(dead_code)]
+    pub offset: u64,
     /// Its first line began in the block before.
     pub continues: bool,
+    /// Each record has lines around it that belong to it.
+    pub spread: bool,
     buffer: Vec<u8>,
     length: usize,
 }
@@ -136,41 +150,52 @@ impl Block {
 }
 
 impl Inputs {
-    /// Opens all inputs and puts them into the order of their first time stamps.
-    pub fn open(inputs: &[Input]) -> Result<Self> {
+    /// Opens all inputs and puts them into the order of their first records.
+    pub fn open(inputs: &[Input], shared: &Shared) -> Result<Self> {
         let mut parts = Vec::new();
+        let mut size = Some(0);
         for (file, input) in inputs.iter().enumerate() {
-            let mut part = Part {
+            let (mut source, length) = input.open()?;
+            size = size.zip(length).map(|(all, length)| all + length);
+            let mut carry = Vec::new();
+            // What cannot be read to its end is said when it is read there.
+            let _ = (&mut source).take(HEAD as u64).read_to_end(&mut carry);
+            let survey = Survey::of(&carry, shared);
+            if survey.falling
+                && let Input::File(path) = input
+                && length.is_some()
+            {
+                // The runs of such a log begin at its end.
+                if let Ok(tail) = File::open(path).and_then(|file| tail(file, carry.len() as u64)) {
+                    Survey::of(&tail, shared);
+                }
+            }
+            parts.push(Part {
                 file: u32::try_from(file)?,
-                source: Source::open(input)?,
-                carry: Vec::new(),
+                source,
+                survey,
+                carry,
                 open: false,
-            };
-            (&mut part.source)
-                .take(HEAD as u64)
-                .read_to_end(&mut part.carry)
-                .with_context(|| format!("the log {} cannot be read", input.name()))?;
-            if part.carry.starts_with(b"\x1f\x8b") || part.carry.starts_with(b"\x28\xb5\x2f\xfd") {
-                bail!(
-                    "the log {} is compressed; unpack it on the way: zcat {} | hifi audit -",
-                    input.name(),
-                    input.name()
-                );
-            }
-            let stamp = first_stamp(&part.carry).unwrap_or(u64::MAX);
-            if !matches!(part.source, Source::Stream(_)) {
-                part.source.seek_to(0)?;
-                part.carry = Vec::new();
-            }
-            parts.push((stamp, part));
+                offset: 0,
+                ended: false,
+            });
         }
-        parts.sort_by_key(|(stamp, _)| *stamp);
-        let size = parts.iter().map(|(_, part)| part.source.size()).sum();
+        let falling = parts.iter().filter(|part| part.survey.falling).count();
+        let newest_first = falling * 2 > parts.len();
+        parts.sort_by_key(|part| {
+            let first = part.survey.first.unwrap_or(u64::MAX);
+            if newest_first {
+                u64::MAX - first
+            } else {
+                first
+            }
+        });
         Ok(Self {
             names: inputs.iter().map(Input::name).collect(),
-            parts: parts.into_iter().map(|(_, part)| part).collect(),
+            parts: parts.into(),
             blocks: 0,
             size,
+            newest_first,
         })
     }
 
@@ -191,28 +216,26 @@ impl Inputs {
             let more = part
                 .fill(block)
                 .with_context(|| format!("the log {name} cannot be read to its end"))?;
+            if part.ended
+                && let Some(next) = self
+                    .parts
+                    .get_mut(1)
+                    .filter(|next| !next.survey.starts_whole)
+            {
+                let left = left_open(block.bytes());
+                next.carry
+                    .splice(0..0, block.bytes()[left..].iter().copied());
+                block.length = left;
+            }
+            let more = more && block.length > 0;
             if more {
                 block.number = self.blocks;
-                block.file = part.file;
                 self.blocks += 1;
                 return Ok(true);
             }
             self.parts.pop_front();
         }
         Ok(false)
-    }
-}
-
-impl Source {
-    fn seek_to(&mut self, position: u64) -> io::Result<()> {
-        match self {
-            Self::File(file) => file.seek(SeekFrom::Start(position)).map(drop),
-            Self::Bytes(bytes) => {
-                bytes.set_position(position);
-                Ok(())
-            }
-            Self::Stream(_) => Ok(()),
-        }
     }
 }
 
@@ -226,28 +249,70 @@ impl Part {
         block.buffer[..self.carry.len()].copy_from_slice(&self.carry);
         let mut used = self.carry.len();
         self.carry.clear();
-        loop {
-            let ended = read_full(&mut self.source, &mut block.buffer, &mut used)?;
-            let end = match block.buffer[..used].iter().rposition(|b| *b == b'\n') {
-                _ if ended => used,
-                Some(newline) => newline + 1,
-                None if used < LINE_MAX => {
-                    block.buffer.resize(LINE_MAX, 0);
-                    continue;
-                }
-                None => between_records(&block.buffer[..used]),
-            };
-            self.carry.extend_from_slice(&block.buffer[end..used]);
-            block.length = end;
-            block.continues = self.open;
-            self.open = !block.bytes().ends_with(b"\n");
-            return Ok(end > 0);
+        let end = loop {
+            self.ended = self.ended || read_full(&mut self.source, &mut block.buffer, &mut used)?;
+            match self.cut(&block.buffer[..used]) {
+                _ if self.ended => break used,
+                Some(end) => break end,
+                None if used < LINE_MAX => block.buffer.resize(LINE_MAX, 0),
+                None => break between_records(&block.buffer[..used]),
+            }
+        };
+        self.carry.extend_from_slice(&block.buffer[end..used]);
+        block.length = end;
+        block.file = self.file;
+        block.offset = self.offset;
+        block.spread = self.survey.spread;
+        block.continues = self.open;
+        self.offset += end as u64;
+        self.open = end > 0 && block.buffer[end - 1] != b'\n';
+        Ok(end > 0)
+    }
+
+    /// Where a block of these bytes ends: in front of a frame or a line, and not between the pieces of one.
+    fn cut(&self, bytes: &[u8]) -> Option<usize> {
+        if let Some(frame) = &self.survey.frame
+            && let Some(at) = memmem::rfind(bytes, frame).filter(|at| *at > 0)
+        {
+            return Some(at + usize::from(frame[0] == b'\n'));
         }
+        let newline = memchr::memrchr(b'\n', bytes)? + 1;
+        let whole = left_open(&bytes[..newline]);
+        Some(if whole > 0 { whole } else { newline })
     }
 }
 
+/// Whether a line looks like a piece of a document, and not like what another program has to say.
+fn is_structure(line: &[u8]) -> bool {
+    let word = line.split(|byte| *byte == b' ').next().unwrap_or(line);
+    !line.first().is_some_and(u8::is_ascii_alphanumeric) || word.contains(&b'=') || word.ends_with(b":")
+}
+
+/// Where, at the end of these bytes, a line begins that is not complete, or whose last piece is to come.
+fn left_open(bytes: &[u8]) -> usize {
+    let mut end = memchr::memrchr(b'\n', bytes).map_or(0, |n| n + 1);
+    for _ in 0..PIECES_MAX {
+        if end == 0 || !parts::ends_open(&bytes[..end]) {
+            return end;
+        }
+        end = memchr::memrchr(b'\n', &bytes[..end - 1]).map_or(0, |n| n + 1);
+    }
+    bytes.len()
+}
+
+/// The last bytes of a file, without those that were read already.
+fn tail(mut file: File, read: u64) -> io::Result<Vec<u8>> {
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(
+        length.saturating_sub(HEAD as u64).max(read),
+    ))?;
+    let mut bytes = Vec::new();
+    file.take(HEAD as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Reads until the buffer is full; true at the end of the source.
-fn read_full(source: &mut Source, buffer: &mut [u8], used: &mut usize) -> io::Result<bool> {
+fn read_full(source: &mut impl Read, buffer: &mut [u8], used: &mut usize) -> io::Result<bool> {
     while *used < buffer.len() {
         match source.read(&mut buffer[*used..]) {
             Ok(0) => return Ok(true),
@@ -265,13 +330,4 @@ fn between_records(bytes: &[u8]) -> usize {
         Some(start) if *start > 0 => *start,
         _ => bytes.len(),
     }
-}
-
-/// The time of the first line that can be read.
-fn first_stamp(head: &[u8]) -> Option<u64> {
-    head.split(|b| *b == b'\n').find_map(|line| {
-        record::read(line)
-            .or_else(|| record::read(&unwrap(line)))
-            .map(|record| record.stamp)
-    })
 }

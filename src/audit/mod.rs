@@ -15,12 +15,17 @@ mod account;
 mod attempt;
 mod balance;
 mod causes;
+mod compressed;
 mod conclude;
 mod cursor;
 mod damage;
+mod decode;
 mod delay;
 mod exact;
+mod fields;
+mod find;
 mod findings;
+mod gap;
 mod github;
 mod group;
 mod input;
@@ -28,11 +33,14 @@ mod judge;
 #[cfg_attr(feature = "monitoring", path = "junit.rs")]
 #[cfg_attr(not(feature = "monitoring"), path = "without_junit.rs")]
 mod junit;
+mod keyed;
 mod main_thread;
 mod merge;
+mod notes;
 mod numbers;
 mod observer;
 mod order;
+mod parts;
 mod per_worker;
 mod record;
 mod registry;
@@ -41,8 +49,9 @@ mod report;
 mod scan;
 mod scanned;
 mod shared;
+mod source;
 mod time_order;
-mod unwrap;
+mod times;
 mod verdict;
 mod worker;
 
@@ -67,13 +76,13 @@ pub use self::{
     findings::Location,
     github::annotations,
     group::{DifferingShard, GroupVerdict, LostShard},
-    input::Input,
     junit::xml,
     merge::merge_files,
     observer::Observer,
     record::{Producer, Record},
     registry::Run,
     report::report,
+    source::Input,
     verdict::{Change, Counts, Finding, Place, Range, RunVerdict, Status, Verdict},
 };
 use self::{
@@ -158,9 +167,9 @@ pub fn run_observed(
     progress: &mut dyn FnMut(u64, Option<u64>),
     observer: Option<&mut dyn Observer>,
 ) -> Result<Verdict> {
-    let inputs = Inputs::open(&config.inputs)?;
-    let names = inputs.names().to_vec();
     let shared = Arc::new(Shared::new(config.memory / 4 * 3));
+    let inputs = Inputs::open(&config.inputs, &shared)?;
+    let names = inputs.names().to_vec();
     // The observer outlives what is made here, and is lent for as long only.
     let observer = observer.map(|observer| observer as &mut dyn Observer);
     let mut judge = Judge::new(&shared, config, observer);
@@ -295,7 +304,7 @@ impl Desk {
         if !lock(&self.inputs).next(&mut block)? {
             return Ok(None);
         }
-        scanner.scan(block.bytes(), &mut scanned);
+        scanner.scan(&block, &mut scanned);
         Ok(Some((block, scanned)))
     }
 

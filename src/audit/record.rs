@@ -66,39 +66,6 @@ pub fn read(bytes: &[u8]) -> Option<Record> {
     line.sum_holds().then(|| record(line))?
 }
 
-/// The fields of a record that is not whole, in the normal form that [`Suspect`](super::scanned::Suspect) has.
-pub fn fields(bytes: &[u8]) -> Vec<(String, String)> {
-    let Ok(line) = Line::parse(bytes) else {
-        return Vec::new();
-    };
-    let mut fields = vec![
-        ("timestamp".into(), line.stamp),
-        ("level".into(), line.level),
-        ("thread".into(), line.thread),
-        ("message".into(), line.message),
-    ];
-    fields.extend(line.fields);
-    fields.push(("sum".into(), format!("{:08x}", line.sum)));
-    fields
-}
-
-/// Whether this may be a record that was damaged, or a part of one.
-pub fn looks_like_ours(bytes: &[u8]) -> bool {
-    let marks: [&[u8]; 8] = [
-        b" run=",
-        b" seq=",
-        b" sum=",
-        b"\"run\":",
-        b"\"seq\":",
-        b"\"sum\":",
-        b"Worker-",
-        b"Run started",
-    ];
-    has_stamp_shape(&bytes[..bytes.len().min(STAMP_LEN)])
-        || JSON_START.starts_with(&bytes[..bytes.len().min(JSON_START.len())])
-        || marks.iter().any(|mark| find(bytes, mark).is_some())
-}
-
 /// A line's fields in the order in which the program writes them, and no others.
 fn in_schema_order(mut line: Line) -> Option<Line> {
     let names = Event::field_names(&line.message)?;
@@ -115,7 +82,7 @@ fn in_schema_order(mut line: Line) -> Option<Line> {
 }
 
 /// What a line tells whose checksum holds; none if it lacks what every line has.
-fn record(line: Line) -> Option<Record> {
+pub fn record(line: Line) -> Option<Record> {
     let author = match line.field("worker") {
         None => Producer::Main,
         Some(worker) => Producer::Worker(worker.parse().ok()?),

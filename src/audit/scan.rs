@@ -1,35 +1,68 @@
-//! One block of the input: each of its lines read, its checksum verified, its outcome held against the plan.
+//! One block of the input: each of its records read, its checksum verified, its outcome held against the plan.
 //!
-//! Blocks are scanned by all cores at once and know nothing of each other: what depends on the lines
-//! before (order, gaps, totals) is none of this file's business.
+//! Most records are written exactly as the program writes them, and have the same around them as the one before: those are
+//! read at once. All others are looked for. Blocks are scanned by all cores at once and know nothing of each other.
 
-use std::{io::BufRead, sync::Arc};
+use std::{ops::Range, sync::Arc};
+
+use memchr::memmem;
 
 use super::{
     attempt::Attempt,
     exact,
-    record::{self, Record, SUM_LEN},
+    find::{Finder, Hit, HitKind, has_marks, suspect},
+    gap::Gaps,
+    input::Block,
+    notes, parts,
+    record::{JSON_START, Record, has_stamp_shape},
     registry::Run,
-    scanned::{BlockLocation, Foreign, Other, Scanned, Suspect, What},
+    scanned::{BlockLocation, Foreign, Note, Other, Scanned, Suspect, What},
     shared::Shared,
-    unwrap::{Wrapping, unwrap},
+    times::{self, Beside, beside},
 };
-use crate::log::event::Event;
+use crate::log::{event::Event, line::STAMP_LEN};
 
-/// A block has fewer lines of ours than this, be they damaged: what is beyond is noise, and must not cost memory.
-const ODDS_MAX: usize = 8192;
-
-/// What is kept of bytes that are no line: the rest would only cost memory.
-const DAMAGED_MAX: usize = 64 * 1024;
+/// A block has fewer records than this, be they damaged: what is beyond must not cost memory.
+const SUSPECTS_MAX: usize = 8192;
+/// What is kept of a foreign line.
+const FOREIGN_MAX: usize = 1024;
+/// A longer line is searched piece by piece.
+const WINDOW: usize = 16 * 1024;
+/// A record does not reach over so much.
+const OVERLAP: usize = 4096;
+/// So many lines in a row that look like records and are none make it unlikely that the next one is a record…
+const FAILURES_MAX: u32 = 512;
+/// …so that only one of so many is looked at closely.
+const SAMPLED: u32 = 64;
+/// What a JSON record begins with in a JSON string.
+const ESCAPED_START: &[u8] = b"{\\\"timestamp\\\":\\\"";
+/// How much around a record is searched for the time that a pipeline put there.
+const AROUND_MAX: usize = 512;
 
 /// Scans blocks, one after the other.
 pub struct Scanner<'a> {
     shared: &'a Shared,
-    /// The run of the line before, which mostly is this line's as well.
+    /// The run of the record before, which mostly is this record's as well.
     run: Option<Arc<Run>>,
     exact: exact::Reader,
-    /// What stood around the line before.
-    wrapping: Wrapping,
+    finder: Finder,
+    gaps: Gaps,
+    /// Where the last record of this block ends, if it stands there as it is.
+    last: Option<Last>,
+    failures: u32,
+    file: u32,
+    /// What the frames of a document begin with, if a record came in one that takes several lines, or in a line of many.
+    pub frame: Option<Vec<u8>>,
+}
+
+/// The last record.
+#[derive(Clone, Copy)]
+struct Last {
+    end: usize,
+    /// Where the pipeline's own time stands behind it.
+    received_at: Option<usize>,
+    /// It is the last of the attempts.
+    is_attempt: bool,
 }
 
 impl<'a> Scanner<'a> {
@@ -39,117 +72,344 @@ impl<'a> Scanner<'a> {
             shared,
             run: None,
             exact: exact::Reader::new(),
-            wrapping: Wrapping::default(),
+            finder: Finder::default(),
+            gaps: Gaps::default(),
+            last: None,
+            failures: 0,
+            file: 0,
+            frame: None,
         }
     }
 
-    /// Scans a block of whole lines into `out`.
-    pub fn scan(&mut self, block: &[u8], out: &mut Scanned) {
+    /// Scans a block into `out`.
+    pub fn scan(&mut self, block: &Block, out: &mut Scanned) {
         out.attempts.clear();
         out.others.clear();
         out.lines = 0;
-        let mut offset = 0;
-        while offset < block.len() {
-            offset += self
-                .exact_line(&block[offset..], offset, out)
-                .unwrap_or_else(|| self.general(&block[offset..], offset, out));
+        self.last = None;
+        if self.file != block.file {
+            self.file = block.file;
+            self.gaps.clear();
+            self.failures = 0;
+        }
+        let bytes = block.bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            at = self
+                .exact(bytes, at, out)
+                .unwrap_or_else(|| self.search(block, at, out));
         }
     }
 
-    /// Reads a line in exact form, with the same around it as the line before; returns how long it is.
+    /// Reads a record in exact form that has the same in front of it as one of those before; returns where it ends.
     #[inline]
-    fn exact_line(&mut self, bytes: &[u8], offset: usize, out: &mut Scanned) -> Option<usize> {
-        let spot = BlockLocation {
-            line: out.lines,
-            offset: offset as u32,
-        };
+    fn exact(&mut self, bytes: &[u8], at: usize, out: &mut Scanned) -> Option<usize> {
+        let last = self.last.filter(|last| last.end == at)?;
         let run = self.run.as_deref()?;
-        let start = self.wrapping.before(bytes)?;
-        let line = self.exact.read(&bytes[start..], run)?;
-        let end = start + line.length;
-        let end = end + self.wrapping.behind(&bytes[end..])?;
-        let newline = bytes.get(end).map(|byte| *byte == b'\n');
-        if newline == Some(false) {
-            return None;
-        }
-        out.attempts.push(Attempt::of_exact(&line, run, spot));
-        let newline = newline.is_some();
-        out.lines += u32::from(newline);
-        Some(end + usize::from(newline))
-    }
-
-    /// Reads a line in any form; returns how long it is.
-    #[cold]
-    fn general(&mut self, bytes: &[u8], offset: usize, out: &mut Scanned) -> usize {
-        let mut rest = bytes;
-        // Skipping in a slice cannot fail, and is the standard library's fastest search for a byte.
-        let length = rest.skip_until(b'\n').unwrap_or(bytes.len());
-        let line = &bytes[..length];
-        let spot = BlockLocation {
-            line: out.lines,
-            offset: offset as u32,
-        };
-        out.lines += u32::from(line.ends_with(b"\n"));
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        match record::read(line) {
-            Some(record) => {
-                self.wrapping.learn(line, line);
-                self.told(record, spot, out);
+        for number in 0..self.gaps.len() {
+            let Some(met) = self.gaps.met(number, &bytes[at..]) else {
+                continue;
+            };
+            let start = at + met.length;
+            let Some(line) = self.exact.read(&bytes[start..], run) else {
+                continue;
+            };
+            self.gaps.prefer(number);
+            out.lines += met.newlines;
+            if met.received[0] > 0
+                && last.is_attempt
+                && let Some(before) = out.attempts.last_mut()
+            {
+                before.received = met.received[0];
             }
-            None => self.unwrapped(line, spot, out),
+            let location = BlockLocation {
+                line: out.lines,
+                offset: start as u32,
+            };
+            let mut attempt = Attempt::of_exact(&line, run, location);
+            attempt.received = met.received[1];
+            out.attempts.push(attempt);
+            let end = start + line.length;
+            self.last = Some(Last {
+                end,
+                received_at: None,
+                is_attempt: true,
+            });
+            return Some(end);
         }
-        length
+        None
     }
 
-    /// A line that cannot be read as it stands.
-    fn unwrapped(&mut self, outer: &[u8], spot: BlockLocation, out: &mut Scanned) {
-        let line = unwrap(outer);
-        if let Some(run) = &self.run
-            && let Some(exact) = self.exact.read(&line, run)
-            && exact.length == line.len()
+    /// Looks for records in the rest of the line, or in a part of a long one; returns how far that went.
+    #[cold]
+    fn search(&mut self, block: &Block, at: usize, out: &mut Scanned) -> usize {
+        let rest = &block.bytes()[at..];
+        let line = memchr::memchr(b'\n', rest).map_or(rest.len(), |n| n + 1);
+        let behind_record = self.last.is_some_and(|last| last.end == at);
+        if !behind_record && let Some((joined, length)) = parts::joined(rest, line) {
+            return self.pieces(&joined, length, block.bytes(), at, out);
+        }
+        let window = line.min(WINDOW);
+        self.failures += 1;
+        let tired = self.failures > FAILURES_MAX && !self.failures.is_multiple_of(SAMPLED);
+        let mut hits = Vec::new();
+        let mut end = if tired {
+            window
+        } else {
+            self.finder.find(rest, window, &mut hits)
+        };
+        // A record may be longer than that: a line is looked at as a whole once, where it begins.
+        let whole = |hits: &[Hit]| hits.iter().any(|hit| matches!(hit.what, HitKind::Whole(_)));
+        if window < line && !whole(&hits) && (at == 0 || block.bytes()[at - 1] == b'\n') {
+            let mut all = Vec::new();
+            let far = self.finder.find(rest, line, &mut all);
+            if whole(&all) {
+                self.take(all, block.bytes(), at, at + far, out);
+                return at + far;
+            }
+        }
+        if window < line {
+            end = piecewise(&mut hits, window);
+        }
+        if hits.is_empty() && !behind_record {
+            self.no_record(&rest[..end.min(line)], block, at, out);
+        }
+        self.take(hits, block.bytes(), at, at + end, out);
+        at + end
+    }
+
+    /// Takes in what was found between `at` and `end`, where hits count from `at`.
+    fn take(&mut self, hits: Vec<Hit>, bytes: &[u8], at: usize, end: usize, out: &mut Scanned) {
+        let mut counted = at;
+        let starts: Vec<usize> = hits
+            .iter()
+            .map(|hit| at + hit.span.start)
+            .skip(1)
+            .chain([end])
+            .collect();
+        let mut suspected: Option<(Range<usize>, Vec<u8>)> = None;
+        for (hit, next) in hits.into_iter().zip(starts) {
+            let span = at + hit.span.start..at + hit.span.end;
+            let start = span.start.max(counted);
+            out.lines += newlines(&bytes[counted..start]);
+            counted = start;
+            let location = BlockLocation {
+                line: out.lines,
+                offset: start as u32,
+            };
+            match hit.what {
+                HitKind::Whole(record) => {
+                    self.failures = 0;
+                    let frame = hit.around.map(|frame| at + frame.start..at + frame.end);
+                    if self.frame.is_none()
+                        && let Some(frame) = &frame
+                    {
+                        self.frame = frame_start(bytes, frame);
+                    }
+                    let around = around(&span, frame, bytes, next);
+                    if !self.is_copy(&record, bytes, span.start, out) {
+                        self.whole(*record, span, hit.plain, (bytes, around), location, out);
+                    }
+                }
+                HitKind::Suspect(mut suspect) => {
+                    suspect.line_length = line_length(bytes, start);
+                    let copy = suspected.as_ref().is_some_and(|(last, text)| {
+                        *text == suspect.bytes
+                            && last.end <= span.start
+                            && parts::same_object(&bytes[last.end..span.start])
+                    });
+                    if !copy {
+                        suspected = Some((span, suspect.bytes.clone()));
+                        self.suspect(*suspect, location, out);
+                    }
+                }
+            }
+        }
+        out.lines += newlines(&bytes[counted..end]);
+    }
+
+    /// A line without a record.
+    fn no_record(&mut self, line: &[u8], block: &Block, at: usize, out: &mut Scanned) {
+        let location = BlockLocation {
+            line: out.lines,
+            offset: at as u32,
+        };
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let prefix = self.gaps.before(text).unwrap_or(0);
+        // The string of a document that it stands in ends where it does.
+        let escaped = memmem::find(text, ESCAPED_START);
+        let first = memmem::find(text, b"\":\"").map(|at| at + 3);
+        let first = first.filter(|at| parts::string(&text[*at..]).len() < STAMP_LEN && prefix == 0);
+        let within = (prefix > 0 && text[prefix - 1] == b'"').then_some(prefix);
+        let content = match escaped.or(within).or(first) {
+            Some(start) => parts::string(&text[start..]),
+            None => text[prefix..].to_vec(),
+        };
+        let mut inner = &content[..];
+        // The first line of all may have something in front that is not known yet.
+        let word = inner.rsplit(|byte| *byte == b' ').next().unwrap_or(inner);
+        if word.len() > 4 && word.len() < STAMP_LEN && has_stamp_shape(word) {
+            inner = word;
+        }
+        if let Some(start) = json_start(inner) {
+            inner = &inner[start..];
+        }
+        if begins_like_a_record(inner) || json_start(inner).is_some() || prefix > 0 && inner == b"{"
         {
-            self.wrapping.learn(outer, &line);
-            return out.attempts.push(Attempt::of_exact(&exact, run, spot));
+            let (_, mut suspect) = suspect(inner);
+            suspect.line_length = text.len() as u32;
+            return self.suspect(suspect, location, out);
         }
-        if let Some(record) = record::read(&line) {
-            self.wrapping.learn(outer, &line);
-            return self.told(record, spot, out);
+        let note = notes::note(text);
+        if note.is_none() && block.spread || note == Some(Note::Blank) && text.len() < 2 {
+            return;
         }
-        pieces(&line, |piece| match piece {
-            Piece::Record(record) => self.told(record, spot, out),
-            Piece::Damaged(bytes) => self.damaged(bytes, outer, spot, out),
+        self.last = None;
+        let after = out.attempts.len();
+        let text = &text[..text.len().min(FOREIGN_MAX)];
+        if let Some(Other {
+            after: last,
+            what: What::Foreign(foreign),
+            ..
+        }) = out.others.last_mut()
+            && *last == after
+            && foreign.note == note
+        {
+            foreign.count += 1;
+            return;
+        }
+        let foreign = Foreign {
+            count: 1,
+            note,
+            text: text.to_vec(),
+        };
+        other(out, location, What::Foreign(foreign));
+    }
+
+    /// A line that came in parts, put together: its records stand where the first part stands.
+    fn pieces(
+        &mut self,
+        joined: &[u8],
+        length: usize,
+        bytes: &[u8],
+        at: usize,
+        out: &mut Scanned,
+    ) -> usize {
+        let mut hits = Vec::new();
+        self.finder.find(joined, joined.len(), &mut hits);
+        for hit in &mut hits {
+            hit.span = 0..length;
+            hit.plain = false;
+            hit.around = None;
+        }
+        self.take(hits, bytes, at, at + length, out);
+        at + length
+    }
+
+    fn suspect(&mut self, suspect: Suspect, location: BlockLocation, out: &mut Scanned) {
+        self.last = None;
+        if out.others.len() >= SUSPECTS_MAX {
+            return;
+        }
+        other(out, location, What::Suspect(Box::new(suspect)));
+    }
+
+    /// Whether this is the last record once more, in the same object of a document: some keep the original beside what they
+    /// made of it.
+    fn is_copy(&self, record: &Record, bytes: &[u8], start: usize, out: &Scanned) -> bool {
+        let Some(last) = self.last else {
+            return false;
+        };
+        let same = match (out.attempts.last(), out.others.last()) {
+            (Some(attempt), _) if last.is_attempt => {
+                record.author.worker() == Some(attempt.worker)
+                    && (record.seq, record.stamp) == (attempt.seq, attempt.stamp)
+            }
+            (
+                _,
+                Some(Other {
+                    what: What::Record(_, other),
+                    ..
+                }),
+            ) => **other == *record,
+            _ => false,
+        };
+        same && last.end <= start && parts::same_object(&bytes[last.end..start])
+    }
+
+    /// A record whose checksum holds.
+    fn whole(
+        &mut self,
+        record: Record,
+        span: Range<usize>,
+        plain: bool,
+        (bytes, around): (&[u8], Range<usize>),
+        location: BlockLocation,
+        out: &mut Scanned,
+    ) {
+        let (before, behind) = if plain {
+            (around.start..span.start, span.end..around.end)
+        } else {
+            (0..0, 0..0)
+        };
+        let time = beside(&bytes[before.clone()], &bytes[behind.clone()]);
+        let place = time.map(|time| match time {
+            Beside::Before(n) => before.start + n,
+            Beside::Behind(n) => behind.start + n,
+        });
+        let received = place
+            .and_then(|place| times::at(&bytes[place..]))
+            .unwrap_or(0);
+        if let Some(last) = self.last.filter(|last| plain && last.end <= span.start) {
+            let own = place.filter(|place| *place < span.start);
+            let times = [last.received_at, own]
+                .map(|place| place.and_then(|place| place.checked_sub(last.end)));
+            self.gaps.learn(&bytes[last.end..span.start], times);
+        }
+        let is_attempt = self.told(record, received, location, out);
+        self.last = plain.then_some(Last {
+            end: span.end,
+            received_at: place.filter(|place| *place >= span.end),
+            is_attempt,
         });
     }
 
-    /// Bytes in which no whole record is.
-    fn damaged(&mut self, bytes: &[u8], line: &[u8], spot: BlockLocation, out: &mut Scanned) {
-        let text = &bytes[..bytes.len().min(DAMAGED_MAX)];
-        let json = bytes.starts_with(b"{\"") || bytes.ends_with(b"\"}");
-        if !record::looks_like_ours(text) || out.others.len() >= ODDS_MAX {
-            return foreign(out, text, spot);
-        }
-        let suspect = Suspect {
-            bytes: text.to_vec(),
-            fields: record::fields(text),
-            json,
-            line_length: line.len() as u32,
-        };
-        other(out, spot, What::Suspect(Box::new(suspect)));
-    }
-
-    fn told(&mut self, record: Record, spot: BlockLocation, out: &mut Scanned) {
+    /// Hands over a whole record; says whether it is an attempt's.
+    fn told(
+        &mut self,
+        record: Record,
+        received: u64,
+        location: BlockLocation,
+        out: &mut Scanned,
+    ) -> bool {
         let run = match &record.event {
             Some(event @ Event::RunStarted { .. }) => self.shared.registry.start(record.run, event),
             _ => self.known(record.run),
         };
         let Some(run) = run else {
-            return other(out, spot, What::NoRoom);
+            other(out, location, What::NoRoom);
+            return false;
         };
-        match Attempt::of_record(&record, &run, spot) {
-            Some(attempt) => out.attempts.push(attempt),
-            None => other(out, spot, What::Record(run.index, Box::new(record))),
+        let attempt = Attempt::of_record(&record, &run, location);
+        let is_attempt = attempt.is_some();
+        match attempt {
+            Some(mut attempt) => {
+                attempt.received = received;
+                out.attempts.push(attempt);
+            }
+            None => {
+                let what = What::Record(run.index, Box::new(record));
+                out.others.push(Other {
+                    after: out.attempts.len(),
+                    location,
+                    received,
+                    what,
+                });
+            }
         }
         self.run = Some(run);
+        is_attempt
     }
 
     fn known(&self, id: u64) -> Option<Arc<Run>> {
@@ -169,75 +429,81 @@ fn other(out: &mut Scanned, location: BlockLocation, what: What) {
     });
 }
 
-fn foreign(out: &mut Scanned, text: &[u8], location: BlockLocation) {
-    let after = out.attempts.len();
-    if let Some(last) = out.others.last_mut()
-        && last.after == after
-        && let What::Foreign(foreign) = &mut last.what
-    {
-        foreign.count += 1;
-        return;
-    }
-    let foreign = Foreign {
-        count: 1,
-        note: None,
-        text: text.to_vec(),
-    };
-    other(out, location, What::Foreign(foreign));
+fn newlines(bytes: &[u8]) -> u32 {
+    memchr::memchr_iter(b'\n', bytes).count() as u32
 }
 
-/// A part of a line that is not one record as a whole.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a piece is handed on at once, and never stored"
-)]
-enum Piece<'a> {
-    Record(Record),
-    Damaged(&'a [u8]),
+/// How far a part of a long line was searched for good: what reaches over its end is found with the next part.
+fn piecewise(hits: &mut Vec<Hit>, window: usize) -> usize {
+    let sure = window - OVERLAP;
+    hits.retain(|hit| {
+        hit.span.start < sure && (hit.span.end < sure || matches!(hit.what, HitKind::Whole(_)))
+    });
+    hits.last().map_or(sure, |hit| hit.span.end)
 }
 
-/// Finds the records inside a line: behind a fragment, or joined because a newline is lost.
-fn pieces<'a>(line: &'a [u8], mut each: impl FnMut(Piece<'a>)) {
-    let mut starts = record::starts(line);
-    if starts.first() != Some(&0) {
-        starts.insert(0, 0);
-    }
-    for (i, start) in starts.iter().enumerate() {
-        let end = starts.get(i + 1).copied();
-        let segment = &line[*start..end.unwrap_or(line.len())];
-        match record_at_start(segment) {
-            Some((record, length)) => {
-                each(Piece::Record(record));
-                let rest = &segment[length..];
-                if rest.len() > 1 {
-                    each(Piece::Damaged(rest));
-                }
-            }
-            None => each(Piece::Damaged(segment)),
-        }
-    }
+/// What belongs to a record: the frame that it came in, or its line, up to the records before and behind it.
+fn around(
+    span: &Range<usize>,
+    frame: Option<Range<usize>>,
+    rest: &[u8],
+    next: usize,
+) -> Range<usize> {
+    frame.unwrap_or_else(|| {
+        let from = span.start.saturating_sub(AROUND_MAX);
+        let to = (span.end + AROUND_MAX)
+            .min(next.max(span.end))
+            .min(rest.len());
+        let start = memchr::memrchr(b'\n', &rest[from..span.start]).map_or(from, |n| from + n + 1);
+        let end = memchr::memchr(b'\n', &rest[span.end..to]).map_or(to, |n| span.end + n);
+        start..end
+    })
 }
 
-/// How many marks of an end are tried: a line has one, and a hostile one as many as it likes.
-const MARKS_MAX: usize = 4;
+fn line_length(bytes: &[u8], at: usize) -> u32 {
+    let start = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |n| n + 1);
+    memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len() - start, |n| at + n - start) as u32
+}
 
-/// The record at the start of `bytes`, with whatever behind it, and its length.
-fn record_at_start(bytes: &[u8]) -> Option<(Record, usize)> {
-    if let Some(record) = record::read(bytes) {
-        return Some((record, bytes.len()));
+/// What the frames of a document begin with: up to their first key. None where each has a line of its own.
+fn frame_start(bytes: &[u8], frame: &Range<usize>) -> Option<Vec<u8>> {
+    let lines = memchr::memchr(b'\n', &bytes[frame.clone()]).is_some();
+    if !lines && (line_length(bytes, frame.start) as usize) < 2 * frame.len() {
+        return None;
     }
-    let (mark, length): (&[u8], usize) = if bytes.first() == Some(&b'{') {
-        (b"\"sum\":\"", 17)
-    } else {
-        (b" sum=", SUM_LEN)
-    };
-    bytes
-        .windows(mark.len())
-        .enumerate()
-        .filter(|(_, window)| *window == mark)
-        .take(MARKS_MAX)
-        .find_map(|(at, _)| {
-            let end = at + length;
-            Some((record::read(bytes.get(..end)?)?, end))
+    let line = memchr::memrchr(b'\n', &bytes[..frame.start]);
+    let start = line
+        .filter(|line| bytes[*line..frame.start].trim_ascii().is_empty())
+        .unwrap_or(frame.start);
+    let mut quotes = memchr::memchr_iter(b'"', &bytes[frame.clone()]);
+    let end = frame.start + quotes.nth(1)? + 1;
+    Some(bytes[start..end].to_vec())
+}
+
+/// Where a JSON record begins, of which nothing more may be there than its time and level.
+fn json_start(bytes: &[u8]) -> Option<usize> {
+    let starts =
+        memmem::find_iter(bytes, b"timestamp").filter_map(|at| Some((at, bytes.get(at + 9..)?)));
+    starts
+        .filter(|(_, rest)| {
+            let quotes = rest.iter().take_while(|b| b"\\\":".contains(b)).count();
+            let behind = rest.get(quotes + STAMP_LEN..).unwrap_or_default();
+            let next = behind.iter().take_while(|b| b"\\\",".contains(b)).count();
+            has_stamp_shape(&rest[quotes..]) && behind[next..].starts_with(b"level")
         })
+        .filter_map(|(at, _)| memchr::memrchr(b'{', &bytes[..at]))
+        .last()
+}
+
+/// Whether this is the beginning of a record, though too short to have anything by which one is known.
+fn begins_like_a_record(bytes: &[u8]) -> bool {
+    let json = |start: &[u8]| {
+        let length = bytes.len().min(start.len());
+        let begun = length > 1 && start[..length] == bytes[..length];
+        begun && has_stamp_shape(&bytes[length..]) && !bytes.ends_with(b"}")
+    };
+    json(JSON_START)
+        || json(ESCAPED_START)
+        || !bytes.is_empty() && has_stamp_shape(bytes)
+        || has_marks(bytes)
 }

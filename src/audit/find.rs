@@ -1,0 +1,553 @@
+//! Records in any bytes. A record is found by marks that hardly anything else has, and proved by its checksum; how it came there
+//! does not matter.
+//!
+//! Text is looked for where it stands; what is not explained by that is read as JSON, then with its escapes undone, each
+//! layer in the same way again. Where marks are left that nothing explains, there is a suspect.
+
+use std::ops::Range;
+
+use memchr::memmem;
+
+use super::{
+    decode::{ESCAPES, backslashes},
+    fields::{self, Keyed},
+    keyed::{Frame, Walked, Walker},
+    record::{JSON_START, Record, SUM_LEN, hex8, record, starts_here},
+    scanned::Suspect,
+};
+use crate::log::line::{Line, STAMP_LEN, checksum};
+
+/// Escapes may lie in each other.
+const DEPTH_MAX: u32 = 4;
+/// In so many places of a line a document is looked for that turns out to be none.
+const TRIES_MAX: u32 = 8;
+/// What is kept of a suspect: the rest would only cost memory.
+const SUSPECT_MAX: usize = 64 * 1024;
+
+/// Something that was found.
+#[derive(Debug)]
+pub struct Hit {
+    /// Where it stands in the bytes that were searched.
+    pub span: Range<usize>,
+    /// It stands there as it is, not escaped.
+    pub plain: bool,
+    /// What belongs to it, as far as that is known: the frame of a document that it came in.
+    pub around: Option<Range<usize>>,
+    /// What it is.
+    pub what: HitKind,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub enum HitKind {
+    /// A record whose checksum holds.
+    Whole(Box<Record>),
+    /// Something like a record.
+    Suspect(Box<Suspect>),
+}
+
+/// Finds records.
+#[derive(Debug, Default)]
+pub struct Finder {
+    walker: Walker,
+}
+
+impl Finder {
+    /// Finds the records in the line at the start of `bytes`, and in what follows it if a document goes on there. Hits come in
+    /// order. Returns how much was searched.
+    pub fn find(&mut self, bytes: &[u8], line: usize, hits: &mut Vec<Hit>) -> usize {
+        let end = self.layer(bytes, line, 0, hits);
+        let searched = &bytes[..end];
+        suspects(searched, hits);
+        hits.sort_by_key(|hit| hit.span.start);
+        end
+    }
+
+    /// One layer: text, documents, and whatever is escaped in it.
+    fn layer(&mut self, bytes: &[u8], line: usize, depth: u32, hits: &mut Vec<Hit>) -> usize {
+        texts(&bytes[..line], hits);
+        let opened = hits.is_empty() && opens(&bytes[..line]);
+        if !opened && !unexplained(&bytes[..line], hits) {
+            return line;
+        }
+        let end = self.documents(bytes, line, opened, depth, hits);
+        if end > line {
+            let known = explained(hits);
+            let mut more = Vec::new();
+            texts(&bytes[line..end], &mut more);
+            for mut hit in more {
+                hit.span = line + hit.span.start..line + hit.span.end;
+                if !covers(&known, hit.span.start) {
+                    hits.push(hit);
+                }
+            }
+        }
+        if depth < DEPTH_MAX && unexplained(&bytes[..end], hits) {
+            self.escaped(&bytes[..end], depth, hits);
+        }
+        end
+    }
+
+    /// Documents: from each bracket that one may begin with.
+    fn documents(
+        &mut self,
+        bytes: &[u8],
+        line: usize,
+        opened: bool,
+        depth: u32,
+        hits: &mut Vec<Hit>,
+    ) -> usize {
+        let slice = if opened { bytes } else { &bytes[..line] };
+        let (mut at, mut end, mut tries) = (0, line, 0);
+        let mut walker = std::mem::take(&mut self.walker);
+        while let Some(start) =
+            memchr::memchr2(b'{', b'[', &slice[at.min(end)..end]).map(|n| at + n)
+        {
+            let mut strings = Vec::new();
+            let walked = walker.walk(slice, start, |frame| in_frame(frame, hits, &mut strings));
+            for string in strings {
+                self.string(bytes, string, depth, hits);
+            }
+            match walked {
+                Walked::Closed(behind) => {
+                    at = behind;
+                    // What closes on a later line takes in that line.
+                    if behind > end {
+                        end = behind
+                            + memchr::memchr(b'\n', &slice[behind..])
+                                .map_or(slice.len() - behind, |n| n + 1);
+                    }
+                }
+                Walked::Broken(place, frame) => {
+                    // The lines in front of the one where it broke are done.
+                    let lines = memchr::memrchr(b'\n', &slice[..place]).map_or(0, |n| n + 1);
+                    end = end.max(lines);
+                    at = frame.max(start) + 1;
+                    tries += 1;
+                }
+            }
+            if tries > TRIES_MAX || at >= end {
+                break;
+            }
+        }
+        self.walker = walker;
+        end
+    }
+
+    /// A string of a document: what is in it is a layer of its own.
+    fn string(&mut self, bytes: &[u8], span: Range<usize>, depth: u32, hits: &mut Vec<Hit>) {
+        let raw = &bytes[span.clone()];
+        if depth >= DEPTH_MAX || !has_marks(raw) {
+            return;
+        }
+        let overlaps = |hit: &Hit| hit.span.start < span.end && span.start < hit.span.end;
+        if hits.iter().any(overlaps) {
+            let known = explained(hits);
+            if marks(raw).all(|at| covers(&known, span.start + at)) {
+                return;
+            }
+            // Some of what is in it was found as it stands, but not all.
+            hits.retain(|hit| !overlaps(hit));
+        }
+        let inner = match memchr::memchr(b'\\', raw) {
+            Some(_) => self.inner(&backslashes(raw), depth),
+            None => self.inner(raw, depth),
+        };
+        // A JSON line that is escaped, as the fast path knows it.
+        let plain = inner.len() == 1 && raw.starts_with(b"{\\\"timestamp");
+        let last = memchr::memrchr(b'}', raw).map_or(span.end, |n| span.start + n + 1);
+        for hit in inner {
+            let span = if plain {
+                span.start..last
+            } else {
+                span.clone()
+            };
+            hits.push(Hit {
+                span,
+                plain,
+                around: None,
+                ..hit
+            });
+        }
+    }
+
+    fn inner(&mut self, decoded: &[u8], depth: u32) -> Vec<Hit> {
+        let mut inner = Vec::new();
+        self.layer(decoded, decoded.len(), depth + 1, &mut inner);
+        suspects(decoded, &mut inner);
+        inner.sort_by_key(|hit| hit.span.start);
+        inner
+    }
+
+    /// Whatever is left, with its escapes undone in the way that yields whole records, or else in the way in which most of a
+    /// record can be read.
+    fn escaped(&mut self, bytes: &[u8], depth: u32, hits: &mut Vec<Hit>) {
+        let from = hits.iter().map(|hit| hit.span.end).max().unwrap_or(0);
+        let rest = &bytes[from.min(bytes.len())..];
+        let mut best = Vec::new();
+        suspects(rest, &mut best);
+        let (mut most, mut better) = (readable(&best).max(-1000), None);
+        for escape in &ESCAPES {
+            let Some(decoded) = escape.undo(rest).filter(|decoded| decoded != rest) else {
+                continue;
+            };
+            let inner = self.inner(&decoded, depth);
+            let amount = readable(&inner);
+            // An escape that is none may look a little better, where what it takes away is the damage.
+            if amount > most.saturating_add(4) {
+                (most, better) = (amount, Some(inner));
+            }
+            if most == WHOLE {
+                break;
+            }
+        }
+        for hit in better.into_iter().flatten() {
+            hits.push(Hit {
+                span: from..bytes.len(),
+                plain: false,
+                around: None,
+                ..hit
+            });
+        }
+    }
+}
+
+const WHOLE: i64 = 1 << 40;
+
+/// How much can be read of what was found: all, where a record is whole.
+fn readable(hits: &[Hit]) -> i64 {
+    hits.iter()
+        .map(|hit| match &hit.what {
+            HitKind::Whole(_) => WHOLE,
+            HitKind::Suspect(suspect) if suspect.fields.is_empty() && suspect.json => {
+                fields::of_broken_json(&String::from_utf8_lossy(&suspect.bytes))
+                    .iter()
+                    .map(|(name, _)| if name.is_empty() { -1 } else { 1 })
+                    .sum()
+            }
+            HitKind::Suspect(suspect) => suspect
+                .fields
+                .iter()
+                .map(|(name, _)| if name.is_empty() { -1 } else { 1 })
+                .sum(),
+        })
+        .max()
+        .unwrap_or(i64::MIN)
+}
+
+/// The records in a frame of a document, and the strings in which more may be.
+fn in_frame(frame: &Frame<'_>, hits: &mut Vec<Hit>, strings: &mut Vec<Range<usize>>) {
+    let candidates = frame.candidates();
+    for container in &candidates {
+        let own = frame.own(*container);
+        let complete = ["timestamp", "level", "thread", "message"]
+            .iter()
+            .all(|name| own.iter().any(|field| field.path == *name));
+        let outer = if complete {
+            Vec::new()
+        } else {
+            frame.outer(*container)
+        };
+        let Some(keyed) = Keyed::new(&own, &outer) else {
+            continue;
+        };
+        let span = frame.span_of(*container);
+        let what = match keyed.record() {
+            Some(record) => HitKind::Whole(Box::new(record)),
+            None => HitKind::Suspect(Box::new(Suspect {
+                bytes: frame.bytes_of(*container),
+                fields: keyed.fields(),
+                json: true,
+                line_length: 0,
+            })),
+        };
+        let around = Some(frame.span.clone());
+        hits.push(Hit {
+            span,
+            plain: true,
+            around,
+            what,
+        });
+    }
+    if candidates.is_empty() {
+        strings.extend(frame.strings());
+    }
+}
+
+/// The records that stand in `bytes` as lines of text, whatever is around them.
+fn texts(bytes: &[u8], hits: &mut Vec<Hit>) {
+    let mut from = 0;
+    while let Some(start) = next_text(bytes, from) {
+        let limit = next_text(bytes, start + STAMP_LEN).unwrap_or(bytes.len());
+        match text_at(&bytes[start..limit]) {
+            Some((record, length)) => {
+                hits.push(Hit {
+                    span: start..start + length,
+                    plain: true,
+                    around: None,
+                    what: HitKind::Whole(Box::new(record)),
+                });
+                from = start + length;
+            }
+            None => from = start + STAMP_LEN,
+        }
+    }
+}
+
+/// Where the next line of text begins: time and level are there.
+fn next_text(bytes: &[u8], from: usize) -> Option<usize> {
+    let searched = bytes.get(from..)?;
+    memmem::find_iter(searched, b"Z ")
+        .filter_map(|z| (from + z + 1).checked_sub(STAMP_LEN))
+        .find(|start| *start >= from && bytes[*start] != b'{' && starts_here(&bytes[*start..]))
+}
+
+/// How many marks of an end are tried: a line has one, and a hostile one as many as it likes.
+const MARKS_MAX: usize = 4;
+
+/// The record of text at the start, and how long it is.
+fn text_at(bytes: &[u8]) -> Option<(Record, usize)> {
+    memmem::find_iter(bytes, b" sum=")
+        .take(MARKS_MAX)
+        .find_map(|at| {
+            let sum = hex8(bytes.get(at + 5..)?)?;
+            let length = at + SUM_LEN;
+            (checksum(&bytes[..at]) == sum)
+                .then(|| Line::parse(&bytes[..length]).ok())?
+                .and_then(record)
+                .map(|record| (record, length))
+        })
+}
+
+/// Whether a document goes on behind this line: it begins with a bracket, and the last thing in it is open.
+fn opens(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    matches!(line.first(), Some(b'{' | b'[')) && matches!(line.last(), Some(b'{' | b'[' | b','))
+}
+
+/// What the hits explain, in order.
+fn explained(hits: &[Hit]) -> Vec<Range<usize>> {
+    let mut spans: Vec<Range<usize>> = hits
+        .iter()
+        .map(|hit| hit.around.clone().unwrap_or_else(|| hit.span.clone()))
+        .collect();
+    spans.sort_by_key(|span| span.start);
+    spans
+}
+
+fn covers(spans: &[Range<usize>], at: usize) -> bool {
+    let next = spans.partition_point(|span| span.start <= at);
+    spans[..next]
+        .iter()
+        .rev()
+        .take(4)
+        .any(|span| span.contains(&at))
+}
+
+fn unexplained(bytes: &[u8], hits: &[Hit]) -> bool {
+    let spans = explained(hits);
+    marks(bytes).any(|at| !covers(&spans, at))
+}
+
+/// Whether anything of this program may be in `bytes`.
+pub fn has_marks(bytes: &[u8]) -> bool {
+    marks(bytes).next().is_some()
+}
+
+/// Where something stands that hardly anything but a record has: its time and level, its run, its checksum.
+fn marks(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    let word = |word: &'static [u8], width: usize| {
+        memmem::find_iter(bytes, word).filter(move |at| {
+            let apart = at
+                .checked_sub(1)
+                .is_none_or(|before| !bytes[before].is_ascii_alphanumeric());
+            let rest = &bytes[at + word.len()..];
+            apart
+                && rest.first().is_some_and(|b| !b.is_ascii_alphanumeric())
+                && has_hex(&rest[..rest.len().min(width + 24)], width)
+        })
+    };
+    let texts = std::iter::successors(next_text(bytes, 0), |at| next_text(bytes, at + STAMP_LEN));
+    texts.chain(word(b"run", 16)).chain(word(b"sum", 8))
+}
+
+/// Whether so many hexadecimal digits or decimal ones that may be all that is left of such stand in `bytes`, soon.
+fn has_hex(bytes: &[u8], width: usize) -> bool {
+    let mut count = 0;
+    for byte in bytes {
+        count = if byte.is_ascii_digit() || (b'a'..=b'f').contains(byte) {
+            count + 1
+        } else {
+            0
+        };
+        if count == width {
+            return true;
+        }
+    }
+    false
+}
+
+/// What of `bytes` no record explains, though marks are there.
+fn suspects(bytes: &[u8], hits: &mut Vec<Hit>) {
+    let mut known = explained(hits);
+    let open: Vec<usize> = marks(bytes).filter(|at| !covers(&known, *at)).collect();
+    if open.is_empty() {
+        return;
+    }
+    known.push(bytes.len()..bytes.len());
+    let mut from = 0;
+    for span in known {
+        if span.start > from {
+            segment(bytes, from..span.start, &open, hits);
+        }
+        from = from.max(span.end);
+    }
+}
+
+/// The suspects between two records: each begins where a line of text begins, if one does.
+fn segment(bytes: &[u8], span: Range<usize>, marks: &[usize], hits: &mut Vec<Hit>) {
+    let mut cuts: Vec<usize> = marks
+        .iter()
+        .copied()
+        .filter(|at| span.contains(at) && starts_here(&bytes[*at..]))
+        .collect();
+    cuts.insert(0, span.start);
+    cuts.push(span.end);
+    for pair in cuts.windows(2) {
+        let piece = pair[0]..pair[1];
+        if piece.is_empty() || !marks.iter().any(|at| piece.contains(at)) {
+            continue;
+        }
+        let (within, suspect) = suspect(&bytes[piece.clone()]);
+        hits.push(Hit {
+            span: piece.start + within.start..piece.start + within.end,
+            plain: false,
+            around: Some(piece),
+            what: HitKind::Suspect(Box::new(suspect)),
+        });
+    }
+}
+
+/// A suspect, and where it stands in `bytes`.
+pub fn suspect(bytes: &[u8]) -> (Range<usize>, Suspect) {
+    let json = is_keyed(bytes);
+    let span = if json {
+        json_span(bytes)
+    } else {
+        text_span(bytes)
+    };
+    let mut found = bytes[span.clone()][..span.len().min(SUSPECT_MAX)].to_vec();
+    // One escaped quote may be the damage; most of them are escaped in a string.
+    let escaped = memmem::find_iter(&found, b"\\\"").count();
+    if json && escaped * 2 > memchr::memchr_iter(b'"', &found).count() {
+        found = backslashes(&found);
+    }
+    let text = String::from_utf8_lossy(&found);
+    // Where the syntax is broken the judge goes by the bytes.
+    let fields = match Line::parse(&found) {
+        Ok(_) if !json => fields::of_text(&text),
+        _ => Vec::new(),
+    };
+    let suspect = Suspect {
+        bytes: found,
+        fields,
+        json,
+        line_length: 0,
+    };
+    (span, suspect)
+}
+
+/// Whether this is what is left of keys and values, and not of a line of text.
+fn is_keyed(bytes: &[u8]) -> bool {
+    const KEYS: [&[u8]; 9] = [
+        b"level\"",
+        b"level\\\"",
+        b"run\"",
+        b"seq\"",
+        b"sum\"",
+        b"run\\\"",
+        b"seq\\\"",
+        b"sum\\\"",
+        b"\"thread\"",
+    ];
+    let has = |word: &[u8]| memmem::find(bytes, word).is_some();
+    if next_text(bytes, 0).is_some() || has(b" run=") || has(b" sum=") {
+        return false;
+    }
+    KEYS.iter().any(|key| has(key)) || has(JSON_START) || JSON_START.starts_with(bytes)
+}
+
+/// From the brace in front of the first key to the one behind the last.
+fn json_span(bytes: &[u8]) -> Range<usize> {
+    const KEYS: [&[u8]; 8] = [
+        b"timestamp",
+        b"level",
+        b"thread",
+        b"message",
+        b"run",
+        b"seq",
+        b"sum",
+        b"attempt",
+    ];
+    let quoted = |at: &usize| *at > 0 && bytes[at - 1] == b'"';
+    let places = || {
+        KEYS.iter()
+            .flat_map(|key| memmem::find_iter(bytes, *key).filter(quoted))
+    };
+    let (first, last) = (places().min().unwrap_or(0), places().max().unwrap_or(0));
+    // Where the brace itself is damaged there is one character for it.
+    let start = memchr::memrchr(b'{', &bytes[..first]).unwrap_or(first.saturating_sub(2));
+    let closes = |n: &usize| {
+        matches!(
+            bytes[(last + n).saturating_sub(1)],
+            b'"' | b'0'..=b'9' | b' ' | b'\n'
+        )
+    };
+    let end = memchr::memchr_iter(b'}', &bytes[last..]).find(closes);
+    let end = end.map_or(without_newline(bytes).len(), |n| last + n + 1);
+    start..end.max(start)
+}
+
+fn without_newline(bytes: &[u8]) -> &[u8] {
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    bytes.strip_suffix(b"\r").unwrap_or(bytes)
+}
+
+/// From the time, though it be damaged, to the checksum.
+fn text_span(bytes: &[u8]) -> Range<usize> {
+    let start = damaged_start(bytes).unwrap_or(0);
+    let end =
+        memmem::rfind(bytes, b" sum=").map_or(bytes.len(), |at| (at + SUM_LEN).min(bytes.len()));
+    let end = if end > start { end } else { bytes.len() };
+    start..start + without_newline(&bytes[start..end]).len()
+}
+
+/// Where a time stands with a level behind it, a few characters of which are damaged at most.
+fn damaged_start(bytes: &[u8]) -> Option<usize> {
+    const SHAPES: [&[u8]; 3] = [
+        b"dddd-dd-ddTdd:dd:dd.ddddddZ  INFO ",
+        b"dddd-dd-ddTdd:dd:dd.ddddddZ ERROR ",
+        b"dddd-dd-ddTdd:dd:dd.ddddddZ  WARN ",
+    ];
+    let wrong = |at: usize| {
+        let of = |shape: &[u8]| {
+            let pairs = bytes[at..].iter().zip(shape);
+            pairs
+                .filter(|(byte, form)| {
+                    if **form == b'd' {
+                        !byte.is_ascii_digit()
+                    } else {
+                        byte != form
+                    }
+                })
+                .count()
+        };
+        SHAPES.map(of).into_iter().min().unwrap_or(usize::MAX)
+    };
+    let last = bytes.len().min(4096).checked_sub(STAMP_LEN)?;
+    (0..=last)
+        .map(|at| (wrong(at), at))
+        .filter(|(wrong, _)| *wrong < 4)
+        .min()
+        .map(|(_, at)| at)
+}

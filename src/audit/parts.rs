@@ -1,0 +1,200 @@
+//! Lines that came in pieces: what a container's runtime cut is put together again.
+
+use std::borrow::Cow;
+
+use memchr::memmem;
+
+use super::{decode::backslashes, times::shaped};
+
+/// A line in more pieces than this is not put together.
+const PIECES_MAX: usize = 4096;
+/// Nor one that is longer.
+const LENGTH_MAX: usize = 1 << 20;
+
+/// One piece of a line, and whether another follows.
+struct Piece<'a> {
+    stream: &'a [u8],
+    text: Cow<'a, [u8]>,
+    more: bool,
+}
+
+/// Reads a line as a piece, if it is one.
+type Form = fn(&[u8]) -> Option<Piece<'_>>;
+
+/// The forms that are known.
+const FORMS: [Form; 2] = [cri, docker];
+
+/// The whole of a line whose first piece stands at the start of `bytes`, `line` bytes long, and how many bytes its pieces take;
+/// none if that is no piece that another one follows.
+pub fn joined(bytes: &[u8], line: usize) -> Option<(Vec<u8>, usize)> {
+    let (form, first) = FORMS
+        .iter()
+        .find_map(|form| Some((form, form(&bytes[..line])?)))?;
+    first.more.then_some(())?;
+    let mut whole = first.text.into_owned();
+    let mut at = line;
+    for _ in 0..PIECES_MAX {
+        let rest = &bytes[at..];
+        let line = memchr::memchr(b'\n', rest).map_or(rest.len(), |n| n + 1);
+        let Some(piece) = form(&rest[..line]).filter(|piece| piece.stream == first.stream) else {
+            break;
+        };
+        // A line that was cut off for good: a new one begins.
+        if begins(&piece.text) {
+            break;
+        }
+        whole.extend_from_slice(&piece.text);
+        at += line;
+        if !piece.more || whole.len() > LENGTH_MAX {
+            break;
+        }
+    }
+    (at > line).then_some((whole, at))
+}
+
+/// Whether the last line of `bytes` is a piece that another one follows.
+pub fn ends_open(bytes: &[u8]) -> bool {
+    let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let start = memchr::memrchr(b'\n', body).map_or(0, |n| n + 1);
+    let line = &bytes[start..];
+    FORMS
+        .iter()
+        .find_map(|form| form(line))
+        .is_some_and(|piece| piece.more)
+}
+
+fn begins(text: &[u8]) -> bool {
+    text.len() >= 20 && (shaped(text, b"dddd-dd-ddTdd:dd:dd.") || text.starts_with(b"{\"timestamp"))
+}
+
+/// `2026-11-23T17:42:00.123456789Z stdout P TEXT`; the last piece has F.
+fn cri(line: &[u8]) -> Option<Piece<'_>> {
+    shaped(line.first_chunk::<20>()?, b"dddd-dd-ddTdd:dd:dd.").then_some(())?;
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let mut words = line.splitn(4, |b| *b == b' ').skip(1);
+    let stream = words
+        .next()
+        .filter(|word| matches!(*word, b"stdout" | b"stderr"))?;
+    let tag = words.next()?;
+    let more = tag == b"P" || tag.starts_with(b"P:");
+    (more || tag == b"F" || tag.starts_with(b"F:")).then_some(())?;
+    let text = Cow::Borrowed(words.next()?);
+    Some(Piece { stream, text, more })
+}
+
+/// `{"log":"TEXT","stream":"stdout",…}`; the last piece's text has a newline at its end.
+fn docker(line: &[u8]) -> Option<Piece<'_>> {
+    let text = line.strip_prefix(b"{\"log\":\"")?;
+    let end = memmem::find(text, b"\",\"stream\":\"")?;
+    let stream = text[end + 12..].split(|b| *b == b'"').next()?;
+    let text = &text[..end];
+    let (text, more) = match text.strip_suffix(b"\\n") {
+        Some(text) => (text, false),
+        None => (text, true),
+    };
+    let text = match memchr::memchr(b'\\', text) {
+        Some(_) => Cow::Owned(backslashes(text)),
+        None => Cow::Borrowed(text),
+    };
+    // What others strip the newline of is no piece, but a line.
+    let more = more && !ends_whole(&text);
+    Some(Piece { stream, text, more })
+}
+
+fn ends_whole(text: &[u8]) -> bool {
+    let end = text.strip_suffix(b"\"}").unwrap_or(text);
+    let tail = &end[end.len().saturating_sub(8)..];
+    tail.len() == 8
+        && tail.iter().all(u8::is_ascii_hexdigit)
+        && memmem::rfind(end, b"sum").is_some_and(|at| at + 15 > end.len())
+}
+
+/// Whether what stands between two strings of a document are keys and values of one object and of those within it: then
+/// both belong to the same thing.
+pub fn same_object(between: &[u8]) -> bool {
+    let mut depth = 0_i32;
+    let mut lowest = 0;
+    let mut at = memchr::memchr(b'"', between).map_or(between.len(), |n| n + 1);
+    let mut keyed = false;
+    while at < between.len() {
+        match between[at] {
+            b'"' => {
+                let Some(length) = string_length(&between[at + 1..]) else {
+                    break;
+                };
+                let behind = between[at + 1 + length..]
+                    .iter()
+                    .find(|b| !b.is_ascii_whitespace());
+                keyed |= matches!(behind, Some(b':' | b'=')) && depth <= lowest;
+                at += length;
+            }
+            b'{' | b'[' if depth <= lowest && !keyed => return false,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth -= 1;
+                if depth < lowest {
+                    lowest = depth;
+                    keyed = false;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    keyed
+}
+
+/// The text of a string whose opening quote stands in front of `bytes`, without a newline at its end.
+pub fn string(bytes: &[u8]) -> Vec<u8> {
+    let length = string_length(bytes).map_or(bytes.len(), |n| n - 1);
+    let mut text = backslashes(&bytes[..length]);
+    if text.ends_with(b"\n") {
+        text.pop();
+    }
+    text
+}
+
+/// How long a string is, with its closing quote.
+fn string_length(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        if bytes[at] == b'"' {
+            return Some(at + 1);
+        }
+        at += 2;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_put_together() {
+        let cri = b"2026-11-23T17:42:00.1Z stdout P ab\n2026-11-23T17:42:00.2Z stdout P cd\n2026-11-23T17:42:00.2Z stdout F e\nx";
+        assert_eq!(joined(cri, 35), Some((b"abcde".to_vec(), cri.len() - 1)));
+        let docker = b"{\"log\":\"a=\\\"\",\"stream\":\"stderr\"}\n{\"log\":\"b\\n\",\"stream\":\"stderr\"}\n";
+        assert_eq!(joined(docker, 33), Some((b"a=\"b".to_vec(), docker.len())));
+        assert!(!ends_open(docker));
+        assert!(ends_open(&docker[..33]));
+    }
+
+    #[test]
+    fn an_object_is_told_from_its_neighbour() {
+        for (between, same) in [
+            (
+                "\",\"@version\":\"1\",\"host\":{\"name\":\"h\"},\"event\":{\"original\":\"",
+                true,
+            ),
+            ("\"}},{\"_index\":\"i\",\"_source\":{\"message\":\"", false),
+            ("\\n\",\"stream\":\"stderr\"}\n{\"log\":\"", false),
+            ("\n", false),
+            ("\t", false),
+            ("\",\n  \"event\" => {\n  \"original\" => \"", true),
+            ("\",\"", false),
+        ] {
+            assert_eq!(same_object(between.as_bytes()), same, "{between}");
+        }
+    }
+}
