@@ -285,7 +285,9 @@ impl Part {
 /// Whether a line looks like a piece of a document, and not like what another program has to say.
 fn is_structure(line: &[u8]) -> bool {
     let word = line.split(|byte| *byte == b' ').next().unwrap_or(line);
-    !line.first().is_some_and(u8::is_ascii_alphanumeric) || word.contains(&b'=') || word.ends_with(b":")
+    !line.first().is_some_and(u8::is_ascii_alphanumeric)
+        || word.contains(&b'=')
+        || word.ends_with(b":")
 }
 
 /// Where, at the end of these bytes, a line begins that is not complete, or whose last piece is to come.

@@ -158,7 +158,6 @@ fn plant_and_compare(seed: u64) -> u64 {
     let found = found(&verdict, &mut expected);
     expected.settle(&log);
     settle_by_time(&log, &found, &mut expected);
-    if found != expected { std::fs::write("/tmp/pf.log", log.bytes(carrier)).unwrap(); }
     assert_eq!(found, expected, "seed {seed}: {}", report(&verdict));
     assert_eq!(
         verdict.exit_code(),
