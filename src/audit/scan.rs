@@ -30,10 +30,6 @@ const FOREIGN_MAX: usize = 1024;
 const WINDOW: usize = 16 * 1024;
 /// A record does not reach over so much.
 const OVERLAP: usize = 4096;
-/// So many lines in a row that look like records and are none make it unlikely that the next one is a record…
-const FAILURES_MAX: u32 = 512;
-/// …so that only one of so many is looked at closely.
-const SAMPLED: u32 = 64;
 /// What a JSON record begins with in a JSON string.
 const ESCAPED_START: &[u8] = b"{\\\"timestamp\\\":\\\"";
 /// How much around a record is searched for the time that a pipeline put there.
@@ -49,7 +45,6 @@ pub struct Scanner<'a> {
     gaps: Gaps,
     /// Where the last record of this block ends, if it stands there as it is.
     last: Option<Last>,
-    failures: u32,
     file: u32,
     /// What the frames of a document begin with, if a record came in one that takes several lines, or in a line of many.
     pub frame: Option<Vec<u8>>,
@@ -75,7 +70,6 @@ impl<'a> Scanner<'a> {
             finder: Finder::default(),
             gaps: Gaps::default(),
             last: None,
-            failures: 0,
             file: 0,
             frame: None,
         }
@@ -90,7 +84,6 @@ impl<'a> Scanner<'a> {
         if self.file != block.file {
             self.file = block.file;
             self.gaps.clear();
-            self.failures = 0;
         }
         let bytes = block.bytes();
         let mut at = 0;
@@ -150,24 +143,8 @@ impl<'a> Scanner<'a> {
             return self.pieces(&joined, length, block.bytes(), at, out);
         }
         let window = line.min(WINDOW);
-        self.failures += 1;
-        let tired = self.failures > FAILURES_MAX && !self.failures.is_multiple_of(SAMPLED);
         let mut hits = Vec::new();
-        let mut end = if tired {
-            window
-        } else {
-            self.finder.find(rest, window, &mut hits)
-        };
-        // A record may be longer than that: a line is looked at as a whole once, where it begins.
-        let whole = |hits: &[Hit]| hits.iter().any(|hit| matches!(hit.what, HitKind::Whole(_)));
-        if window < line && !whole(&hits) && (at == 0 || block.bytes()[at - 1] == b'\n') {
-            let mut all = Vec::new();
-            let far = self.finder.find(rest, line, &mut all);
-            if whole(&all) {
-                self.take(all, block.bytes(), at, at + far, out);
-                return at + far;
-            }
-        }
+        let mut end = self.finder.find(rest, window, &mut hits);
         if window < line {
             end = piecewise(&mut hits, window);
         }
@@ -199,7 +176,6 @@ impl<'a> Scanner<'a> {
             };
             match hit.what {
                 HitKind::Whole(record) => {
-                    self.failures = 0;
                     let frame = hit.around.map(|frame| at + frame.start..at + frame.end);
                     if self.frame.is_none()
                         && let Some(frame) = &frame
