@@ -1,6 +1,6 @@
 //! Compressed logs, unpacked on the way: known by their first bytes.
 
-use std::io::{self, Read};
+use std::io::Read;
 
 use anyhow::Result;
 
@@ -43,7 +43,7 @@ pub fn kind(start: &[u8]) -> Option<Kind> {
 /// Unpacks what `raw` gives, several members one behind the other included.
 #[cfg(feature = "monitoring")]
 pub fn reader(kind: Kind, raw: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
-    let raw = io::BufReader::with_capacity(256 * 1024, raw);
+    let raw = std::io::BufReader::with_capacity(256 * 1024, raw);
     Ok(match kind {
         Kind::Gz => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
         Kind::Zst => Box::new(zst::Frames::new(raw)),

@@ -145,6 +145,16 @@ impl<'a> Scanner<'a> {
         let window = line.min(WINDOW);
         let mut hits = Vec::new();
         let mut end = self.finder.find(rest, window, &mut hits);
+        // A record may be longer than that: a line is looked at as a whole once, where it begins.
+        let whole = |hits: &[Hit]| hits.iter().any(|hit| matches!(hit.what, HitKind::Whole(_)));
+        if window < line && !whole(&hits) && (at == 0 || block.bytes()[at - 1] == b'\n') {
+            let mut all = Vec::new();
+            let far = self.finder.find(rest, line, &mut all);
+            if whole(&all) {
+                self.take(all, block.bytes(), at, at + far, out);
+                return at + far;
+            }
+        }
         if window < line {
             end = piecewise(&mut hits, window);
         }

@@ -108,7 +108,7 @@ fn noise_costs_no_memory_and_hides_no_line() {
     let log = log(&rig, "");
     for noise in [
         &b"\n"[..],
-        b"\xff\xfe\xc0\xaf\n",
+        b"\xfe\xc0\xaf\xff\n",
         b" sum=",
         b"{\"log\":",
         b"{\"timestamp\":\"",
