@@ -162,7 +162,14 @@ impl<'a> Scanner<'a> {
             self.no_record(&rest[..end.min(line)], block, at, out);
         }
         self.take(hits, block.bytes(), at, at + end, out);
-        at + end
+        match self.last {
+            // What follows the record is first held against what stood between those before.
+            Some(last) if last.end > at && last.end < at + end => {
+                out.lines -= newlines(&block.bytes()[last.end..at + end]);
+                last.end
+            }
+            _ => at + end,
+        }
     }
 
     /// Takes in what was found between `at` and `end`, where hits count from `at`.
