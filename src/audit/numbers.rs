@@ -9,7 +9,10 @@ use roaring::RoaringTreemap;
 
 /// A set of numbers, compact where its members lie together.
 #[derive(Clone, Debug, Default)]
-pub struct Numbers(RoaringTreemap);
+pub struct Numbers(RoaringTreemap, u32);
+
+/// After so many numbers were taken out the set is put into its best form: stretches with many holes are slow to change.
+const REMOVALS: u32 = 4096;
 
 impl Numbers {
     /// How many members there are.
@@ -46,7 +49,22 @@ impl Numbers {
     /// Takes a number out; says whether it was a member.
     #[inline]
     pub fn remove(&mut self, number: u64) -> bool {
-        self.0.remove(number)
+        let removed = self.0.remove(number);
+        self.1 += u32::from(removed);
+        if self.1 == REMOVALS {
+            self.compact();
+        }
+        removed
+    }
+
+    #[cold]
+    fn compact(&mut self) {
+        let members = self.0.bitmaps().map(|(high, members)| {
+            let mut members = members.clone();
+            members.optimize();
+            (high, members)
+        });
+        (self.0, self.1) = (RoaringTreemap::from_bitmaps(members.collect::<Vec<_>>()), 0);
     }
 
     /// Takes numbers out.

@@ -42,6 +42,8 @@ pub struct Order {
     current: Option<Run>,
     /// It may go on up to, but not including, this number: there another run begins.
     limit: u64,
+    /// Up to this number the order is settled: what arrives below it is behind.
+    settled: Option<u64>,
     /// The input that the arrivals are from; where another begins, the order begins anew.
     file: u32,
     /// The input stands on its head.
@@ -107,58 +109,58 @@ impl Order {
         let other = at.file != self.file || backwards != self.backwards;
         let settled = (other || self.runs.len() >= RUNS_MAX).then(|| self.settle(missing));
         if other {
-            (self.file, self.backwards, self.current) = (at.file, backwards, None);
-            self.runs.clear();
+            (self.file, self.backwards, self.settled) = (at.file, backwards, None);
         }
-        let arrival = self.current.map_or(0, |run| run.arrival + 1);
+        let run = Run {
+            first: number,
+            last: number,
+            arrival: self.current.map_or(0, |run| run.arrival + 1),
+            at,
+        };
+        if self.settled.is_some_and(|settled| number < settled) {
+            let mut moved = settled.unwrap_or_default();
+            moved.push((run.numbers(backwards), at));
+            return Some(moved);
+        }
         self.runs.extend(self.current.map(|run| (run.first, run)));
-        if let Some((_, &run)) = self.runs.range(..=number).next_back()
-            && number <= run.last
+        if let Some((_, &whole)) = self.runs.range(..=number).next_back()
+            && number <= whole.last
         {
             // The number fills a hole of this run, which so falls in two.
-            self.runs.remove(&run.first);
+            self.runs.remove(&whole.first);
             let before = Run {
                 last: number.wrapping_sub(1),
-                ..run
+                ..whole
             };
             let behind = Run {
                 first: match backwards {
                     true => !missing.absent_down_from(!(number + 1)),
                     false => missing.absent_from(number + 1),
                 },
-                ..run
+                ..whole
             };
             let parts = [
-                (run.first < number).then_some(before),
-                (behind.first <= run.last).then_some(behind),
+                (whole.first < number).then_some(before),
+                (behind.first <= whole.last).then_some(behind),
             ];
             self.runs
                 .extend(parts.into_iter().flatten().map(|part| (part.first, part)));
         }
         let behind = self.runs.range(number..).next();
         self.limit = behind.map_or(u64::MAX, |(first, _)| *first);
-        self.current = Some(Run {
-            first: number,
-            last: number,
-            arrival,
-            at,
-        });
+        self.current = Some(run);
         settled
     }
 
-    /// The lines out of order so far; what remains is one run.
+    /// The lines out of order so far. From now on whatever is below the highest of the others is behind.
     pub fn settle(&mut self, missing: &Numbers) -> Moved {
-        if self.runs.is_empty() {
-            return Vec::new();
-        }
         let mut runs: Vec<Run> = self.runs.values().copied().chain(self.current).collect();
         runs.sort_unstable_by_key(|run| (run.arrival, run.first));
         let kept = heaviest(&runs, self.backwards, missing);
         let mut moved = Vec::new();
-        let mut whole: Option<Run> = None;
         for (run, kept) in runs.into_iter().zip(kept) {
             if kept {
-                whole.get_or_insert(run).last = run.last;
+                self.settled = Some(run.last);
             } else {
                 missing.each_gap_in(run.numbers(self.backwards), |part| {
                     moved.push((part, run.at))
@@ -166,8 +168,7 @@ impl Order {
             }
         }
         self.runs.clear();
-        self.current = whole;
-        self.limit = u64::MAX;
+        (self.current, self.limit) = (None, u64::MAX);
         moved
     }
 }
@@ -316,11 +317,19 @@ mod tests {
     fn a_shuffled_log_takes_bounded_memory() {
         let (mut order, mut missing) = (Order::default(), Numbers::default());
         missing.insert_range(0..1 << 15);
+        let mut named = 0;
         for n in 0..1 << 15_u64 {
             let number = (n * 7919) % (1 << 15);
             missing.remove(number);
-            order.arrive(number, Location::default(), false, &missing);
+            let moved = order.arrive(number, Location::default(), false, &missing);
+            named += moved
+                .into_iter()
+                .flatten()
+                .map(|(range, _)| range.end - range.start)
+                .sum::<u64>();
         }
+        // Each line is named once at most.
+        assert!(named < 1 << 15, "{named}");
         assert!(order.memory() < 1 << 19, "{}", order.memory());
     }
 }
