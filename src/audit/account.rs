@@ -301,6 +301,10 @@ impl Account {
         if let Some(moved) = moved {
             self.reordered(producer, moved);
         }
+        if self.findings.count(Kind::Reordered) > 0 {
+            // The time is asked only where the numbers are in order.
+            return;
+        }
         let line = Line {
             stamp,
             producer,
