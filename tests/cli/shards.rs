@@ -55,7 +55,12 @@ fn a_shard_says_so_in_log_summary_metrics_and_replay() {
     let shard = "--seed 7 -t 2 -n 3 --time-scale 0 -q --shard 2/8 --group job-7";
     let text = rig
         .hifi(&format!(
-            "{shard} --log-format json --metrics-file hifi.prom"
+            "{shard} --log-format json{}",
+            if cfg!(feature = "monitoring") {
+                " --metrics-file hifi.prom"
+            } else {
+                ""
+            }
         ))
         .code(0)
         .stdout();
