@@ -10,7 +10,9 @@ use clap::Parser;
 use hifi::{
     audit,
     cli::{AuditArgs, Cli, Command, ReportArgs, print_man},
+    errors::in_words,
     lab,
+    log::stream::complain,
     observe::dashboard,
     observe::heap_profile::HeapProfile,
     observe::monitoring::Reading,
@@ -46,7 +48,7 @@ fn main() -> ExitCode {
         },
     };
     result.unwrap_or_else(|error| {
-        hifi::complain(&hifi::in_words(&error));
+        complain(&in_words(&error));
         ExitCode::FAILURE
     })
 }
@@ -76,7 +78,7 @@ fn audit(args: AuditArgs) -> ExitCode {
     match told {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            hifi::complain(&hifi::in_words(&error));
+            complain(&in_words(&error));
             ExitCode::from(2)
         }
     }
@@ -100,6 +102,6 @@ fn report(args: ReportArgs) -> ExitCode {
         Err(Failure::Input(error)) => (error, 2),
         Err(Failure::Output(error)) => (error, 1),
     };
-    hifi::complain(&format!("{error:#}"));
+    complain(&format!("{error:#}"));
     ExitCode::from(code)
 }

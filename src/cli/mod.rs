@@ -33,7 +33,6 @@ use self::{
 };
 use crate::{
     bugs::Specimen,
-    config::Config,
     log::config::{ConsoleConfig, LogConfig, LogFormat, Rotation},
     log::{
         event::{SCHEMA, TARGET},
@@ -42,11 +41,12 @@ use crate::{
     observe,
     observe::config::WatchConfig,
     observe::error_tracking::{DSN_VARIABLE, Dsn},
+    plan::printer::PlanFormat,
     plan::workload::{
         Backoff, GroupId, Limit, Micros, Probability, RetryPolicy, Shard, THREADS_MAX, TimeScale,
         Workload, parse_duration,
     },
-    run::summary::SummaryFormat,
+    run::config::{RunConfig, SummaryFormat},
 };
 
 #[cfg(feature = "monitoring")]
@@ -278,8 +278,8 @@ pub struct PlanArgs {
 
     /// Form of the plan: a line an attempt
     #[arg(long, value_name = "FORMAT", default_value = "text",
-          value_parser = one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)]))]
-    pub format: LogFormat,
+          value_parser = one_of(&[("text", PlanFormat::Text), ("json", PlanFormat::Json)]))]
+    pub format: PlanFormat,
 }
 
 impl RunArgs {
@@ -287,7 +287,7 @@ impl RunArgs {
     ///
     /// # Errors
     /// RUST_LOG or SENTRY_DSN cannot be read, the bug needs more workers, or a shard has no group.
-    pub fn into_config(self) -> Result<Config, clap::Error> {
+    pub fn into_config(self) -> Result<RunConfig, clap::Error> {
         let console = ConsoleConfig {
             level: if self.quiet {
                 None
@@ -349,7 +349,7 @@ impl RunArgs {
                     ),
                 )
             })?;
-        Ok(Config {
+        Ok(RunConfig {
             replay,
             workload,
             bug: self.bug,

@@ -27,7 +27,7 @@ use self::{exhibit::Exhibit, page::Page, trial::Trial};
 use crate::{
     audit::Input,
     bugs::{SPECIMENS, Specimen},
-    complain,
+    log::stream::complain,
     plan::workload::Workload,
     report::{LabReport, Output},
     shutdown::{Cause, SignalWatch, Stop},

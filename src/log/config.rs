@@ -4,13 +4,13 @@ use std::{
     fs::{self, File, Metadata},
     io,
     os::{fd::AsFd, unix::fs::MetadataExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use tracing::Level;
 
-use super::file::current_path;
-
+use super::line::stamp_text;
 use crate::plan::workload::Micros;
 
 /// How the log is written.
@@ -46,7 +46,7 @@ impl LogConfig {
             copy.and_then(|copy| copy.metadata()).ok()
         });
         let log = match &self.path {
-            Some(path) => fs::metadata(current_path(path, self.rotation)).ok(),
+            Some(path) => fs::metadata(self.rotation.current_path(path)).ok(),
             None => stdout.clone(),
         };
         let is_log = |stream: &Option<Metadata>| match (stream, &log) {
@@ -114,4 +114,24 @@ pub enum Rotation {
     Hourly,
     /// At midnight, UTC.
     Daily,
+}
+
+impl Rotation {
+    /// The path that is written to now: the hour or day (UTC) is appended to it.
+    pub fn current_path(self, path: &Path) -> PathBuf {
+        let date_len = match self {
+            Self::Never => return path.into(),
+            Self::Daily => "2026-11-23".len(),
+            Self::Hourly => "2026-11-23T17".len(),
+        };
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let date =
+            stamp_text(u64::try_from(now.as_micros()).unwrap_or(0))[..date_len].replace('T', "-");
+        let mut name = path.as_os_str().to_owned();
+        name.push(".");
+        name.push(date);
+        name.into()
+    }
 }

@@ -16,7 +16,7 @@ use std::{
     mem,
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
@@ -24,11 +24,11 @@ use tracing_appender::rolling::{self, RollingFileAppender};
 
 use super::{
     event::Event,
-    line::{Line, displayed, stamp_text},
+    line::{Line, displayed},
     report::SinkReport,
     stream::write_whole,
 };
-use crate::{in_words, log::clock::Stamp, log::config::Rotation};
+use crate::{errors::in_words, log::clock::Stamp, log::config::Rotation};
 
 /// How long after a failed write the next is tried.
 const RETRY: Duration = Duration::from_secs(1);
@@ -210,12 +210,12 @@ impl LogFile {
         let look = now >= self.looked.after(LOOK);
         if !look
             && (self.rotation == Rotation::Never
-                || current_path(&self.path, self.rotation) == self.name.path)
+                || self.rotation.current_path(&self.path) == self.name.path)
         {
             return Ok(());
         }
         self.looked = now;
-        let expected = look_up(current_path(&self.path, self.rotation));
+        let expected = look_up(self.rotation.current_path(&self.path));
         if expected == self.name {
             return Ok(());
         }
@@ -270,7 +270,7 @@ impl LogFile {
 const GAP_MESSAGE: &str = "Log gap";
 
 fn open(path: &Path, rotation: Rotation) -> anyhow::Result<(RollingFileAppender, Name)> {
-    let current = current_path(path, rotation);
+    let current = rotation.current_path(path);
     if let Ok(metadata) = fs::metadata(&current) {
         let kind = metadata.file_type();
         if kind.is_fifo() || kind.is_socket() || kind.is_block_device() {
@@ -299,24 +299,6 @@ fn open(path: &Path, rotation: Rotation) -> anyhow::Result<(RollingFileAppender,
             )
         })?;
     Ok((appender, look_up(current)))
-}
-
-/// The path that is written to now: with a rotation, the hour or day (UTC) is appended to it.
-pub fn current_path(path: &Path, rotation: Rotation) -> PathBuf {
-    let date_len = match rotation {
-        Rotation::Never => return path.into(),
-        Rotation::Daily => "2026-11-23".len(),
-        Rotation::Hourly => "2026-11-23T17".len(),
-    };
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let date =
-        stamp_text(u64::try_from(now.as_micros()).unwrap_or(0))[..date_len].replace('T', "-");
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(date);
-    name.into()
 }
 
 fn look_up(path: PathBuf) -> Name {

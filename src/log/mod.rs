@@ -10,22 +10,22 @@
 //! takes them as a [`batch`], in time order, to the [`sinks`]: the [`mod@file`] and the [`console`]. The [`writer`] sees
 //! to it that none waits too long.
 
-pub mod batch;
-pub mod buffer;
+pub(crate) mod batch;
+pub(crate) mod buffer;
 pub mod clock;
 pub mod config;
-pub mod console;
+pub(crate) mod console;
 pub mod event;
-pub mod file;
-pub mod layer;
+pub(crate) mod file;
+pub(crate) mod layer;
 pub mod line;
-pub mod pipeline;
-pub mod producer;
-pub mod queue;
-pub mod report;
-pub mod sinks;
+pub(crate) mod pipeline;
+pub(crate) mod producer;
+pub(crate) mod queue;
+pub(crate) mod report;
+pub(crate) mod sinks;
 pub mod stream;
-pub mod writer;
+pub(crate) mod writer;
 
 use std::{
     sync::Arc,

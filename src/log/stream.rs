@@ -467,15 +467,14 @@ pub fn print(to: Standard, bytes: &[u8], stop: &Stop) -> io::Result<()> {
     })
 }
 
-/// Writes all of `bytes` to standard error if its reader takes them within half a second.
-///
-/// # Errors
-/// Those of the write; the reader stalls.
-pub fn complain(bytes: &[u8]) -> io::Result<()> {
+/// Tells a person on standard error what is wrong, if its reader takes it within half a second. Where there is no
+/// standard error, or nobody who reads it, there is nobody to tell.
+pub fn complain(text: &str) {
     let end = Instant::now() + PATIENCE_AFTER_STOP;
-    write_within(Out::stderr, bytes, || {
+    let line = format!("hifi: {text}\n");
+    let _ = write_within(Out::stderr, line.as_bytes(), || {
         end.saturating_duration_since(Instant::now())
-    })
+    });
 }
 
 /// A write that came to an end too soon.

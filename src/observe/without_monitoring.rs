@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    config::Config,
     observe::config::{MetricsConfig, ServeConfig},
     observe::watch::Sources,
     shutdown::Stop,
@@ -29,7 +28,12 @@ impl Prepared {
     ///
     /// # Errors
     /// None.
-    pub fn start(self, _config: &Config, _sources: Sources) -> anyhow::Result<Monitoring> {
+    pub fn start(
+        self,
+        _metrics: MetricsConfig,
+        _progress: bool,
+        _sources: Sources,
+    ) -> anyhow::Result<Monitoring> {
         Ok(Monitoring)
     }
 }

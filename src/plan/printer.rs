@@ -11,7 +11,6 @@ use anyhow::Context;
 use serde::Serialize;
 
 use crate::{
-    log::config::LogFormat,
     plan::format::counted,
     plan::workload::{Micros, Shard, Workload},
     plan::{Attempt, Outcome, Plan},
@@ -54,6 +53,15 @@ impl PlannedAttempt {
     }
 }
 
+/// The form of a printed plan.
+#[derive(Clone, Copy, Debug)]
+pub enum PlanFormat {
+    /// For people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
 /// Prints the plan of `workers`. A reader that has seen enough may close its end.
 ///
 /// # Errors
@@ -61,12 +69,12 @@ impl PlannedAttempt {
 pub fn print(
     workload: &Workload,
     workers: Range<u32>,
-    format: LogFormat,
+    format: PlanFormat,
 ) -> anyhow::Result<ExitCode> {
     let mut out = BufWriter::new(io::stdout().lock());
     let printed = match format {
-        LogFormat::Text => print_text(&mut out, workload, workers),
-        LogFormat::Json => print_json(&mut out, workload, workers),
+        PlanFormat::Text => print_text(&mut out, workload, workers),
+        PlanFormat::Json => print_json(&mut out, workload, workers),
     };
     match printed.and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {

@@ -1,6 +1,6 @@
 //! The books: figures that must agree, because different parts of the program counted the same thing.
 
-use crate::{plan::workload::Limit, run::RunOutcome};
+use crate::{plan::workload::Limit, run::outcome::RunOutcome};
 
 /// Two figures that must be equal: what each is, and its value.
 type Pair = ((&'static str, u64), (&'static str, u64));

@@ -1,48 +1,23 @@
 //! A run, from its first line to its last: [`run`] goes through its phases, one function each.
 
 mod balance;
+pub mod config;
+mod context;
 mod observers;
+mod outcome;
 pub mod summary;
 mod workers;
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-        mpsc::{Sender, channel},
-    },
-};
-
-use anyhow::Context;
-use tracing_subscriber::prelude::*;
+use std::sync::{Arc, mpsc::channel};
 
 use self::{
-    observers::Observers,
-    workers::{Joined, Notice, Workers},
+    config::RunConfig, context::RunContext, observers::Observers, outcome::RunOutcome,
+    workers::Workers,
 };
 use crate::{
-    bugs::Seam,
-    complain,
-    config::Config,
-    log::clock::{Clock, Stamp},
-    log::{
-        self, Log, LogLayer, LogReport,
-        event::{Event, Reason},
-    },
-    observe::dump::{self, Dumper},
-    observe::error_tracking::{Delivery, ErrorTracking},
-    observe::monitoring::Prepared,
-    observe::process::Usage,
-    observe::watch::{Sources, Stall},
-    plan::workload::{Limit, Workload},
-    shutdown::{Cause, SignalWatch, Stop},
-    work::backlog::Backlog,
-    work::panics,
-    work::processor::Contents,
-    work::recorder::{Account, Counters, Totals},
-    work::status::StatusBoard,
-    work::worker::not_started,
+    log::stream::complain,
+    observe::{dump, monitoring::Prepared},
+    shutdown::{SignalWatch, Stop},
 };
 
 /// Runs the workload. `conclude` is given the outcome while the metrics are still served.
@@ -51,7 +26,7 @@ use crate::{
 /// The metrics' address or the log cannot be had, or the system refuses the threads or the handlers without which
 /// there is no log. What goes wrong later is told in the outcome.
 pub fn run<T>(
-    config: &Config,
+    config: &RunConfig,
     conclude: impl FnOnce(&RunOutcome, &Stop) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let prepared = Prepared::new(&config.metrics, config.serve.as_ref())?;
@@ -70,250 +45,4 @@ pub fn run<T>(
     let conclusion = conclude(&outcome, &stop);
     observers.linger(&stop);
     conclusion
-}
-
-/// What the phases of a run share.
-struct RunContext<'a> {
-    config: &'a Config,
-    /// The run's id.
-    run: u64,
-    clock: Clock,
-    stop: Arc<Stop>,
-    log: Log,
-    /// The time of the first line.
-    began: Stamp,
-    tracking: ErrorTracking,
-    board: Arc<StatusBoard>,
-    /// What each worker counts.
-    counters: Arc<[Arc<Counters>]>,
-    /// Where requests for operations wait, if operations are to be asked for.
-    backlog: Option<Arc<Backlog>>,
-    /// Panics that no plan asked for.
-    unplanned_panics: Arc<AtomicU64>,
-    /// Wakes the thread that waits for the workers.
-    notices: Sender<Notice>,
-}
-
-/// What a run came to, once its workers have ended: the figures that are logged last.
-struct Balance {
-    reason: Reason,
-    stopped_by: Option<Cause>,
-    not_started: Limit,
-    totals: Totals,
-    contents: Contents,
-    processor_is_stuck: bool,
-}
-
-impl<'a> RunContext<'a> {
-    /// Opens the log and writes the run's first line.
-    fn open(config: &'a Config, stop: Arc<Stop>, notices: Sender<Notice>) -> anyhow::Result<Self> {
-        let workload = &config.workload;
-        let unplanned_panics = panics::install_panic_hook();
-        let run = rand::random();
-        let clock = Clock::start();
-        clock.check()?;
-        let duration = workload.duration.map(Into::into);
-        let log = Log::open(
-            &config.log,
-            run,
-            workload.threads,
-            clock,
-            Arc::clone(&stop),
-            duration,
-        )?;
-        let tracking = ErrorTracking::start(config.sentry.as_ref(), run, workload.seed, clock)?;
-        tracing_subscriber::registry()
-            .with(LogLayer::new(Arc::clone(log.pipeline())))
-            .with(tracking.layer())
-            .try_init()
-            .context("another log is installed in this process")?;
-        log::sign_on(log.main());
-        Event::run_started(workload).emit();
-        let backlog = config.serve.as_ref().map(|serve| {
-            let backlog = Arc::new(Backlog::new(serve.backlog as usize, workload.threads));
-            let closing = Arc::clone(&backlog);
-            stop.on_request(move || closing.close());
-            backlog
-        });
-        Ok(Self {
-            config,
-            run,
-            clock,
-            stop,
-            log,
-            began: log::last_stamp(),
-            tracking,
-            board: Arc::new(StatusBoard::new(workload.workers(), clock)),
-            counters: (0..workload.threads).map(|_| Arc::default()).collect(),
-            backlog,
-            unplanned_panics,
-            notices,
-        })
-    }
-
-    /// What observers may look at.
-    fn sources(&self) -> Sources {
-        Sources {
-            run: self.run,
-            workload: self.config.workload.clone(),
-            board: Arc::clone(&self.board),
-            counters: Arc::clone(&self.counters),
-            backlog: self.backlog.clone(),
-            dumper: Dumper {
-                run: self.run,
-                board: Arc::clone(&self.board),
-                pipeline: Arc::clone(self.log.pipeline()),
-            },
-        }
-    }
-
-    /// Adds up what was done, and decides why the run has ended.
-    fn balance(&self, joined: &Joined) -> Balance {
-        if let Some(Seam::Log(_)) = self.config.seam() {
-            // If it cannot be opened now, the last lines take the specimen's way too.
-            let _ = self.log.reopen(|file| Box::new(file));
-        }
-        let totals = Totals::of(&self.counters);
-        // Where workers are stuck, one of them may hold the lock for ever.
-        let contents = if joined.stuck.is_empty() {
-            Some(joined.processor.contents())
-        } else {
-            joined.processor.contents_if_free()
-        };
-        let account = &joined.account;
-        let stopped_by = self.stop.cause();
-        let not_started = not_started_by_all(&self.config.workload, account.begun);
-        let reason = match (account.panicked, stopped_by, not_started) {
-            (1.., _, _) => Reason::Panicked,
-            (0, None, Limit::At(0)) => Reason::Finished,
-            (0, _, _) => Reason::Stopped,
-        };
-        Balance {
-            reason,
-            stopped_by,
-            not_started,
-            processor_is_stuck: contents.is_none(),
-            contents: contents.unwrap_or(Contents {
-                counter: totals.counter,
-                data_len: totals.data_len,
-                dropped: totals.counter.saturating_sub(totals.data_len),
-                data_in_order: true,
-            }),
-            totals,
-        }
-    }
-
-    /// Writes the run's last lines and closes the log. All figures are final then, those of the metrics too.
-    fn close(self, joined: Joined, balance: Balance, observers: &Observers) -> RunOutcome {
-        self.log_end(&joined.account, &balance);
-        let nanos = log::last_stamp().nanos_since(self.began);
-        RunOutcome {
-            run: self.run,
-            workload: self.config.workload.clone(),
-            reason: balance.reason,
-            stopped_by: balance.stopped_by,
-            account: joined.account,
-            not_started: balance.not_started,
-            totals: balance.totals,
-            processor: balance.contents,
-            log: self.log.close(),
-            nanos,
-            usage: Usage::now(),
-            usage_at_work: joined.usage_at_work,
-            refused: joined.refused,
-            stall: observers.stall(),
-            requests: observers.requests(),
-            stuck: joined.stuck,
-            processor_is_stuck: balance.processor_is_stuck,
-            metrics_file: observers.run_ended(),
-            errors_of_its_own: self.unplanned_panics.load(Ordering::SeqCst),
-            sentry: self.tracking.finish(&self.stop),
-        }
-    }
-
-    fn log_end(&self, account: &Account, balance: &Balance) {
-        let contents = &balance.contents;
-        Event::TotalOperations {
-            count: contents.counter,
-        }
-        .emit();
-        Event::TotalData {
-            count: contents.data_len,
-        }
-        .emit();
-        Event::RunEnded {
-            reason: balance.reason,
-            cause: match balance.stopped_by {
-                Some(cause) => cause.to_string(),
-                None if balance.reason == Reason::Stopped => "duration".into(),
-                None => "end".into(),
-            },
-            lines: self.log.settle() + 1,
-            completed: account.completed,
-            abandoned: account.abandoned,
-            panicked: account.panicked,
-            interrupted: account.interrupted,
-            not_started: balance.not_started,
-            failed_attempts: account.failed_attempts,
-            retries: account.retries,
-            dropped_items: contents.dropped,
-        }
-        .emit();
-    }
-}
-
-/// Operations that no worker began. Of workers that were never started these are all.
-fn not_started_by_all(workload: &Workload, begun: u64) -> Limit {
-    match workload.iterations {
-        Limit::Unlimited => Limit::Unlimited,
-        Limit::At(each) => not_started(
-            Limit::At(each.saturating_mul(workload.threads.into())),
-            begun,
-        ),
-    }
-}
-
-/// All that is known of a run when it is over, from every source that tells of it.
-#[derive(Clone, Debug)]
-pub struct RunOutcome {
-    /// The run's id.
-    pub run: u64,
-    /// What was to be done.
-    pub workload: Workload,
-    /// Why the run ended.
-    pub reason: Reason,
-    /// What asked for a stop, if anything did.
-    pub stopped_by: Option<Cause>,
-    /// The workers' accounts, added up.
-    pub account: Account,
-    /// Operations never begun, of all workers.
-    pub not_started: Limit,
-    /// The accounts as the counters have them.
-    pub totals: Totals,
-    /// The Processor as it was left.
-    pub processor: Contents,
-    /// What became of the lines.
-    pub log: LogReport,
-    /// From the first line to the last, in nanoseconds.
-    pub nanos: u64,
-    /// What it took of the machine.
-    pub usage: Usage,
-    /// The same when all workers had been started.
-    pub usage_at_work: Usage,
-    /// Why a thread could not be started.
-    pub refused: Option<String>,
-    /// The standstill that ended the run.
-    pub stall: Option<Stall>,
-    /// Requests that were answered, by the status code of the answer; those alone that occurred.
-    pub requests: BTreeMap<u16, u64>,
-    /// Workers that could not be waited for.
-    pub stuck: Vec<u32>,
-    /// One of them holds the Processor's lock.
-    pub processor_is_stuck: bool,
-    /// What kept the final metrics from being written.
-    pub metrics_file: Option<String>,
-    /// Panics that no plan asked for, in whatever thread.
-    pub errors_of_its_own: u64,
-    /// What became of the errors, where they were to be reported.
-    pub sentry: Option<Delivery>,
 }

@@ -6,9 +6,9 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::{RunContext, workers::Notice};
+use super::context::{Notice, RunContext};
 use crate::{
-    in_words,
+    errors::in_words,
     observe::dump::{DumpRequests, DumpService},
     observe::monitoring::{Monitoring, Prepared},
     observe::watch::{self, Stall, Watcher},
@@ -56,7 +56,8 @@ impl Observers {
             let counters = Arc::clone(&context.counters);
             self.sampler = Some(watch::sample(interval, counters)?);
         }
-        self.monitoring = Some(prepared.start(context.config, sources)?);
+        let (metrics, console) = (&context.config.metrics, &context.config.log.console);
+        self.monitoring = Some(prepared.start(metrics.clone(), console.progress, sources)?);
         if let Some(after) = watch.stall_after {
             let notices = context.notices.clone();
             let tell = move || {

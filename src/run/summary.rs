@@ -6,33 +6,21 @@ use anyhow::Context;
 use serde::Serialize;
 
 use crate::{
-    complain,
-    config::Config,
     log::{
         event::Reason,
         line::displayed,
         report::SinkReport,
-        stream::{self, Standard},
+        stream::{self, Standard, complain},
     },
     observe::error_tracking::Delivery,
     plan::format::{Seconds, counted},
     plan::workload::{GroupId, Limit},
-    run::RunOutcome,
     run::balance,
+    run::config::{RunConfig, SummaryFormat},
+    run::outcome::RunOutcome,
     shutdown::{Cause, Stop},
     work::figures::Distribution,
 };
-
-/// The form of the summary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SummaryFormat {
-    /// For people.
-    Text,
-    /// One JSON object.
-    Json,
-    /// Nothing is printed but what went wrong.
-    None,
-}
 
 /// A run's figures, in the order in which they are told.
 #[derive(Debug, Serialize)]
@@ -121,7 +109,7 @@ impl Percentiles {
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub fn conclude(config: &Config, outcome: &RunOutcome, stop: &Stop) -> anyhow::Result<ExitCode> {
+pub fn conclude(config: &RunConfig, outcome: &RunOutcome, stop: &Stop) -> anyhow::Result<ExitCode> {
     let problems = problems(outcome);
     let summary = Summary::new(config, outcome, &problems);
     // Where the log goes to standard output, nothing else does.
@@ -218,7 +206,7 @@ fn problems(outcome: &RunOutcome) -> Vec<String> {
 }
 
 impl<'a> Summary<'a> {
-    fn new(config: &'a Config, outcome: &'a RunOutcome, problems: &'a [String]) -> Self {
+    fn new(config: &'a RunConfig, outcome: &'a RunOutcome, problems: &'a [String]) -> Self {
         let RunOutcome {
             account,
             workload,

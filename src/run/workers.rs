@@ -9,10 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{RunContext, observers::Observers};
+use super::{
+    context::{Notice, RunContext},
+    observers::Observers,
+};
 use crate::{
     bugs::{self, Seam},
-    in_words,
+    errors::in_words,
     log::{self, clock::Stamp, event::Event},
     observe::process::Usage,
     plan::{Attempts, Plan, workload::Limit, workload::Workload},
@@ -28,15 +31,6 @@ const STACK_BYTES: usize = 256 << 10;
 /// How long workers have to end once they were found to be stuck and a stop was asked for. A worker that waited for the
 /// console goes on as soon as the console is given up.
 const TIME_TO_RECOVER: Duration = Duration::from_secs(1);
-
-/// What wakes the thread that waits for the workers.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Notice {
-    /// The thread at this position is about to end.
-    Leaving(usize),
-    /// Workers are stuck.
-    Stalled,
-}
 
 /// Tells that a worker leaves, in whatever way it does.
 struct Leaving {

@@ -5,7 +5,10 @@ use std::{convert::Infallible, str::FromStr};
 use tracing_subscriber::layer::Identity;
 
 use super::{DSN_VARIABLE, Delivery};
-use crate::{complain, log::clock::Clock, shutdown::Stop};
+use crate::{
+    log::{clock::Clock, stream::complain},
+    shutdown::Stop,
+};
 
 /// Whether this is in the program.
 pub const BUILT_IN: bool = false;

@@ -26,8 +26,7 @@ use anyhow::{Context, bail};
 pub use self::reading::Reading;
 use self::{operations::RequestFigures, server::Server};
 use crate::{
-    config::Config,
-    in_words,
+    errors::in_words,
     log::line::displayed,
     observe::config::{MetricsConfig, ServeConfig},
     observe::watch::Sources,
@@ -69,7 +68,12 @@ impl Prepared {
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub fn start(self, config: &Config, sources: Sources) -> anyhow::Result<Monitoring> {
+    pub fn start(
+        self,
+        metrics: MetricsConfig,
+        progress: bool,
+        sources: Sources,
+    ) -> anyhow::Result<Monitoring> {
         let pipeline = &sources.dumper.pipeline;
         let served = |what, addr, path| {
             pipeline.say(&format!(
@@ -89,13 +93,13 @@ impl Prepared {
             scrapes = Some(scrapes::serve(listener, sources.clone(), requests.clone())?);
             served("metrics", addr, "metrics");
         }
-        let progress = if config.log.console.progress {
+        let progress = if progress {
             Some(progress::Progress::start(sources.clone())?)
         } else {
             None
         };
         Ok(Monitoring {
-            config: config.metrics.clone(),
+            config: metrics,
             sources,
             requests,
             operations,

@@ -8,12 +8,11 @@ use crate::{
         error_tracking::Dsn,
     },
     plan::workload::Workload,
-    run::summary::SummaryFormat,
 };
 
 /// All that a run needs to be told.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct RunConfig {
     /// What must happen.
     pub workload: Workload,
     /// The bug to do it with; none in an honest run.
@@ -34,9 +33,20 @@ pub struct Config {
     pub replay: String,
 }
 
-impl Config {
+impl RunConfig {
     /// Where the bug gets in, if there is one.
     pub fn seam(&self) -> Option<&'static Seam> {
         self.bug.map(|bug| &bug.seam)
     }
+}
+
+/// The form of the summary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SummaryFormat {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+    /// Nothing is printed but what went wrong.
+    None,
 }

@@ -1,0 +1,187 @@
+//! What a run came to: its figures added up, its last lines, and all that is known of it when it is over.
+
+use std::{collections::BTreeMap, sync::atomic::Ordering};
+
+use super::{context::RunContext, observers::Observers, workers::Joined};
+use crate::{
+    bugs::Seam,
+    log::{
+        self, LogReport,
+        event::{Event, Reason},
+    },
+    observe::error_tracking::Delivery,
+    observe::process::Usage,
+    observe::watch::Stall,
+    plan::workload::{Limit, Workload},
+    shutdown::Cause,
+    work::processor::Contents,
+    work::recorder::{Account, Totals},
+    work::worker::not_started,
+};
+
+/// All that is known of a run when it is over, from every source that tells of it.
+#[derive(Clone, Debug)]
+pub struct RunOutcome {
+    /// The run's id.
+    pub run: u64,
+    /// What was to be done.
+    pub workload: Workload,
+    /// Why the run ended.
+    pub reason: Reason,
+    /// What asked for a stop, if anything did.
+    pub stopped_by: Option<Cause>,
+    /// The workers' accounts, added up.
+    pub account: Account,
+    /// Operations never begun, of all workers.
+    pub not_started: Limit,
+    /// The accounts as the counters have them.
+    pub totals: Totals,
+    /// The Processor as it was left.
+    pub processor: Contents,
+    /// What became of the lines.
+    pub log: LogReport,
+    /// From the first line to the last, in nanoseconds.
+    pub nanos: u64,
+    /// What it took of the machine.
+    pub usage: Usage,
+    /// The same when all workers had been started.
+    pub usage_at_work: Usage,
+    /// Why a thread could not be started.
+    pub refused: Option<String>,
+    /// The standstill that ended the run.
+    pub stall: Option<Stall>,
+    /// Requests that were answered, by the status code of the answer; those alone that occurred.
+    pub requests: BTreeMap<u16, u64>,
+    /// Workers that could not be waited for.
+    pub stuck: Vec<u32>,
+    /// One of them holds the Processor's lock.
+    pub processor_is_stuck: bool,
+    /// What kept the final metrics from being written.
+    pub metrics_file: Option<String>,
+    /// Panics that no plan asked for, in whatever thread.
+    pub errors_of_its_own: u64,
+    /// What became of the errors, where they were to be reported.
+    pub sentry: Option<Delivery>,
+}
+
+/// What a run came to, once its workers have ended: the figures that are logged last.
+pub(super) struct Balance {
+    reason: Reason,
+    stopped_by: Option<Cause>,
+    not_started: Limit,
+    totals: Totals,
+    contents: Contents,
+    processor_is_stuck: bool,
+}
+
+impl RunContext<'_> {
+    /// Adds up what was done, and decides why the run has ended.
+    pub(super) fn balance(&self, joined: &Joined) -> Balance {
+        if let Some(Seam::Log(_)) = self.config.seam() {
+            // If it cannot be opened now, the last lines take the specimen's way too.
+            let _ = self.log.reopen(|file| Box::new(file));
+        }
+        let totals = Totals::of(&self.counters);
+        // Where workers are stuck, one of them may hold the lock for ever.
+        let contents = if joined.stuck.is_empty() {
+            Some(joined.processor.contents())
+        } else {
+            joined.processor.contents_if_free()
+        };
+        let account = &joined.account;
+        let stopped_by = self.stop.cause();
+        let not_started = not_started_by_all(&self.config.workload, account.begun);
+        let reason = match (account.panicked, stopped_by, not_started) {
+            (1.., _, _) => Reason::Panicked,
+            (0, None, Limit::At(0)) => Reason::Finished,
+            (0, _, _) => Reason::Stopped,
+        };
+        Balance {
+            reason,
+            stopped_by,
+            not_started,
+            processor_is_stuck: contents.is_none(),
+            contents: contents.unwrap_or(Contents {
+                counter: totals.counter,
+                data_len: totals.data_len,
+                dropped: totals.counter.saturating_sub(totals.data_len),
+                data_in_order: true,
+            }),
+            totals,
+        }
+    }
+
+    /// Writes the run's last lines and closes the log. All figures are final then, those of the metrics too.
+    pub(super) fn close(
+        self,
+        joined: Joined,
+        balance: Balance,
+        observers: &Observers,
+    ) -> RunOutcome {
+        self.log_end(&joined.account, &balance);
+        let nanos = log::last_stamp().nanos_since(self.began);
+        RunOutcome {
+            run: self.run,
+            workload: self.config.workload.clone(),
+            reason: balance.reason,
+            stopped_by: balance.stopped_by,
+            account: joined.account,
+            not_started: balance.not_started,
+            totals: balance.totals,
+            processor: balance.contents,
+            log: self.log.close(),
+            nanos,
+            usage: Usage::now(),
+            usage_at_work: joined.usage_at_work,
+            refused: joined.refused,
+            stall: observers.stall(),
+            requests: observers.requests(),
+            stuck: joined.stuck,
+            processor_is_stuck: balance.processor_is_stuck,
+            metrics_file: observers.run_ended(),
+            errors_of_its_own: self.unplanned_panics.load(Ordering::SeqCst),
+            sentry: self.tracking.finish(&self.stop),
+        }
+    }
+
+    pub(super) fn log_end(&self, account: &Account, balance: &Balance) {
+        let contents = &balance.contents;
+        Event::TotalOperations {
+            count: contents.counter,
+        }
+        .emit();
+        Event::TotalData {
+            count: contents.data_len,
+        }
+        .emit();
+        Event::RunEnded {
+            reason: balance.reason,
+            cause: match balance.stopped_by {
+                Some(cause) => cause.to_string(),
+                None if balance.reason == Reason::Stopped => "duration".into(),
+                None => "end".into(),
+            },
+            lines: self.log.settle() + 1,
+            completed: account.completed,
+            abandoned: account.abandoned,
+            panicked: account.panicked,
+            interrupted: account.interrupted,
+            not_started: balance.not_started,
+            failed_attempts: account.failed_attempts,
+            retries: account.retries,
+            dropped_items: contents.dropped,
+        }
+        .emit();
+    }
+}
+
+/// Operations that no worker began. Of workers that were never started these are all.
+pub(super) fn not_started_by_all(workload: &Workload, begun: u64) -> Limit {
+    match workload.iterations {
+        Limit::Unlimited => Limit::Unlimited,
+        Limit::At(each) => not_started(
+            Limit::At(each.saturating_mul(workload.threads.into())),
+            begun,
+        ),
+    }
+}
