@@ -1,7 +1,7 @@
 //! The end of a run's audit: what must exist but does not, and whether the program's own books balance.
 //!
-//! How many attempts each worker made is told by its "Worker ended", else by its plan, else by the totals of "Run ended", else
-//! by a "Log gap" behind which nothing follows; from that and the account come the lost lines and every total.
+//! How many attempts each worker made is told by its "Worker ended", else by its plan, else by a "Log gap" that names lines
+//! behind its last one, else by the totals of "Run ended"; from that and the account come the lost lines and every total.
 
 use std::{collections::BTreeMap, fmt::Display, ops::Range, sync::Arc};
 
@@ -104,7 +104,7 @@ pub fn balance(account: &mut Account, killed: bool, budget: &mut Budget) -> Bala
         books.worker(number, extent);
     }
     books.main();
-    books.announce();
+    books.announce(&extents);
     books.lose();
     books.counter();
     books.totals(&extents);
@@ -169,7 +169,6 @@ impl Books<'_> {
         {
             extents = self.extents_of(false);
         }
-        self.close_by_the_last_gap(&mut extents);
         self.open_ends(&mut extents);
         extents
     }
@@ -244,68 +243,84 @@ impl Books<'_> {
         }
     }
 
-    /// A run that ended within a gap: what the last "Log gap" names of a worker reaches to its end.
-    fn close_by_the_last_gap(&mut self, extents: &mut [Extent]) {
-        if !self.ended_in_a_gap() {
-            return;
-        }
-        let Some((_, from)) = self.gaps.last else {
-            return;
-        };
-        let mut last: BTreeMap<u32, u64> = BTreeMap::new();
-        for (producer, numbers, _) in &self.gaps.ranges[from..] {
+    /// Where an ended run lost a "Worker ended", and a "Log gap" names lines behind the last one that is there, the last of
+    /// them is that end: the program names each line that it could not write. Returns the positions of these workers.
+    fn close_by_gaps(&mut self, extents: &mut [Extent]) -> Vec<usize> {
+        let mut last: BTreeMap<usize, u64> = BTreeMap::new();
+        for (producer, numbers, _) in &self.gaps.ranges {
             if let Producer::Worker(worker) = producer {
-                let last = last.entry(*worker).or_default();
+                let last = last
+                    .entry(worker.wrapping_sub(self.first()) as usize)
+                    .or_default();
                 *last = numbers.end.max(*last);
             }
         }
-        for (number, end) in last {
-            if let Some(extent) = extents.get_mut(number.wrapping_sub(self.first()) as usize)
-                && self.account.workers[number].ends.is_empty()
-            {
-                // The last of these lines is "Worker ended".
-                self.extend(number, (end - 1).saturating_sub(extent.attempts), extent);
-            }
+        last.retain(|position, end| {
+            let extent = extents.get(*position);
+            self.out.ended && extent.is_some_and(|extent| extent.open && extent.attempts < *end)
+        });
+        for (position, end) in &last {
+            let extent = &mut extents[*position];
+            let more = end - 1 - extent.attempts;
+            self.extend(self.first() + *position as u32, more, extent);
         }
+        last.into_keys().collect()
     }
 
-    /// Where a stopped run lost a "Worker ended", its totals may still tell how many attempts there were.
+    /// Where a stopped run lost a "Worker ended", gaps that name it and the run's totals may still tell how many attempts
+    /// there were.
     fn open_ends(&mut self, extents: &mut [Extent]) {
+        let named = self.close_by_gaps(extents);
         let Some((seq, lines)) = self.run_lines() else {
             return;
         };
+        let rest = lines.saturating_sub(self.lines_of(seq, extents));
+        if rest > 0 {
+            // More is lost than the gaps name, and that may stand behind what they name.
+            named.iter().for_each(|i| extents[*i].open = true);
+        }
         let open: Vec<usize> = (0..extents.len()).filter(|i| extents[*i].open).collect();
         if open.is_empty() {
             return;
         }
-        let rest = lines.saturating_sub(self.lines_of(seq, extents));
         if let [only] = open[..] {
             self.extend(self.first() + only as u32, rest, &mut extents[only]);
         } else if rest == 0 {
             open.iter().for_each(|i| extents[*i].open = false);
         } else {
-            // Each has lost its "Worker ended", and these attempts are anyone's.
-            let count = rest.saturating_add(open.len() as u64);
-            let first = self.first();
-            let producers = open
-                .iter()
-                .map(|i| Producer::Worker(first + *i as u32))
-                .collect();
-            self.account
-                .findings
-                .add_alone(Kind::Lost, count, || Entry {
-                    producers,
-                    numbers: None,
-                    count,
-                    at: None,
-                    detail: Detail::Lost {
-                        announced: false,
-                        before: None,
-                    },
-                });
-            let note = "several \"Worker ended\" are lost, and lines before them: which numbers these had cannot be known";
-            self.out.notes.push(note.into());
+            self.lose_of_any(&open, rest, extents);
         }
+    }
+
+    /// Each of these workers has lost its "Worker ended", and they have lost `rest` attempts besides, which are anyone's.
+    fn lose_of_any(&mut self, open: &[usize], rest: u64, extents: &[Extent]) {
+        let first = self.first();
+        let workers = open
+            .iter()
+            .map(|i| (first + *i as u32, extents[*i].attempts));
+        // Of some of them there may be a piece.
+        let pieces: u64 = workers
+            .clone()
+            .map(|(n, attempts)| self.account.workers[n].claimed.count_in(attempts..u64::MAX))
+            .sum();
+        let count = rest
+            .saturating_add(open.len() as u64)
+            .saturating_sub(pieces);
+        let producers = workers.map(|(n, _)| Producer::Worker(n)).collect();
+        self.account
+            .findings
+            .add_alone(Kind::Lost, count, || Entry {
+                producers,
+                numbers: None,
+                count,
+                at: None,
+                detail: Detail::Lost {
+                    announced: false,
+                    before: None,
+                },
+            });
+        let note = "several \"Worker ended\" are lost, and lines before them: which numbers these had cannot be known";
+        self.out.notes.push(note.into());
     }
 
     /// A worker made `more` attempts than its lines show.
@@ -530,8 +545,9 @@ impl Books<'_> {
     }
 
     /// Holds what the "Log gap" events name against what is lost: it must be, and is then known to be.
-    fn announce(&mut self) {
+    fn announce(&mut self, extents: &[Extent]) {
         let gaps = std::mem::take(&mut self.gaps);
+        let first = self.first();
         let mut there: BTreeMap<usize, u64> = BTreeMap::new();
         for (producer, named, gap) in &gaps.ranges {
             let lost = self.lost.entry(*producer).or_default();
@@ -546,7 +562,14 @@ impl Books<'_> {
                     lost.insert(seq);
                 }
             }
-            let found = lost.count_in(named.clone());
+            let mut found = lost.count_in(named.clone());
+            // Of a worker whose end is not known these are among the lost ones without numbers.
+            if let Producer::Worker(worker) = producer
+                && let Some(extent) = extents.get(worker.wrapping_sub(first) as usize)
+                && extent.open
+            {
+                found += named.end.saturating_sub(named.start.max(extent.attempts));
+            }
             self.out.announced += found;
             *there.entry(*gap).or_default() += (named.end - named.start) - found;
         }

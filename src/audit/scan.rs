@@ -46,6 +46,8 @@ pub struct Scanner<'a> {
     /// Where the last record of this block ends, if it stands there as it is.
     last: Option<Last>,
     file: u32,
+    /// The line at hand was found to be none of the program's: its other windows are no more of that.
+    foreign_line: bool,
     /// What the frames of a document begin with, if a record came in one that takes several lines, or in a line of many.
     pub frame: Option<Vec<u8>>,
 }
@@ -71,6 +73,7 @@ impl<'a> Scanner<'a> {
             gaps: Gaps::default(),
             last: None,
             file: 0,
+            foreign_line: false,
             frame: None,
         }
     }
@@ -81,6 +84,7 @@ impl<'a> Scanner<'a> {
         out.others.clear();
         out.lines = 0;
         self.last = None;
+        self.foreign_line = false;
         if self.file != block.file {
             self.file = block.file;
             self.gaps.clear();
@@ -227,8 +231,16 @@ impl<'a> Scanner<'a> {
             line: out.lines,
             offset: at as u32,
         };
+        let begins = match at.checked_sub(1) {
+            None => !block.continues,
+            Some(before) => block.bytes()[before] == b'\n',
+        };
+        if self.foreign_line && !begins {
+            return;
+        }
         let text = line.strip_suffix(b"\n").unwrap_or(line);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
+        self.foreign_line = true;
         let prefix = self.gaps.before(text).unwrap_or(0);
         // The string of a document that it stands in ends where it does.
         let escaped = memmem::find(text, ESCAPED_START);
@@ -255,6 +267,7 @@ impl<'a> Scanner<'a> {
             return self.suspect(suspect, location, out);
         }
         let note = notes::note(text);
+        self.foreign_line = note.is_none();
         if note.is_none() && block.spread || note == Some(Note::Blank) && text.len() < 2 {
             return;
         }
@@ -264,9 +277,11 @@ impl<'a> Scanner<'a> {
         if let Some(Other {
             after: last,
             what: What::Foreign(foreign),
+            location,
             ..
         }) = out.others.last_mut()
             && *last == after
+            && (location.offset > 0 || !block.continues)
             && foreign.note == note
         {
             foreign.count += 1;

@@ -116,12 +116,9 @@ impl LogFile {
                 None
             }
             Err((written, error)) => {
-                let whole = lines[..written]
-                    .iter()
-                    .rposition(|b| *b == b'\n')
-                    .map_or(0, |i| i + 1);
+                let whole = whole_lines(lines, written);
                 if written > 0 {
-                    self.fragment = whole < written;
+                    self.fragment = lines[written - 1] != b'\n';
                 }
                 self.counts.lines += lines[..whole].iter().filter(|b| **b == b'\n').count() as u64;
                 self.counts.errors += 1;
@@ -176,10 +173,10 @@ impl LogFile {
     pub fn end(&mut self) {
         self.awaits_last_line = false;
         let held = mem::take(&mut self.held);
-        if !held.is_empty() {
+        if !held.is_empty() || self.fragment {
             self.next_try = Some(Stamp::default());
             // A person was told when the file began to fail.
-            let _ = self.write(&held, 1, Stamp::default());
+            let _ = self.write(&held, u64::from(!held.is_empty()), Stamp::default());
         }
         self.reports
             .retain(|report| *report != Event::LogReopened {});
@@ -263,6 +260,17 @@ impl LogFile {
                 ranges: self.told.to_string(),
             });
         }
+    }
+}
+
+/// How far `lines` are in the file, of which so many bytes were written. A line that lacks nothing but its newline is: the
+/// next write begins with that.
+fn whole_lines(lines: &[u8], written: usize) -> usize {
+    let begun = written > 0 && lines[written - 1] != b'\n';
+    match lines[..written].iter().rposition(|b| *b == b'\n') {
+        _ if begun && lines[written] == b'\n' => written + 1,
+        Some(newline) => newline + 1,
+        None => 0,
     }
 }
 
@@ -367,6 +375,14 @@ impl fmt::Display for Missing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_that_lacks_its_newline_is_whole() {
+        let whole: Vec<_> = (0..6)
+            .map(|written| whole_lines(b"ab\ncd\n", written))
+            .collect();
+        assert_eq!(whole, [0, 0, 3, 3, 3, 6]);
+    }
 
     #[test]
     fn missing_lines_are_told_as_ranges() {

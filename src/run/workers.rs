@@ -212,12 +212,12 @@ fn share_processor(data_limit: Limit) -> SharedProcessor {
     Arc::new(Mutex::new(Processor::new(data_limit)))
 }
 
-/// When the last operation may be started.
+/// When the last operation may be started. A time past the end of the run's clock is none: no delay that ends there as
+/// well reaches it.
 fn deadline(workload: &Workload, now: Stamp) -> Option<Stamp> {
-    workload.duration.map(|duration| {
-        let nanos = u64::try_from(Duration::from(duration).as_nanos()).unwrap_or(u64::MAX);
-        Stamp(now.0.saturating_add(nanos))
-    })
+    let duration = Duration::from(workload.duration?);
+    let nanos = u64::try_from(duration.as_nanos()).ok()?;
+    now.0.checked_add(nanos).map(Stamp)
 }
 
 /// The system would not start a thread: the run is stopped, and the log says why.

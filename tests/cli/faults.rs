@@ -118,16 +118,44 @@ fn a_disk_that_is_freed_goes_on_with_a_gap_that_names_what_is_missing() {
     );
 }
 
+/// The limit falls on a line's end, where nothing shows that more was to come, in front of its newline, and within a line.
 #[test]
 fn a_file_that_may_not_grow_is_an_error_and_no_death() {
-    let rig = Rig::new();
-    let run = shell(&rig, "ulimit -f 8; hifi -t 2 -n 200 --time-scale 0 -q");
-    rig.finish(run).code(1).complains("File too large");
-    assert!(fs::metadata(rig.path("app.log")).unwrap().len() <= 8 * 1024);
-    // What follows the limit is lost, as was told; up to there nothing is.
-    let verdict = rig.audit("app.log").code(1).json();
-    assert_eq!(verdict["runs"][0]["counts"]["truncated"], 1, "{verdict}");
-    rig.audit("--killed app.log").code(0);
+    let options = "-t 1 -n 60 --seed 3 --success-delay 1ms --retry-delay 1ms -q --summary json";
+    let whole = Rig::new();
+    whole.hifi(options).code(0);
+    let log = whole.read("app.log");
+    let ends: Vec<_> = log.match_indices('\n').map(|(at, _)| at + 1).collect();
+    let mut cut_short = Vec::new();
+    for limit in [ends[20] - 1, ends[20], ends[20] + 1, ends[20] + 100] {
+        let rig = Rig::new();
+        let limited = format!("exec prlimit --fsize={limit} hifi {options}");
+        let finished = rig
+            .finish(shell(&rig, &limited))
+            .code(1)
+            .complains("File too large");
+        // What follows the limit is lost, as is told; up to there nothing is.
+        let log = rig.read("app.log");
+        assert_eq!(log.len(), limit);
+        let last = log.lines().last().expect("lines");
+        let cut = !last.contains(" sum=");
+        let lines = log.lines().count() - usize::from(cut);
+        let summary = finished.json();
+        assert_eq!(summary["file"]["lines"], lines, "{limit}: {summary}");
+        let verdict = rig.audit("app.log").code(if cut { 1 } else { 2 }).json();
+        let counts = verdict["runs"][0]["counts"].as_object().expect("counts");
+        for (kind, count) in counts {
+            let expected = u64::from(cut && kind == "truncated");
+            assert_eq!(*count, expected, "{kind} at {limit}: {verdict}");
+        }
+        assert_eq!(verdict["runs"][0]["lines"], lines, "{limit}: {verdict}");
+        rig.audit("--killed app.log").code(0);
+        cut_short.push(cut);
+    }
+    assert!(
+        cut_short.contains(&true) && cut_short.contains(&false),
+        "{cut_short:?}"
+    );
 }
 
 #[test]

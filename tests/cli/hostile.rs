@@ -69,18 +69,22 @@ fn assert_only(verdict: &Value, kind: &str, expected: u64) {
     }
 }
 
-/// A line without an end, before, behind and without a log.
+/// A line without an end, before, behind and without a log. Brackets are a document's, and NUL bytes a hole: neither is
+/// another program's line.
 fn without_a_newline(bytes: u64) {
     let rig = Rig::new();
     let log = log(&rig, "");
-    for byte in [b'x', b'{', b'2', 0, 0xff] {
+    for (byte, foreign) in [(b'x', 1), (b'{', 0), (b'2', 1), (0, 0), (0xff, 1)] {
         let verdict = audit(&rig, endless(byte, bytes)).code(2).json();
-        assert_eq!(verdict["lines"], 1, "{verdict}");
+        let counted = (verdict["lines"].as_u64(), verdict["stray_count"].as_u64());
+        assert_eq!(counted, (Some(1), Some(foreign)), "{verdict}");
         let behind = text(log.clone()).chain(endless(byte, bytes));
+        let verdict = audit(&rig, behind).code(foreign as i32).json();
+        assert_only(&verdict, "unexpected", foreign);
         let before = endless(byte, bytes).chain(text(log.clone()));
-        for verdict in [audit(&rig, behind).json(), audit(&rig, before).json()] {
-            accuses_no_line(&verdict);
-        }
+        let verdict = audit(&rig, before).code(foreign as i32).json();
+        assert_only(&verdict, "unexpected", 0);
+        assert_eq!(verdict["stray_count"], foreign, "{verdict}");
     }
 }
 
@@ -106,21 +110,55 @@ fn a_line_of_a_gigabyte_is_one_unexpected_line() {
 fn noise_costs_no_memory_and_hides_no_line() {
     let rig = Rig::new();
     let log = log(&rig, "");
-    for noise in [
-        &b"\n"[..],
-        b"\xfe\xc0\xaf\xff\n",
-        b" sum=",
-        b"{\"log\":",
-        b"{\"timestamp\":\"",
-        b"2026-11-24T21:57:15.488111Z  INFO ",
-        b"<134>Nov 24 21:57:15 host hifi: \n",
-        b"run=0000000000000001 worker=3 seq=5 iteration=5 attempt=1 counter=8 sum=00112233\n",
+    for (noise, foreign) in [
+        (&b"\n"[..], 0),
+        (b"\xfe\xc0\xaf\xff\n", 1),
+        (b" sum=", 1),
+        (b"{\"log\":", 1),
+        (b"{\"timestamp\":\"", 1),
+        (b"<134>Nov 24 21:57:15 host hifi: \n", 1),
+        (
+            b"run=0000000000000001 worker=3 seq=5 iteration=5 attempt=1 counter=8 sum=00112233\n",
+            1,
+        ),
     ] {
         let noise = noise.repeat(4_000_000 / noise.len());
+        let lines = noise.iter().filter(|b| **b == b'\n').count().max(1) as u64;
         let around = [&noise[..], b"\n", log.as_bytes(), &noise].concat();
-        let verdict = audit(&rig, text(around)).json();
+        let verdict = audit(&rig, text(around)).code(foreign as i32).json();
         accuses_no_line(&verdict);
         assert_eq!(verdict["runs"][0]["lines"], log.lines().count());
+        let strays = verdict["stray_count"].as_u64().expect("a count");
+        let others = count(&verdict, "unexpected") + count(&verdict, "truncated");
+        assert_eq!(strays + others, 2 * lines * foreign, "{verdict}");
+    }
+}
+
+/// The beginnings of records, one behind the other: that is what they are said to be, and nothing else.
+#[test]
+fn records_that_only_begin_are_cut_short() {
+    let rig = Rig::new();
+    let log = log(&rig, "");
+    let noise = b"2026-11-24T21:57:15.488111Z  INFO ".repeat(100_000);
+    let around = [&noise[..], b"\n", log.as_bytes(), &noise].concat();
+    let verdict = audit(&rig, text(around)).code(1).json();
+    accuses_no_line(&verdict);
+    assert_eq!(verdict["runs"][0]["lines"], log.lines().count());
+    assert!(count(&verdict, "truncated") > 0, "{verdict}");
+    assert_eq!(count(&verdict, "unexpected"), 0, "{verdict}");
+}
+
+/// Each second byte being NUL, it is UTF-16, and the log within it is not.
+#[test]
+fn a_log_between_lines_in_another_encoding_cannot_be_told() {
+    let rig = Rig::new();
+    let log = log(&rig, "");
+    for noise in [&b"\0\n"[..], b"\xff\xfe\xc0\xaf\n"] {
+        let noise = noise.repeat(1_000_000);
+        let around = [&noise[..], b"\n", log.as_bytes(), &noise].concat();
+        audit(&rig, text(around))
+            .code(2)
+            .prints("nothing can be read as a record");
     }
 }
 
@@ -128,9 +166,15 @@ fn noise_costs_no_memory_and_hides_no_line() {
 fn deep_json_is_an_unexpected_line() {
     let rig = Rig::new();
     let log = log(&rig, "--log-format json");
-    for opening in ["[", "{\"log\":", "{\"message\":{\"x\":", "{\"run\":["] {
+    for (opening, foreign) in [
+        ("[", 0),
+        ("{\"log\":", 1),
+        ("{\"message\":{\"x\":", 1),
+        ("{\"run\":[", 1),
+    ] {
         let deep = format!("{log}{}\n", opening.repeat(100_000));
-        accuses_no_line(&audit(&rig, text(deep)).json());
+        let verdict = audit(&rig, text(deep)).code(foreign as i32).json();
+        assert_only(&verdict, "unexpected", foreign);
     }
     let closed = format!(
         "{log}{{\"log\":{}{}}}\n",

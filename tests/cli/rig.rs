@@ -241,6 +241,20 @@ impl Started<'_> {
         }
     }
 
+    /// Waits until it has as many threads.
+    pub fn until_threads(&self, count: usize) {
+        let started = Instant::now();
+        let tasks = format!("/proc/{}/task", self.child.id());
+        while fs::read_dir(&tasks).map_or(0, Iterator::count) < count {
+            assert!(
+                started.elapsed() < PATIENCE,
+                "{}: it never had {count} threads",
+                self.words
+            );
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Sends a signal, by its name.
     pub fn signal(&self, name: &str) {
         self.signals(&[name]);
