@@ -460,6 +460,14 @@ impl Account {
         }
     }
 
+    /// Whether lines of `producer` were found out of order.
+    fn is_out_of_order(&self, producer: Producer) -> bool {
+        let moved = self.findings.kept(Kind::Reordered);
+        moved
+            .iter()
+            .any(|entry| entry.producers.contains(&producer))
+    }
+
     /// Thinks again about damaged lines of which it is not sure what they were: they cannot have been lines
     /// that are there undamaged.
     pub fn reconsider_damage(&mut self) {
@@ -468,6 +476,16 @@ impl Account {
         let known: HashSet<_> = known.filter_map(|damage| damage.line).collect();
         for guessed in damage.iter_mut().filter(|damage| damage.guessed) {
             guessed.line = guessed.line.filter(|line| !known.contains(line));
+            // Where a thread's lines are out of order, its next line need not be the one that was cut short.
+            if let Some((producer, seq)) = guessed.line
+                && self.is_out_of_order(producer)
+            {
+                guessed.line = None;
+                match producer {
+                    Producer::Main => self.main.claimed.remove(seq),
+                    Producer::Worker(worker) => self.workers[worker].claimed.remove(seq),
+                };
+            }
         }
         damage.retain_mut(|damage| {
             let there = damage

@@ -75,6 +75,7 @@ pub fn balance(account: &mut Account, killed: bool, budget: &mut Budget) -> Bala
             workload.clone()
         }
     };
+    account.settle_order();
     account.reconsider_damage();
     if account.run.contradicted() {
         let why = "two \"Run started\" of this run tell different configurations";
@@ -87,7 +88,6 @@ pub fn balance(account: &mut Account, killed: bool, budget: &mut Budget) -> Bala
             account.too_far
         ));
     }
-    account.settle_order();
     let mut books = Books {
         gaps: Gaps::default(),
         lost: BTreeMap::new(),

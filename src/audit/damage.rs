@@ -58,7 +58,7 @@ impl Diagnostician<'_> {
         };
         let suspect = if ends(&trimmed) { &trimmed } else { suspect };
         let hints = Hints::of(suspect);
-        let run = self.run_of(&hints, near);
+        let run = self.run_of(suspect, &hints, near);
         let mut unsure = None;
         if let Some(run) = run {
             match self.against_plan(suspect, &hints, run) {
@@ -88,10 +88,16 @@ impl Diagnostician<'_> {
         }
     }
 
-    /// The run that a suspect belongs to.
-    fn run_of(&self, hints: &Hints, near: Option<u32>) -> Option<u32> {
-        let named = hints.run.and_then(|run| self.registry.get(run));
-        named.map(|run| run.index).or(near)
+    /// The run that a suspect belongs to: the one that it names, be it under another key, where two lines ran together.
+    fn run_of(&self, suspect: &Suspect, hints: &Hints, near: Option<u32>) -> Option<u32> {
+        let known = |run| self.registry.get(run).map(|run| run.index);
+        let values = suspect.fields.iter().map(|(_, value)| value.as_str());
+        let elsewhere = || {
+            values
+                .filter(|value| value.len() == 16)
+                .find_map(|value| known(u64::from_str_radix(value, 16).ok()?))
+        };
+        hints.run.and_then(known).or_else(elsewhere).or(near)
     }
 
     /// Holds a suspect against the attempts of a run that it may be: the one with the number that it claims, and the next

@@ -118,9 +118,6 @@ fn some_log(dice: &mut Dice) -> (Workload, Vec<Entry>, bool, bool) {
     (workload, entries, json, stopped)
 }
 
-/// Logs in which a splice of two lines can be read in two ways, and the audit takes the other one than the oracle.
-const AMBIGUOUS: [u64; 2] = [115, 290];
-
 /// Plants mutations into random logs and holds the verdict against what was planted.
 #[test]
 fn what_is_planted_is_named_and_nothing_else() {
@@ -128,9 +125,9 @@ fn what_is_planted_is_named_and_nothing_else() {
     let seeds = std::env::var("HIFI_PROOF").unwrap_or_else(|_| "1..=700".into());
     let (first, last) = seeds.split_once("..=").unwrap();
     let (first, last) = (first.parse::<u64>().unwrap(), last.parse::<u64>().unwrap());
-    let seeds = (first..=last).filter(|seed| !AMBIGUOUS.contains(seed));
-    let planted: u64 = seeds.map(plant_and_compare).sum();
+    let planted: u64 = (first..=last).map(plant_and_compare).sum();
     let fewest = (last - first + 1) * 14;
+    println!("{planted} mutations were planted and named");
     assert!(planted >= fewest, "only {planted} mutations were planted");
 }
 
