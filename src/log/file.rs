@@ -53,6 +53,8 @@ pub struct LogFile {
     awaits_last_line: bool,
     held: Vec<u8>,
     missing: Missing,
+    /// When a line was last lost.
+    last_loss: Option<Stamp>,
     /// What the last `Log gap` told of. It is missing again if that line gets lost.
     told: Missing,
     reports: Vec<Event>,
@@ -95,6 +97,7 @@ impl LogFile {
             awaits_last_line: false,
             held: Vec::new(),
             missing: Missing::default(),
+            last_loss: None,
             told: Missing::default(),
             reports: Vec::new(),
             counts: SinkReport::default(),
@@ -104,7 +107,7 @@ impl LogFile {
     /// Writes whole lines, `count` in number, it being `now`. Returns what a person should be told at once, if anything.
     pub fn write(&mut self, lines: &[u8], count: u64, now: Stamp) -> Option<String> {
         if self.next_try.is_some_and(|next_try| now < next_try) {
-            self.miss(lines);
+            self.miss(lines, now);
             return None;
         }
         match self.try_write(lines, now) {
@@ -122,7 +125,7 @@ impl LogFile {
                 }
                 self.counts.lines += lines[..whole].iter().filter(|b| **b == b'\n').count() as u64;
                 self.counts.errors += 1;
-                self.miss(&lines[whole..]);
+                self.miss(&lines[whole..], now);
                 let news = self.next_try.replace(now.after(RETRY)).is_none();
                 news.then(|| {
                     format!(
@@ -187,6 +190,11 @@ impl LogFile {
         &self.name.path
     }
 
+    /// Whether a line that was written as late as this, or later, is lost.
+    pub fn lost_since(&self, stamp: Stamp) -> bool {
+        self.last_loss >= Some(stamp)
+    }
+
     /// What became of the lines so far.
     pub fn report(&self) -> SinkReport {
         self.counts
@@ -225,8 +233,9 @@ impl LogFile {
         Ok(())
     }
 
-    /// These lines could not be written.
-    fn miss(&mut self, lines: &[u8]) {
+    /// These lines could not be written, it being `now`.
+    fn miss(&mut self, lines: &[u8], now: Stamp) {
+        self.last_loss = self.last_loss.max(Some(now));
         if self.awaits_last_line {
             self.held.extend_from_slice(lines);
         } else {

@@ -39,6 +39,11 @@ pub fn last_stamp() -> Stamp {
     })
 }
 
+/// Has all lines written that were logged so far. Says whether the calling thread's last one is in the log, for certain.
+pub fn commit() -> bool {
+    PRODUCER.with_borrow(|producer| producer.as_ref().is_none_or(Producer::commit))
+}
+
 /// The `tracing` layer that turns the program's events into lines.
 #[derive(Debug)]
 pub struct LogLayer {

@@ -45,7 +45,7 @@ use self::{
     writer::Writer,
 };
 pub use self::{
-    layer::{LogLayer, last_stamp, sign_on},
+    layer::{LogLayer, commit, last_stamp, sign_on},
     producer::Producer,
     report::LogReport,
 };

@@ -21,7 +21,7 @@ use super::{
     stream::Stream,
 };
 use crate::{
-    log::clock::Clock,
+    log::clock::{Clock, Stamp},
     log::config::{LogConfig, LogFormat},
     sync::if_free,
 };
@@ -116,6 +116,16 @@ impl Pipeline {
         if self.write(drain) {
             self.queue.hurry();
         }
+    }
+
+    /// Writes all that is there now, for a producer that tells somebody of its line, which has this stamp. Says whether that is in
+    /// the log, for certain.
+    pub(super) fn commit(&self, stamp: Stamp) -> bool {
+        self.write_for_producer(&self.queue.drain(|| self.clock.now()));
+        self.stdout
+            .iter()
+            .for_each(|stdout| stdout.wait_until_written());
+        !self.sinks().lost_since(stamp)
     }
 
     /// Writes what was drained. Says whether the file has something to report.

@@ -56,6 +56,11 @@ impl Producer {
         self.last_stamp
     }
 
+    /// Has all lines written that were logged so far. Says whether the last one of this producer is in the log.
+    pub fn commit(&self) -> bool {
+        self.pipeline.commit(self.last_stamp)
+    }
+
     /// Logs one line of the level `level`: `make` makes and finishes it in the encoder, and may be called again. A line for
     /// which the log is closed is dropped.
     #[inline]

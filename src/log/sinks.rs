@@ -69,6 +69,14 @@ impl Destination {
         matches!(self, Self::File(file) if file.has_reports())
     }
 
+    /// Whether a line that was written as late as this, or later, may be lost.
+    fn lost_since(&self, stamp: Stamp) -> bool {
+        match self {
+            Self::File(file) => file.lost_since(stamp),
+            Self::Stdout(stdout) => stdout.report().lost > 0,
+        }
+    }
+
     /// What became of the lines so far.
     pub fn report(&self) -> SinkReport {
         match self {
@@ -136,6 +144,11 @@ impl Sinks {
     /// Writes no more: what these hold may not be whole.
     pub fn give_up(&mut self) {
         self.given_up = true;
+    }
+
+    /// Whether a line that was written as late as `stamp`, or later, may be lost.
+    pub fn lost_since(&self, stamp: Stamp) -> bool {
+        self.given_up || self.log.lost_since(stamp)
     }
 
     /// What became of the file's share of `lines` lines, when all of them have been here.

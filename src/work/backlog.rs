@@ -18,7 +18,7 @@ pub type Requester = Box<dyn FnOnce(Answer) + Send>;
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// A worker carried it out, and its lines are logged.
+    /// A worker carried it out, and its lines are written.
     Ended {
         /// The worker.
         worker: u32,
@@ -47,6 +47,8 @@ pub enum Ending {
     Interrupted,
     /// An unexpected error struck.
     Panicked,
+    /// The line that tells how it ended could not be written.
+    Unlogged,
 }
 
 /// Why a request was refused.

@@ -11,8 +11,11 @@ use std::{
 };
 
 use crate::{
-    log::clock::{Clock, Stamp},
-    log::event::Reason,
+    log::{
+        self,
+        clock::{Clock, Stamp},
+        event::Reason,
+    },
     plan::workload::{Limit, Micros},
     plan::{Attempt, Attempts, Outcome, Place},
     shutdown::Stop,
@@ -160,12 +163,18 @@ impl Worker {
         Onward::Continue
     }
 
-    /// Tells who asked for the operation, if anyone did, how it ended. Its lines are logged by then.
+    /// Tells who asked for the operation, if anyone did, how it ended. Its lines are written by then: nobody is told of a
+    /// success that the log does not have.
     #[inline]
     fn answer(&self, progress: &mut Progress, ending: Ending) {
         if let Some(backlog) = &self.backlog
             && let Some(requester) = progress.requester.take()
         {
+            let ending = if log::commit() {
+                ending
+            } else {
+                Ending::Unlogged
+            };
             let answer = Answer::Ended {
                 worker: self.number,
                 iteration: progress.current.iteration,

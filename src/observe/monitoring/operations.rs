@@ -44,7 +44,7 @@ const GRACE: Duration = Duration::from_millis(50);
 const USAGE: &str = "\
 POST /operations carries out one operation. The answer comes when its lines are logged:
   200  it was completed
-  500  an unexpected error struck
+  500  an unexpected error struck, or its line could not be written to the log
   503  it was abandoned after its last retry, or a stop interrupted it
   503  with Retry-After: too many requests wait, and nothing was begun
   503  with Connection: close: no operation is begun any more
@@ -262,6 +262,7 @@ impl From<Answer> for Told {
                     Ending::Abandoned => "abandoned",
                     Ending::Interrupted => "interrupted",
                     Ending::Panicked => "panicked",
+                    Ending::Unlogged => "unlogged",
                 },
                 worker: Some(worker),
                 iteration: Some(iteration),
@@ -289,7 +290,7 @@ fn status(answer: Answer) -> StatusCode {
         Answer::Ended { ending, .. } => match ending {
             Ending::Completed { .. } => StatusCode::OK,
             Ending::Abandoned | Ending::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
-            Ending::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+            Ending::Panicked | Ending::Unlogged => StatusCode::INTERNAL_SERVER_ERROR,
         },
         Answer::Refused(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
