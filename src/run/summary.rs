@@ -359,7 +359,7 @@ impl Summary<'_> {
         if let (Some(threads), Some(files)) = (self.threads, self.open_files) {
             write!(
                 f,
-                "\nProcess         {threads:>12} threads, {files} open files, when the last worker was started"
+                "\nProcess         {threads:>12} threads, {files} open files at the last worker's start"
             )?;
         }
         writeln!(f)
