@@ -58,10 +58,10 @@ fn audit(args: AuditArgs) -> ExitCode {
     let format = args.format;
     // The progress line is gone before anything else is shown.
     let verdict = if args.merge {
-        audit::merge_files(&args.files)
+        audit::merge_files(&args.judging.files)
     } else {
         let mut reading = Reading::new();
-        audit::run(&args.into_config(), &mut |bytes, size| {
+        audit::run(&args.judging.into_config(), &mut |bytes, size| {
             reading.show(bytes, size);
         })
     };

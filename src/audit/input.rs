@@ -5,7 +5,7 @@
 
 use std::{
     collections::VecDeque,
-    fs::File,
+    fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
 };
 
@@ -26,6 +26,8 @@ const BLOCK: usize = 512 * 1024;
 const LINE_MAX: usize = 1024 * 1024;
 /// How much of a part is read to learn what is in it.
 const HEAD: usize = 64 * 1024;
+/// More files than this are not kept open until their turn comes: thousands of shards would take descriptors and memory.
+const OPEN_MAX: usize = 16;
 /// So many lines at the end of a block may be pieces of one.
 const PIECES_MAX: usize = 512;
 
@@ -99,6 +101,19 @@ impl Survey {
     }
 }
 
+/// A file that is opened when its turn comes.
+struct Later(Input, Option<Box<dyn Read + Send>>);
+
+impl Read for Later {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let source = match &mut self.1 {
+            Some(source) => source,
+            None => self.1.insert(self.0.open().map_err(io::Error::other)?.0),
+        };
+        source.read(buffer)
+    }
+}
+
 /// A source with its name and what was read of it already.
 struct Part {
     file: u32,
@@ -169,6 +184,12 @@ impl Inputs {
                 if let Ok(tail) = File::open(path).and_then(|file| tail(file, carry.len() as u64)) {
                     Survey::of(&tail, shared);
                 }
+            }
+            if inputs.len() > OPEN_MAX
+                && let Input::File(path) = input
+                && fs::metadata(path).is_ok_and(|found| found.is_file())
+            {
+                (source, carry) = (Box::new(Later(input.clone(), None)), Vec::new());
             }
             parts.push(Part {
                 file: u32::try_from(file)?,

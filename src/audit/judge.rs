@@ -129,6 +129,9 @@ impl<'a> Judge<'a> {
             if self.how.backwards {
                 self.evidence.backwards.insert(block.file);
             }
+            if let Some(observer) = &mut self.observer {
+                observer.begins(self.how.backwards);
+            }
         }
         let bytes = block.bytes();
         // Lines are counted where they begin.

@@ -108,6 +108,13 @@ pub enum Select {
     Run(u64),
 }
 
+impl Select {
+    /// Whether the run with this id may be one of them.
+    pub fn may_be(self, id: u64) -> bool {
+        !matches!(self, Self::Run(wanted) if wanted != id)
+    }
+}
+
 /// What to audit, and how strictly.
 #[derive(Clone, Debug)]
 pub struct AuditConfig {

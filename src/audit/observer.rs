@@ -7,6 +7,8 @@ use super::{Attempt, Location, Record, Run};
 /// The outcome and the delay of a planned attempt are what the plan has for it: `run.rules(attempt.worker)` and
 /// its `outcome(attempt.position)`. `Location::file` counts the inputs of the configuration.
 pub trait Observer {
+    /// The next input begins, which may have its newest lines first.
+    fn begins(&mut self, backwards: bool);
     /// An attempt, as its line tells it.
     fn attempt(&mut self, run: &Run, attempt: &Attempt, at: Location);
     /// Any other event.
@@ -26,6 +28,8 @@ mod tests {
     struct Seen(Vec<(u64, u64)>);
 
     impl Observer for Seen {
+        fn begins(&mut self, _: bool) {}
+
         fn attempt(&mut self, _: &Run, attempt: &Attempt, at: Location) {
             self.0.push((attempt.seq, at.line));
         }

@@ -54,7 +54,9 @@ fn write_verdict(out: &mut String, verdict: &Verdict) -> fmt::Result {
         writeln!(out)?;
         write_group(out, group)?;
     }
-    for run in verdict.runs.iter().filter(|run| !goes_without_saying(run)) {
+    // The verdict on one shard alone has no group's verdict that speaks for it.
+    let spoken_for = |run: &RunVerdict| !verdict.groups.is_empty() && goes_without_saying(run);
+    for run in verdict.runs.iter().filter(|run| !spoken_for(run)) {
         writeln!(out)?;
         write_run(out, run)?;
     }

@@ -49,13 +49,27 @@ impl VerdictFormat {
     its end)."
 )]
 pub struct AuditArgs {
-    /// Logs to read, rotated parts in any order; - is standard input
-    #[arg(value_name = "FILE", default_value = "app.log")]
-    pub files: Vec<PathBuf>,
+    /// What is read, and how strictly it is judged.
+    #[command(flatten)]
+    pub judging: JudgingArgs,
 
     /// Each FILE holds verdicts of --format json, over logs that were audited where they are: make them one
     #[arg(long, hide_short_help = true)]
     pub merge: bool,
+
+    /// Form of the verdict
+    #[arg(long, value_name = "FORMAT", default_value = "text",
+          value_parser = one_of(&[("text", VerdictFormat::Text), ("json", VerdictFormat::Json),
+                                  ("github", VerdictFormat::Github), ("junit", VerdictFormat::Junit)]))]
+    pub format: VerdictFormat,
+}
+
+/// What is read, and how strictly it is judged.
+#[derive(Debug, Args)]
+pub struct JudgingArgs {
+    /// Logs to read, rotated parts in any order; - is standard input
+    #[arg(value_name = "FILE", default_value = "app.log")]
+    pub files: Vec<PathBuf>,
 
     /// Runs to judge: all, last, or a run's id
     #[arg(long, value_name = "WHICH", default_value = "all", value_parser = parse_select)]
@@ -90,18 +104,12 @@ pub struct AuditArgs {
           value_parser = whole::<u64>(1..=1 << 20))]
     memory: u64,
 
-    /// Form of the verdict
-    #[arg(long, value_name = "FORMAT", default_value = "text",
-          value_parser = one_of(&[("text", VerdictFormat::Text), ("json", VerdictFormat::Json),
-                                  ("github", VerdictFormat::Github), ("junit", VerdictFormat::Junit)]))]
-    pub format: VerdictFormat,
-
     /// The run's options, for a log that has lost its "Run started": they count only with --seed.
     #[command(flatten)]
     workload: WorkloadArgs,
 }
 
-impl AuditArgs {
+impl JudgingArgs {
     /// What to audit, and how strictly.
     pub fn into_config(self) -> AuditConfig {
         let inputs = self.files.into_iter().map(|path| match path.to_str() {

@@ -4,11 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{file_path, one_of, replay};
-use crate::{
-    audit::Input,
-    report::{Output, ReportConfig, ReportFormat},
-};
+use super::{audit::JudgingArgs, file_path, one_of, replay};
+use crate::report::{Output, ReportConfig, ReportFormat};
 
 /// The options of `hifi report`.
 #[derive(Debug, Args)]
@@ -16,9 +13,8 @@ use crate::{
     after_help = "Exit codes: 0 the report is written, whatever it says, 1 it cannot be written, 2 the log cannot be read."
 )]
 pub struct ReportArgs {
-    /// Logs to read, rotated parts in any order; - is standard input
-    #[arg(value_name = "FILE", default_value = "app.log")]
-    files: Vec<PathBuf>,
+    #[command(flatten)]
+    judging: JudgingArgs,
 
     /// File to write, in place of one that is there; - is standard output [default: report.html, or trace.json; lnav: -]
     #[arg(short, long, value_name = "PATH", value_parser = file_path())]
@@ -33,17 +29,13 @@ pub struct ReportArgs {
 impl ReportArgs {
     /// What to report on, and where to.
     pub fn into_config(self) -> ReportConfig {
-        let inputs = self.files.into_iter().map(|path| match path.to_str() {
-            Some("-") => Input::Stdin,
-            _ => Input::File(path),
-        });
         let default = match self.format {
             ReportFormat::Html => "report.html",
             ReportFormat::Trace => "trace.json",
             ReportFormat::Lnav => "-",
         };
         ReportConfig {
-            inputs: inputs.collect(),
+            audit: self.judging.into_config(),
             format: self.format,
             output: output(self.output.unwrap_or_else(|| default.into())),
             replay,

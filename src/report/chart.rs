@@ -99,8 +99,8 @@ pub(super) struct Areas<'a> {
 }
 
 impl Areas<'_> {
-    /// The chart; `marks` lie upon it.
-    pub(super) fn draw(&self, marks: &Markup) -> Markup {
+    /// The chart.
+    pub(super) fn draw(&self) -> Markup {
         let sums = stacked(&self.layers);
         let top = sums
             .last()
@@ -127,7 +127,6 @@ impl Areas<'_> {
                         i.grid style=(format!("bottom:{:.2}%", tick / top * 100.0)) {}
                     }
                     (drawing(&self.window.view_box(HEIGHT), &self.told, &content))
-                    (marks)
                 }
                 (time_axis(self.window.span))
                 p.unit aria-hidden="true" { (self.unit) }

@@ -3,8 +3,8 @@
 //! Of many runs the latest are kept. Beside them stands an index of times by place, so that a finding that names a line
 //! can be shown at its time.
 
-use super::history::History;
-use crate::audit::{Attempt, Location, Observer, Record, Run};
+use super::history::{Brief, History};
+use crate::audit::{Attempt, Location, Observer, Record, Run, Select};
 
 /// The histories of so many runs are kept: the latest.
 pub(super) const RUNS_MAX: usize = 12;
@@ -12,12 +12,15 @@ pub(super) const RUNS_MAX: usize = 12;
 const PLACES_MAX: usize = 1 << 15;
 
 /// Gathers histories.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Collector {
+    select: Select,
     /// By the run's place in the audit's registry.
     slots: Vec<Slot>,
     kept: usize,
-    pub(super) places: Places,
+    places: Places,
+    /// The input has its newest lines first.
+    backwards: bool,
 }
 
 /// What there is of a run.
@@ -28,29 +31,60 @@ enum Slot {
     Unseen,
     Kept(Box<History>),
     /// Later runs needed the room.
-    LetGo,
+    LetGo(Brief),
+}
+
+/// What was gathered.
+pub(super) struct Gathered {
+    /// In the order in which their runs were met.
+    pub(super) histories: Vec<History>,
+    /// Of runs that were let go.
+    pub(super) briefs: Vec<Brief>,
+    pub(super) places: Places,
+    pub(super) backwards: bool,
 }
 
 impl Collector {
-    /// The histories that were kept, in the order in which their runs were met.
-    pub(super) fn into_parts(self) -> (Vec<History>, Places) {
-        let kept = self.slots.into_iter().filter_map(|slot| match slot {
-            Slot::Kept(history) => Some(*history),
-            Slot::Unseen | Slot::LetGo => None,
-        });
-        (kept.collect(), self.places)
+    /// Nothing yet, of the runs that are to be judged.
+    pub(super) fn new(select: Select) -> Self {
+        Self {
+            select,
+            slots: Vec::new(),
+            kept: 0,
+            places: Places::default(),
+            backwards: false,
+        }
     }
 
+    /// What was gathered.
+    pub(super) fn finish(self) -> Gathered {
+        let mut out = Gathered {
+            histories: Vec::new(),
+            briefs: Vec::new(),
+            places: self.places,
+            backwards: self.backwards,
+        };
+        for slot in self.slots {
+            match slot {
+                Slot::Kept(history) => out.histories.push(*history),
+                Slot::LetGo(brief) => out.briefs.push(brief),
+                Slot::Unseen => {}
+            }
+        }
+        out
+    }
+
+    /// What there is of a run; nothing of one that is not to be judged.
     #[inline]
-    fn history(&mut self, run: &Run, stamp: u64) -> Option<&mut History> {
+    fn slot(&mut self, run: &Run, stamp: u64) -> Option<&mut Slot> {
         let index = run.index as usize;
-        if !matches!(self.slots.get(index), Some(Slot::Kept(_))) {
+        if matches!(self.slots.get(index), None | Some(Slot::Unseen)) {
+            if !self.select.may_be(run.id) {
+                return None;
+            }
             self.begin(run, index, stamp);
         }
-        match &mut self.slots[index] {
-            Slot::Kept(history) => Some(history),
-            Slot::Unseen | Slot::LetGo => None,
-        }
+        self.slots.get_mut(index)
     }
 
     #[cold]
@@ -58,35 +92,45 @@ impl Collector {
         if index >= self.slots.len() {
             self.slots.resize_with(index + 1, Slot::default);
         }
-        if matches!(self.slots[index], Slot::LetGo) {
-            return;
-        }
         self.slots[index] = Slot::Kept(Box::new(History::new(run, stamp)));
         self.kept += 1;
-        if self.kept > RUNS_MAX {
-            let oldest = self
-                .slots
-                .iter_mut()
-                .find(|slot| matches!(slot, Slot::Kept(_)));
-            oldest.into_iter().for_each(|slot| *slot = Slot::LetGo);
+        if self.kept <= RUNS_MAX {
+            return;
+        }
+        let mut kept = self.slots.iter_mut().filter_map(|slot| match slot {
+            Slot::Kept(history) => Some((history.brief(), slot)),
+            _ => None,
+        });
+        if let Some((brief, slot)) = kept.next() {
+            *slot = Slot::LetGo(brief);
             self.kept -= 1;
         }
     }
 }
 
 impl Observer for Collector {
+    fn begins(&mut self, backwards: bool) {
+        self.backwards = backwards;
+    }
+
     #[inline]
     fn attempt(&mut self, run: &Run, attempt: &Attempt, at: Location) {
         self.places.note(at, attempt.stamp);
-        if let Some(history) = self.history(run, attempt.stamp) {
-            history.attempt(run, attempt);
+        let backwards = self.backwards;
+        match self.slot(run, attempt.stamp) {
+            Some(Slot::Kept(history)) => history.attempt(run, attempt, backwards),
+            Some(Slot::LetGo(brief)) => brief.saw(attempt.stamp, Some(attempt.kind)),
+            _ => {}
         }
     }
 
     fn event(&mut self, run: &Run, record: &Record, at: Location) {
         self.places.note(at, record.stamp);
-        if let Some(history) = self.history(run, record.stamp) {
-            history.event(record);
+        let backwards = self.backwards;
+        match self.slot(run, record.stamp) {
+            Some(Slot::Kept(history)) => history.event(record, backwards),
+            Some(Slot::LetGo(brief)) => brief.saw(record.stamp, None),
+            _ => {}
         }
     }
 }

@@ -4,9 +4,11 @@
 //! Its size does not grow with the log: times are kept in [`Series`], workers beyond the number of rows share one.
 //! Nothing is judged here.
 
+use std::collections::BTreeMap;
+
 use super::{
     series::{Merge, Series},
-    steps::{Gap, Pause, Step, Why, WorkerSteps},
+    steps::{Gap, Step, Why, WorkerSteps},
 };
 use crate::{
     audit::{Attempt, Kind, Producer, Record, Run},
@@ -21,8 +23,9 @@ use crate::{
 /// At most so many columns of time, and so many rows of workers.
 const COLUMNS_MAX: usize = 720;
 pub(super) const ROWS_MAX: u32 = 64;
-/// How many columns the closer look at the beginning has.
-pub(super) const OPENING_COLUMNS: u64 = 240;
+/// How many columns the closer look at the beginning has, and how many retries, one after the other, take as long.
+const OPENING_COLUMNS: u64 = 240;
+pub(super) const RETRIES_SHOWN: u64 = 8;
 /// Operations that needed this many attempts or more are counted together.
 pub(super) const ATTEMPTS_MAX: usize = 16;
 /// How many events of the main thread are kept.
@@ -80,43 +83,43 @@ impl Merge for Attempts {
     }
 }
 
+/// What a worker does in a stretch of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Work,
+    Wait,
+    Back,
+    /// Its lines are missing.
+    Unknown,
+}
+
 /// What the workers of one row did in one stretch of time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cell {
-    /// Attempts whose lines are there, of those the ones that failed and were the last of their operation.
-    pub(super) logged: u32,
-    pub(super) failed: u32,
-    pub(super) abandoned: u32,
-    /// Attempts whose lines are missing.
-    pub(super) lost: u32,
-    /// Microseconds spent at attempts, in sleeps after successes, in sleeps after failures, and of which lines are missing.
-    pub(super) working: u64,
-    pub(super) waiting: u64,
-    pub(super) backing_off: u64,
-    pub(super) unknown: u64,
+    pub(super) attempts: Attempts,
+    /// Microseconds spent in each [`State`].
+    spent: [u64; 4],
 }
 
 impl Cell {
-    fn count(&mut self, kind: Kind) {
-        let failed = matches!(kind, Kind::Retry | Kind::Abandon);
-        self.logged = self.logged.saturating_add(1);
-        self.failed = self.failed.saturating_add(u32::from(failed));
-        self.abandoned = self
-            .abandoned
-            .saturating_add(u32::from(kind == Kind::Abandon));
+    fn spend(&mut self, state: State, time: u64) {
+        self.spent[state as usize] += time;
+    }
+
+    /// What took most of the time, if anything is known.
+    pub(super) fn state(&self) -> Option<State> {
+        let states = [State::Work, State::Wait, State::Back, State::Unknown];
+        let (time, state) = self.spent.into_iter().zip(states).max_by_key(|(t, _)| *t)?;
+        (time > 0 || self.attempts.logged() > 0).then_some(state)
     }
 }
 
 impl Merge for Cell {
     fn merge(&mut self, other: Self) {
-        self.logged = self.logged.saturating_add(other.logged);
-        self.failed = self.failed.saturating_add(other.failed);
-        self.abandoned = self.abandoned.saturating_add(other.abandoned);
-        self.lost = self.lost.saturating_add(other.lost);
-        self.working += other.working;
-        self.waiting += other.waiting;
-        self.backing_off += other.backing_off;
-        self.unknown += other.unknown;
+        self.attempts.merge(other.attempts);
+        for (time, more) in self.spent.iter_mut().zip(other.spent) {
+            *time += more;
+        }
     }
 }
 
@@ -183,6 +186,23 @@ pub(super) struct History {
     steps_left: u64,
 }
 
+/// What is known of a run in short.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Brief {
+    pub(super) id: u64,
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) total: Attempts,
+}
+
+impl Brief {
+    pub(super) fn saw(&mut self, stamp: u64, kind: Option<Kind>) {
+        self.first = self.first.min(stamp);
+        self.last = self.last.max(stamp);
+        kind.into_iter().for_each(|kind| self.total.count(kind));
+    }
+}
+
 impl History {
     /// The history of a run of which nothing was read yet.
     pub(super) fn new(run: &Run, stamp: u64) -> Self {
@@ -207,9 +227,18 @@ impl History {
             memory: Series::new(COLUMNS_MAX),
             incidents: Vec::new(),
             incidents_more: 0,
-            workers: vec![WorkerSteps::new(); threads as usize],
+            workers: vec![WorkerSteps::default(); threads as usize],
             steps_left: STEPS_FREE,
             workload,
+        }
+    }
+
+    pub(super) fn brief(&self) -> Brief {
+        Brief {
+            id: self.id,
+            first: self.first,
+            last: self.last,
+            total: self.total,
         }
     }
 
@@ -248,38 +277,32 @@ impl History {
 
     /// Takes in an attempt.
     #[inline]
-    pub(super) fn attempt(&mut self, run: &Run, attempt: &Attempt) {
-        let (stamp, worker) = (attempt.stamp, attempt.worker);
+    pub(super) fn attempt(&mut self, run: &Run, attempt: &Attempt, backwards: bool) {
+        let Attempt {
+            stamp,
+            worker,
+            kind,
+            position,
+            ..
+        } = *attempt;
         let Some(steps) = self.steps(worker) else {
             return;
         };
-        let step = steps.attempt(run, attempt);
+        let step = steps.attempt(run, attempt, backwards);
+        let begin = steps.begin(backwards);
         self.saw(stamp);
-        self.total.count(attempt.kind);
-        self.over_time.at(stamp).count(attempt.kind);
-        if let Some(opening) = &mut self.opening {
-            opening.count(stamp, |column| column.count(attempt.kind));
-        }
+        self.total.count(kind);
+        self.over_time.at(stamp).count(kind);
+        self.count_opening(stamp, |column| column.count(kind));
         self.take_step(worker, stamp, step);
-        if let Step::Next {
-            operation_began: Some(began),
-            ..
-        } = step
-            && matches!(attempt.kind, Kind::Success | Kind::Abandon)
-        {
-            let time = stamp.saturating_sub(began);
-            self.operation_times.record(time.saturating_mul(1000));
-        }
-        if matches!(attempt.kind, Kind::Success | Kind::Abandon) {
-            let needed = usize::try_from(attempt.position.attempt).unwrap_or(usize::MAX);
+        self.take_step(worker, stamp, begin);
+        if matches!(kind, Kind::Success | Kind::Abandon) {
+            let needed = usize::try_from(position.attempt).unwrap_or(usize::MAX);
             self.attempts_needed[needed.clamp(1, ATTEMPTS_MAX) - 1] += 1;
         }
-        self.row(worker).at(stamp).count(attempt.kind);
-        if attempt.kind == Kind::Panic {
-            let place = match run
-                .rules(worker)
-                .map(|rules| rules.outcome(attempt.position))
-            {
+        self.row(worker).at(stamp).attempts.count(kind);
+        if kind == Kind::Panic {
+            let place = match run.rules(worker).map(|rules| rules.outcome(position)) {
                 Some(Outcome::Panic(place)) => place.words(),
                 _ => "unexpected error",
             };
@@ -291,21 +314,32 @@ impl History {
     #[inline]
     fn take_step(&mut self, worker: u32, stamp: u64, step: Step) {
         match step {
-            Step::Next { pause, began, .. } => {
+            Step::First => {}
+            Step::Next(stretch) => {
                 let row = self.row(worker);
-                if let Some(pause) = pause {
-                    add_pause(row, pause);
+                if let Some(pause) = stretch.pause {
+                    let state = match pause.why {
+                        Why::Success => State::Wait,
+                        Why::Backoff | Why::Abandoned => State::Back,
+                    };
+                    row.between(pause.from, pause.to, |cell, part| cell.spend(state, part));
                 }
-                row.between(began, stamp, |cell, part| cell.working += part);
+                row.between(stretch.began, stretch.ended, |cell, part| {
+                    cell.spend(State::Work, part);
+                });
+                if let Some(time) = stretch.operation {
+                    self.operation_times.record(time.saturating_mul(1000));
+                }
             }
-            Step::Gap(gap) => self.gap(worker, gap, stamp),
+            Step::Gap(gap) => self.gap(worker, gap),
             Step::Late => {
                 // It was taken for lost when a later one came, about here.
                 if let Some(column) = self.over_time.near(stamp, |column| column.lost > 0) {
                     column.lost -= 1;
                 }
-                if let Some(cell) = self.row(worker).near(stamp, |cell| cell.lost > 0) {
-                    cell.lost -= 1;
+                let row = self.row(worker);
+                if let Some(cell) = row.near(stamp, |cell| cell.attempts.lost > 0) {
+                    cell.attempts.lost -= 1;
                 }
             }
         }
@@ -313,10 +347,7 @@ impl History {
 
     /// Puts missing lines where the plan says that they were logged, between their neighbours.
     #[cold]
-    fn gap(&mut self, worker: u32, gap: Gap, until: u64) {
-        let since = gap.since.unwrap_or(self.first).min(until);
-        self.row(worker)
-            .between(since, until, |cell, part| cell.unknown += part);
+    fn gap(&mut self, worker: u32, gap: Gap) {
         let walked = gap.count <= self.steps_left.min(GAP_MAX);
         let delays = match (&self.workload, gap.position) {
             (Some(workload), Some(position)) if walked => {
@@ -326,8 +357,17 @@ impl History {
             // They are spread evenly, in as many portions as columns can show.
             _ => vec![1; gap.count.min(COLUMNS_MAX as u64) as usize],
         };
-        let each = gap.count.div_ceil(delays.len().max(1) as u64);
         let all: u128 = 1 + delays.iter().map(|delay| u128::from(*delay)).sum::<u128>();
+        let until = gap.until.unwrap_or_else(|| {
+            // Nothing stands behind them: they take as long as the plan has it.
+            let planned = gap.since.filter(|_| walked).unwrap_or(self.last);
+            let planned = planned.saturating_add(u64::try_from(all).unwrap_or(u64::MAX));
+            planned.min(self.last)
+        });
+        let since = gap.since.unwrap_or(self.first).min(until);
+        self.row(worker)
+            .between(since, until, |cell, part| cell.spend(State::Unknown, part));
+        let each = gap.count.div_ceil(delays.len().max(1) as u64);
         let (mut passed, mut left) = (0, gap.count);
         for delay in delays {
             passed += u128::from(delay);
@@ -336,18 +376,13 @@ impl History {
             let count = each.min(left);
             left -= count;
             self.over_time.at(stamp).lost += count;
-            if let Some(opening) = &mut self.opening {
-                opening.count(stamp, |column| column.lost += count);
-            }
-            let cell = self.row(worker).at(stamp);
-            cell.lost = cell
-                .lost
-                .saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+            self.count_opening(stamp, |column| column.lost += count);
+            self.row(worker).at(stamp).attempts.lost += count;
         }
     }
 
     /// Takes in any other event.
-    pub(super) fn event(&mut self, record: &Record) {
+    pub(super) fn event(&mut self, record: &Record, backwards: bool) {
         let stamp = record.stamp;
         self.saw(stamp);
         let Some(event) = &record.event else {
@@ -355,16 +390,12 @@ impl History {
         };
         match (record.author, event) {
             (Producer::Worker(worker), Event::WorkerEnded { reason, .. }) => {
-                self.worker_ended(worker, record, *reason);
+                self.worker_ended(worker, record, *reason, backwards);
             }
             (Producer::Main, Event::RunStarted { version, .. }) => {
                 self.version = Some(version.clone());
-                self.opening = self.workload.as_ref().and_then(|w| Opening::of(w, stamp));
-            }
-            (Producer::Main, Event::ThreadStarted { worker }) => {
-                let worker = u32::try_from(*worker).unwrap_or(u32::MAX);
-                if let Some(steps) = self.steps(worker) {
-                    steps.started(stamp);
+                if !backwards {
+                    self.opening = self.workload.as_ref().and_then(|w| Opening::of(w, stamp));
                 }
             }
             (
@@ -385,12 +416,11 @@ impl History {
         }
     }
 
-    fn worker_ended(&mut self, worker: u32, record: &Record, reason: Reason) {
+    fn worker_ended(&mut self, worker: u32, record: &Record, reason: Reason, backwards: bool) {
         let Some(steps) = self.steps(worker) else {
             return;
         };
-        steps.ended = true;
-        let step = steps.line(record.seq, record.stamp);
+        let step = steps.line(record.seq, record.stamp, backwards);
         self.take_step(worker, record.stamp, step);
         if reason == Reason::Stopped {
             self.incident(record.stamp, Some(worker), What::Stopped);
@@ -398,19 +428,18 @@ impl History {
     }
 
     /// The log is at its end: `lost` says up to which number each worker has lost its last lines.
-    pub(super) fn finish(&mut self, lost: impl IntoIterator<Item = (u32, u64)>) {
+    pub(super) fn finish(&mut self, lost: impl IntoIterator<Item = (u32, u64)>, backwards: bool) {
+        let mut ends = BTreeMap::new();
         for (worker, end) in lost {
-            let Some(steps) = self.steps(worker) else {
-                continue;
-            };
-            if let Some(count) = end.checked_sub(steps.next()).filter(|count| *count > 0) {
-                let gap = steps.gap_of(count);
-                // Where the plan has no more attempts, only the end of the worker's account is missing.
-                let until = match (gap.position, gap.since) {
-                    (None, Some(since)) => since + 1,
-                    _ => self.last,
-                };
-                self.gap(worker, gap, until);
+            let known = ends.entry(worker).or_insert(end);
+            *known = end.max(*known);
+        }
+        for (worker, end) in ends {
+            let gaps = self
+                .steps(worker)
+                .map(|steps| steps.missing(end, backwards));
+            for gap in gaps.into_iter().flatten() {
+                self.gap(worker, gap);
             }
         }
     }
@@ -423,16 +452,19 @@ impl History {
     /// The audit has found that nothing is lost: what came late had only been missing for a while.
     pub(super) fn nothing_is_lost(&mut self) {
         self.over_time.iter_mut().for_each(|column| column.lost = 0);
-        let columns = self
-            .opening
-            .iter_mut()
-            .flat_map(|opening| &mut opening.columns);
+        let opening = self.opening.iter_mut();
+        let columns = opening.flat_map(|opening| &mut opening.columns);
         columns.for_each(|column| column.lost = 0);
-        let cells = self.rows.iter_mut().flat_map(Series::iter_mut);
-        cells.for_each(|cell| {
-            cell.lost = 0;
-            cell.unknown = 0;
-        });
+        for cell in self.rows.iter_mut().flat_map(Series::iter_mut) {
+            cell.attempts.lost = 0;
+            cell.spent[State::Unknown as usize] = 0;
+        }
+    }
+
+    fn count_opening(&mut self, stamp: u64, add: impl FnOnce(&mut Attempts)) {
+        if let Some(opening) = &mut self.opening {
+            opening.count(stamp, add);
+        }
     }
 
     fn incident(&mut self, stamp: u64, worker: Option<u32>, what: What) {
@@ -449,10 +481,10 @@ impl History {
 }
 
 impl Opening {
-    /// Long enough for eight retries to be seen in it; none where nothing is waited for.
+    /// Long enough for several retries to be seen in it; none where nothing is waited for.
     fn of(workload: &Workload, from: u64) -> Option<Self> {
         let delay = workload.time_scale.apply(workload.retry.delay);
-        let width = delay.0.saturating_mul(8) / OPENING_COLUMNS;
+        let width = delay.0.saturating_mul(RETRIES_SHOWN) / OPENING_COLUMNS;
         (width > 0 && delay != Micros::MAX).then(|| Self {
             from,
             width,
@@ -467,13 +499,6 @@ impl Opening {
             add(column);
         }
     }
-}
-
-fn add_pause(row: &mut Series<Cell>, pause: Pause) {
-    row.between(pause.from, pause.to, |cell, part| match pause.why {
-        Why::Success => cell.waiting += part,
-        Why::Backoff | Why::Abandoned => cell.backing_off += part,
-    });
 }
 
 /// How long before each of `count` lines the line before it was logged, as the plan has it: at least a microsecond.

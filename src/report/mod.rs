@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! audit (reads, judges) -> collector -> history of each run -> section -> page
-//!      |                      '- steps, series                  '- chart, timeline, findings, words
+//!      |                      '- steps, series                  '- chart, timeline, findings, table, words
 //!      '-> trace (trace events, as they are read)
 //! ```
 //!
@@ -19,23 +19,26 @@ mod page;
 mod section;
 mod series;
 mod steps;
+mod table;
 mod timeline;
 mod trace;
 mod units;
 mod words;
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 
 pub use self::output::Output;
 use self::{
-    collector::{Collector, RUNS_MAX},
-    history::History,
+    collector::{Collector, Gathered, RUNS_MAX},
+    history::{Brief, History},
     page::Pair,
     section::Section,
     trace::Trace,
 };
 use crate::{
-    audit::{self, AuditConfig, Finding, Input, RunVerdict, Verdict},
+    audit::{self, AuditConfig, Finding, Input, RunVerdict, Select, Verdict},
     bugs::Specimen,
     plan::workload::Workload,
 };
@@ -54,8 +57,8 @@ pub enum ReportFormat {
 /// What to report on, and where to.
 #[derive(Clone, Debug)]
 pub struct ReportConfig {
-    /// What to read.
-    pub inputs: Vec<Input>,
+    /// What to read, and how strictly to judge it.
+    pub audit: AuditConfig,
     /// The form.
     pub format: ReportFormat,
     /// Where it goes.
@@ -76,9 +79,6 @@ pub enum Failure {
 /// So many columns of time are drawn in all, however many runs there are: it bounds the page.
 const COLUMNS_ALL: u64 = 1440;
 
-/// The table lists so many runs: the latest.
-const LISTED_MAX: usize = 500;
-
 /// Makes the report; what it came to, in a line for people, if they are not handed the report itself.
 /// `progress` is told how many bytes were read, and how many there are.
 ///
@@ -88,22 +88,27 @@ pub fn run(
     config: &ReportConfig,
     progress: &mut dyn FnMut(u64, Option<u64>),
 ) -> Result<Option<String>, Failure> {
-    let audit = AuditConfig::new(config.inputs.clone());
+    let (audit, select) = (&config.audit, config.audit.select);
+    if config.format == ReportFormat::Trace && select == Select::Last {
+        return Err(Failure::Input(anyhow::anyhow!(
+            "--run last: a trace is written while the log is read, and which run is the last shows at its end; give the run's id"
+        )));
+    }
     let mut file = config.output.open().map_err(Failure::Output)?;
     let told = match config.format {
         ReportFormat::Html => {
-            let mut collector = Collector::default();
-            let verdict = audit::run_observed(&audit, progress, Some(&mut collector));
+            let mut collector = Collector::new(select);
+            let verdict = audit::run_observed(audit, progress, Some(&mut collector));
             let verdict = verdict.map_err(Failure::Input)?;
-            let files: Vec<String> = config.inputs.iter().map(Input::name).collect();
+            let files: Vec<String> = audit.inputs.iter().map(Input::name).collect();
             let told = words::in_a_line(&verdict);
-            let sections = sections(&verdict, collector, &files, config.replay);
+            let sections = sections(&verdict, collector.finish(), &files, config.replay);
             file.write(page::of_log(&verdict, &sections, &files).as_bytes());
             told
         }
         ReportFormat::Trace => {
-            let mut trace = Trace::new(&mut file);
-            let verdict = audit::run_observed(&audit, progress, Some(&mut trace));
+            let mut trace = Trace::new(&mut file, select);
+            let verdict = audit::run_observed(audit, progress, Some(&mut trace));
             trace.finish();
             words::in_a_line(&verdict.map_err(Failure::Input)?)
         }
@@ -160,10 +165,10 @@ impl LabReport {
 
     fn section(&self, log: Input, number: usize) -> Result<Section> {
         let files = [log.name()];
-        let mut collector = Collector::default();
+        let mut collector = Collector::new(Select::All);
         let audit = AuditConfig::new(vec![log]);
         let verdict = audit::run_observed(&audit, &mut |_, _| {}, Some(&mut collector))?;
-        let sections = sections(&verdict, collector, &files, self.replay);
+        let sections = sections(&verdict, collector.finish(), &files, self.replay);
         let mut section = sections
             .into_iter()
             .next()
@@ -176,20 +181,29 @@ impl LabReport {
 /// Verdict and history of each run, brought together.
 fn sections(
     verdict: &Verdict,
-    collector: Collector,
+    mut gathered: Gathered,
     files: &[String],
     replay: fn(&Workload) -> String,
 ) -> Vec<Section> {
-    let (mut histories, places) = collector.into_parts();
-    let columns_max = COLUMNS_ALL / (histories.len() as u64).clamp(2, RUNS_MAX as u64);
-    let earlier = verdict.runs.len().saturating_sub(LISTED_MAX);
-    let sections = (1..).zip(&verdict.runs).skip(earlier).map(|(number, run)| {
-        let history = histories
-            .iter()
-            .position(|history| format!("{:016x}", history.id) == run.run);
-        let mut history = history.map(|at| histories.swap_remove(at));
+    let histories = gathered.histories.len() as u64;
+    let columns_max = COLUMNS_ALL / histories.clamp(2, RUNS_MAX as u64);
+    let mut histories: BTreeMap<String, History> = BTreeMap::new();
+    let mut briefs: BTreeMap<String, Brief> = BTreeMap::new();
+    let id = |id: u64| format!("{id:016x}");
+    for history in gathered.histories.drain(..) {
+        gathered.briefs.push(history.brief());
+        histories.insert(id(history.id), history);
+    }
+    briefs.extend(
+        gathered
+            .briefs
+            .into_iter()
+            .map(|brief| (id(brief.id), brief)),
+    );
+    let sections = (1..).zip(&verdict.runs).map(|(number, run)| {
+        let mut history = histories.remove(&run.run);
         if let Some(history) = &mut history {
-            settle(history, run);
+            settle(history, run, gathered.backwards);
             history.align(columns_max);
         }
         let workload = history
@@ -198,8 +212,9 @@ fn sections(
         Section {
             number,
             replay: workload.map(replay),
-            findings: findings::list(&run.findings, files, &places),
+            findings: findings::list(&run.findings, files, &gathered.places),
             verdict: run.clone(),
+            brief: briefs.remove(&run.run),
             history,
         }
     });
@@ -207,7 +222,7 @@ fn sections(
 }
 
 /// Corrects what a history took for lost by what the audit found.
-fn settle(history: &mut History, run: &RunVerdict) {
+fn settle(history: &mut History, run: &RunVerdict, backwards: bool) {
     if run.counts.lost == 0 {
         return history.nothing_is_lost();
     }
@@ -215,5 +230,5 @@ fn settle(history: &mut History, run: &RunVerdict) {
         Finding::Lost { range, .. } => Some((findings::worker(&range.author)?, range.last? + 1)),
         _ => None,
     });
-    history.finish(ends);
+    history.finish(ends, backwards);
 }

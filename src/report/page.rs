@@ -7,7 +7,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::{
     findings::shown,
     section::Section,
-    units::{count, micros, percent, plural},
+    table,
+    units::{count, plural},
     words,
 };
 use crate::{audit::Verdict, bugs::Specimen};
@@ -37,9 +38,10 @@ pub(super) fn of_log(verdict: &Verdict, sections: &[Section], files: &[String]) 
             h2 id="next" { "What to do next" }
             ul { @for step in words::next_steps(verdict) { li { (step) } } }
         }
-        @if sections.len() > 1 { (runs_table(verdict.runs.len(), sections)) }
+        @for group in &verdict.groups { (table::of_group(group, sections)) }
+        (table::of_runs(sections))
         @for section in sections.iter().filter(|section| section.history.is_some()) {
-            (section.draw(2, &format!("Run {}", section.verdict.run)))
+            (section.draw(2, &section.title()))
         }
         @if verdict.stray_count > 0 {
             section {
@@ -99,55 +101,6 @@ fn prose(text: &str) -> Markup {
     html! {
         @for (i, part) in text.split('`').enumerate() {
             @if i % 2 == 1 { code { (part) } } @else { (part) }
-        }
-    }
-}
-
-/// All runs in short, each leading to its section.
-fn runs_table(runs: usize, sections: &[Section]) -> Markup {
-    let in_full = sections
-        .iter()
-        .filter(|section| section.history.is_some())
-        .count();
-    html! {
-        section aria-labelledby="runs" {
-            h2 id="runs" { "Runs" }
-            div.scroll { table {
-                thead { tr {
-                    @for name in ["run", "verdict", "lines", "workers", "seed", "took", "attempts", "failed"] {
-                        th scope="col" { (name) }
-                    }
-                } }
-                tbody { @for section in sections { (runs_row(section)) } }
-            } }
-            @if in_full < runs {
-                p.note { "Of " (count(runs as u64)) " runs the latest " (sections.len()) " are listed, and the latest " (in_full)
-                    " shown in full: " code { "hifi audit" } " has them all." }
-            }
-        }
-    }
-}
-
-fn runs_row(section: &Section) -> Markup {
-    let verdict = &section.verdict;
-    let told = |value: Option<String>| value.unwrap_or_else(|| "–".into());
-    let history = section.history.as_ref();
-    html! {
-        tr {
-            th scope="row" {
-                @if history.is_some() {
-                    a href=(format!("#run-{}", section.number)) { code { (verdict.run) } }
-                } @else {
-                    code { (verdict.run) }
-                }
-            }
-            td.(words::class(verdict.status)) { (words::word(verdict.status)) }
-            td { (count(verdict.lines)) }
-            td { (told(verdict.threads.map(|threads| count(threads.into())))) }
-            td { (told(verdict.seed.map(|seed| seed.to_string()))) }
-            td { (told(history.map(|history| micros(history.length())))) }
-            td { (told(history.map(|history| count(history.total.logged())))) }
-            td { (told(history.map(|history| percent(history.total.failed() as f64, history.total.logged() as f64)))) }
         }
     }
 }

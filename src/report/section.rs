@@ -7,13 +7,16 @@ use maud::{Markup, html};
 use super::{
     chart::{Areas, Span, Window, legend},
     findings::Listed,
-    history::{ATTEMPTS_MAX, Attempts, History, Opening},
+    history::{ATTEMPTS_MAX, Attempts, Brief, History, Opening, RETRIES_SHOWN},
     timeline,
     units::{count, micros, nanos, percent, plural, rate, ticks},
     words,
 };
 use crate::{
-    audit::RunVerdict, log::line::stamp_text, plan::workload::Workload, work::figures::Distribution,
+    audit::{RunVerdict, Status},
+    log::line::stamp_text,
+    plan::workload::Workload,
+    work::figures::Distribution,
 };
 
 /// A run and all that is to be said of it.
@@ -24,12 +27,26 @@ pub(super) struct Section {
     pub(super) verdict: RunVerdict,
     /// None of a run that was let go, or of which no whole line was read.
     pub(super) history: Option<History>,
+    /// What is known in short, also of a run that was let go.
+    pub(super) brief: Option<Brief>,
     pub(super) findings: Vec<Listed>,
     /// The command line that repeats the run's outcomes.
     pub(super) replay: Option<String>,
 }
 
 impl Section {
+    /// What it is called on a page of runs.
+    pub(super) fn title(&self) -> String {
+        let shard = self.verdict.workload.as_ref();
+        let shard = shard.map_or_else(String::new, |w| format!(", shard {}", w.shard));
+        format!("Run {}{shard}", self.verdict.run)
+    }
+
+    /// Whether there is nothing to look at in it.
+    pub(super) fn is_clean(&self) -> bool {
+        self.verdict.status == Status::Clean
+    }
+
     /// The whole section, under a heading of this level (2 or 3).
     pub(super) fn draw(&self, level: u8, title: &str) -> Markup {
         let id = format!("run-{}", self.number);
@@ -60,7 +77,9 @@ impl Section {
         html! {
             (figures(history, &self.verdict))
             @if let Some(replay) = &self.replay {
-                p.replay { "Run it again: " code { (replay) } }
+                // An option is not parted from its value, nor from its dashes.
+                @let options = replay.split(" --").enumerate();
+                p.replay { "Run it again: " code { @for (i, option) in options { @if i > 0 { " " span { "--" (option) } } @else { (option) } } } }
             }
             (self.figure(level, "attempts", "Attempts over time", over_time(history, window)))
             @if let Some(opening) = &history.opening
@@ -251,24 +270,38 @@ fn over_time(history: &History, window: Window) -> Markup {
     let columns = columns.map(|(stamp, column)| (window.column(stamp) as usize, column));
     let layers = layers(columns, window.columns() as usize, window.width);
     let total = &history.total;
-    let all: Vec<u64> = history
-        .over_time
-        .iter()
-        .map(|(_, column)| column.all())
-        .collect();
-    let waves = words::waves(&all);
-    let losses = words::losses(history);
+    let losses = words::losses(history).unwrap_or_default();
     let told = format!(
-        "Attempts a second over {}: {} succeeded, {} failed and were tried again, {} were abandoned, {} panicked. {waves}{}",
+        "Attempts a second over {}: {} succeeded, {} failed and were tried again, {} were abandoned, {} panicked. {losses}",
         micros(window.span.length()),
         total.succeeded,
         total.retried,
         total.abandoned,
         total.panicked,
-        losses
-            .as_ref()
-            .map_or_else(String::new, |words| format!(" {words}")),
     );
+    attempts(window, layers, told, &losses)
+}
+
+fn first_moments(opening: &Opening) -> Markup {
+    let length = opening.columns.len();
+    let window = Window {
+        span: Span::new(opening.from, opening.from + length as u64 * opening.width),
+        start: opening.from,
+        width: opening.width,
+    };
+    let layers = layers(opening.columns.iter().enumerate(), length, opening.width);
+    let all: Vec<u64> = opening.columns.iter().map(Attempts::all).collect();
+    let waves = words::waves(&all, length / RETRIES_SHOWN as usize);
+    let told = format!(
+        "Attempts a second in the first {}. {waves}",
+        micros(window.span.length())
+    );
+    let caption = format!("Long enough for {RETRIES_SHOWN} retries, one after the other. {waves}");
+    attempts(window, layers, told, &caption)
+}
+
+/// Attempts by outcome, and what the colours mean.
+fn attempts(window: Window, layers: Vec<(&str, Vec<f64>)>, told: String, caption: &str) -> Markup {
     let legend = outcomes(&layers);
     let areas = Areas {
         window,
@@ -277,38 +310,7 @@ fn over_time(history: &History, window: Window) -> Markup {
         value: rate,
         told,
     };
-    html! {
-        (areas.draw(&html! {})) (legend)
-        figcaption { (waves) @if let Some(words) = losses { " " (words) } }
-    }
-}
-
-fn first_moments(opening: &Opening) -> Markup {
-    let length = opening.columns.len();
-    let to = opening.from + length as u64 * opening.width;
-    let window = Window {
-        span: Span::new(opening.from, to),
-        start: opening.from,
-        width: opening.width,
-    };
-    let layers = layers(opening.columns.iter().enumerate(), length, opening.width);
-    let all: Vec<u64> = opening.columns.iter().map(Attempts::all).collect();
-    let waves = words::waves(&all);
-    let legend = outcomes(&layers);
-    let areas = Areas {
-        window,
-        layers,
-        unit: "attempts a second",
-        value: rate,
-        told: format!(
-            "Attempts a second in the first {}. {waves}",
-            micros(window.span.length())
-        ),
-    };
-    html! {
-        (areas.draw(&html! {})) (legend)
-        figcaption { "Long enough for eight retries, one after the other. " (waves) }
-    }
+    html! { (areas.draw()) (legend) figcaption { (caption) } }
 }
 
 /// A histogram over a logarithmic axis, with the usual quantiles.
@@ -525,7 +527,7 @@ fn memory(history: &History, span: Span) -> Markup {
         value: rate,
         told: told.clone(),
     };
-    html! { (areas.draw(&html! {})) figcaption { (told) } }
+    html! { (areas.draw()) figcaption { (told) } }
 }
 
 fn mebibytes(bytes: u64) -> f64 {

@@ -1,21 +1,19 @@
-//! From a line to what happened since the line before it of the same worker.
+//! From a line to what happened between it and its neighbour of the same worker.
 //!
 //! A line tells when an attempt ended. When it began follows from the line before: that attempt's end, and the delay that
-//! the plan has after it. Where lines are missing in between, this says how many, and nothing of what they hid.
+//! the plan has after it. Where lines are missing in between, this says how many, and nothing of what they hid. A log may
+//! have its newest lines first: then the neighbour is the line behind.
 
 use crate::{
     audit::{Attempt, Kind, Run},
     plan::{Outcome, Position},
 };
 
-/// A length of time that a worker slept.
+/// A length of time that a worker slept, in microseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pause {
-    /// When it began, in microseconds since 1970.
     pub(super) from: u64,
-    /// When it ended.
     pub(super) to: u64,
-    /// Before another attempt of the same operation, or after the operation.
     pub(super) why: Why,
 }
 
@@ -33,161 +31,200 @@ pub(super) enum Why {
 /// What one line adds to the history of its worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// It follows the line before it.
-    Next {
-        /// The sleep before it, if there was one.
-        pause: Option<Pause>,
-        /// When the attempt began.
-        began: u64,
-        /// When the operation began; none where its first lines are missing.
-        operation_began: Option<u64>,
-    },
-    /// Lines are missing before it.
+    /// Nothing: it has no neighbour yet.
+    First,
+    /// It and its neighbour follow each other.
+    Next(Stretch),
+    /// Lines are missing between it and its neighbour.
     Gap(Gap),
     /// It comes after lines that it should precede.
     Late,
 }
 
-/// Lines of one worker that are missing in between.
+/// The time from a line to the one that follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stretch {
+    /// The sleep at its beginning, if there was one.
+    pub(super) pause: Option<Pause>,
+    /// When the sleep was over.
+    pub(super) began: u64,
+    /// When the later line was logged.
+    pub(super) ended: u64,
+    /// The attempt that the later line tells of, if it does.
+    pub(super) attempt: Option<(Position, Kind)>,
+    /// How long the operation took, where this completes what is known of it.
+    pub(super) operation: Option<u64>,
+}
+
+/// Lines of one worker that are missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Gap {
     /// How many.
     pub(super) count: u64,
-    /// When the line before them was logged, if there is one.
+    /// When the lines before and behind them were logged, if there are any.
     pub(super) since: Option<u64>,
+    pub(super) until: Option<u64>,
     /// The attempt that the plan has for the first of them.
     pub(super) position: Option<Position>,
 }
 
-/// What is known of one worker while its lines go by.
-#[derive(Clone, Debug)]
-pub(super) struct WorkerSteps {
-    /// When the last line's attempt ended, and what the worker slept for afterwards.
-    last: Option<Last>,
-    /// The number that the next line should have.
-    next: u64,
-    operation_began: Option<u64>,
-    /// The attempt that the plan has after the last line's.
-    position: Option<Position>,
-    /// The worker has closed its account.
-    pub(super) ended: bool,
+/// A line that was read.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    seq: u64,
+    stamp: u64,
+    attempt: Option<(Position, Kind)>,
+    /// What the plan has behind it.
+    sleep: Option<(u64, Why)>,
+    next: Option<Position>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Last {
-    stamp: u64,
-    sleep: Option<(u64, Why)>,
+/// What is known of one worker while its lines go by.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WorkerSteps {
+    /// The line with the highest number.
+    highest: Option<Seen>,
+    /// The neighbour of the line that is expected next.
+    edge: Option<Seen>,
+    /// Operations, by their number, whose begin and whose end was seen last, and when that was.
+    began: Option<(u64, u64)>,
+    ended: Option<(u64, u64)>,
 }
 
 impl WorkerSteps {
-    /// A worker of which nothing was read.
-    pub(super) fn new() -> Self {
-        Self {
-            last: None,
-            next: 0,
-            operation_began: None,
-            position: Some(Position::FIRST),
-            ended: false,
-        }
-    }
-
-    /// The thread was started.
-    pub(super) fn started(&mut self, stamp: u64) {
-        if self.last.is_none() {
-            self.last = Some(Last { stamp, sleep: None });
-        }
-    }
-
-    /// So many lines are missing behind the last one.
-    pub(super) fn gap_of(&self, count: u64) -> Gap {
-        Gap {
-            count,
-            since: self.last.map(|last| last.stamp),
-            position: self.position,
-        }
-    }
-
-    /// One more than the highest number that was read.
-    pub(super) fn next(&self) -> u64 {
-        self.next
-    }
-
     /// Takes in the line of an attempt.
     #[inline]
-    pub(super) fn attempt(&mut self, run: &Run, attempt: &Attempt) -> Step {
-        let mut step = self.line(attempt.seq, attempt.stamp);
-        if step == Step::Late {
-            return step;
+    pub(super) fn attempt(&mut self, run: &Run, attempt: &Attempt, backwards: bool) -> Step {
+        let mut seen = Seen::plain(attempt.seq, attempt.stamp);
+        seen.attempt = Some((attempt.position, attempt.kind));
+        if let Some(rules) = run.rules(attempt.worker) {
+            let outcome = rules.outcome(attempt.position);
+            seen.next = rules.after(attempt.position, outcome);
+            seen.sleep = match outcome {
+                Outcome::Success { delay } => Some((delay.0, Why::Success)),
+                Outcome::Retry { delay } => Some((delay.0, Why::Backoff)),
+                Outcome::Abandon { delay } => Some((delay.0, Why::Abandoned)),
+                Outcome::Panic(_) => None,
+            };
         }
-        if let Step::Next {
-            began,
-            operation_began,
-            ..
-        } = &mut step
-        {
-            if attempt.position.attempt == 1 {
-                self.operation_began = Some(*began);
-            }
-            *operation_began = self.operation_began;
-        }
-        if attempt.kind != Kind::Retry {
-            self.operation_began = None;
-        }
-        self.plan_on(run, attempt);
-        step
+        self.take(seen, backwards)
     }
 
-    /// Takes in any line of the worker.
+    /// Takes in any other line of the worker.
+    pub(super) fn line(&mut self, seq: u64, stamp: u64, backwards: bool) -> Step {
+        self.take(Seen::plain(seq, stamp), backwards)
+    }
+
+    /// Read backwards, the worker's first line has no neighbour to come: its attempt began where it was logged, as far as the
+    /// log tells. To be asked behind each attempt.
     #[inline]
-    pub(super) fn line(&mut self, seq: u64, stamp: u64) -> Step {
-        let step = if seq == self.next {
-            self.follow(stamp)
-        } else if seq > self.next {
-            self.operation_began = None;
-            Step::Gap(self.gap_of(seq - self.next))
-        } else {
-            return Step::Late;
-        };
-        self.next = seq.saturating_add(1);
-        self.last = Some(Last { stamp, sleep: None });
-        step
+    pub(super) fn begin(&mut self, backwards: bool) -> Step {
+        match self.edge {
+            Some(edge) if backwards && edge.seq == 0 => self.alone(edge),
+            _ => Step::First,
+        }
     }
 
-    fn follow(&self, stamp: u64) -> Step {
-        let (mut began, mut pause) = (stamp, None);
-        if let Some(last) = self.last {
-            began = last.stamp.min(stamp);
-            if let Some((length, why)) = last.sleep {
-                let to = last.stamp.saturating_add(length).min(stamp);
-                if to > began {
-                    pause = Some(Pause {
-                        from: began,
-                        to,
-                        why,
-                    });
-                    began = to;
-                }
+    fn alone(&mut self, first: Seen) -> Step {
+        Step::Next(self.stretch(Seen::plain(0, first.stamp), first))
+    }
+
+    #[inline]
+    fn take(&mut self, seen: Seen, backwards: bool) -> Step {
+        let is_highest = self.highest.is_none_or(|known| known.seq < seen.seq);
+        if is_highest {
+            self.highest = Some(seen);
+        }
+        // Read backwards, a line above all others has its neighbour yet to come.
+        let edge = self.edge.filter(|_| !(backwards && is_highest));
+        let Some(edge) = edge else {
+            self.edge = Some(seen);
+            return match (backwards, seen.seq) {
+                (true, _) => Step::First,
+                (false, 0) => self.alone(seen),
+                (false, count) => Step::Gap(Gap::new(count, None, Some(seen))),
+            };
+        };
+        let (earlier, later) = if backwards {
+            (seen, edge)
+        } else {
+            (edge, seen)
+        };
+        if later.seq <= earlier.seq {
+            return Step::Late;
+        }
+        self.edge = Some(seen);
+        match later.seq - earlier.seq {
+            1 => Step::Next(self.stretch(earlier, later)),
+            apart => Step::Gap(Gap::new(apart - 1, Some(earlier), Some(later))),
+        }
+    }
+
+    fn stretch(&mut self, earlier: Seen, later: Seen) -> Stretch {
+        let mut began = earlier.stamp.min(later.stamp);
+        let mut pause = None;
+        if let Some((length, why)) = earlier.sleep {
+            let to = earlier.stamp.saturating_add(length).min(later.stamp);
+            if to > began {
+                let from = began;
+                pause = Some(Pause { from, to, why });
+                began = to;
             }
         }
-        Step::Next {
+        Stretch {
             pause,
             began,
-            operation_began: None,
+            ended: later.stamp,
+            attempt: later.attempt,
+            operation: later.attempt.and_then(|(position, kind)| {
+                let iteration = position.iteration;
+                if position.attempt == 1 {
+                    self.began = Some((iteration, began));
+                }
+                if matches!(kind, Kind::Success | Kind::Abandon) {
+                    self.ended = Some((iteration, later.stamp));
+                }
+                let (begin, end) = (self.began?, self.ended?);
+                if begin.0 != end.0 {
+                    return None;
+                }
+                (self.began, self.ended) = (None, None);
+                Some(end.1.saturating_sub(begin.1))
+            }),
         }
     }
 
-    /// What the plan has after the last line: a sleep, and another attempt.
-    fn plan_on(&mut self, run: &Run, attempt: &Attempt) {
-        let (Some(rules), Some(last)) = (run.rules(attempt.worker), &mut self.last) else {
-            return;
-        };
-        let outcome = rules.outcome(attempt.position);
-        self.position = rules.after(attempt.position, outcome);
-        last.sleep = match outcome {
-            Outcome::Success { delay } => Some((delay.0, Why::Success)),
-            Outcome::Retry { delay } => Some((delay.0, Why::Backoff)),
-            Outcome::Abandon { delay } => Some((delay.0, Why::Abandoned)),
-            Outcome::Panic(_) => None,
-        };
+    /// What is missing at both ends, of a worker that has logged all numbers below `end`; read backwards, its first lines show
+    /// to be missing only now.
+    pub(super) fn missing(&self, end: u64, backwards: bool) -> impl Iterator<Item = Gap> + use<> {
+        let lowest = self.edge.filter(|edge| backwards && edge.seq > 0);
+        let first = lowest.map(|lowest| Gap::new(lowest.seq, None, Some(lowest)));
+        let read = self.highest.map_or(0, |highest| highest.seq + 1);
+        let behind = end.checked_sub(read).filter(|count| *count > 0);
+        let last = behind.map(|count| Gap::new(count, self.highest, None));
+        first.into_iter().chain(last)
+    }
+}
+
+impl Seen {
+    fn plain(seq: u64, stamp: u64) -> Self {
+        Self {
+            seq,
+            stamp,
+            attempt: None,
+            sleep: None,
+            next: None,
+        }
+    }
+}
+
+impl Gap {
+    fn new(count: u64, before: Option<Seen>, behind: Option<Seen>) -> Self {
+        Self {
+            count,
+            since: before.map(|seen| seen.stamp),
+            until: behind.map(|seen| seen.stamp),
+            position: before.map_or(Some(Position::FIRST), |seen| seen.next),
+        }
     }
 }

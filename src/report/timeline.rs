@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::{
     chart::{Blocks, Span, Window, drawing, legend, time_axis},
     findings::{Listed, shown},
-    history::{Cell, History, What},
+    history::{Cell, History, State, What},
     units::{micros, plural},
     words,
 };
@@ -79,92 +79,49 @@ fn key(history: &History, heat: bool) -> Markup {
 
 /// Each worker's states, one colour each.
 fn states(history: &History, window: Window) -> Markup {
-    let (mut work, mut wait, mut back) = <(Blocks, Blocks, Blocks)>::default();
-    let (mut unknown, mut gone, mut lost) = <(Blocks, Blocks, Blocks)>::default();
+    let mut states: [Blocks; 4] = Default::default();
+    let (mut gone, mut lost) = <(Blocks, Blocks)>::default();
     for (y, row) in (0..).step_by(ROW as usize).zip(&history.rows) {
-        let mut run: Option<(State, u64, u64)> = None;
-        let mut flush = |run: Option<(State, u64, u64)>| {
-            if let Some((state, start, end)) = run {
-                let blocks = match state {
-                    State::Work => &mut work,
-                    State::Wait => &mut wait,
-                    State::Back => &mut back,
-                    State::Unknown => &mut unknown,
-                };
-                blocks.add(start, y + 1, end - start, BAR);
-            }
-        };
-        for (stamp, cell) in row.iter() {
-            let x = window.column(stamp);
-            let state = State::of(cell);
-            match (&mut run, state) {
-                (Some((known, _, end)), Some(state)) if *known == state && *end == x => *end += 1,
-                _ => {
-                    flush(run.take());
-                    run = state.map(|state| (state, x, x + 1));
-                }
-            }
+        let cells = || row.iter().map(|(stamp, cell)| (window.column(stamp), cell));
+        for (state, from, to) in runs(cells().map(|(x, cell)| (x, cell.state()))) {
+            states[state as usize].add(from, y + 1, to - from, BAR);
+        }
+        for (x, cell) in cells() {
             // From above, and as deep as their share.
-            if let Some(height) = share_of_bar(cell.abandoned, cell) {
+            if let Some(height) = share_of_bar(cell.attempts.abandoned, cell) {
                 gone.add(x, y + 1, 1, height);
             }
             add_lost(&mut lost, cell, x, y);
         }
-        flush(run);
     }
+    let drawn = [
+        (State::Unknown, "unknown"),
+        (State::Wait, "wait"),
+        (State::Back, "back"),
+        (State::Work, "work"),
+    ];
     html! {
-        (unknown.draw("unknown")) (wait.draw("wait")) (back.draw("back")) (work.draw("work")) (gone.draw("gone")) (lost.draw("lost"))
-    }
-}
-
-/// What a worker did for most of a column's time.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Work,
-    Wait,
-    Back,
-    Unknown,
-}
-
-impl State {
-    fn of(cell: &Cell) -> Option<Self> {
-        let times = [
-            (cell.working, Self::Work),
-            (cell.waiting, Self::Wait),
-            (cell.backing_off, Self::Back),
-            (cell.unknown, Self::Unknown),
-        ];
-        let (time, state) = times.into_iter().max_by_key(|(time, _)| *time)?;
-        (time > 0 || cell.logged > 0).then_some(state)
+        @for (state, class) in drawn { (states[state as usize].draw(class)) }
+        (gone.draw("gone")) (lost.draw("lost"))
     }
 }
 
 /// Failures of the workers that share a row, the darker the more.
 fn heat_map(history: &History, window: Window) -> Markup {
     let cells = history.rows.iter().flat_map(|row| row.iter());
-    let most = cells.map(|(_, cell)| cell.failed).max().unwrap_or(0).max(1);
+    let most = cells.map(|(_, cell)| cell.attempts.failed()).max();
+    let most = most.unwrap_or(0).max(1);
+    // The eye tells few failures from none better by their root.
+    let share = |cell: &Cell| (cell.attempts.failed() as f64 / most as f64).sqrt();
+    let shade = |cell: &Cell| (share(cell) * SHADES as f64).ceil() as usize;
     let mut shades: [Blocks; SHADES as usize + 1] = Default::default();
     let mut lost = Blocks::default();
     for (y, row) in (0..).step_by(ROW as usize).zip(&history.rows) {
-        let mut run: Option<(usize, u64, u64)> = None;
-        for (stamp, cell) in row.iter() {
-            let x = window.column(stamp);
-            // The eye tells few failures from none better by their root.
-            let share = (f64::from(cell.failed) / f64::from(most)).sqrt();
-            let shade = (share * SHADES as f64).ceil() as usize;
-            match &mut run {
-                Some((known, _, end)) if *known == shade && *end == x => *end += 1,
-                _ => {
-                    if let Some((shade, start, end)) = run.replace((shade, x, x + 1)) {
-                        shades[shade].add(start, y, end - start, ROW);
-                    }
-                }
-            }
-            add_lost(&mut lost, cell, x, y);
+        let cells = || row.iter().map(|(stamp, cell)| (window.column(stamp), cell));
+        for (shade, from, to) in runs(cells().map(|(x, cell)| (x, Some(shade(cell))))) {
+            shades[shade].add(from, y, to - from, ROW);
         }
-        if let Some((shade, start, end)) = run {
-            shades[shade].add(start, y, end - start, ROW);
-        }
+        cells().for_each(|(x, cell)| add_lost(&mut lost, cell, x, y));
     }
     html! {
         @for (shade, blocks) in shades.iter().enumerate() { (blocks.draw(&format!("heat{shade}"))) }
@@ -172,17 +129,31 @@ fn heat_map(history: &History, window: Window) -> Markup {
     }
 }
 
+/// Neighbouring columns of one value, made one: the value, and where they begin and end.
+fn runs<T: Copy + PartialEq>(
+    columns: impl Iterator<Item = (u64, Option<T>)>,
+) -> Vec<(T, u64, u64)> {
+    let mut runs: Vec<(T, u64, u64)> = Vec::new();
+    for (x, value) in columns {
+        match (runs.last_mut(), value) {
+            (Some((known, _, end)), Some(value)) if *known == value && *end == x => *end += 1,
+            (_, Some(value)) => runs.push((value, x, x + 1)),
+            (_, None) => {}
+        }
+    }
+    runs
+}
+
 /// Lost lines fill their cell from below, to the share that is lost.
 fn add_lost(lost: &mut Blocks, cell: &Cell, x: u64, y: u64) {
-    if let Some(height) = share_of_bar(cell.lost, cell) {
+    if let Some(height) = share_of_bar(cell.attempts.lost, cell) {
         lost.add(x, y + 1 + BAR - height, 1, height);
     }
 }
 
 /// How much of a bar the share of these among all attempts of a cell takes: something, if there are any.
-fn share_of_bar(part: u32, cell: &Cell) -> Option<u64> {
-    let all = f64::from(cell.lost) + f64::from(cell.logged);
-    let height = (f64::from(part) / all * BAR as f64).ceil() as u64;
+fn share_of_bar(part: u64, cell: &Cell) -> Option<u64> {
+    let height = (part as f64 / cell.attempts.all() as f64 * BAR as f64).ceil() as u64;
     (part > 0).then(|| height.clamp(1, BAR))
 }
 

@@ -3,19 +3,18 @@
 //! Slices are written as the log is read. An operation stands before what it holds, as viewers want it, so its parts wait
 //! until it ends. The size has a bound: what comes behind it is counted, and the trace says so.
 
-use std::collections::HashSet;
-
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
     findings::shown,
     history,
     output::Pending,
-    steps::{Gap, Step, Why, WorkerSteps},
+    steps::{Gap, Step, Stretch, Why, WorkerSteps},
     units::count,
 };
 use crate::{
-    audit::{Attempt, Kind, Location, Observer, Producer, Record, Run},
+    audit::{Attempt, Kind, Location, Observer, Producer, Record, Run, Select},
     log::event::{Event, Known},
     plan::workload::Workload,
 };
@@ -33,12 +32,12 @@ const MAIN: u32 = 1;
 
 /// Writes what the audit reads.
 pub(super) struct Trace<'a> {
-    out: &'a mut Pending,
-    written: usize,
+    select: Select,
+    out: Writer<'a>,
     /// By the run's place in the audit's registry.
     runs: Vec<Option<TracedRun>>,
-    left_out: u64,
-    named: HashSet<(u32, u32)>,
+    /// The input has its newest lines first.
+    backwards: bool,
 }
 
 /// A run that has tracks.
@@ -46,17 +45,22 @@ struct TracedRun {
     /// The number of its first worker: a shard's are counted through the whole run.
     first_worker: u32,
     workers: Vec<WorkerTrack>,
-    attempts: u64,
     completed: u64,
     failed: u64,
+    main_is_named: bool,
 }
 
 /// A worker's steps, and the operation that is under way.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct WorkerTrack {
     steps: WorkerSteps,
-    /// Name, start and end of each part.
+    iteration: u64,
+    /// Its attempts and backoffs, in the order of the input.
     parts: Vec<Slice>,
+    /// Its first attempt and its last are among them; how it ended.
+    has_first: bool,
+    ended: Option<Kind>,
+    is_named: bool,
 }
 
 #[derive(Clone)]
@@ -67,193 +71,234 @@ struct Slice {
     args: Value,
 }
 
+/// An event as viewers read it. Times are microseconds since 1970.
+#[derive(Serialize)]
+struct Entry<'a> {
+    name: &'a str,
+    ph: &'a str,
+    pid: u32,
+    tid: u32,
+    ts: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dur: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    s: Option<&'a str>,
+    args: Value,
+}
+
+/// The trace as it grows, up to its bound.
+struct Writer<'a> {
+    file: &'a mut Pending,
+    written: usize,
+    left_out: u64,
+}
+
+impl Writer<'_> {
+    fn is_full(&self) -> bool {
+        self.written > BYTES_MAX
+    }
+
+    fn put(&mut self, entry: &Entry<'_>) {
+        if self.is_full() {
+            self.left_out += 1;
+            return;
+        }
+        self.put_anyway(entry);
+    }
+
+    fn put_anyway(&mut self, entry: &Entry<'_>) {
+        let comma = if self.written == 0 { "" } else { ",\n" };
+        let text = format!("{comma}{}", json!(entry));
+        self.file.write(text.as_bytes());
+        self.written += text.len();
+    }
+
+    /// Names a process or a track, or gives it its place.
+    fn name(&mut self, (run, track): (u32, u32), what: &str, args: Value) {
+        self.put(&entry((run, track), what, "M", 0, args));
+    }
+
+    fn slice(&mut self, track: (u32, u32), slice: &Slice) {
+        let dur = Some(slice.to - slice.from);
+        let entry = entry(track, slice.name, "X", slice.from, slice.args.clone());
+        self.put(&Entry { dur, ..entry });
+    }
+
+    fn instant(&mut self, track: (u32, u32), name: &str, stamp: u64, args: Value) {
+        let s = Some("t");
+        self.put(&Entry {
+            s,
+            ..entry(track, name, "i", stamp, args)
+        });
+    }
+
+    fn counter(&mut self, run: u32, name: &str, stamp: u64, args: Value) {
+        self.put(&entry((run, MAIN), name, "C", stamp, args));
+    }
+
+    /// Writes the operation that is under way, then what it holds: viewers want the outer slice first.
+    fn operation(&mut self, track: (u32, u32), worker: &mut WorkerTrack) {
+        let mut parts = std::mem::take(&mut worker.parts);
+        parts.sort_by_key(|part| part.from);
+        let (has_first, ended) = (worker.has_first, worker.ended);
+        (worker.has_first, worker.ended) = (false, None);
+        let (Some(first), Some(last)) = (parts.first(), parts.last()) else {
+            return;
+        };
+        let outcome = ended.map_or("unknown", outcome);
+        let attempts = parts.iter().filter(|part| part.name == "attempt").count();
+        let whole = Slice {
+            name: if has_first && ended.is_some() {
+                "operation"
+            } else {
+                "operation, in part"
+            },
+            from: first.from,
+            to: last.to,
+            args: json!({"iteration": worker.iteration, "attempts": attempts, "outcome": outcome}),
+        };
+        self.slice(track, &whole);
+        parts.iter().for_each(|part| self.slice(track, part));
+    }
+}
+
 impl<'a> Trace<'a> {
-    pub(super) fn new(out: &'a mut Pending) -> Self {
-        out.write(b"{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n");
+    /// A trace without events, of the runs that are to be judged.
+    pub(super) fn new(file: &'a mut Pending, select: Select) -> Self {
+        file.write(b"{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n");
         Self {
-            out,
-            written: 0,
+            select,
+            out: Writer {
+                file,
+                written: 0,
+                left_out: 0,
+            },
             runs: Vec::new(),
-            left_out: 0,
-            named: HashSet::new(),
+            backwards: false,
         }
     }
 
     /// Closes the trace.
     pub(super) fn finish(mut self) {
-        for index in 0..self.runs.len() {
-            let Some(run) = &mut self.runs[index] else {
-                continue;
-            };
-            let open: Vec<_> = run
-                .workers
-                .iter_mut()
-                .map(|worker| std::mem::take(&mut worker.parts))
-                .collect();
-            for (worker, parts) in (run.first_worker..).zip(open) {
-                self.operation(
-                    index as u32,
-                    worker,
-                    "operation, unfinished",
-                    json!({}),
-                    parts,
-                );
+        for (run, known) in (0..).zip(&mut self.runs) {
+            let Some(known) = known else { continue };
+            for (worker, steps) in (known.first_worker..).zip(&mut known.workers) {
+                self.out.operation((run, track(worker)), steps);
             }
         }
-        let left_out = match self.left_out {
-            0 => "nothing".to_owned(),
-            n => format!(
-                "{} events: the trace is cut at {} MiB",
-                count(n),
-                BYTES_MAX >> 20
-            ),
-        };
-        let comma = if self.written == 0 { "" } else { ",\n" };
-        // Whatever was left out, the trace says so, on a track that is seen at once.
-        let word = event(
-            0,
-            0,
-            "process_name",
-            "M",
-            0,
-            json!({"name": format!("left out: {left_out}")}),
-        );
-        let word = if self.left_out > 0 {
-            format!("{comma}{word}")
-        } else {
-            String::new()
-        };
+        let mut left_out = "nothing".to_owned();
+        if self.out.left_out > 0 {
+            // The trace says so on a track that is seen at once.
+            let bound = BYTES_MAX >> 20;
+            left_out = format!(
+                "{} events: the trace ends at {bound} MiB and at {RUNS_MAX} runs",
+                count(self.out.left_out)
+            );
+            let name = json!({"name": format!("left out: {left_out}")});
+            self.out.put_anyway(&Entry {
+                pid: 0,
+                ..entry((0, 0), "process_name", "M", 0, name)
+            });
+        }
         let other =
             json!({"program": concat!("hifi ", env!("CARGO_PKG_VERSION")), "left_out": left_out});
         self.out
-            .write(format!("{word}\n],\"otherData\":{other}}}\n").as_bytes());
+            .file
+            .write(format!("\n],\"otherData\":{other}}}\n").as_bytes());
     }
 
-    fn is_full(&self) -> bool {
-        self.written > BYTES_MAX
-    }
-
-    fn emit(&mut self, value: &Value) {
-        if self.is_full() {
-            self.left_out += 1;
-            return;
+    /// The run's tracks, and what writes them; none of a run that is not to be judged, or where there are too many runs, or
+    /// when the trace is full.
+    fn run(&mut self, run: &Run) -> Option<(&mut TracedRun, &mut Writer<'a>)> {
+        if !self.select.may_be(run.id) {
+            return None;
         }
-        let text = value.to_string();
-        let comma = if self.written == 0 { "" } else { ",\n" };
-        self.out.write(comma.as_bytes());
-        self.out.write(text.as_bytes());
-        self.written += comma.len() + text.len();
-    }
-
-    /// The run's tracks; none where there are too many runs.
-    fn run(&mut self, run: &Run) -> Option<&mut TracedRun> {
         let index = run.index as usize;
-        if index >= RUNS_MAX {
-            self.left_out += 1;
+        if index >= RUNS_MAX && self.select == Select::All || self.out.is_full() {
+            self.out.left_out += 1;
             return None;
         }
         if index >= self.runs.len() {
             self.runs.resize_with(index + 1, || None);
         }
-        if self.runs[index].is_none() {
-            let name = format!("run {:016x}", run.id);
-            self.emit(&event(
-                run.index,
-                MAIN,
-                "process_name",
-                "M",
-                0,
-                json!({"name": name}),
-            ));
+        let out = &mut self.out;
+        let known = self.runs[index].get_or_insert_with(|| {
+            let name = json!({"name": format!("run {:016x}", run.id)});
+            out.name((run.index, MAIN), "process_name", name);
             let workers = run.workload().map_or(0..0, Workload::workers);
-            let worker = WorkerTrack {
-                steps: WorkerSteps::new(),
-                parts: Vec::new(),
-            };
-            self.runs[index] = Some(TracedRun {
+            TracedRun {
                 first_worker: workers.start,
-                workers: vec![worker; workers.len()],
-                attempts: 0,
+                workers: vec![WorkerTrack::default(); workers.len()],
                 completed: 0,
                 failed: 0,
-            });
-        }
-        self.runs[index].as_mut()
+                main_is_named: false,
+            }
+        });
+        Some((known, out))
     }
 
-    /// Writes the name of a track, the first time that something is to be on it.
-    fn name(&mut self, run: u32, track: u32, name: &str) {
-        if self.named.insert((run, track)) {
-            self.emit(&event(
-                run,
+    /// A worker, its track, and what writes it.
+    fn worker(
+        &mut self,
+        run: &Run,
+        worker: u32,
+    ) -> Option<(&mut WorkerTrack, (u32, u32), &mut Writer<'a>)> {
+        let (known, out) = self.run(run)?;
+        let place = worker.checked_sub(known.first_worker)?;
+        let known = known.workers.get_mut(place as usize)?;
+        let track = (run.index, track(worker));
+        if !std::mem::replace(&mut known.is_named, true) {
+            out.name(
                 track,
                 "thread_name",
-                "M",
-                0,
-                json!({"name": name}),
-            ));
-            self.emit(&event(
-                run,
-                track,
-                "thread_sort_index",
-                "M",
-                0,
-                json!({"sort_index": track}),
-            ));
+                json!({"name": format!("Worker-{worker}")}),
+            );
+            out.name(track, "thread_sort_index", json!({"sort_index": track.1}));
+        }
+        Some((known, track, out))
+    }
+}
+
+impl WorkerTrack {
+    /// Writes what a line adds to the track.
+    fn take_step(&mut self, out: &mut Writer<'_>, track: (u32, u32), stamp: u64, step: Step) {
+        match step {
+            Step::First => {}
+            Step::Next(stretch) => self.stretch(out, track, stretch),
+            Step::Gap(gap) => {
+                out.operation(track, self);
+                let Gap {
+                    count,
+                    since,
+                    until,
+                    ..
+                } = gap;
+                let to = until.unwrap_or(stamp);
+                let from = since.unwrap_or(to).min(to);
+                let args = json!({"lines": count});
+                out.slice(
+                    track,
+                    &Slice {
+                        name: "lines missing",
+                        from,
+                        to,
+                        args,
+                    },
+                );
+            }
+            Step::Late => out.instant(track, "line out of order", stamp, json!({})),
         }
     }
 
-    fn slice(&mut self, run: u32, track: u32, slice: &Slice) {
-        let mut value = event(run, track, slice.name, "X", slice.from, slice.args.clone());
-        value["dur"] = (slice.to - slice.from).into();
-        self.emit(&value);
-    }
-
-    fn instant(&mut self, run: u32, track: u32, name: &str, stamp: u64, args: Value) {
-        let mut value = event(run, track, name, "i", stamp, args);
-        value["s"] = "t".into();
-        self.emit(&value);
-    }
-
-    /// Writes an operation, then what it holds.
-    fn operation(
-        &mut self,
-        run: u32,
-        worker: u32,
-        name: &'static str,
-        args: Value,
-        parts: Vec<Slice>,
-    ) {
-        let (Some(first), Some(last)) = (parts.first(), parts.last()) else {
-            return;
-        };
-        let whole = Slice {
-            name,
-            from: first.from,
-            to: last.to,
-            args,
-        };
-        self.slice(run, track(worker), &whole);
-        for part in &parts {
-            self.slice(run, track(worker), part);
+    fn stretch(&mut self, out: &mut Writer<'_>, track: (u32, u32), stretch: Stretch) {
+        let iteration = stretch
+            .attempt
+            .map_or(0, |(position, _)| position.iteration);
+        if iteration != self.iteration || self.parts.len() > PARTS_MAX {
+            out.operation(track, self);
         }
-    }
-
-    /// Takes in an attempt that follows its worker's last line.
-    fn follow(&mut self, run: &Run, attempt: &Attempt, step: Step) {
-        let Step::Next {
-            pause,
-            began,
-            operation_began,
-        } = step
-        else {
-            return;
-        };
-        let Some(worker) = self.worker(run, attempt.worker) else {
-            return;
-        };
-        let mut sleep = None;
-        if let Some(pause) = pause {
+        self.iteration = iteration;
+        if let Some(pause) = stretch.pause {
             let slice = Slice {
                 name: match pause.why {
                     Why::Success => "wait",
@@ -265,171 +310,90 @@ impl<'a> Trace<'a> {
                 args: json!({}),
             };
             match pause.why {
-                // Where lines are missing the parts before it are too.
-                Why::Backoff if !worker.parts.is_empty() => worker.parts.push(slice),
-                _ => sleep = Some(slice),
+                Why::Backoff => self.parts.push(slice),
+                Why::Success | Why::Abandoned => out.slice(track, &slice),
             }
         }
-        worker.parts.push(Slice {
-            name: "attempt",
-            from: began,
-            to: attempt.stamp,
-            args: json!({"attempt": attempt.position.attempt, "outcome": outcome(attempt.kind)}),
-        });
-        let ended = attempt.kind != Kind::Retry;
-        let whole = ended || worker.parts.len() > PARTS_MAX;
-        let parts = whole.then(|| std::mem::take(&mut worker.parts));
-        if let Some(sleep) = sleep {
-            self.slice(run.index, track(attempt.worker), &sleep);
-        }
-        if let Some(parts) = parts {
-            let name = match operation_began {
-                Some(_) if ended => "operation",
-                _ => "operation, in part",
-            };
-            let args = json!({
-                "iteration": attempt.position.iteration,
-                "attempts": attempt.position.attempt,
-                "outcome": outcome(attempt.kind),
+        if let Some((position, kind)) = stretch.attempt {
+            self.has_first |= position.attempt == 1;
+            if kind != Kind::Retry {
+                self.ended = Some(kind);
+            }
+            self.parts.push(Slice {
+                name: "attempt",
+                from: stretch.began,
+                to: stretch.ended,
+                args: json!({"attempt": position.attempt, "outcome": outcome(kind)}),
             });
-            self.operation(run.index, attempt.worker, name, args, parts);
-        }
-    }
-
-    /// Lines are missing, or stand where they should not: what was under way is closed.
-    fn interrupted(&mut self, run: &Run, worker: u32, stamp: u64, gap: Option<Gap>) {
-        let Some(known) = self.worker(run, worker) else {
-            return;
-        };
-        let parts = std::mem::take(&mut known.parts);
-        self.operation(run.index, worker, "operation, in part", json!({}), parts);
-        match gap {
-            Some(gap) => {
-                let slice = Slice {
-                    name: "lines missing",
-                    from: gap.since.unwrap_or(stamp).min(stamp),
-                    to: stamp,
-                    args: json!({"lines": gap.count}),
-                };
-                self.slice(run.index, track(worker), &slice);
-            }
-            None => self.instant(
-                run.index,
-                track(worker),
-                "line out of order",
-                stamp,
-                json!({}),
-            ),
-        }
-    }
-
-    fn worker(&mut self, run: &Run, worker: u32) -> Option<&mut WorkerTrack> {
-        let known = self.run(run)?;
-        let place = worker.checked_sub(known.first_worker)?;
-        known.workers.get_mut(place as usize)
-    }
-
-    fn take_step(&mut self, run: &Run, worker: u32, stamp: u64, step: Step) {
-        match step {
-            Step::Next { .. } => {}
-            Step::Gap(gap) => self.interrupted(run, worker, stamp, Some(gap)),
-            Step::Late => self.interrupted(run, worker, stamp, None),
-        }
-    }
-
-    fn count(&mut self, run: &Run, attempt: &Attempt) {
-        let Some(known) = self.run(run) else {
-            return;
-        };
-        known.attempts += 1;
-        known.completed += u64::from(attempt.kind == Kind::Success);
-        known.failed += u64::from(matches!(attempt.kind, Kind::Retry | Kind::Abandon));
-        if known.attempts.is_multiple_of(COUNTED) {
-            let args = json!({"completed": known.completed, "failed attempts": known.failed});
-            self.emit(&event(
-                run.index,
-                MAIN,
-                "attempts",
-                "C",
-                attempt.stamp,
-                args,
-            ));
         }
     }
 }
 
 impl Observer for Trace<'_> {
+    fn begins(&mut self, backwards: bool) {
+        self.backwards = backwards;
+    }
+
     fn attempt(&mut self, run: &Run, attempt: &Attempt, _: Location) {
-        if self.is_full() {
-            self.left_out += 1;
-            return;
-        }
-        let Some(worker) = self.worker(run, attempt.worker) else {
+        let (stamp, kind, position) = (attempt.stamp, attempt.kind, attempt.position);
+        let backwards = self.backwards;
+        let Some((worker, track, out)) = self.worker(run, attempt.worker) else {
             return;
         };
-        let step = worker.steps.attempt(run, attempt);
-        self.name(
-            run.index,
-            track(attempt.worker),
-            &format!("Worker-{}", attempt.worker),
-        );
-        self.take_step(run, attempt.worker, attempt.stamp, step);
-        self.follow(run, attempt, step);
-        if attempt.kind != Kind::Success {
-            let args = json!({"iteration": attempt.position.iteration, "attempt": attempt.position.attempt});
-            self.instant(
-                run.index,
-                track(attempt.worker),
-                outcome(attempt.kind),
-                attempt.stamp,
-                args,
-            );
+        let step = worker.steps.attempt(run, attempt, backwards);
+        worker.take_step(out, track, stamp, step);
+        let begin = worker.steps.begin(backwards);
+        worker.take_step(out, track, stamp, begin);
+        if kind != Kind::Success {
+            let args = json!({"iteration": position.iteration, "attempt": position.attempt});
+            out.instant(track, outcome(kind), stamp, args);
         }
-        self.count(run, attempt);
+        let Some((known, out)) = self.run(run) else {
+            return;
+        };
+        known.completed += u64::from(kind == Kind::Success);
+        known.failed += u64::from(matches!(kind, Kind::Retry | Kind::Abandon));
+        // Read backwards, the counts would fall.
+        if !backwards && (known.completed + known.failed).is_multiple_of(COUNTED) {
+            let args = json!({"completed": known.completed, "failed attempts": known.failed});
+            out.counter(run.index, "attempts", stamp, args);
+        }
     }
 
     fn event(&mut self, run: &Run, record: &Record, _: Location) {
-        let (Some(event_), stamp) = (&record.event, record.stamp) else {
+        let (Some(event), stamp) = (&record.event, record.stamp) else {
             return;
         };
-        match (record.author, event_) {
+        let backwards = self.backwards;
+        match (record.author, event) {
             (Producer::Worker(worker), _) => {
-                let Some(known) = self.worker(run, worker) else {
+                if let Some((worker, track, out)) = self.worker(run, worker) {
+                    let step = worker.steps.line(record.seq, stamp, backwards);
+                    worker.take_step(out, track, stamp, step);
+                    out.instant(track, &event.message(), stamp, details(event));
+                }
+            }
+            (Producer::Main, Event::ThreadStarted { .. }) => {}
+            (Producer::Main, _) => {
+                let Some((known, out)) = self.run(run) else {
                     return;
                 };
-                let step = known.steps.line(record.seq, stamp);
-                self.take_step(run, worker, stamp, step);
-                self.instant(
-                    run.index,
-                    track(worker),
-                    &event_.message(),
-                    stamp,
-                    details(event_),
-                );
-            }
-            (Producer::Main, Event::ThreadStarted { worker }) => {
-                let worker = u32::try_from(*worker).unwrap_or(u32::MAX);
-                if let Some(known) = self.worker(run, worker) {
-                    known.steps.started(stamp);
-                }
-            }
-            (Producer::Main, Event::Sample { resident_bytes, .. }) => {
-                if let (Known(Some(bytes)), Some(_)) = (*resident_bytes, self.run(run)) {
-                    self.emit(&event(
+                if let Event::Sample {
+                    resident_bytes: Known(Some(bytes)),
+                    ..
+                } = event
+                {
+                    return out.counter(
                         run.index,
-                        MAIN,
                         "resident bytes",
-                        "C",
                         stamp,
                         json!({"bytes": bytes}),
-                    ));
+                    );
                 }
-            }
-            (Producer::Main, _) => {
-                if self.run(run).is_some() {
-                    self.name(run.index, MAIN, "main");
-                    self.instant(run.index, MAIN, &event_.message(), stamp, details(event_));
+                if !std::mem::replace(&mut known.main_is_named, true) {
+                    out.name((run.index, MAIN), "thread_name", json!({"name": "main"}));
                 }
+                out.instant((run.index, MAIN), &event.message(), stamp, details(event));
             }
         }
     }
@@ -448,9 +412,25 @@ fn outcome(kind: Kind) -> &'static str {
     }
 }
 
-/// What all events of a trace have. Times are microseconds since 1970.
-fn event(run: u32, track: u32, name: &str, phase: &str, stamp: u64, args: Value) -> Value {
-    json!({"name": name, "ph": phase, "pid": run + 1, "tid": track, "ts": stamp, "args": args})
+/// What all events of a trace have; runs are counted from 1.
+fn entry<'a>(
+    (run, track): (u32, u32),
+    name: &'a str,
+    ph: &'a str,
+    ts: u64,
+    args: Value,
+) -> Entry<'a> {
+    let (pid, tid) = (run + 1, track);
+    Entry {
+        name,
+        ph,
+        pid,
+        tid,
+        ts,
+        dur: None,
+        s: None,
+        args,
+    }
 }
 
 /// What else an event tells.

@@ -4,7 +4,7 @@ use super::{
     history::History,
     units::{count, micros, percent, plural},
 };
-use crate::audit::{RunVerdict, Status, Verdict};
+use crate::audit::{GroupVerdict, RunVerdict, Status, Verdict};
 
 /// The class of a verdict's colour.
 pub(super) fn class(status: Status) -> &'static str {
@@ -53,6 +53,23 @@ pub(super) fn of_run(run: &RunVerdict) -> String {
     )
 }
 
+/// The verdict on the shards of a group.
+pub(super) fn of_group(group: &GroupVerdict) -> String {
+    let lost = match group.lost_count {
+        0 => String::new(),
+        lost => format!(", {} lost", count(lost.into())),
+    };
+    format!(
+        "{} – {} of {} are there{lost}; {}, {}, seed {}.",
+        word(group.status),
+        count(group.present.into()),
+        plural(group.shards.into(), "shard"),
+        plural(group.lines, "line"),
+        plural(group.workers, "worker"),
+        group.seed,
+    )
+}
+
 /// The verdict on all that was read.
 pub(super) fn overall(verdict: &Verdict) -> String {
     let what = match verdict.status {
@@ -91,6 +108,21 @@ pub(super) fn next_steps(verdict: &Verdict) -> Vec<&'static str> {
         counts.any(|(name, count)| name == kind && count > 0)
     };
     let mut steps = Vec::new();
+    if verdict.groups.iter().any(|group| group.lost_count > 0) {
+        steps.push(
+            "Lost shards: see whether their nodes or pods have started them, and whether their logs were collected; a shard's replay \
+             line makes it anew.",
+        );
+    }
+    if verdict
+        .groups
+        .iter()
+        .any(|group| !group.differing.is_empty())
+    {
+        steps.push(
+            "Shards of another run: see what differs below; all shards of a group are started with the same options.",
+        );
+    }
     for (kind, step) in [
         (
             "lost",
@@ -108,7 +140,7 @@ pub(super) fn next_steps(verdict: &Verdict) -> Vec<&'static str> {
         (
             "duplicated",
             "Duplicated lines: see whether a part was given twice, or whether a shipper delivers at least once \
-                        (hifi audit --at-least-once accepts that).",
+                        (--at-least-once accepts that).",
         ),
         (
             "reordered",
@@ -129,31 +161,37 @@ pub(super) fn next_steps(verdict: &Verdict) -> Vec<&'static str> {
             steps.push(step);
         }
     }
+    if verdict.stray_count > 0 {
+        steps.push("Lines of no run: see whether another program writes to the log (--allow-foreign accepts that).");
+    }
     if verdict.status == Status::CannotTell || steps.is_empty() {
-        steps.push("See below why it cannot be told; a run that was killed is judged by hifi audit --killed, rotated parts are given together.");
+        steps.push("See below why it cannot be told; a run that was killed is judged with --killed, rotated parts are given together.");
     }
     steps
 }
 
-/// How evenly the attempts are spread over the time in which there are any.
-pub(super) fn waves(columns: &[u64]) -> String {
-    let all: u64 = columns.iter().sum();
-    if all < 100 || columns.len() < 40 {
+/// How evenly the attempts are spread within each `period` columns, the time of a retry; nothing if there are too few.
+pub(super) fn waves(columns: &[u64], period: usize) -> String {
+    let (mut all, mut busiest, quarter) = (0, 0, period / 4);
+    for columns in columns.chunks_exact(period) {
+        let here: u64 = columns.iter().sum();
+        if here < 40 {
+            continue;
+        }
+        all += here;
+        let windows = columns.windows(quarter).map(|window| window.iter().sum());
+        busiest += windows.max().unwrap_or(0_u64);
+    }
+    if all == 0 {
         return String::new();
     }
-    let mut sorted = columns.to_vec();
-    sorted.sort_unstable_by(|a, b| b.cmp(a));
-    let busiest: u64 = sorted[..columns.len().div_ceil(20)].iter().sum();
-    let share = busiest as f64 / all as f64;
-    let what = match share {
-        s if s > 0.5 => "Attempts come in waves",
-        s if s > 0.2 => "Attempts come unevenly",
+    let what = match busiest as f64 / all as f64 {
+        share if share > 0.6 => "Attempts come in waves",
+        share if share > 0.45 => "Attempts come unevenly",
         _ => "Attempts are spread evenly",
     };
-    format!(
-        "{what}: the busiest twentieth of the time holds {} of them.",
-        percent(share, 1.0)
-    )
+    let share = percent(busiest as f64, all as f64);
+    format!("{what}: {share} of them fall into one quarter of each retry's delay.")
 }
 
 /// Whether lost lines lie together or are scattered; nothing if there are none.
@@ -187,4 +225,18 @@ pub(super) fn in_a_line(verdict: &Verdict) -> String {
     let word = word(verdict.status);
     let word = word.split_once(' ').map_or(word, |(_, word)| word);
     format!("{word}: {}", overall(verdict))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waves_are_told_from_what_is_even_though_it_ebbs_away() {
+        let wave = |i: u64| if i % 40 < 8 { 30 } else { 1 };
+        let columns = |height: &dyn Fn(u64) -> u64| (0..240).map(height).collect::<Vec<_>>();
+        assert!(waves(&columns(&wave), 30).contains("in waves"));
+        assert!(waves(&columns(&|i| 300 / (i + 10) + 2), 30).contains("evenly"));
+        assert_eq!(waves(&columns(&|i| i % 2), 30), "");
+    }
 }

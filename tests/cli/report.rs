@@ -69,7 +69,7 @@ fn a_page_tells_verdict_figures_and_replay() {
     for text in [
         "CLEAN",
         &format!("<dt>completed</dt><dd>{completed}</dd>"),
-        "hifi --seed 3 --threads 4 --iterations 80",
+        "hifi <span>--seed 3</span> <span>--threads 4</span> <span>--iterations 80</span>",
         "Attempts over time",
         "What each worker did",
         "p99",
@@ -144,6 +144,133 @@ fn several_runs_have_a_table_and_a_section_each() {
         assert!(page.contains(&format!("href=\"#run-{run}\"")));
         assert!(page.contains(&format!("<section class=\"run\" id=\"run-{run}\"")));
     }
+}
+
+/// What a page says of a run in numbers and words.
+fn figures(page: &str) -> Vec<&str> {
+    let figures = page.split("<dl class=\"figures\">").nth(1).unwrap();
+    let times = page.split("Operation times, ").nth(1).unwrap();
+    vec![
+        figures.split("</dl>").next().unwrap(),
+        times.split('"').next().unwrap(),
+        page.split("<table class=\"needed\">").nth(1).unwrap(),
+    ]
+}
+
+/// The drawing of the workers' states.
+fn timeline(page: &str) -> &str {
+    let drawing = page.split("aria-label=\"Timeline").nth(1).unwrap();
+    drawing.split("</svg>").next().unwrap()
+}
+
+#[test]
+fn a_log_with_its_newest_lines_first_gives_the_same_picture() {
+    let rig = Rig::new();
+    rig.hifi(RUN).code(1);
+    let pages = ["app.log", "damaged.log"].map(|log| {
+        damage(&rig, |lines| lines.reverse());
+        rig.hifi(&format!("report {log}")).code(0);
+        rig.read("report.html")
+    });
+    rig.audit("damaged.log").code(0);
+    let [forward, backward] = &pages;
+    assert!(backward.contains("newest lines first"));
+    assert_eq!(timeline(forward), timeline(backward));
+    let end = |page: &str| {
+        figures(page)[2]
+            .split("</figure>")
+            .next()
+            .map(str::to_owned)
+    };
+    assert_eq!(figures(forward)[..2], figures(backward)[..2]);
+    assert_eq!(end(forward), end(backward));
+    // A block that is lost lies at its place, both ways.
+    let lossy = [false, true].map(|reversed| {
+        damage(&rig, |lines| {
+            lines.drain(200..260);
+            if reversed {
+                lines.reverse();
+            }
+        });
+        rig.hifi("report damaged.log").code(0);
+        let page = rig.read("report.html");
+        let words = page.split("Lost lines lie together").nth(1).unwrap();
+        words.split('.').next().unwrap().to_owned()
+    });
+    assert_eq!(lossy[0], lossy[1]);
+}
+
+#[test]
+fn the_options_of_the_audit_count_for_the_report() {
+    let rig = Rig::new();
+    rig.hifi("-q -t 2 -n 5 --time-scale 0 --seed 1").code(0);
+    let log = rig.read("app.log");
+    let (first, _) = log.split_once(" seq=0").unwrap();
+    let (_, id) = first.rsplit_once("run=").unwrap();
+    for seed in 2..=15 {
+        rig.hifi(&format!("-q -t 2 -n 5 --time-scale 0 --seed {seed}"))
+            .code(0);
+    }
+    rig.audit("app.log").code(0);
+    // Of many runs the latest are shown in full; any other when it is asked for.
+    rig.hifi("report").code(0).prints("15 runs");
+    let page = rig.read("report.html");
+    assert!(page.contains("the latest 12 shown in full"));
+    assert!(!page.contains(">\u{2013}</td>"), "each is in the table");
+    rig.hifi(&format!("report --run {id}"))
+        .code(0)
+        .prints("1 run ");
+    assert!(
+        rig.read("report.html")
+            .contains(&format!("<h2 id=\"run-1-title\">Run {id}</h2>"))
+    );
+    rig.hifi(&format!("report --run {id} --format trace"))
+        .code(0);
+    assert_eq!(rig.read("trace.json").matches("process_name").count(), 1);
+    rig.hifi("report --run last --format trace")
+        .code(2)
+        .complains("give the run's id");
+    damage(&rig, |lines| {
+        let end = lines.iter().rposition(|line| line.contains(" Run ended "));
+        lines.truncate(end.unwrap());
+    });
+    rig.hifi("report --run last damaged.log")
+        .code(0)
+        .prints("CANNOT TELL");
+    rig.hifi("report --run last --killed damaged.log")
+        .code(0)
+        .prints("CLEAN");
+}
+
+#[test]
+fn a_group_begins_with_a_table_of_its_shards() {
+    let rig = Rig::new();
+    for index in [0, 1, 3] {
+        rig.hifi(&format!(
+            "-q -t 2 -n 5 --time-scale 0 --seed 1 --shard {index}/4 --group friday --log-file shard-{index}.log"
+        ))
+        .code(0);
+    }
+    rig.audit("shard-0.log shard-1.log shard-3.log").code(1);
+    rig.hifi("report shard-3.log shard-0.log shard-1.log")
+        .code(0)
+        .prints("FINDINGS");
+    let page = rig.read("report.html");
+    asks_for_nothing(&page);
+    let group = page.split("<h2 id=\"group-friday\">").nth(1).unwrap();
+    let (table, rest) = group.split_once("</table>").unwrap();
+    assert!(table.contains("3 of 4 shards are there, 1 lost"), "{table}");
+    let shards: Vec<&str> = table.split("<tr>").skip(2).collect();
+    let expected = ["0/4", "1/4", "2/4", "3/4"];
+    assert_eq!(shards.len(), expected.len());
+    for (row, shard) in shards.iter().zip(expected) {
+        assert!(row.contains(shard), "{row}");
+        assert_eq!(row.contains("LOST"), shard == "2/4", "{row}");
+        assert_eq!(row.contains("href=\"#run-"), shard != "2/4", "{row}");
+    }
+    assert!(!rest.contains("<h2 id=\"runs\">"), "they are in one table");
+    assert!(rest.contains(", shard 3/4</h2>"));
+    assert!(page.contains("Lost shards: see whether"));
 }
 
 /// Lines that nobody has logged, names and values full of markup, and megabytes of them.
@@ -367,6 +494,31 @@ fn a_trace_of_a_damaged_log_nests_as_well() {
         .map(|event| event["args"]["lines"].as_u64().unwrap())
         .sum();
     assert!(missing >= 40, "{missing}");
+}
+
+/// A viewer puts events in the order of time; what stands first in the file is the outer one.
+#[test]
+fn a_trace_of_a_log_with_its_newest_lines_first_is_the_same() {
+    let rig = Rig::new();
+    rig.hifi(RUN).code(1);
+    damage(&rig, |lines| lines.reverse());
+    rig.audit("damaged.log").code(0);
+    let slices = ["app.log", "damaged.log"].map(|log| {
+        rig.hifi(&format!("report {log} --format trace")).code(0);
+        let mut trace: Value = serde_json::from_str(&rig.read("trace.json")).unwrap();
+        let events = trace["traceEvents"].as_array_mut().unwrap();
+        events.sort_by_key(|event| event["ts"].as_u64());
+        let tracks = tracks(&trace).into_iter().map(|(track, slices)| {
+            let slices = slices
+                .into_iter()
+                .map(|slice| (slice.from, slice.to, slice.name));
+            let mut slices: Vec<_> = slices.collect();
+            slices.sort();
+            (track, slices)
+        });
+        tracks.collect::<Vec<_>>()
+    });
+    assert_eq!(slices[0], slices[1]);
 }
 
 #[test]

@@ -204,6 +204,68 @@ fn a_group_is_audited_in_files_and_streams_and_from_verdicts() {
         .prints("neither knows what the other has seen");
 }
 
+/// Many files need few descriptors, and one stream of all of them in any order, packed, holds the same.
+#[test]
+fn many_shards_are_audited_with_few_descriptors() {
+    let rig = Rig::new();
+    let shards = 120;
+    for index in 0..shards {
+        rig.hifi(&format!(
+            "--seed 42 -t 2 -n 3 --time-scale 0 -q --shard {index}/{shards} --group g --log-file shard-{index}.log"
+        ))
+        .code(0);
+    }
+    rig.audit("shard-7.log").code(1);
+    let shell = |line: &str| {
+        let mut command = std::process::Command::new("bash");
+        let program = env!("CARGO_BIN_EXE_hifi");
+        command
+            .args([
+                "-c",
+                &format!("set -o pipefail; hifi() {{ {program} \"$@\"; }}; {line}"),
+            ])
+            .current_dir(rig.path(""));
+        rig.finish(command)
+    };
+    let clean = format!("group g: clean, {shards} of {shards} shards");
+    shell("ulimit -n 40; hifi audit shard-*.log")
+        .code(0)
+        .prints(&clean);
+    shell("cat shard-*.log | shuf | hifi audit --any-order -")
+        .code(0)
+        .prints(&clean);
+    #[cfg(feature = "monitoring")]
+    {
+        shell("gzip shard-*.log").code(0);
+        shell("ulimit -n 40; hifi audit shard-*.log.gz")
+            .code(0)
+            .prints(&clean);
+    }
+}
+
+/// One run of a group is judged alone where it is asked for: of its group nothing is said.
+#[test]
+fn a_shard_is_judged_alone_by_its_runs_id() {
+    let rig = Rig::new();
+    for index in 0..2 {
+        rig.hifi(&format!(
+            "--seed 42 -t 2 -n 3 --time-scale 0 -q --shard {index}/3 --group g"
+        ))
+        .code(0);
+    }
+    let verdict = rig.audit("app.log").code(1).json();
+    let run = verdict["runs"][1]["run"].as_str().unwrap();
+    let alone = rig.hifi(&format!("audit --run {run}")).code(0);
+    let alone = alone
+        .prints(&format!("run {run}: clean"))
+        .prints(", shard 1/3");
+    assert!(!alone.stdout().contains("group"), "{}", alone.stdout());
+    rig.hifi("audit --run last").code(0).prints(", shard 1/3");
+    rig.hifi("audit")
+        .code(1)
+        .prints("group g: findings, 2 of 3 shards");
+}
+
 /// The pods' standard output as a container runtime keeps it, with a pod that was killed and started again.
 #[test]
 fn the_logs_of_the_indexed_job_are_audited() {

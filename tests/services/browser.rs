@@ -21,6 +21,13 @@ const found = {
   plots: boxes('.plot'), drawings: boxes('.plot svg'), times: boxes('.x span'), marks: boxes('.mark'),
   figures: boxes('figure'), texts: boxes('p, li, summary, dd, td, th, figcaption'),
   scripts: document.scripts.length, foreign: document.querySelectorAll('img, iframe, link, object, b b').length,
+  levels: [...document.querySelectorAll('h1, h2, h3, h4')].map(h => +h.tagName[1]),
+  unreached: [...document.querySelectorAll('a[href], summary, [tabindex="0"]')].filter(e => {
+    if (e.tagName !== 'SUMMARY' && e.closest('details:not([open])')) return false;
+    e.focus();
+    return document.activeElement !== e || !(e.textContent.trim() || e.getAttribute('aria-label'));
+  }).length,
+  reached: document.querySelectorAll('a[href], summary').length,
   unnamed: [...document.querySelectorAll('svg')].filter(s => !s.getAttribute('aria-label')).length,
   dark: matchMedia('(prefers-color-scheme: dark)').matches, paper: getComputedStyle(document.body).backgroundColor,
 };
@@ -109,6 +116,14 @@ fn is_well_laid_out(found: &Value) {
         "it is wider than the window: {found}"
     );
     assert_eq!(found["unnamed"], 0, "a picture without words");
+    assert_eq!(
+        found["unreached"], 0,
+        "nothing for a keyboard, or without a name"
+    );
+    let levels: Vec<u64> = serde_json::from_value(found["levels"].clone()).unwrap();
+    assert_eq!(levels.iter().filter(|level| **level == 1).count(), 1);
+    let skips = |pair: &[u64]| pair[1] > pair[0] + 1;
+    assert!(!levels.windows(2).any(skips), "{levels:?}");
     let (plots, drawings) = (boxes(found, "plots"), boxes(found, "drawings"));
     assert!(plots.len() >= 4, "{plots:?}");
     for (plot, drawing) in plots.iter().zip(&drawings) {
@@ -215,6 +230,46 @@ fn a_page_is_whole_on_a_phone_and_on_a_wide_screen_by_day_and_by_night() {
             );
         }
     }
+}
+
+/// How many pages a page takes on paper.
+fn printed(rig: &Rig) -> usize {
+    let finished = chromium(
+        rig,
+        "report.html",
+        1000,
+        &["--no-pdf-header-footer", "--print-to-pdf=page.pdf"],
+    );
+    is_silent(rig, &finished);
+    let pdf = fs::read(rig.path("page.pdf")).unwrap();
+    let text = String::from_utf8_lossy(&pdf);
+    text.matches("/Type /Page\n").count()
+}
+
+/// On paper nothing can be opened: what is folded away on a screen is there.
+#[test]
+#[ignore = "needs chromium"]
+fn a_page_goes_on_paper_with_all_its_findings() {
+    let rig = Rig::new();
+    rig.hifi(RUN).code(1);
+    rig.hifi("report").code(0);
+    let whole = printed(&rig);
+    assert!((2..=6).contains(&whole), "{whole} pages");
+    let log = rig.read("app.log");
+    let lines = log.lines().enumerate();
+    let changed = lines.map(|(i, line)| match i % 20 {
+        10 => line.replace("iteration=", "iteration=1") + "\n",
+        _ => format!("{line}\n"),
+    });
+    fs::write(rig.path("damaged.log"), changed.collect::<String>()).unwrap();
+    rig.audit("damaged.log").code(1);
+    rig.hifi("report damaged.log").code(0);
+    assert!(rig.read("report.html").contains("<details><summary>"));
+    let damaged = printed(&rig);
+    assert!(damaged > whole, "{damaged} pages, without findings {whole}");
+    let day = measured(&rig, 1000, &[]);
+    is_well_laid_out(&day);
+    assert!(day["reached"].as_u64().unwrap() > 20);
 }
 
 #[test]
