@@ -251,7 +251,7 @@ fn counts(verdict: &Value) -> Value {
 fn only_lost(count: u64) -> Value {
     serde_json::json!({
         "lost": count, "announced": 0, "duplicated": 0, "reordered": 0, "altered": 0, "truncated": 0,
-        "unexpected": 0, "books": 0,
+        "unexpected": 0, "late": 0, "books": 0,
     })
 }
 
