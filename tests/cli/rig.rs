@@ -402,6 +402,17 @@ impl Tmpfs {
         assert!(status.success(), "a tmpfs can be mounted");
         Self(folder.into())
     }
+
+    /// Gives it another size.
+    #[cfg(feature = "monitoring")]
+    pub fn resize(&self, size: &str) {
+        let status = Command::new("mount")
+            .args(["-o", &format!("remount,size={size}")])
+            .arg(&self.0)
+            .status()
+            .expect("mount can be run");
+        assert!(status.success(), "a tmpfs can be resized");
+    }
 }
 
 impl Drop for Tmpfs {
