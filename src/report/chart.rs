@@ -115,23 +115,34 @@ impl Areas<'_> {
                 path class=(class) d=(area(sum, top)) {}
             }
         };
+        let plot = html! {
+            @for tick in &ticks {
+                i.grid style=(format!("bottom:{:.2}%", tick / top * 100.0)) {}
+            }
+            (drawing(&self.window.view_box(HEIGHT), &self.told, &content))
+        };
         html! {
-            div.chart {
-                div.y aria-hidden="true" {
-                    @for tick in &ticks {
-                        span style=(format!("bottom:{:.2}%", tick / top * 100.0)) { ((self.value)(*tick)) }
-                    }
-                }
-                div.plot {
-                    @for tick in &ticks {
-                        i.grid style=(format!("bottom:{:.2}%", tick / top * 100.0)) {}
-                    }
-                    (drawing(&self.window.view_box(HEIGHT), &self.told, &content))
-                }
-                (time_axis(self.window.span))
-                p.unit aria-hidden="true" { (self.unit) }
+            div.chart { (frame(self.unit, &ticks, top, self.value, &plot)) (time_axis(self.window.span)) }
+        }
+    }
+}
+
+/// The plot of a chart with its values on the left, as far up as `top`, and above it what they count.
+pub(super) fn frame(
+    unit: &str,
+    ticks: &[f64],
+    top: f64,
+    value: fn(f64) -> String,
+    plot: &Markup,
+) -> Markup {
+    html! {
+        div.y aria-hidden="true" {
+            @for tick in ticks {
+                span style=(format!("bottom:{:.2}%", tick / top * 100.0)) { (value(*tick)) }
             }
         }
+        div.plot { (plot) }
+        p.unit aria-hidden="true" { (unit) }
     }
 }
 

@@ -5,7 +5,7 @@
 use maud::{Markup, html};
 
 use super::{
-    chart::{Areas, Span, Window, legend},
+    chart::{Areas, Span, Window, drawing, frame, legend},
     findings::Listed,
     history::{ATTEMPTS_MAX, Attempts, Brief, History, Opening, RETRIES_SHOWN},
     timeline,
@@ -336,6 +336,11 @@ fn operation_times(history: &History) -> Markup {
             .join(", "),
         resolved(times.max),
     );
+    let content = html! { path.done d=(bars(&times, axis, most)) {} };
+    let plot = html! {
+        (drawing("0 0 1000 1000", &told, &content))
+        @for (_, value) in quantiles { i.quantile style=(format!("left:{:.2}%", axis.percent(value))) {} }
+    };
     html! {
         div.chart.histogram {
             div.quantiles aria-hidden="true" {
@@ -345,25 +350,12 @@ fn operation_times(history: &History) -> Markup {
                     span.before[place > 75.0] style=(format!("left:{place:.2}%")) { b { (name) } " " (resolved(value)) }
                 }
             }
-            div.y aria-hidden="true" {
-                @for tick in ticks(most as f64, 4.0) {
-                    span style=(format!("bottom:{:.2}%", tick / most as f64 * 100.0)) { (rate(tick)) }
-                }
-            }
-            div.plot {
-                svg viewBox="0 0 1000 1000" preserveAspectRatio="none" role="img" aria-label=(told) {
-                    path.done d=(bars(&times, axis, most)) {}
-                }
-                @for (_, value) in quantiles {
-                    i.quantile style=(format!("left:{:.2}%", axis.percent(value))) {}
-                }
-            }
+            (frame("operations", &ticks(most as f64, 4.0), most as f64, rate, &plot))
             div.x aria-hidden="true" {
                 @for tick in axis.ticks() {
                     span style=(format!("left:{:.2}%", axis.percent(tick))) { (round_nanos(tick)) }
                 }
             }
-            p.unit aria-hidden="true" { "operations" }
         }
         figcaption { (told) }
     }
@@ -507,18 +499,13 @@ fn memory(history: &History, span: Span) -> Markup {
         }
         last = *value;
     }
-    let seen = || {
-        history
-            .memory
-            .iter()
-            .map(|(_, peak)| peak.0)
-            .filter(|peak| *peak > 0)
-    };
-    let (first, most) = (seen().next().unwrap_or(0), seen().max().unwrap_or(0));
+    let seen = history.memory.iter().map(|(_, peak)| peak.0);
+    let seen: Vec<u64> = seen.filter(|peak| *peak > 0).collect();
+    let (first, most) = (seen.first().unwrap_or(&0), seen.iter().max().unwrap_or(&0));
     let told = format!(
         "Memory in use: {:.1} MiB at first, {:.1} MiB at most.",
-        mebibytes(first),
-        mebibytes(most)
+        mebibytes(*first),
+        mebibytes(*most)
     );
     let areas = Areas {
         window,

@@ -26,21 +26,12 @@ pub(super) fn word(status: Status) -> &'static str {
 
 /// The verdict on one run.
 pub(super) fn of_run(run: &RunVerdict) -> String {
-    let counts = run.counts.by_name();
-    let found = counts.iter().filter(|(_, count)| *count > 0);
-    let found = found.map(|(kind, count)| {
-        (
-            if *kind == "books" {
-                "balances wrong"
-            } else {
-                kind
-            },
-            count,
-        )
+    let found = run.counts.by_name().into_iter().filter(|(_, all)| *all > 0);
+    let named = found.map(|(kind, all)| match kind {
+        "books" => format!("{} balances wrong", count(all)),
+        kind => format!("{} {kind}", count(all)),
     });
-    let found: Vec<String> = found
-        .map(|(kind, all)| format!("{} {kind}", count(*all)))
-        .collect();
+    let found: Vec<String> = named.collect();
     let what = match (run.status, found.is_empty()) {
         (Status::Clean, true) => "nothing is missing, nothing is wrong".into(),
         (Status::CannotTell, true) => "see below why".into(),
