@@ -414,17 +414,27 @@ impl Out {
     }
 }
 
-/// Writes all of `bytes` to what `open` opens, for as long as `left` says that the reader may stall. The write has a thread of its
-/// own, which is left behind then; where there is none to be had, the reader is waited for.
-fn write_within(open: fn() -> Out, bytes: &[u8], left: impl Fn() -> Duration) -> io::Result<()> {
+/// Writes all of `bytes` to what `open` opens, for as long as `left`, given the time of the write's begin, says that the reader may
+/// stall. The write has a thread of its own, which is left behind then; where there is none to be had, the reader is waited for.
+fn write_within(
+    open: fn() -> Out,
+    bytes: &[u8],
+    left: impl Fn(Instant) -> Duration,
+) -> io::Result<()> {
+    let (begin, begun) = mpsc::channel();
     let (done, result) = mpsc::channel();
     let copy = bytes.to_vec();
-    let writing = thread::Builder::new().spawn(move || done.send(open().write(&copy)));
-    if writing.is_err() {
-        return open().write(bytes);
-    }
+    let writing = thread::Builder::new().spawn(move || {
+        let _ = begin.send(Instant::now());
+        let _ = done.send(open().write(&copy));
+    });
+    // On a busy machine the thread may begin late: that is not the reader's fault.
+    let began = match (writing, begun.recv()) {
+        (Ok(_), Ok(began)) => began,
+        _ => return open().write(bytes),
+    };
     loop {
-        let left = left();
+        let left = left(began);
         match result.recv_timeout(left.min(LOOK)) {
             Ok(result) => return result,
             Err(_) if left.is_zero() => return Err(stalls()),
@@ -460,8 +470,7 @@ pub fn print(to: Standard, bytes: &[u8], stop: &Stop) -> io::Result<()> {
         Standard::Output => Out::stdout,
         Standard::Error => Out::stderr,
     };
-    let began = Instant::now();
-    write_within(open, bytes, || match stop.elapsed() {
+    write_within(open, bytes, |began| match stop.elapsed() {
         None => Duration::MAX,
         Some(since) => PATIENCE_AFTER_STOP.saturating_sub(since.min(began.elapsed())),
     })
@@ -470,10 +479,9 @@ pub fn print(to: Standard, bytes: &[u8], stop: &Stop) -> io::Result<()> {
 /// Tells a person on standard error what is wrong, if its reader takes it within half a second. Where there is no
 /// standard error, or nobody who reads it, there is nobody to tell.
 pub fn complain(text: &str) {
-    let end = Instant::now() + PATIENCE_AFTER_STOP;
     let line = format!("hifi: {text}\n");
-    let _ = write_within(Out::stderr, line.as_bytes(), || {
-        end.saturating_duration_since(Instant::now())
+    let _ = write_within(Out::stderr, line.as_bytes(), |began| {
+        PATIENCE_AFTER_STOP.saturating_sub(began.elapsed())
     });
 }
 
