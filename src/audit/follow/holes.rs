@@ -19,6 +19,8 @@ pub struct Holes {
     pending: VecDeque<Pending>,
     /// What was said to be lost, and has not come.
     lost: Numbers,
+    /// Of these, what the run's own account finds lost, though a damaged line was taken for it.
+    by_account: Numbers,
     /// What was said to be out of order.
     pub moved: Numbers,
     /// The account's state when it was looked at last.
@@ -163,6 +165,7 @@ impl Holes {
         more.insert_range(numbers);
         more.subtract(&self.lost);
         self.lose(&more);
+        more.each_range_in(0..u64::MAX, |part| self.by_account.insert_range(part));
         more
     }
 
@@ -193,7 +196,8 @@ impl Holes {
         if back.count() == 0 {
             return back;
         }
-        let claimed = back.common(present.claimed);
+        let mut claimed = back.common(present.claimed);
+        claimed.subtract(&self.by_account);
         back.subtract(present.missing);
         // Behind all that is there nothing has come but the end.
         back.remove_range(present.next..present.end.unwrap_or(u64::MAX));

@@ -21,8 +21,6 @@ use crate::audit::{
     verdict::{Counts, Finding, Range as Lines},
 };
 
-/// After so many times patience nothing is expected any more of a run that has ended: its account is closed.
-const GIVEN_UP: u32 = 10;
 /// So often is looked how much memory there is.
 const ROOM: Duration = Duration::from_secs(1);
 /// So many ranges of one producer are named at one look; more are told as one.
@@ -139,7 +137,7 @@ impl<'a> Watch<'a> {
                 balance::balance(&mut copy, self.config.killed, &mut budget);
                 run.balance(&mut teller, account, &copy);
             }
-            if complete || quiet >= self.patience * GIVEN_UP {
+            if complete {
                 over.push(*index);
             }
         }
@@ -404,7 +402,9 @@ fn present(account: &Account, producer: Producer) -> Present<'_> {
 /// Whether a run has ended, and all of its lines are there.
 fn is_complete(account: &Account) -> bool {
     let refused = account.main.refused.unwrap_or(u32::MAX);
+    // What is only guessed to be there may turn out to be lost.
     account.main.ended.is_some()
+        && !account.damage.iter().any(|damage| damage.guessed)
         && account.producers().all(|producer| {
             let present = present(account, producer);
             match producer {
@@ -435,6 +435,10 @@ impl RunWatch {
     }
 
     fn look(&mut self, teller: &mut Teller<'_>, account: &mut Account, now: Duration) {
+        if self.balanced && account.lines == self.lines {
+            // It has ended, and what it lacks was told.
+            return;
+        }
         if account.lines != self.lines {
             (self.lines, self.heard, self.balanced) = (account.lines, now, false);
         }
