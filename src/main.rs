@@ -13,9 +13,9 @@ use hifi::{
     errors::in_words,
     lab,
     log::stream::complain,
-    observe::dashboard,
     observe::heap_profile::HeapProfile,
     observe::monitoring::Reading,
+    observe::{canary, dashboard},
     plan::printer,
     report::{self, Failure},
     run,
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Some(Command::Audit(args)) => return audit(args),
         Some(Command::Report(args)) => return report(args),
         Some(Command::Lab(args)) => lab::run(&args.into_config()),
-        Some(Command::Dashboard) => dashboard::print(),
+        Some(Command::Dashboard(args)) => dashboard::print(args.audit),
         Some(Command::Completions(args)) => args.print(),
         Some(Command::Man) => print_man(),
         None => match cli.run.into_config() {
@@ -57,13 +57,16 @@ fn main() -> ExitCode {
 fn audit(args: AuditArgs) -> ExitCode {
     let format = args.format;
     // The progress line is gone before anything else is shown.
-    let verdict = if args.merge {
-        audit::merge_files(&args.judging.files)
-    } else {
-        let mut reading = Reading::new();
-        audit::run(&args.judging.into_config(), &mut |bytes, size| {
-            reading.show(bytes, size);
-        })
+    let verdict = match args.canary() {
+        Err(error) => error.exit(),
+        Ok(Some(config)) => canary::run(&config),
+        Ok(None) if args.merge => audit::merge_files(&args.judging.files),
+        Ok(None) => {
+            let mut reading = Reading::new();
+            audit::run(&args.judging.into_config(), &mut |bytes, size| {
+                reading.show(bytes, size);
+            })
+        }
     };
     let told = verdict.and_then(|verdict| {
         let text = format.render(&verdict)?;

@@ -11,7 +11,7 @@ use super::{
     findings::{Detail, Entry, Findings, KEPT_MAX, Kind, Location},
     main_thread::{Entered, MainThread},
     numbers::Numbers,
-    order::Moved,
+    order::{Moved, Order},
     per_worker::PerWorker,
     record::{Producer, Record},
     registry::Run,
@@ -65,6 +65,8 @@ pub trait Surroundings {
 /// How lines are to be judged whose run is known.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Strictness {
+    /// A run that began before the first line of it that was read is judged from there.
+    pub joins: bool,
     /// Any order will do.
     pub any_order: bool,
     /// The input stands on its head: the newest lines come first.
@@ -77,7 +79,7 @@ pub struct Strictness {
 pub const NO_LINE: &str = "no line of the program, or none any more";
 
 /// One run's account.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Account {
     /// What is known of the run beforehand.
     pub run: Arc<Run>,
@@ -85,6 +87,8 @@ pub struct Account {
     pub open: bool,
     /// Lines of the run that were read.
     pub lines: u64,
+    /// It began before the first of them: what is missing in front of each producer's first line is not lost.
+    pub joined: bool,
     /// Its workers; empty if it has no plan.
     pub workers: PerWorker<Worker>,
     /// Its main thread.
@@ -129,6 +133,7 @@ impl Account {
         Self {
             open: run.known().is_some(),
             lines: 0,
+            joined: false,
             workers: PerWorker::new(workers, |_| Worker::new()),
             main: MainThread::default(),
             counter_next: 1,
@@ -172,6 +177,30 @@ impl Account {
         }
     }
 
+    /// The number from which on a producer's lines must be there.
+    pub fn from(&self, producer: Producer) -> u64 {
+        let first = match producer {
+            Producer::Main => self.main.first,
+            Producer::Worker(worker) => self.workers.get(worker).and_then(|worker| worker.first),
+        };
+        // Who was not heard since may have ended before.
+        match self.joined {
+            true => first.unwrap_or(u64::MAX),
+            false => 0,
+        }
+    }
+
+    /// The first line of the run shows whether it began before: a run opens with the lines that start it and its threads,
+    /// or with a worker's first.
+    #[cold]
+    fn meet(&mut self, producer: Producer, seq: u64) {
+        let opening = match producer {
+            Producer::Main => self.workers.iter().len() as u64,
+            Producer::Worker(_) => 0,
+        };
+        self.joined = seq > opening && self.run.workload().is_some();
+    }
+
     /// Whether no line of the run was seen behind this place.
     pub fn ends_at(&self, at: Location) -> bool {
         self.last
@@ -188,6 +217,9 @@ impl Account {
         budget: &mut Budget,
         around: &impl Surroundings,
     ) {
+        if self.lines == 0 && how.joins {
+            self.meet(Producer::Worker(attempt.worker), attempt.seq);
+        }
         self.lines += 1;
         let (Some(worker), Some(rules)) = (
             self.workers.get_mut(attempt.worker),
@@ -206,6 +238,7 @@ impl Account {
         let producer = Producer::Worker(attempt.worker);
         match accepted {
             Accepted::New | Accepted::BehindGap(_) => {
+                worker.first.get_or_insert(attempt.seq);
                 if attempt.kind == Ending::Success {
                     self.count(attempt, at, budget);
                 }
@@ -324,6 +357,32 @@ impl Account {
                 .add(Kind::Reordered, producer, numbers, Some(at), || {
                     Detail::None
                 });
+        }
+    }
+
+    /// Names the lines of a producer that stand out of order, all lines before being there: what comes later changes nothing.
+    pub fn settle_order_of(&mut self, producer: Producer) {
+        let moved = match producer {
+            Producer::Main => self.main.order.settle(&self.main.missing),
+            Producer::Worker(worker) => {
+                let worker = &mut self.workers[worker];
+                worker.order.settle(&worker.missing)
+            }
+        };
+        self.reordered(producer, moved);
+    }
+
+    /// The producers, the main thread first.
+    pub fn producers(&self) -> impl Iterator<Item = Producer> + use<> {
+        let workers = self.workers.numbers().map(Producer::Worker);
+        std::iter::once(Producer::Main).chain(workers)
+    }
+
+    /// The order in which a producer's lines arrive.
+    pub fn order(&self, producer: Producer) -> &Order {
+        match producer {
+            Producer::Main => &self.main.order,
+            Producer::Worker(worker) => &self.workers[worker].order,
         }
     }
 
@@ -513,6 +572,9 @@ impl Account {
         budget: &mut Budget,
         around: &impl Surroundings,
     ) {
+        if self.lines == 0 && how.joins {
+            self.meet(record.author, record.seq);
+        }
         self.lines += 1;
         if self.run.workload().is_none() {
             return;

@@ -88,6 +88,10 @@ pub fn balance(account: &mut Account, killed: bool, budget: &mut Budget) -> Bala
             account.too_far
         ));
     }
+    if account.joined {
+        let note = "it began before the first line that was read of it, and is judged from there";
+        out.notes.push(note.into());
+    }
     let mut books = Books {
         gaps: Gaps::default(),
         lost: BTreeMap::new(),
@@ -285,7 +289,7 @@ impl Books<'_> {
         }
         if let [only] = open[..] {
             self.extend(self.first() + only as u32, rest, &mut extents[only]);
-        } else if rest == 0 {
+        } else if rest == 0 || self.account.joined {
             open.iter().for_each(|i| extents[*i].open = false);
         } else {
             self.lose_of_any(&open, rest, extents);
@@ -381,6 +385,7 @@ impl Books<'_> {
             None if !self.out.ended && !self.killed => self.outstanding(number, extent),
             None => {}
         }
+        lost.remove_range(0..self.account.from(producer));
         self.lost.insert(producer, lost);
     }
 
@@ -481,6 +486,7 @@ impl Books<'_> {
         let next = main.next;
         let mut lost = main.missing.clone();
         lost.subtract(&main.claimed);
+        lost.remove_range(0..self.account.from(Producer::Main));
         if !self.out.ended && !self.killed {
             // "Total operations completed", "Total data processed" and "Run ended" at least.
             let missing = 1 + u64::from(main.operations.is_none()) + u64::from(main.data.is_none());
@@ -636,6 +642,10 @@ impl Books<'_> {
         if next > last.saturating_add(1) {
             let what = format!("the counter reached {}, and ended at {last}", next - 1);
             self.fault(what, Some(at));
+        }
+        if self.account.joined {
+            // Which values went before is not known.
+            return;
         }
         let missing = &self.account.counter_missing;
         let beyond = last.saturating_add(1).saturating_sub(next);

@@ -12,6 +12,7 @@ use super::{
     group,
     judge::{Evidence, Judge},
     record::Producer,
+    settled::{Folded, SettledRun},
     verdict::{Counts, Finding, Place, Range, RunVerdict, Status, Verdict},
 };
 
@@ -25,7 +26,7 @@ pub fn verdict(
 ) -> Verdict {
     let namer = Namer { names };
     let mut budget = judge.budget;
-    let selected = selected(config, &judge.accounts);
+    let selected = selected(config, &judge);
     let unreadable = unreadable_inputs(&namer, &judge.evidence);
     let mut out = Verdict {
         status: Status::Clean,
@@ -45,19 +46,31 @@ pub fn verdict(
         out.notes.push(note);
     }
     let unreadable = !out.cannot_tell.is_empty();
+    let mut settled = judge.settled;
+    fold(&mut out, settled.folded());
     for (index, account) in judge.accounts.into_iter().enumerate() {
         // A run of which only a damaged line was seen has no account to settle.
-        if selected.is_none_or(|selected| selected == index) {
-            let run = run_verdict(
-                config,
-                &namer,
-                account,
-                &judge.evidence,
-                unreadable,
-                &mut budget,
-            );
-            out.runs.push(run);
+        if selected.is_some_and(|selected| selected != index) {
+            continue;
         }
+        let run = match account {
+            Some(account) => {
+                let evidence = &judge.evidence;
+                Some(run_verdict(
+                    config,
+                    &namer,
+                    *account,
+                    evidence,
+                    unreadable,
+                    &mut budget,
+                ))
+            }
+            None => {
+                let run = settled.take(index as u32);
+                run.map(|run| settled_verdict(config, &namer, run))
+            }
+        };
+        out.runs.extend(run);
     }
     let mebibytes = config.memory >> 20;
     if judge.worn_out {
@@ -84,6 +97,59 @@ pub fn verdict(
             .push(no_run(config, &namer, &judge.evidence));
     }
     out.status = overall(&out, config.select);
+    if settled.folded().findings {
+        out.status = Status::Findings;
+    }
+    out
+}
+
+/// Says what there is to say of runs of which no more is kept.
+fn fold(out: &mut Verdict, folded: &Folded) {
+    if folded.runs == 0 {
+        return;
+    }
+    let found = folded.counts.by_name().into_iter();
+    let found: Vec<_> = found
+        .filter(|(_, count)| *count > 0)
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    let found = match &found[..] {
+        [] => "nothing is missing, nothing is wrong".into(),
+        _ => found.join(", "),
+    };
+    out.notes.push(format!(
+        "{} runs with {} lines ended before these: {found}",
+        folded.runs, folded.lines
+    ));
+}
+
+/// What is said of a run whose account was closed before the end, with what was found since.
+fn settled_verdict(config: &AuditConfig, namer: &Namer<'_>, run: SettledRun) -> RunVerdict {
+    let SettledRun {
+        verdict: mut out,
+        since,
+        lines,
+        taken_back,
+    } = run;
+    out.lines += lines;
+    if taken_back > 0 {
+        out.notes.push(format!(
+            "{taken_back} lines came long after its end, when they had been given up for lost"
+        ));
+    }
+    for (kind, count) in [
+        (Kind::Duplicated, &mut out.counts.duplicated),
+        (Kind::Reordered, &mut out.counts.reordered),
+        (Kind::Truncated, &mut out.counts.truncated),
+        (Kind::Unexpected, &mut out.counts.unexpected),
+    ] {
+        *count += since.count(kind);
+        out.findings.extend(namer.findings(kind, since.kept(kind)));
+    }
+    let order = Counts::default().by_name().map(|(kind, _)| kind);
+    let rank = |finding: &Finding| order.iter().position(|kind| *kind == finding.kind());
+    out.findings.sort_by_key(rank);
+    out.status = status(config, &out, false);
     out
 }
 
@@ -130,16 +196,18 @@ fn quoted(text: &str) -> String {
 }
 
 /// The run to be judged, if not all are.
-fn selected(config: &AuditConfig, accounts: &[Account]) -> Option<usize> {
-    let mut all = accounts.iter().enumerate();
+fn selected(config: &AuditConfig, judge: &Judge<'_>) -> Option<usize> {
+    let mut all = judge.accounts.iter().enumerate();
     match config.select {
         Select::All => None,
-        Select::Run(id) => Some(
-            all.find(|(_, account)| account.run.id == id)
-                .map_or(usize::MAX, |(index, _)| index),
-        ),
+        Select::Run(id) => {
+            let is =
+                |account: &Option<Box<Account>>| account.as_ref().is_some_and(|a| a.run.id == id);
+            let open = all.find(|(_, account)| is(account)).map(|(index, _)| index);
+            Some(open.or(judge.settled.index(id)).unwrap_or(usize::MAX))
+        }
         Select::Last => all
-            .max_by_key(|(_, account)| account.first_stamp)
+            .max_by_key(|(_, account)| account.as_ref().and_then(|account| account.first_stamp))
             .map(|(index, _)| index),
     }
 }
@@ -165,8 +233,9 @@ pub fn overall(verdict: &Verdict, select: Select) -> Status {
 }
 
 /// Gives inputs and producers their names.
-struct Namer<'a> {
-    names: &'a [String],
+pub struct Namer<'a> {
+    /// The names of the inputs.
+    pub names: &'a [String],
 }
 
 impl Namer<'_> {
@@ -200,14 +269,16 @@ impl Namer<'_> {
         }
     }
 
-    fn findings(&self, kind: Kind, entries: &[Entry]) -> Vec<Finding> {
+    /// The findings that these entries of a kind are.
+    pub fn findings(&self, kind: Kind, entries: &[Entry]) -> Vec<Finding> {
         entries
             .iter()
             .map(|entry| self.finding(kind, entry))
             .collect()
     }
 
-    fn finding(&self, kind: Kind, entry: &Entry) -> Finding {
+    /// The finding that an entry of this kind is.
+    pub fn finding(&self, kind: Kind, entry: &Entry) -> Finding {
         let range = self.range(entry);
         let at = entry.at.map(|at| self.place(at));
         let place = at
@@ -283,7 +354,8 @@ impl Namer<'_> {
     }
 }
 
-fn run_verdict(
+/// What is said of a run whose account is closed.
+pub fn run_verdict(
     config: &AuditConfig,
     namer: &Namer<'_>,
     mut account: Account,
@@ -392,7 +464,7 @@ fn damage(config: &AuditConfig, account: &mut Account, balance: &mut Balance) {
 }
 
 /// What the counts come to under the options.
-fn status(config: &AuditConfig, run: &RunVerdict, unreadable: bool) -> Status {
+pub fn status(config: &AuditConfig, run: &RunVerdict, unreadable: bool) -> Status {
     let counts = &run.counts;
     let duplicated = if config.at_least_once {
         0

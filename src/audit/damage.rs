@@ -39,7 +39,7 @@ const RESERVE: u64 = 1 << 26;
 
 /// Diagnoses the suspects of all runs.
 pub struct Diagnostician<'a> {
-    pub accounts: &'a mut [Account],
+    pub accounts: &'a mut [Option<Box<Account>>],
     pub registry: &'a Registry,
     pub budget: &'a mut Budget,
     /// How many suspects in a row could not be put right.
@@ -103,7 +103,7 @@ impl Diagnostician<'_> {
     /// Holds a suspect against the attempts of a run that it may be: the one with the number that it claims, and the next
     /// one that its worker is to make.
     fn against_plan(&mut self, suspect: &Suspect, hints: &Hints, run: u32) -> Option<Diagnosis> {
-        let account = &mut self.accounts[run as usize];
+        let account = self.accounts[run as usize].as_deref_mut()?;
         let mut unsure = None;
         for &number in &hints.workers {
             let next = account.workers.get(number)?.cursor.seq;
@@ -160,11 +160,11 @@ impl Diagnostician<'_> {
             [] if hints.main => Producer::Main,
             _ => return Diagnosis::Truncated(run, None, false),
         };
-        let Some(account) = run.map(|run| &mut self.accounts[run as usize]) else {
+        let Some(account) = run.and_then(|run| self.accounts[run as usize].as_deref_mut()) else {
             return Diagnosis::Truncated(run, None, false);
         };
         // Without its run a line is that of the only one, or of any.
-        let named = hints.run.is_some() || self.registry.all().len() == 1;
+        let named = hints.run.is_some() || self.registry.count() == 1;
         let seq = match (hints.seq, producer) {
             (Some(seq), _) => Some(seq),
             // The producer's next line is the one that was cut short.

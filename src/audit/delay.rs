@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 /// Delays of lines in microseconds, counted in buckets whose width grows with their value.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Delays {
     /// Empty as long as no line has a second time.
     buckets: Vec<u64>,
     count: u64,
+    sum: u64,
     min: i64,
     max: i64,
 }
@@ -42,6 +43,7 @@ impl Delays {
             (self.min, self.max) = (delay, delay);
         }
         self.count += 1;
+        self.sum += delay.max(0) as u64;
         self.min = self.min.min(delay);
         self.max = self.max.max(delay);
         self.buckets[bucket(delay.max(0) as u64)] += 1;
@@ -58,6 +60,17 @@ impl Delays {
             max_us: self.max.max(0) as u64,
             min_us: self.min,
         })
+    }
+
+    /// How many took no longer than so many microseconds, a power of two.
+    pub fn up_to(&self, micros: u64) -> u64 {
+        let below = self.buckets.iter().take(bucket(micros));
+        below.sum()
+    }
+
+    /// All delays together, in microseconds.
+    pub fn sum(&self) -> u64 {
+        self.sum
     }
 
     fn quantile(&self, percent: u64) -> u64 {

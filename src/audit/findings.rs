@@ -83,7 +83,7 @@ pub struct Entry {
 pub const KEPT_MAX: usize = 1000;
 
 /// All differences of a run, or of none.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Findings {
     kept: [Vec<Entry>; KINDS],
     counts: [u64; KINDS],

@@ -7,6 +7,7 @@ use std::{
     collections::VecDeque,
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
+    sync::Arc,
 };
 
 use anyhow::{Context, Result};
@@ -114,8 +115,14 @@ impl Read for Later {
     }
 }
 
+/// What blocks are read from.
+pub trait Blocks: Send {
+    /// Fills `block` with the next lines; false at the end of all inputs.
+    fn next(&mut self, block: &mut Block) -> Result<bool>;
+}
+
 /// A source with its name and what was read of it already.
-struct Part {
+pub struct Part {
     file: u32,
     source: Box<dyn Read + Send>,
     survey: Survey,
@@ -126,6 +133,8 @@ struct Part {
     /// Bytes that were handed out.
     offset: u64,
     ended: bool,
+    /// More may come behind what there is: its beginning is surveyed when it comes.
+    grows: Option<Arc<Shared>>,
 }
 
 /// All that is to be read.
@@ -199,6 +208,7 @@ impl Inputs {
                 open: false,
                 offset: 0,
                 ended: false,
+                grows: None,
             });
         }
         let falling = parts.iter().filter(|part| part.survey.falling).count();
@@ -229,9 +239,10 @@ impl Inputs {
     pub fn size(&self) -> Option<u64> {
         self.size
     }
+}
 
-    /// Fills `block` with the next lines; false at the end of all inputs.
-    pub fn next(&mut self, block: &mut Block) -> Result<bool> {
+impl Blocks for Inputs {
+    fn next(&mut self, block: &mut Block) -> Result<bool> {
         while let Some(part) = self.parts.front_mut() {
             let name = &self.names[part.file as usize];
             let more = part
@@ -261,8 +272,27 @@ impl Inputs {
 }
 
 impl Part {
+    /// A source that reads nothing where there is nothing yet.
+    pub fn growing(file: u32, source: Box<dyn Read + Send>, shared: &Arc<Shared>) -> Self {
+        Self {
+            file,
+            source,
+            survey: Survey::default(),
+            carry: Vec::new(),
+            open: false,
+            offset: 0,
+            ended: false,
+            grows: Some(Arc::clone(shared)),
+        }
+    }
+
+    /// Nothing more will come: what is left is handed out, be its last line whole or not.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
     /// Reads whole lines into `block`; false when there are none left.
-    fn fill(&mut self, block: &mut Block) -> io::Result<bool> {
+    pub fn fill(&mut self, block: &mut Block) -> io::Result<bool> {
         let wanted = BLOCK.max(self.carry.len() + BLOCK / 2);
         if block.buffer.len() < wanted {
             block.buffer.resize(wanted, 0);
@@ -271,10 +301,18 @@ impl Part {
         let mut used = self.carry.len();
         self.carry.clear();
         let end = loop {
-            self.ended = self.ended || read_full(&mut self.source, &mut block.buffer, &mut used)?;
+            let dry = self.ended || read_full(&mut self.source, &mut block.buffer, &mut used)?;
+            match &self.grows {
+                None => self.ended = dry,
+                Some(shared) if self.offset < HEAD as u64 => {
+                    self.survey = Survey::of(&block.buffer[..used.min(HEAD)], shared);
+                }
+                Some(_) => {}
+            }
             match self.cut(&block.buffer[..used]) {
                 _ if self.ended => break used,
                 Some(end) => break end,
+                None if dry => break 0,
                 None if used < LINE_MAX => block.buffer.resize(LINE_MAX, 0),
                 None => break between_records(&block.buffer[..used]),
             }

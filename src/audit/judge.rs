@@ -4,7 +4,7 @@
 //! given to a run, inputs that stand on their head are noticed, and memory is watched over.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, VecDeque},
     iter, mem,
     sync::Arc,
 };
@@ -21,8 +21,9 @@ use super::{
     record::{Producer, Record, starts_here},
     registry::Run,
     scanned::{BlockLocation, Foreign, Note, Other, Scanned, Suspect, What},
+    settled::Settled,
     shared::Shared,
-    time_order::Line,
+    time_order::{EARLY_MAX, Line},
 };
 use crate::plan::workload::{Shard, Workload};
 
@@ -51,8 +52,10 @@ pub struct Evidence {
 pub struct Judge<'a> {
     shared: &'a Shared,
     config: &'a AuditConfig,
-    /// The accounts, in the order of the registry.
-    pub accounts: Vec<Account>,
+    /// The accounts, in the order of the registry; none of a run that is settled.
+    pub accounts: Vec<Option<Box<Account>>>,
+    /// What came of the runs whose accounts were closed before the end.
+    pub settled: Settled,
     /// Steps of plans that may still be computed.
     pub budget: Budget,
     /// How many suspects in a row could not be put right.
@@ -69,17 +72,36 @@ pub struct Judge<'a> {
     pub evidence: Evidence,
     how: Strictness,
     file: u32,
-    /// Newlines before the block, in this file.
-    line_base: u64,
+    input: Reached,
+    /// How far the other inputs are read: those that are followed take turns.
+    others: HashMap<u32, Reached>,
     blocks: u64,
-    /// The run of the last line that could be read.
-    last_run: Option<u32>,
-    /// Records of runs whose "Run started" has not come yet.
+    /// Runs whose "Run started" has not come yet.
+    to_open: Vec<u32>,
+    /// Their records.
     held: Vec<(u32, Held, Location)>,
-    /// The last block ended within a line that is damaged there.
-    in_damage: bool,
     observer: Option<&'a mut dyn Observer>,
 }
+
+/// How far an input is read.
+#[derive(Debug, Default)]
+struct Reached {
+    /// Newlines before the block.
+    lines: u64,
+    /// The run of the last line that could be read.
+    last_run: Option<u32>,
+    /// The last block ended within a line that is damaged there.
+    in_damage: bool,
+    /// The newest lines come first.
+    backwards: bool,
+    /// The last lines before the block, with their runs, where blocks are as short as a followed log brings them.
+    recent: VecDeque<(u32, Line)>,
+    /// There were more of them.
+    recent_cut: bool,
+}
+
+/// So many of an input's last lines are kept, to tell which lines are out of order.
+const RECENT_MAX: usize = 4 * EARLY_MAX;
 
 /// Steps that are allowed whatever is read, and steps for each line that is read.
 const STEPS_FREE: u64 = 1 << 28;
@@ -96,6 +118,7 @@ impl<'a> Judge<'a> {
             shared,
             config,
             accounts: Vec::new(),
+            settled: Settled::default(),
             budget: Budget(STEPS_FREE),
             failures: 0,
             worn_out: false,
@@ -104,35 +127,24 @@ impl<'a> Judge<'a> {
             lines: 0,
             evidence: Evidence::default(),
             how: Strictness {
+                joins: config.follow,
                 any_order: config.any_order,
                 backwards: false,
                 max_delay: config.max_delay,
             },
             file: u32::MAX,
-            line_base: 0,
+            input: Reached::default(),
+            others: HashMap::new(),
             blocks: 0,
-            last_run: None,
+            to_open: Vec::new(),
             held: Vec::new(),
-            in_damage: false,
             observer,
         }
     }
 
     /// Takes in a block; false when memory is at its limit.
     pub fn take(&mut self, block: &Block, scanned: &Scanned) -> bool {
-        let first_block = block.file != self.file;
-        if first_block {
-            self.file = block.file;
-            self.line_base = 0;
-            self.last_run = None;
-            self.how.backwards = stands_on_its_head(scanned);
-            if self.how.backwards {
-                self.evidence.backwards.insert(block.file);
-            }
-            if let Some(observer) = &mut self.observer {
-                observer.begins(self.how.backwards);
-            }
-        }
+        let first_block = block.file != self.file && self.turn_to(block.file, scanned);
         let bytes = block.bytes();
         // Lines are counted where they begin.
         self.lines += u64::from(scanned.lines) + u64::from(!block.continues);
@@ -142,18 +154,21 @@ impl<'a> Judge<'a> {
             .0
             .saturating_add(u64::from(scanned.lines) * STEPS_A_LINE);
         self.meet_runs();
-        if (self.held.len() * size_of::<(u32, Held, Location)>()) as u64 > self.config.memory {
+        if self.memory_held() > self.config.memory {
             return false;
         }
-        let goes_on = block.continues && self.in_damage;
+        let goes_on = block.continues && self.input.in_damage;
+        // Taken out, so that the place can look at it while accounts change.
+        let recent = mem::take(&mut self.input.recent);
         let mut here = Here {
             scanned,
             block: bytes,
             attempt: 0,
             other: 0,
             file: self.file,
-            base: self.line_base + 1,
-            first_block,
+            base: self.input.lines + 1,
+            whole: first_block || self.config.follow && !self.input.recent_cut,
+            recent: &recent,
         };
         for (i, other) in scanned.others.iter().enumerate() {
             self.attempts(&mut here, other.after);
@@ -164,37 +179,110 @@ impl<'a> Judge<'a> {
         }
         self.attempts(&mut here, scanned.attempts.len());
         let last = scanned.others.last();
-        self.in_damage = matches!(
+        self.input.in_damage = matches!(
             last.map(|l| &l.what),
             Some(What::Suspect(_) | What::Foreign(_))
         ) && last.is_some_and(|last| last.after == scanned.attempts.len())
             && !bytes.ends_with(b"\n");
-        self.line_base += u64::from(scanned.lines);
+        self.input.recent = recent;
+        if self.config.follow {
+            self.keep_recent(scanned);
+        }
+        self.input.lines += u64::from(scanned.lines);
         self.blocks += 1;
         !self.blocks.is_multiple_of(16) || self.memory_used() <= self.config.memory
     }
 
+    /// Goes on with another input; true where it is read for the first time.
+    fn turn_to(&mut self, file: u32, scanned: &Scanned) -> bool {
+        let next = self.others.remove(&file);
+        let first = next.is_none();
+        let before = mem::replace(&mut self.input, next.unwrap_or_default());
+        self.others.insert(self.file, before);
+        self.file = file;
+        // Lines that arrive while they are logged come in the order of time.
+        if first && !self.config.follow && stands_on_its_head(scanned) {
+            self.input.backwards = true;
+            self.evidence.backwards.insert(file);
+        }
+        self.how.backwards = self.input.backwards;
+        if let (Some(observer), true) = (&mut self.observer, first) {
+            observer.begins(self.how.backwards);
+        }
+        first
+    }
+
+    /// Keeps the last lines of a block, for what the next one may have to say of them.
+    fn keep_recent(&mut self, scanned: &Scanned) {
+        let (none, recent) = (VecDeque::new(), &mut self.input.recent);
+        let here = Here {
+            scanned,
+            block: &[],
+            attempt: 0,
+            other: 0,
+            file: self.file,
+            base: self.input.lines + 1,
+            whole: false,
+            recent: &none,
+        };
+        let mut place = (scanned.attempts.len(), scanned.others.len());
+        let lines = iter::from_fn(|| here.step_back(&mut place));
+        let mut last: Vec<_> = lines.flatten().take(RECENT_MAX).collect();
+        last.reverse();
+        recent.extend(last);
+        let more = recent.len().saturating_sub(RECENT_MAX);
+        self.input.recent_cut |= more > 0 || scanned.attempts.len() > RECENT_MAX;
+        recent.drain(..more);
+    }
+
     /// About how many bytes the accounts take.
-    fn memory_used(&self) -> u64 {
-        self.accounts.iter().map(Account::memory).sum()
+    pub fn memory_used(&self) -> u64 {
+        let accounts = self.accounts.iter().flatten();
+        accounts.map(|account| account.memory()).sum()
     }
 
     fn meet_runs(&mut self) {
         let fallback = self.config.fallback.as_ref();
-        let runs: Vec<Arc<Run>> = self.shared.registry.all();
-        for run in runs.into_iter().skip(self.accounts.len()) {
+        let mut to_open = mem::take(&mut self.to_open);
+        for run in self.shared.registry.behind(self.accounts.len()) {
             if fallback.is_some() && run.known().is_none() {
                 self.shared.registry.adopt(&run, fallback);
             }
-            self.accounts.push(Account::new(run, self.config.memory));
-        }
-        for i in 0..self.accounts.len() {
-            let account = &mut self.accounts[i];
-            if !account.open && account.run.known().is_some() {
-                *account = Account::new(Arc::clone(&account.run), self.config.memory);
-                self.release(i as u32);
+            let account = Box::new(Account::new(run, self.config.memory));
+            if !account.open {
+                to_open.push(self.accounts.len() as u32);
             }
+            self.accounts.push(Some(account));
         }
+        for run in to_open {
+            let account = self.accounts[run as usize].as_mut();
+            let Some(account) = account.filter(|account| account.run.known().is_some()) else {
+                self.to_open.push(run);
+                continue;
+            };
+            **account = Account::new(Arc::clone(&account.run), self.config.memory);
+            self.release(run);
+        }
+    }
+
+    /// Gives up hoping for the "Run started" of a run.
+    pub fn give_up(&mut self, run: &Run) {
+        self.shared
+            .registry
+            .adopt(run, self.config.fallback.as_ref());
+        self.meet_runs();
+    }
+
+    /// About how many bytes the lines take that are held back of runs whose "Run started" has not come yet.
+    pub fn memory_held(&self) -> u64 {
+        (self.held.len() * size_of::<(u32, Held, Location)>()) as u64
+    }
+
+    /// Closes the account of a run, and lets go of what is kept of it.
+    pub fn close(&mut self, run: u32) -> Option<Box<Account>> {
+        let account = self.accounts[run as usize].take()?;
+        self.shared.registry.release(&account.run);
+        Some(account)
     }
 
     /// Judges what was held back of a run that is known now.
@@ -213,12 +301,13 @@ impl<'a> Judge<'a> {
     /// Gives up hoping for a "Run started" of the runs that were met, and judges what was held back of them.
     pub fn finish(&mut self) {
         let group = self.group();
-        for i in 0..self.accounts.len() {
-            let run = Arc::clone(&self.accounts[i].run);
+        for account in self.accounts.iter().flatten() {
+            let run = &account.run;
             if run.known().is_none() {
-                let shard = group.as_ref().and_then(|group| self.shard(i as u32, group));
+                let shard = group.as_ref();
+                let shard = shard.and_then(|group| self.shard(run.index, group));
                 let fallback = self.config.fallback.as_ref().or(shard.as_ref());
-                self.shared.registry.adopt(&run, fallback);
+                self.shared.registry.adopt(run, fallback);
             }
         }
         self.meet_runs();
@@ -229,6 +318,7 @@ impl<'a> Judge<'a> {
         let workloads = self
             .accounts
             .iter()
+            .flatten()
             .filter_map(|account| account.run.workload());
         let mut shards = workloads.filter(|workload| workload.group.is_some());
         let first = shards.next()?;
@@ -258,7 +348,17 @@ impl<'a> Judge<'a> {
         let attempts = &here.scanned.attempts[here.attempt..end];
         for attempt in attempts {
             let at = here.place(attempt.location);
-            let account = &mut self.accounts[attempt.run as usize];
+            let Some(account) = &mut self.accounts[attempt.run as usize] else {
+                self.settled.comes_late(
+                    attempt.run,
+                    Producer::Worker(attempt.worker),
+                    attempt.seq,
+                    at,
+                    self.how.any_order,
+                );
+                here.attempt += 1;
+                continue;
+            };
             if account.open && attempt.planned.is_some() {
                 if let Some(observer) = &mut self.observer {
                     observer.attempt(&account.run, attempt, at);
@@ -272,7 +372,7 @@ impl<'a> Judge<'a> {
             here.attempt += 1;
         }
         if let Some(last) = attempts.last() {
-            self.last_run = Some(last.run);
+            self.input.last_run = Some(last.run);
             self.evidence.inputs.entry(self.file).or_default().0 += attempts.len() as u64;
         }
     }
@@ -280,7 +380,9 @@ impl<'a> Judge<'a> {
     /// Takes in an attempt that was read when its run was not known.
     #[cold]
     fn attempt(&mut self, mut attempt: Attempt, at: Location, around: &impl Surroundings) {
-        let account = &mut self.accounts[attempt.run as usize];
+        let Some(account) = &mut self.accounts[attempt.run as usize] else {
+            return;
+        };
         attempt.planned = attempt.is_planned(&account.run);
         if let Some(observer) = &mut self.observer {
             observer.attempt(&account.run, &attempt, at);
@@ -296,7 +398,12 @@ impl<'a> Judge<'a> {
         at: Location,
         around: &impl Surroundings,
     ) {
-        let account = &mut self.accounts[run as usize];
+        let Some(account) = &mut self.accounts[run as usize] else {
+            let any_order = self.how.any_order;
+            return self
+                .settled
+                .comes_late(run, record.author, record.seq, at, any_order);
+        };
         if let Some(attempt) = Attempt::of_record(record, &account.run, BlockLocation::default()) {
             return self.attempt(attempt, at, around);
         }
@@ -311,9 +418,12 @@ impl<'a> Judge<'a> {
         let at = here.place(other.location);
         match &other.what {
             What::Record(run, record) => {
-                self.last_run = Some(*run);
+                self.input.last_run = Some(*run);
                 self.evidence.inputs.entry(self.file).or_default().0 += 1;
-                if self.accounts[*run as usize].open {
+                if self.accounts[*run as usize]
+                    .as_ref()
+                    .is_none_or(|account| account.open)
+                {
                     self.record(*run, record, other.received, at, here);
                 } else {
                     let held = Held::Record(record.clone(), other.received);
@@ -330,7 +440,7 @@ impl<'a> Judge<'a> {
     }
 
     fn suspect(&mut self, suspect: &Suspect, next_run: Option<u32>, at: Location) {
-        let near = self.last_run.or(next_run);
+        let near = self.input.last_run.or(next_run);
         let mut diagnostician = Diagnostician {
             accounts: &mut self.accounts,
             registry: &self.shared.registry,
@@ -339,7 +449,7 @@ impl<'a> Judge<'a> {
             worn_out: &mut self.worn_out,
         };
         let diagnosis = diagnostician.diagnose(suspect, near);
-        let damage = |line, changes, sure| Damage {
+        let damage = |line, changes: Option<_>, sure| Damage {
             line,
             changes,
             sure,
@@ -360,22 +470,29 @@ impl<'a> Judge<'a> {
                 let Some(run) = self.shared.registry.get(record.run).map(|run| run.index) else {
                     return;
                 };
-                self.last_run = Some(run);
+                self.input.last_run = Some(run);
                 let line = Some((record.author, record.seq));
-                self.accounts[run as usize].damaged(damage(line, Some(changes), true));
+                self.damaged(run, damage(line, Some(changes), true));
                 self.record(run, &record, 0, at, &Nowhere);
             }
             Diagnosis::Unsure(run, line, changes) => {
-                self.accounts[run as usize].damaged(damage(Some(line), Some(changes), false));
+                self.damaged(run, damage(Some(line), Some(changes), false));
             }
             Diagnosis::Truncated(run, line, guessed) => match run {
-                Some(run) => self.accounts[run as usize].damaged(Damage {
-                    guessed,
-                    ..damage(line, None, false)
-                }),
+                Some(run) => {
+                    let damage = damage(line, None, false);
+                    self.damaged(run, Damage { guessed, ..damage });
+                }
                 None => self.unexpected(1, NO_LINE, at, &suspect.bytes),
             },
             Diagnosis::Unknown => self.unexpected(1, NO_LINE, at, &suspect.bytes),
+        }
+    }
+
+    fn damaged(&mut self, run: u32, damage: Damage) {
+        match &mut self.accounts[run as usize] {
+            Some(account) => account.damaged(damage),
+            None => self.settled.damaged(run, damage),
         }
     }
 
@@ -411,8 +528,11 @@ impl<'a> Judge<'a> {
     fn unexpected(&mut self, count: u64, why: &'static str, at: Location, text: &[u8]) {
         let unreadable = &mut self.evidence.unreadable;
         unreadable.get_or_insert_with(|| (excerpt(text), at));
-        if let Some(run) = self.last_run {
-            return self.accounts[run as usize].unexpected(count, why, at, || excerpt(text));
+        if let Some(run) = self.input.last_run {
+            return match &mut self.accounts[run as usize] {
+                Some(account) => account.unexpected(count, why, at, || excerpt(text)),
+                None => self.settled.unexpected(run, count, why, at, excerpt(text)),
+            };
         }
         self.strays.add_alone(Kind::Unexpected, count, || Entry {
             producers: Vec::new(),
@@ -466,8 +586,9 @@ struct Here<'a> {
     file: u32,
     /// The number of the block's first line.
     base: u64,
-    /// Nothing of the input stands in front of the block.
-    first_block: bool,
+    /// All lines of the input that stand in front of the block are known: these.
+    whole: bool,
+    recent: &'a VecDeque<(u32, Line)>,
 }
 
 impl Here<'_> {
@@ -479,31 +600,33 @@ impl Here<'_> {
         }
     }
 
-    /// What stands directly in front of so many attempts and others, if it is a record of `run`.
-    fn step_back(&self, run: u32, place: &mut (usize, usize)) -> Option<Option<Line>> {
+    /// What stands directly in front of so many attempts and others in the block, if it is a record; and its run.
+    fn step_back(&self, place: &mut (usize, usize)) -> Option<Option<(u32, Line)>> {
         let (attempts, others) = *place;
         if let Some(found) = others.checked_sub(1).map(|i| &self.scanned.others[i])
             && found.after >= attempts
         {
             place.1 -= 1;
-            let What::Record(of, record) = &found.what else {
+            let What::Record(run, record) = &found.what else {
                 return Some(None);
             };
-            return Some((*of == run).then(|| Line {
+            let line = Line {
                 stamp: record.stamp,
                 producer: record.author,
                 seq: record.seq,
                 at: self.place(found.location),
-            }));
+            };
+            return Some(Some((*run, line)));
         }
         place.0 = attempts.checked_sub(1)?;
         let found = &self.scanned.attempts[place.0];
-        Some((found.run == run).then(|| Line {
+        let line = Line {
             stamp: found.stamp,
             producer: Producer::Worker(found.worker),
             seq: found.seq,
             at: self.place(found.location),
-        }))
+        };
+        Some(Some((found.run, line)))
     }
 }
 
@@ -521,15 +644,11 @@ impl Surroundings for Here<'_> {
 
     fn before(&self, run: u32) -> impl Iterator<Item = Option<Line>> {
         let mut place = (self.attempt, self.other);
-        let mut more = !self.first_block;
-        iter::from_fn(move || {
-            while let Some(line) = self.step_back(run, &mut place) {
-                if line.is_some() {
-                    return Some(line);
-                }
-            }
-            mem::take(&mut more).then_some(None)
-        })
+        let here = iter::from_fn(move || self.step_back(&mut place)).flatten();
+        let lines = here.chain(self.recent.iter().rev().copied());
+        let lines = lines.filter(move |(of, _)| *of == run);
+        let rest = (!self.whole).then_some(None);
+        lines.map(|(_, line)| Some(line)).chain(rest)
     }
 }
 

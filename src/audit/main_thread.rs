@@ -32,10 +32,12 @@ pub enum Entered {
 }
 
 /// The main thread's lines.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct MainThread {
     /// One more than the highest number that was seen.
     pub next: u64,
+    /// The first number that was seen.
+    pub first: Option<u64>,
     /// Numbers below it that were not.
     pub missing: Numbers,
     /// Lines that are there, but damaged.
@@ -152,6 +154,7 @@ impl MainThread {
             self.missing.insert_range(self.next..seq);
             self.next = seq + 1;
         }
+        self.first.get_or_insert(seq);
         match event {
             Event::LogGap { .. } => self.gaps.push((event.clone(), seq, at)),
             // The log is opened anew whenever that is noticed, be it behind the last event.

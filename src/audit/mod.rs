@@ -9,7 +9,8 @@
 //!
 //! Every line's checksum is verified and its outcome is computed again from the seed; every number is accounted for.
 //! In memory stay the runs and their workers, and sets of numbers where lines are out of order. The audit knows the
-//! plan and the form of the log; it must not know the command line, nor how a run is carried out.
+//! plan and the form of the log; it must not know the command line, nor how a run is carried out. `follow` does the same while
+//! lines come.
 
 mod account;
 mod attempt;
@@ -25,6 +26,7 @@ mod exact;
 mod fields;
 mod find;
 mod findings;
+mod follow;
 mod gap;
 mod github;
 mod group;
@@ -42,12 +44,14 @@ mod observer;
 mod order;
 mod parts;
 mod per_worker;
+mod readers;
 mod record;
 mod registry;
 mod repair;
 mod report;
 mod scan;
 mod scanned;
+mod settled;
 mod shared;
 mod source;
 mod time_order;
@@ -63,8 +67,8 @@ pub(crate) mod simulate;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        mpsc::{self, Receiver, Sender},
+        Arc,
+        mpsc::{Receiver, Sender},
     },
     thread,
 };
@@ -74,6 +78,7 @@ use anyhow::Result;
 pub use self::{
     attempt::{Attempt, Kind},
     findings::Location,
+    follow::{Board, Figures, FollowConfig, News, RunState, Watcher, follow},
     github::annotations,
     group::{DifferingShard, GroupVerdict, LostShard},
     junit::xml,
@@ -86,10 +91,10 @@ pub use self::{
     verdict::{Change, Counts, Finding, Place, Range, RunVerdict, Status, Verdict},
 };
 use self::{
-    input::{Block, Inputs},
+    input::Inputs,
     judge::Judge,
+    readers::{Desk, Parcel, Readers},
     scan::Scanner,
-    scanned::Scanned,
     shared::Shared,
 };
 use crate::plan::workload::Workload;
@@ -140,6 +145,8 @@ pub struct AuditConfig {
     pub memory: u64,
     /// How many threads read; 0 for one a core.
     pub threads: usize,
+    /// The inputs are followed while they are written, and may be joined in the midst of a run.
+    pub follow: bool,
 }
 
 impl AuditConfig {
@@ -157,6 +164,7 @@ impl AuditConfig {
             max_delay: None,
             memory: MEMORY,
             threads: 0,
+            follow: false,
         }
     }
 }
@@ -194,9 +202,6 @@ pub fn run_observed(
     Ok(conclude::verdict(config, &names, judge, bytes, full))
 }
 
-/// A block on its way: filled by a reader, judged, and used again.
-type Parcel = (Block, Scanned);
-
 /// One reading of all inputs.
 struct Course<'a, 'b> {
     threads: usize,
@@ -214,36 +219,20 @@ impl Course<'_, '_> {
             0 => thread::available_parallelism().map_or(2, |n| n.get()),
             n => n,
         };
-        let (free, parcels) = mpsc::channel::<Parcel>();
-        for _ in 0..threads + 4 {
-            // The receiver is alive: it is behind the lock below.
-            let _ = free.send(Parcel::default());
-        }
-        let (done, scanned) = mpsc::channel();
-        let desk = Arc::new(Desk {
-            shared: Arc::clone(self.shared),
-            inputs: Mutex::new(inputs),
-            parcels: Mutex::new(parcels),
-        });
         // This thread is a reader as well, whenever there is nothing to be judged; but it does not wait for a stream.
         let others = match self.size {
             Some(_) => threads - 1,
             None => threads.max(2) - 1,
         };
-        let readers: Vec<_> = (0..others)
-            .map(|_| {
-                let (desk, done) = (Arc::clone(&desk), done.clone());
-                thread::spawn(move || desk.scan_all(&done))
-            })
-            .collect();
-        drop(done);
+        let Readers {
+            desk,
+            free,
+            scanned,
+            threads,
+        } = Readers::start(self.shared, Box::new(inputs), others);
         let whole = self.judge_all(&desk, &scanned, free)?;
         if whole {
-            for reader in readers {
-                if let Err(panic) = reader.join() {
-                    std::panic::resume_unwind(panic);
-                }
-            }
+            readers::join(threads);
         }
         // Otherwise a reader may still wait for a stream, which need not end: it is left behind.
         Ok(whole)
@@ -275,68 +264,4 @@ impl Course<'_, '_> {
         }
         Ok(true)
     }
-}
-
-/// What the readers share.
-struct Desk {
-    shared: Arc<Shared>,
-    inputs: Mutex<Inputs>,
-    /// Parcels that are free to be filled; there are only so many, so that memory stays bounded.
-    parcels: Mutex<Receiver<Parcel>>,
-}
-
-impl Desk {
-    /// One reader: fills parcels and scans them, until there is nothing left to read.
-    fn scan_all(&self, done: &Sender<Result<Parcel>>) {
-        let mut scanner = Scanner::new(&self.shared);
-        loop {
-            let Ok(parcel) = lock(&self.parcels).recv() else {
-                return;
-            };
-            let Some(parcel) = self.fill(parcel, &mut scanner).transpose() else {
-                return;
-            };
-            if done.send(parcel).is_err() {
-                return;
-            }
-        }
-    }
-
-    /// Fills a parcel and scans it; none at the end of all inputs.
-    fn fill(
-        &self,
-        (mut block, mut scanned): Parcel,
-        scanner: &mut Scanner<'_>,
-    ) -> Result<Option<Parcel>> {
-        if !lock(&self.inputs).next(&mut block)? {
-            return Ok(None);
-        }
-        scanner.scan(&block, &mut scanned);
-        Ok(Some((block, scanned)))
-    }
-
-    /// A parcel that a reader has scanned or, if there is none yet, one scanned here by `scanner`, if there is one; none when
-    /// all are done.
-    fn next_parcel(
-        &self,
-        scanned: &Receiver<Result<Parcel>>,
-        scanner: Option<&mut Scanner<'_>>,
-    ) -> Result<Option<Parcel>> {
-        if let Ok(parcel) = scanned.try_recv() {
-            return parcel.map(Some);
-        }
-        // A reader that waits for a free parcel holds the lock: then there is none for this thread either.
-        let free = || self.parcels.try_lock().ok().and_then(|p| p.try_recv().ok());
-        if let Some(scanner) = scanner
-            && let Some(parcel) = free()
-            && let Some(parcel) = self.fill(parcel, scanner)?
-        {
-            return Ok(Some(parcel));
-        }
-        scanned.recv().ok().transpose()
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

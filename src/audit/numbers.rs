@@ -38,7 +38,9 @@ impl Numbers {
 
     /// Adds numbers.
     pub fn insert_range(&mut self, range: Range<u64>) {
-        self.0.insert_range(range);
+        if !range.is_empty() {
+            self.0.insert_range(range);
+        }
     }
 
     /// Whether `number` is a member.
@@ -69,12 +71,19 @@ impl Numbers {
 
     /// Takes numbers out.
     pub fn remove_range(&mut self, range: Range<u64>) {
-        self.0.remove_range(range);
+        if !range.is_empty() {
+            self.0.remove_range(range);
+        }
     }
 
     /// Takes out what is in `others`.
     pub fn subtract(&mut self, others: &Self) {
         self.0 -= &others.0;
+    }
+
+    /// The members that are in `others` as well.
+    pub fn common(&self, others: &Self) -> Self {
+        Self(&self.0 & &others.0, 0)
     }
 
     /// How many of the members lie in `range`.

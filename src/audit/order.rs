@@ -59,6 +59,11 @@ impl Order {
         (self.runs.len() * 2 * size_of::<(u64, Run)>()) as u64
     }
 
+    /// Whether some lines may have to be moved.
+    pub fn is_disordered(&self) -> bool {
+        !self.runs.is_empty()
+    }
+
     /// Takes in the arrival of a line that was not there before. `missing` are the numbers below the highest that have
     /// not arrived; of these `number` is none any more. Returns lines out of order where some must be settled now.
     #[inline]

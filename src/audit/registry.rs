@@ -72,6 +72,18 @@ pub struct Run {
 }
 
 impl Run {
+    fn new(index: u32, id: u64) -> Self {
+        let mut id_text = [0; 16];
+        id_text.copy_from_slice(format!("{id:016x}").as_bytes());
+        Self {
+            index,
+            id,
+            id_text,
+            known: OnceLock::new(),
+            contradicted: AtomicBool::new(false),
+        }
+    }
+
     /// What is known of it; none as long as its "Run started" was not found and is still hoped for.
     #[inline]
     pub fn known(&self) -> Option<&Known> {
@@ -103,7 +115,8 @@ pub struct Registry {
 
 #[derive(Debug)]
 struct Inner {
-    runs: Vec<Arc<Run>>,
+    /// None of a run that was released.
+    runs: Vec<Option<Arc<Run>>>,
     by_id: HashMap<u64, u32>,
     memory_left: u64,
 }
@@ -124,13 +137,28 @@ impl Registry {
     pub fn get(&self, id: u64) -> Option<Arc<Run>> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         let index = *inner.by_id.get(&id)?;
-        Some(Arc::clone(&inner.runs[index as usize]))
+        Some(inner.run(index, id))
     }
 
-    /// All runs, in the order in which they were met.
-    pub fn all(&self) -> Vec<Arc<Run>> {
+    /// How many runs were met.
+    pub fn count(&self) -> usize {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        inner.runs.clone()
+        inner.runs.len()
+    }
+
+    /// The runs that were met after so many others, in the order in which they were met.
+    pub fn behind(&self, count: usize) -> Vec<Arc<Run>> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        inner.runs[count..].iter().flatten().cloned().collect()
+    }
+
+    /// Forgets all but the id of a run whose account is closed, and has its memory back.
+    pub fn release(&self, run: &Run) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Some(known)) = inner.runs.get_mut(run.index as usize).map(Option::take) {
+            let workers = known.workload().map_or(0, |workload| workload.threads);
+            inner.memory_left += (size_of::<Run>() + RUN_SIZE + workers_size(workers)) as u64;
+        }
     }
 
     /// The run with this id, which is entered if it is new. None when there is no room for it.
@@ -140,20 +168,12 @@ impl Registry {
         }
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(index) = inner.by_id.get(&id) {
-            return Some(Arc::clone(&inner.runs[*index as usize]));
+            return Some(inner.run(*index, id));
         }
         inner.take(size_of::<Run>() + RUN_SIZE)?;
         let index = u32::try_from(inner.runs.len()).ok()?;
-        let mut id_text = [0; 16];
-        id_text.copy_from_slice(format!("{id:016x}").as_bytes());
-        let run = Arc::new(Run {
-            index,
-            id,
-            id_text,
-            known: OnceLock::new(),
-            contradicted: AtomicBool::new(false),
-        });
-        inner.runs.push(Arc::clone(&run));
+        let run = Arc::new(Run::new(index, id));
+        inner.runs.push(Some(Arc::clone(&run)));
         inner.by_id.insert(id, index);
         Some(run)
     }
@@ -203,7 +223,7 @@ impl Registry {
             let rules = PerWorker::default();
             return Known { basis, rules };
         };
-        let size = workload.threads as usize * (size_of::<Rules>() + WORKER_SIZE);
+        let size = workers_size(workload.threads);
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         if inner.take(size).is_none() {
             let why = format!(
@@ -218,7 +238,24 @@ impl Registry {
     }
 }
 
+/// What is taken for so many workers.
+fn workers_size(workers: u32) -> usize {
+    workers as usize * (size_of::<Rules>() + WORKER_SIZE)
+}
+
 impl Inner {
+    /// The run of this index and id. Of one that was released nothing else is known.
+    fn run(&self, index: u32, id: u64) -> Arc<Run> {
+        let known = self.runs[index as usize].as_ref().map(Arc::clone);
+        known.unwrap_or_else(|| {
+            let basis = Basis::None("its account is closed".into());
+            let rules = PerWorker::default();
+            let run = Run::new(index, id);
+            run.known.get_or_init(|| Known { basis, rules });
+            Arc::new(run)
+        })
+    }
+
     /// Takes so many bytes, if they are left.
     fn take(&mut self, size: usize) -> Option<()> {
         self.memory_left = self.memory_left.checked_sub(size as u64)?;

@@ -23,7 +23,7 @@ pub struct Line {
 pub const EARLY_MAX: usize = 1000;
 
 /// Lines of one run in the order of one input.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct TimeOrder {
     file: u32,
     backwards: bool,
@@ -33,7 +33,7 @@ pub struct TimeOrder {
 }
 
 /// Where time has fallen, until it is again where it was.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Fall {
     /// The lines in front of it with higher stamps; none if they cannot all be known.
     early: Option<Vec<Line>>,

@@ -41,6 +41,8 @@ pub struct Worker {
     pub cursor: Cursor,
     /// Attempts before the cursor that were not seen.
     pub missing: Numbers,
+    /// The first attempt that was seen.
+    pub first: Option<u64>,
     /// Lines that are there, but not as they should be: damaged, or off the plan.
     pub claimed: Numbers,
     /// "Worker ended" lines, different from each other.
@@ -78,6 +80,7 @@ impl Worker {
         Self {
             cursor: Cursor::START,
             missing: Numbers::default(),
+            first: None,
             claimed: Numbers::default(),
             ends: Vec::new(),
             order: Order::default(),

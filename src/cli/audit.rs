@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::{
     WorkloadArgs,
+    follow::FollowArgs,
     values::{one_of, whole},
 };
 use crate::{
@@ -62,10 +63,14 @@ pub struct AuditArgs {
           value_parser = one_of(&[("text", VerdictFormat::Text), ("json", VerdictFormat::Json),
                                   ("github", VerdictFormat::Github), ("junit", VerdictFormat::Junit)]))]
     pub format: VerdictFormat,
+
+    /// How it is followed while it is written.
+    #[command(flatten)]
+    pub following: FollowArgs,
 }
 
 /// What is read, and how strictly it is judged.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct JudgingArgs {
     /// Logs to read, rotated parts in any order; - is standard input
     #[arg(value_name = "FILE", default_value = "app.log")]

@@ -4,6 +4,7 @@
 //! behind this file knows clap.
 
 mod audit;
+mod follow;
 mod lab;
 mod shard;
 mod values;
@@ -58,7 +59,7 @@ mod monitoring;
 #[cfg(feature = "monitoring")]
 mod report;
 
-pub use monitoring::{CompletionsArgs, MonitoringArgs, print_man};
+pub use monitoring::{CompletionsArgs, ExportArgs, MonitoringArgs, print_man};
 #[cfg(not(feature = "monitoring"))]
 pub use monitoring::{LabReportArgs, ReportArgs};
 #[cfg(feature = "monitoring")]
@@ -126,11 +127,19 @@ pub enum Command {
     #[command(allow_negative_numbers = true)]
     Lab(LabArgs),
     /// Print a Grafana dashboard for the metrics
-    Dashboard,
+    Dashboard(DashboardArgs),
     /// Print a script with which a shell completes hifi's command line
     Completions(CompletionsArgs),
     /// Print the manual page, to be shown by man
     Man,
+}
+
+/// The options of `hifi dashboard`.
+#[derive(Debug, Args)]
+pub struct DashboardArgs {
+    /// For the metrics of hifi audit --follow
+    #[arg(long)]
+    pub audit: bool,
 }
 
 /// The options of a run.

@@ -68,6 +68,21 @@ impl MonitoringArgs {
     }
 }
 
+/// The options of `hifi audit --follow` that concern metrics.
+#[derive(Clone, Debug, Args)]
+pub struct ExportArgs {
+    /// With --follow: serve Prometheus metrics on this address
+    #[arg(long, value_name = "ADDR", value_parser = parse_addr, requires = "follow")]
+    metrics_addr: Option<SocketAddr>,
+}
+
+impl ExportArgs {
+    /// Where metrics are served.
+    pub fn addr(&self) -> Option<SocketAddr> {
+        self.metrics_addr
+    }
+}
+
 /// The options of `hifi completions`.
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {

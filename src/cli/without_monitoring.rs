@@ -1,6 +1,6 @@
 //! The options of monitoring in a build without it: each says which feature it needs.
 
-use std::{convert::Infallible, process::ExitCode};
+use std::{convert::Infallible, net::SocketAddr, process::ExitCode};
 
 use clap::Args;
 
@@ -38,6 +38,21 @@ impl MonitoringArgs {
     /// The configuration: nothing was asked for, because nothing can be.
     pub fn into_config(self) -> (MetricsConfig, Option<ServeConfig>) {
         (MetricsConfig::default(), None)
+    }
+}
+
+/// The options of `hifi audit --follow` that concern metrics.
+#[derive(Clone, Debug, Args)]
+pub struct ExportArgs {
+    /// Serve Prometheus metrics
+    #[arg(long, value_name = "ADDR", hide = true, value_parser = refuse)]
+    metrics_addr: Option<Infallible>,
+}
+
+impl ExportArgs {
+    /// Nowhere.
+    pub fn addr(&self) -> Option<SocketAddr> {
+        None
     }
 }
 

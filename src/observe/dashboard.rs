@@ -205,28 +205,125 @@ const PANELS: &[Panel] = &[
     },
 ];
 
+/// The panels of a log that is followed, whose lines another process reads.
+const AUDIT_PANELS: &[Panel] = &[
+    Panel {
+        title: "Lines",
+        about: "Lines that were read, a second.",
+        unit: "short",
+        stacked: false,
+        lines: &[(
+            "sum by (instance) (rate(hifi_audit_lines_total{instance=~\"$instance\"}[$__rate_interval]))",
+            "{{instance}}",
+        )],
+    },
+    Panel {
+        title: "Missing",
+        about: "Lines that are missing now: those on their way, and those that were given up and have not come.",
+        unit: "short",
+        stacked: false,
+        lines: &[(
+            "sum by (instance) (hifi_audit_missing{instance=~\"$instance\"})",
+            "{{instance}}",
+        )],
+    },
+    Panel {
+        title: "Findings",
+        about: "Lines that are not as they must be, by what is wrong.",
+        unit: "short",
+        stacked: true,
+        lines: &[(
+            "sum by (kind) (hifi_audit_findings_total{instance=~\"$instance\"})",
+            "{{kind}}",
+        )],
+    },
+    Panel {
+        title: "Delay",
+        about: "From a line's own time to its arrival.",
+        unit: "s",
+        stacked: false,
+        lines: &[
+            (
+                "histogram_quantile(0.5, sum by (le) (rate(hifi_audit_delay_seconds_bucket{instance=~\"$instance\"}[$__rate_interval])))",
+                "p50",
+            ),
+            (
+                "histogram_quantile(0.99, sum by (le) (rate(hifi_audit_delay_seconds_bucket{instance=~\"$instance\"}[$__rate_interval])))",
+                "p99",
+            ),
+        ],
+    },
+    Panel {
+        title: "Silence",
+        about: "Since the last line came.",
+        unit: "s",
+        stacked: false,
+        lines: &[(
+            "time() - hifi_audit_last_line_timestamp_seconds{instance=~\"$instance\"}",
+            "{{instance}}",
+        )],
+    },
+    Panel {
+        title: "Runs",
+        about: "Runs by their state.",
+        unit: "short",
+        stacked: true,
+        lines: &[(
+            "sum by (state) (hifi_audit_runs{instance=~\"$instance\"})",
+            "{{state}}",
+        )],
+    },
+];
+
 /// The series, of value 1, of the runs that are chosen; it stands for `$run` in the queries above.
 const RUN: &str = "hifi_run_info{run=~\"$run\"}";
 
-/// Prints the dashboard.
+/// Prints the dashboard of runs, or of logs that are followed.
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub fn print() -> anyhow::Result<ExitCode> {
-    let text =
-        serde_json::to_string_pretty(&dashboard()).context("cannot make the dashboard")? + "\n";
+pub fn print(audit: bool) -> anyhow::Result<ExitCode> {
+    let model = if audit { audits() } else { runs() };
+    let text = serde_json::to_string_pretty(&model).context("cannot make the dashboard")? + "\n";
     io::stdout()
         .write_all(text.as_bytes())
         .context("cannot write the dashboard to standard output")?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn dashboard() -> Value {
+fn runs() -> Value {
+    let about = "Runs of hifi, a concurrent workload whose truth is known.";
+    let choice = Choice {
+        name: "run",
+        label: "Run",
+        query: "label_values(hifi_run_info, run)",
+    };
+    dashboard(["hifi", "hifi", about], &choice, PANELS)
+}
+
+fn audits() -> Value {
+    let about = "Logs that hifi audit follows, held against what must exist.";
+    let choice = Choice {
+        name: "instance",
+        label: "Audit",
+        query: "label_values(hifi_audit_lines_total, instance)",
+    };
+    dashboard(["hifi-audit", "hifi audit", about], &choice, AUDIT_PANELS)
+}
+
+/// What can be chosen on a dashboard: a label's values.
+struct Choice {
+    name: &'static str,
+    label: &'static str,
+    query: &'static str,
+}
+
+fn dashboard([uid, title, about]: [&str; 3], choice: &Choice, panels: &[Panel]) -> Value {
     let source = json!({ "type": "prometheus", "uid": "${datasource}" });
     json!({
-        "uid": "hifi",
-        "title": "hifi",
-        "description": "Runs of hifi, a concurrent workload whose truth is known.",
+        "uid": uid,
+        "title": title,
+        "description": about,
         "tags": ["hifi"],
         "schemaVersion": SCHEMA,
         "version": 1,
@@ -250,12 +347,12 @@ fn dashboard() -> Value {
                 "includeAll": false,
             },
             {
-                "name": "run",
-                "label": "Run",
+                "name": choice.name,
+                "label": choice.label,
                 "type": "query",
                 "datasource": source,
-                "definition": "label_values(hifi_run_info, run)",
-                "query": { "query": "label_values(hifi_run_info, run)", "refId": "run", "qryType": 1 },
+                "definition": choice.query,
+                "query": { "query": choice.query, "refId": choice.name, "qryType": 1 },
                 "current": {},
                 "hide": 0,
                 "refresh": 2,
@@ -265,7 +362,7 @@ fn dashboard() -> Value {
                 "allValue": ".*",
             },
         ] },
-        "panels": PANELS.iter().enumerate().map(|(i, panel)| panel.model(i, &source)).collect::<Vec<_>>(),
+        "panels": panels.iter().enumerate().map(|(i, panel)| panel.model(i, &source)).collect::<Vec<_>>(),
     })
 }
 
@@ -320,7 +417,15 @@ mod tests {
 
     #[test]
     fn panels_do_not_overlap_and_ask_for_the_chosen_run() {
-        let model = dashboard();
+        for (model, chosen) in [
+            (runs(), "hifi_run_info{run=~\"$run\"}"),
+            (audits(), "{instance=~\"$instance\"}"),
+        ] {
+            check(&model, chosen);
+        }
+    }
+
+    fn check(model: &Value, chosen: &str) {
         let panels = model["panels"].as_array().unwrap();
         let places: std::collections::BTreeSet<_> = panels
             .iter()
@@ -337,7 +442,7 @@ mod tests {
             .flat_map(|panel| panel["targets"].as_array().unwrap())
         {
             let query = query["expr"].as_str().unwrap();
-            assert!(query.contains("hifi_run_info{run=~\"$run\"}"), "{query}");
+            assert!(query.contains(chosen), "{query}");
         }
     }
 }

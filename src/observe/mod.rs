@@ -1,5 +1,6 @@
 //! Everything that watches a run while it lasts: thread dumps, the stall watchdog, samples, metrics, error tracking.
 
+pub mod canary;
 pub(crate) mod config;
 pub mod dashboard;
 pub(crate) mod dump;

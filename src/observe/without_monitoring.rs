@@ -1,8 +1,9 @@
 //! What stands in for monitoring in a build without the feature: nothing, under the same names.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use crate::{
+    audit::{Board, Figures},
     observe::config::{MetricsConfig, ServeConfig},
     observe::watch::Sources,
     shutdown::Stop,
@@ -73,4 +74,36 @@ impl Reading {
 
     /// Does nothing.
     pub fn show(&mut self, _bytes: u64, _size: Option<u64>) {}
+}
+
+/// No live line is shown.
+#[derive(Debug)]
+pub struct LiveLine;
+
+impl LiveLine {
+    /// Does nothing.
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        Self
+    }
+
+    /// Does nothing.
+    pub fn show(&mut self, _figures: &Figures) {}
+
+    /// Does nothing.
+    pub fn hide(&mut self) {}
+}
+
+/// Nothing is exported.
+#[derive(Debug)]
+pub struct Exports;
+
+impl Exports {
+    /// Does nothing.
+    ///
+    /// # Errors
+    /// None.
+    pub fn start(_addr: Option<SocketAddr>, _board: &Arc<Board>) -> anyhow::Result<Self> {
+        Ok(Self)
+    }
 }

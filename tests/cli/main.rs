@@ -14,6 +14,8 @@ mod bad_values;
 mod error_tracking;
 /// All that can go wrong, caused for real.
 mod faults;
+/// Logs that are followed while they are written.
+mod follow;
 /// The heap profile.
 #[cfg(feature = "heap-profile")]
 mod heap_profile;

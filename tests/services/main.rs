@@ -15,6 +15,8 @@ mod rig;
 /// Chromium.
 #[cfg(feature = "monitoring")]
 mod browser;
+/// Logs that are followed behind rsyslog and through logrotate.
+mod canary;
 /// Locust and JMeter against a run that serves operations.
 #[cfg(feature = "monitoring")]
 mod load_testers;

@@ -25,9 +25,14 @@ struct Prometheus {
 
 impl Prometheus {
     fn scraping(rig: &Rig, target: SocketAddr) -> Self {
+        Self::with(rig, target, "200ms", "")
+    }
+
+    /// One that scrapes `target` so often; `more` is more of its configuration.
+    fn with(rig: &Rig, target: SocketAddr, interval: &str, more: &str) -> Self {
         let config = format!(
-            "global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}\n\
-             scrape_configs: [{{job_name: hifi, static_configs: [{{targets: ['{target}']}}]}}]\n"
+            "global: {{scrape_interval: {interval}, scrape_timeout: {interval}, evaluation_interval: 200ms}}\n\
+             scrape_configs: [{{job_name: hifi, static_configs: [{{targets: ['{target}']}}]}}]\n{more}"
         );
         fs::write(rig.path("prometheus.yml"), config).expect("a configuration");
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -276,4 +281,130 @@ fn a_real_prometheus_stores_the_figures_of_the_summary() {
     }
     run.signal("INT");
     run.finish().code(0);
+}
+
+/// The README's alert rules.
+fn rules() -> String {
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("```yaml\n").expect("alert rules");
+    let (rules, _) = rest.split_once("```").expect("their end");
+    rules.into()
+}
+
+/// How the series of the unit tests go on, and when which alert fires.
+const RULES_TESTS: &str = r#"
+rule_files: [rules.yml]
+evaluation_interval: 15s
+tests:
+  - interval: 15s
+    input_series:
+      - series: 'hifi_audit_findings_total{kind="lost", instance="a", job="canary"}'
+        values: '0x20 3x100'
+      - series: 'hifi_audit_findings_total{kind="late", instance="a", job="canary"}'
+        values: '0x60 3x60'
+      - series: 'hifi_audit_findings_total{kind="duplicated", instance="a", job="canary"}'
+        values: '0x40 1x80'
+      - series: 'hifi_audit_last_line_timestamp_seconds{instance="a", job="canary"}'
+        values: '0+15x20 300x100'
+      - series: 'hifi_audit_delay_seconds_bucket{le="1.048576", instance="a", job="canary"}'
+        values: '0+100x20 2000+10x100'
+      - series: 'hifi_audit_delay_seconds_bucket{le="16.777216", instance="a", job="canary"}'
+        values: '0+100x20 2000+100x100'
+      - series: 'hifi_audit_delay_seconds_bucket{le="+Inf", instance="a", job="canary"}'
+        values: '0+100x20 2000+100x100'
+    alert_rule_test:
+      - {eval_time: 4m, alertname: HifiLinesLost, exp_alerts: []}
+      - eval_time: 5m30s
+        alertname: HifiLinesLost
+        exp_alerts:
+          - exp_labels: {severity: critical, instance: a, job: canary, kind: lost}
+            exp_annotations: {summary: "a has lost lines"}
+      - {eval_time: 25m, alertname: HifiLinesLost, exp_alerts: []}
+      - {eval_time: 9m, alertname: HifiLinesWrong, exp_alerts: []}
+      - eval_time: 10m30s
+        alertname: HifiLinesWrong
+        exp_alerts:
+          - exp_labels: {severity: warning, instance: a, job: canary, kind: duplicated}
+            exp_annotations: {summary: "a has lines that are duplicated"}
+      - {eval_time: 5m, alertname: HifiSilent, exp_alerts: []}
+      - eval_time: 8m
+        alertname: HifiSilent
+        exp_alerts:
+          - exp_labels: {severity: critical, instance: a, job: canary}
+            exp_annotations: {summary: "nothing has come to a for two minutes"}
+      - {eval_time: 4m, alertname: HifiSlow, exp_alerts: []}
+      - eval_time: 15m
+        alertname: HifiSlow
+        exp_alerts:
+          - exp_labels: {severity: warning, instance: a, job: canary}
+            exp_annotations: {summary: "one of a hundred lines takes over ten seconds to a"}
+"#;
+
+#[test]
+#[ignore = "needs prometheus"]
+fn the_alert_rules_of_the_readme_pass_their_unit_tests() {
+    let rig = Rig::new();
+    fs::write(rig.path("rules.yml"), rules()).expect("a file");
+    fs::write(rig.path("tests.yml"), RULES_TESTS).expect("a file");
+    for args in [
+        ["check", "rules", "rules.yml"],
+        ["test", "rules", "tests.yml"],
+    ] {
+        let mut command = Command::new("promtool");
+        command.args(args).current_dir(rig.path(""));
+        rig.finish(command).code(0);
+    }
+}
+
+/// A line is lost, and the alert fires within patience and two scrapes.
+#[test]
+#[ignore = "needs prometheus"]
+fn an_alert_fires_when_a_line_is_lost() {
+    const PATIENCE_OF_CANARY: Duration = Duration::from_secs(2);
+    const SCRAPE: Duration = Duration::from_secs(1);
+    let rig = Rig::new();
+    rig.hifi("-t 3 -n 40 --seed 7 --time-scale 0 -q --summary none --log-file whole.log")
+        .code(0);
+    let whole = rig.read("whole.log");
+    let lines: Vec<&str> = whole.lines().collect();
+    fs::write(rig.path("followed"), lines[..60].join("\n") + "\n").expect("a file");
+    let mut command =
+        rig.command("audit --follow --patience 2s --metrics-addr 127.0.0.1:0 followed");
+    command.stdout(Stdio::null());
+    command.stderr(File::create(rig.path("console")).expect("a file"));
+    let canary = rig.start_command(command);
+    canary.until("console", "/metrics\n");
+    let target = served_address(&rig.read("console"), "metrics").expect("an address");
+    promtool(&get(target, "/metrics").expect("an answer").1);
+    fs::write(rig.path("rules.yml"), rules()).expect("a file");
+    let prometheus = Prometheus::with(&rig, target, "1s", "rule_files: [rules.yml]\n");
+    let scraped = "hifi_audit_lines_total";
+    eventually("a scrape", || prometheus.value(scraped) == Some(60.0));
+    let mut file = fs::OpenOptions::new()
+        .append(true)
+        .open(rig.path("followed"))
+        .expect("a file");
+    let lost = Instant::now();
+    file.write_all((lines[61..100].join("\n") + "\n").as_bytes())
+        .expect("a file");
+    let fires = "ALERTS{alertname=\"HifiLinesLost\",alertstate=\"firing\"}";
+    eventually("the alert", || prometheus.value(fires) == Some(1.0));
+    let after = lost.elapsed();
+    eprintln!("the alert fires {after:?} after the loss");
+    assert!(after <= PATIENCE_OF_CANARY + 2 * SCRAPE, "{after:?}");
+    let dashboard = rig.hifi("dashboard --audit").code(0).json();
+    let panels = dashboard["panels"].as_array().expect("panels");
+    for target in panels
+        .iter()
+        .flat_map(|panel| panel["targets"].as_array().expect("queries"))
+    {
+        let query = target["expr"].as_str().expect("a query");
+        let asked = query
+            .replace("$__rate_interval", "10s")
+            .replace("$instance", ".*");
+        let data = prometheus.ask("query", &[("query", &asked)]);
+        assert_ne!(data["result"], serde_json::json!([]), "no data for {asked}");
+    }
+    canary.signal("TERM");
+    canary.finish();
 }

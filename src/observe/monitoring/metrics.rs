@@ -48,7 +48,8 @@ pub fn final_text(sources: &Sources, requests: Option<&RequestFigures>) -> anyho
     encode(&families)
 }
 
-fn encode(families: &[MetricFamily]) -> anyhow::Result<String> {
+/// The text format of these families.
+pub(super) fn encode(families: &[MetricFamily]) -> anyhow::Result<String> {
     Ok(TextEncoder::new().encode_to_string(families)?)
 }
 
@@ -210,7 +211,7 @@ fn request_families(requests: &RequestFigures) -> [MetricFamily; 2] {
 }
 
 /// The standard figures of a process, as far as the system tells them.
-fn process_families() -> Vec<MetricFamily> {
+pub(super) fn process_families() -> Vec<MetricFamily> {
     let usage = Usage::now();
     let number = |value: Option<u64>| value.map(|value| value as f64);
     let known = [
@@ -282,7 +283,13 @@ impl LogFigures {
     }
 }
 
-fn family(name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
+/// A family of metrics.
+pub(super) fn family(
+    name: &str,
+    help: &str,
+    kind: MetricType,
+    metrics: Vec<Metric>,
+) -> MetricFamily {
     let mut family = MetricFamily::default();
     family.set_name(name.to_owned());
     family.set_help(help.to_owned());
@@ -291,7 +298,8 @@ fn family(name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) -> Met
     family
 }
 
-fn labelled(labels: &[(&str, &str)]) -> Metric {
+/// A metric with these labels and no value.
+pub(super) fn labelled(labels: &[(&str, &str)]) -> Metric {
     let pairs = labels.iter().map(|(name, value)| {
         let mut pair = LabelPair::default();
         pair.set_name((*name).to_owned());
@@ -301,7 +309,8 @@ fn labelled(labels: &[(&str, &str)]) -> Metric {
     Metric::from_label(pairs.collect())
 }
 
-fn counter(value: u64, labels: &[(&str, &str)]) -> Metric {
+/// A counter with these labels.
+pub(super) fn counter(value: u64, labels: &[(&str, &str)]) -> Metric {
     counter_of(value as f64, labels)
 }
 
@@ -313,7 +322,8 @@ fn counter_of(value: f64, labels: &[(&str, &str)]) -> Metric {
     metric
 }
 
-fn gauge(value: f64, labels: &[(&str, &str)]) -> Metric {
+/// A gauge with these labels.
+pub(super) fn gauge(value: f64, labels: &[(&str, &str)]) -> Metric {
     let mut gauge = Gauge::default();
     gauge.set_value(value);
     let mut metric = labelled(labels);

@@ -3,6 +3,8 @@
 //!
 //! All that is added to a run reads what the workers publish anyway, when somebody asks. A run does not know whether it is watched.
 
+mod exports;
+mod live;
 mod metrics;
 mod operations;
 mod progress;
@@ -23,7 +25,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-pub use self::reading::Reading;
+pub use self::{exports::Exports, live::LiveLine, reading::Reading};
 use self::{operations::RequestFigures, server::Server};
 use crate::{
     errors::in_words,

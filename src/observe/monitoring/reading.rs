@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const INTERVAL: Duration = Duration::from_millis(100);
 /// Clears from the cursor to the end of the screen, and goes to the beginning of the line: a terminal that is made
 /// narrower breaks the line, and from there all of it is overwritten.
-const CLEAR: &str = "\x1b[J\r";
+pub(super) const CLEAR: &str = "\x1b[J\r";
 
 /// The line. To drop it is to remove it.
 #[derive(Debug)]

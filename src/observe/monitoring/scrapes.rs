@@ -17,7 +17,7 @@ use super::{
 use crate::observe::watch::Sources;
 
 /// Whoever connects gets one answer, in a bounded time.
-const LIMITS: Limits = Limits {
+pub(super) const LIMITS: Limits = Limits {
     connections: 64,
     head_time: Duration::from_secs(5),
     connection_time: Some(Duration::from_secs(10)),
@@ -50,26 +50,37 @@ pub fn serve(
 
 impl Service for Scrapes {
     async fn answer(&self, request: Request<Incoming>, _: &Connection) -> Response<Full<Bytes>> {
-        if request.method() != Method::GET && request.method() != Method::HEAD {
-            return only("GET, HEAD");
-        }
-        match request.uri().path() {
-            "/metrics" => match metrics::text(&self.sources, self.requests.as_deref(), &self.log) {
-                Ok(text) => {
-                    let mut response = plain(StatusCode::OK, text);
-                    let format =
-                        HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-                    response.headers_mut().insert(CONTENT_TYPE, format);
-                    response
-                }
-                Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
-            },
-            "/healthz" => plain(StatusCode::OK, "ok\n"),
-            "/threads" => plain(StatusCode::OK, self.sources.dumper.text()),
-            _ => plain(
-                StatusCode::NOT_FOUND,
-                "there are /metrics, /healthz and /threads\n",
-            ),
-        }
+        let text = || metrics::text(&self.sources, self.requests.as_deref(), &self.log);
+        let threads = || self.sources.dumper.text();
+        answer(&request, text, Some(&threads))
+    }
+}
+
+/// The answer to a request for metrics, a sign of life or, where there is one, a thread dump.
+pub(super) fn answer(
+    request: &Request<Incoming>,
+    metrics: impl FnOnce() -> anyhow::Result<String>,
+    threads: Option<&dyn Fn() -> String>,
+) -> Response<Full<Bytes>> {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return only("GET, HEAD");
+    }
+    match (request.uri().path(), threads) {
+        ("/metrics", _) => match metrics() {
+            Ok(text) => {
+                let mut response = plain(StatusCode::OK, text);
+                let format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+                response.headers_mut().insert(CONTENT_TYPE, format);
+                response
+            }
+            Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
+        },
+        ("/healthz", _) => plain(StatusCode::OK, "ok\n"),
+        ("/threads", Some(threads)) => plain(StatusCode::OK, threads()),
+        (_, Some(_)) => plain(
+            StatusCode::NOT_FOUND,
+            "there are /metrics, /healthz and /threads\n",
+        ),
+        (_, None) => plain(StatusCode::NOT_FOUND, "there are /metrics and /healthz\n"),
     }
 }

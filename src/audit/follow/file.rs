@@ -1,0 +1,207 @@
+//! A file that grows, is renamed and made anew, truncated or deleted, read as if it were one that never ends.
+
+use std::{
+    collections::VecDeque,
+    fs::{self, File, Metadata},
+    io::{self, Read, Seek, SeekFrom},
+    os::unix::fs::MetadataExt,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use crate::audit::compressed;
+
+/// A file that was renamed may still be written to, by who has not noticed it yet: for so long it is looked at.
+const KEPT: Duration = Duration::from_secs(10);
+/// So many of them are looked at.
+const KEPT_MAX: usize = 4;
+
+/// What stands under a path, whichever file that is. Where there is nothing to be read now, nothing is read.
+#[derive(Debug)]
+pub struct GrowingFile {
+    path: PathBuf,
+    current: Option<Opened>,
+    /// Files that stood there before.
+    renamed: VecDeque<(File, Instant)>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    file: File,
+    /// Which file it is: its device and its number there.
+    identity: (u64, u64),
+    position: u64,
+}
+
+impl GrowingFile {
+    /// The file under this path, which need not be there yet.
+    pub fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            current: None,
+            renamed: VecDeque::new(),
+        }
+    }
+
+    /// Reads what was written to files that have been renamed.
+    fn read_renamed(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        for (file, _) in &mut self.renamed {
+            let length = file.read(buffer)?;
+            if length > 0 {
+                return Ok(length);
+            }
+        }
+        let now = Instant::now();
+        self.renamed.retain(|(_, until)| now < *until);
+        let more = self.renamed.len().saturating_sub(KEPT_MAX);
+        self.renamed.drain(..more);
+        Ok(0)
+    }
+
+    fn read_current(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(current) = &mut self.current else {
+            return Ok(0);
+        };
+        let length = current.file.read(buffer)?;
+        if length > 0 {
+            if current.position == 0 {
+                refuse(&buffer[..length])?;
+            }
+            current.position += length as u64;
+            return Ok(length);
+        }
+        if current.file.metadata()?.len() < current.position {
+            // It was truncated, and is written from its start.
+            current.file.seek(SeekFrom::Start(0))?;
+            current.position = 0;
+            return current.file.read(buffer).inspect(|length| {
+                current.position = *length as u64;
+            });
+        }
+        Ok(0)
+    }
+
+    /// Turns to the file that stands under the path now; false if it is the same as before, or none.
+    fn turn(&mut self) -> io::Result<bool> {
+        let found = match fs::metadata(&self.path) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let known = self.current.as_ref().map(|current| current.identity);
+        if known == Some(identity(&found)) {
+            return Ok(false);
+        }
+        let file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let opened = Opened {
+            identity: identity(&file.metadata()?),
+            file,
+            position: 0,
+        };
+        if let Some(before) = self.current.replace(opened) {
+            self.renamed.push_back((before.file, Instant::now() + KEPT));
+        }
+        Ok(true)
+    }
+}
+
+impl Read for GrowingFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let length = self.read_renamed(buffer)?;
+            if length > 0 {
+                return Ok(length);
+            }
+            let length = self.read_current(buffer)?;
+            if length > 0 {
+                return Ok(length);
+            }
+            if !self.turn()? {
+                return Ok(0);
+            }
+        }
+    }
+}
+
+fn identity(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
+}
+
+/// What does not grow line by line cannot be followed.
+fn refuse(start: &[u8]) -> io::Result<()> {
+    let what = match (compressed::kind(start), start) {
+        (Some(kind), _) => format!("it is compressed ({kind})"),
+        (None, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) => "it is in UTF-16".into(),
+        _ => return Ok(()),
+    };
+    let text = format!("{what}, and only plain text can be followed; leave out --follow");
+    Err(io::Error::other(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::OpenOptions, io::Write};
+
+    use super::*;
+
+    fn append(path: &std::path::Path, text: &str) {
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        file.unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    fn rest(file: &mut GrowingFile) -> String {
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn whatever_becomes_of_a_file_each_of_its_lines_is_read_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let log = at("log");
+        let mut file = GrowingFile::new(log.clone());
+        assert_eq!(rest(&mut file), "", "it is not there yet");
+        append(&log, "one\n");
+        assert_eq!(rest(&mut file), "one\n");
+        // It is renamed, and who writes to it notices that late.
+        fs::rename(&log, at("log.1")).unwrap();
+        append(&at("log.1"), "two\n");
+        append(&log, "four\n");
+        append(&at("log.1"), "three\n");
+        assert_eq!(rest(&mut file), "two\nthree\nfour\n");
+        append(&at("log.1"), "five\n");
+        assert_eq!(rest(&mut file), "five\n");
+        // It is copied and truncated.
+        OpenOptions::new()
+            .write(true)
+            .truncate(true)
+            .open(&log)
+            .unwrap();
+        append(&log, "6\n");
+        assert_eq!(rest(&mut file), "6\n");
+        // It is deleted, written to all the same, and made anew.
+        let mut open = OpenOptions::new().append(true).open(&log).unwrap();
+        fs::remove_file(&log).unwrap();
+        open.write_all(b"seven\n").unwrap();
+        assert_eq!(rest(&mut file), "seven\n");
+        append(&log, "eight\n");
+        assert_eq!(rest(&mut file), "eight\n");
+    }
+
+    #[test]
+    fn what_is_not_plain_text_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.gz");
+        fs::write(&path, b"\x1f\x8b\x08\x00\x00\x00\x00\x00").unwrap();
+        let error = GrowingFile::new(path)
+            .read(&mut [0; 64])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("compressed (gz"), "{error}");
+    }
+}

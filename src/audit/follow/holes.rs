@@ -1,0 +1,296 @@
+//! The numbers of one producer that are missing now, since when, and which of them are lost.
+//!
+//! A number is missing as soon as a higher one is there; missing for longer than patience it is lost; if it comes after all, it
+//! is taken back.
+
+use std::{collections::VecDeque, ops::Range, time::Duration};
+
+use crate::audit::{main_thread::MainThread, numbers::Numbers, worker::Worker};
+
+/// In so many parts patience is divided: what goes missing within one of them is looked at together.
+const PARTS: u32 = 256;
+
+/// The holes in the numbers of one producer.
+#[derive(Debug, Default)]
+pub struct Holes {
+    /// Below this number what is missing has been noticed.
+    noticed: u64,
+    /// What was missing when it was noticed, the first first.
+    pending: VecDeque<Pending>,
+    /// What was said to be lost, and has not come.
+    lost: Numbers,
+    /// Of these, what the run's own account finds lost, though a damaged line was taken for it.
+    by_account: Numbers,
+    /// What was said to be out of order.
+    pub moved: Numbers,
+    /// The account's state when it was looked at last.
+    seen: Option<(u64, u64, u64, u64)>,
+    /// How many are missing now.
+    pub missing: u64,
+}
+
+/// Numbers that were noticed to be missing at about the same time.
+#[derive(Debug)]
+struct Pending {
+    first: Duration,
+    last: Duration,
+    numbers: Range<u64>,
+}
+
+/// What there is of a producer's lines.
+pub struct Present<'a> {
+    /// Numbers below `next` that are not there.
+    missing: &'a Numbers,
+    /// Numbers that are there, if not as they should be.
+    claimed: &'a Numbers,
+    /// One more than the highest that is there, but for the end.
+    next: u64,
+    /// The number of the end, if that is there.
+    end: Option<u64>,
+    /// Numbers below this one are not asked for.
+    from: u64,
+}
+
+impl<'a> Present<'a> {
+    /// What there is of a worker's lines, which are asked for from number `from` on.
+    pub fn of_worker(worker: &'a Worker, from: u64) -> Self {
+        Self {
+            missing: &worker.missing,
+            claimed: &worker.claimed,
+            next: worker.cursor.seq,
+            end: worker.ends.iter().map(|end| end.seq).max(),
+            from,
+        }
+    }
+
+    /// What there is of the main thread's lines, which are asked for from number `from` on.
+    pub fn of_main(main: &'a MainThread, from: u64) -> Self {
+        Self {
+            missing: &main.missing,
+            claimed: &main.claimed,
+            next: main.next,
+            end: None,
+            from,
+        }
+    }
+
+    /// Up to which number it is known that there must be lines.
+    fn reach(&self) -> u64 {
+        self.next.max(self.end.unwrap_or(0))
+    }
+
+    /// The numbers in a range that are not there, and must be.
+    fn absent(&self, range: Range<u64>) -> Numbers {
+        let mut absent = Numbers::default();
+        self.missing
+            .each_range_in(range.clone(), |part| absent.insert_range(part));
+        absent.insert_range(range.start.max(self.next)..range.end.min(self.reach()));
+        absent.subtract(self.claimed);
+        absent.remove_range(0..self.from);
+        absent
+    }
+
+    /// How many numbers are not there that must be.
+    fn absent_count(&self) -> u64 {
+        if self.claimed.count() > 0 {
+            return self.absent(0..self.reach()).count();
+        }
+        let asked_for = self.missing.count() - self.missing.count_in(0..self.from);
+        asked_for + self.reach().saturating_sub(self.next.max(self.from))
+    }
+
+    /// Whether all lines up to the highest are there.
+    pub fn is_whole(&self) -> bool {
+        self.absent_count() == 0
+    }
+
+    /// Whether the lines are all there, from the first to the end.
+    pub fn is_complete(&self) -> bool {
+        self.end == Some(self.next) && self.is_whole()
+    }
+
+    /// Whether not even the numbers that are not asked for are missing.
+    pub fn has_no_hole(&self) -> bool {
+        self.missing.count() == 0 && self.reach() == self.next
+    }
+}
+
+impl Holes {
+    /// Whether something is missing of which it is not decided whether it is lost.
+    pub fn undecided(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Looks at what there is at the time `now`: hands out what is lost since the last look, and what is taken back.
+    pub fn look(
+        &mut self,
+        present: &Present<'_>,
+        now: Duration,
+        patience: Duration,
+    ) -> (Numbers, Numbers) {
+        let (mut lost, mut back) = (Numbers::default(), Numbers::default());
+        let state = (
+            present.missing.count(),
+            present.claimed.count(),
+            present.next,
+            present.end.unwrap_or(0),
+        );
+        if self.seen != Some(state) {
+            self.seen = Some(state);
+            self.notice(present, now, patience);
+            back = self.take_back(present);
+            self.missing = present.absent_count();
+        }
+        let over = |pending: &Pending| pending.last + patience <= now;
+        while self.pending.front().is_some_and(over) {
+            let Some(pending) = self.pending.pop_front() else {
+                break;
+            };
+            let mut absent = present.absent(pending.numbers);
+            absent.subtract(&self.lost);
+            absent.each_range_in(0..u64::MAX, |part| lost.insert_range(part));
+        }
+        self.lose(&lost);
+        (lost, back)
+    }
+
+    /// Notes numbers that are known to be lost.
+    fn lose(&mut self, numbers: &Numbers) {
+        numbers.each_range_in(0..u64::MAX, |part| self.lost.insert_range(part));
+    }
+
+    /// Of numbers that are lost by the run's own account those of which that was not said.
+    pub fn lose_more(&mut self, numbers: Range<u64>) -> Numbers {
+        let mut more = Numbers::default();
+        more.insert_range(numbers);
+        more.subtract(&self.lost);
+        self.lose(&more);
+        more.each_range_in(0..u64::MAX, |part| self.by_account.insert_range(part));
+        more
+    }
+
+    fn notice(&mut self, present: &Present<'_>, now: Duration, patience: Duration) {
+        let numbers = self.noticed..present.reach();
+        if numbers.is_empty() {
+            return;
+        }
+        self.noticed = numbers.end;
+        if present.absent(numbers.clone()).count() == 0 {
+            return;
+        }
+        match self.pending.back_mut() {
+            Some(last) if now.saturating_sub(last.first) <= patience / PARTS => {
+                last.last = now;
+                last.numbers.end = numbers.end;
+            }
+            _ => self.pending.push_back(Pending {
+                first: now,
+                last: now,
+                numbers,
+            }),
+        }
+    }
+
+    fn take_back(&mut self, present: &Present<'_>) -> Numbers {
+        let mut back = self.lost.clone();
+        if back.count() == 0 {
+            return back;
+        }
+        let mut claimed = back.common(present.claimed);
+        claimed.subtract(&self.by_account);
+        back.subtract(present.missing);
+        // Behind all that is there nothing has come but the end.
+        back.remove_range(present.next..present.end.unwrap_or(u64::MAX));
+        let behind_end = present.end.map_or(u64::MAX, |end| end + 1);
+        back.remove_range(behind_end.max(present.next)..u64::MAX);
+        // What is there, if not as it should be, is not lost.
+        claimed.each_range_in(0..u64::MAX, |part| back.insert_range(part));
+        self.lost.subtract(&back);
+        back
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn numbers(set: &Numbers) -> Vec<u64> {
+        let mut all = Vec::new();
+        set.each_range_in(0..u64::MAX, |part| all.extend(part));
+        all
+    }
+
+    #[test]
+    fn what_is_missing_for_longer_than_patience_is_lost_until_it_comes() {
+        let (mut holes, mut main) = (Holes::default(), MainThread::default());
+        let mut look = |main: &MainThread, seconds| {
+            let (lost, back) = holes.look(
+                &Present::of_main(main, 0),
+                Duration::from_secs(seconds),
+                PATIENCE,
+            );
+            (numbers(&lost), numbers(&back), holes.missing)
+        };
+        main.next = 5;
+        main.missing.insert_range(2..4);
+        assert_eq!(look(&main, 1), (vec![], vec![], 2));
+        main.missing.remove(2);
+        main.missing.insert_range(7..9);
+        main.next = 10;
+        assert_eq!(look(&main, 20), (vec![], vec![], 3));
+        assert_eq!(
+            look(&main, 31),
+            (vec![3], vec![], 3),
+            "each by its own time"
+        );
+        assert_eq!(look(&main, 50), (vec![7, 8], vec![], 3));
+        main.missing.remove(3);
+        assert_eq!(look(&main, 51), (vec![], vec![3], 2));
+        assert_eq!(
+            look(&main, 99),
+            (vec![], vec![], 2),
+            "nothing is said twice"
+        );
+        // What is there, if not as it should be, is not lost.
+        main.claimed.insert(7);
+        assert_eq!(look(&main, 100), (vec![], vec![7], 1));
+    }
+
+    #[test]
+    fn an_end_tells_how_far_the_lines_must_go() {
+        let (mut holes, missing, claimed) =
+            (Holes::default(), Numbers::default(), Numbers::default());
+        let present = |next| Present {
+            missing: &missing,
+            claimed: &claimed,
+            next,
+            end: Some(9),
+            from: 0,
+        };
+        let at = Duration::from_secs;
+        assert_eq!(holes.look(&present(6), at(0), PATIENCE).0.count(), 0);
+        let (lost, _) = holes.look(&present(6), at(30), PATIENCE);
+        assert_eq!(numbers(&lost), [6, 7, 8]);
+        let (_, back) = holes.look(&present(8), at(31), PATIENCE);
+        assert_eq!(numbers(&back), [6, 7]);
+        assert!(!present(8).is_complete() && present(9).is_complete());
+    }
+
+    #[test]
+    fn holes_without_number_take_bounded_memory() {
+        let (mut holes, mut main) = (Holes::default(), MainThread::default());
+        for n in 0..100_000 {
+            main.missing.insert(2 * n);
+            main.next = 2 * n + 2;
+            let now = Duration::from_millis(10 * n);
+            holes.look(&Present::of_main(&main, 0), now, PATIENCE);
+        }
+        assert!(
+            holes.pending.len() <= PARTS as usize + 2,
+            "{}",
+            holes.pending.len()
+        );
+    }
+}

@@ -1,0 +1,233 @@
+//! `hifi audit --follow`: the audit that goes on while lines come.
+//!
+//! ```text
+//! file, pipe -> tails (rotation, waiting) -> readers, scan -> judge, as ever
+//!                 '- bell <- notices                           '- watch (holes, patience) -> news, figures
+//! ```
+//!
+//! The judge is the audit's own, and so is the verdict at the end. What is here keeps it fed and asks it, on a clock, what is new.
+
+mod bell;
+mod figures;
+mod file;
+mod holes;
+mod news;
+#[cfg_attr(feature = "monitoring", path = "notices.rs")]
+#[cfg_attr(not(feature = "monitoring"), path = "without_notices.rs")]
+mod notices;
+mod pipe;
+mod tails;
+mod watch;
+
+#[cfg(test)]
+mod proof;
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, mpsc::RecvTimeoutError},
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Result;
+
+use self::{bell::Bell, tails::Tails, watch::Watch};
+pub use self::{
+    figures::{Board, Figures, RunState},
+    news::News,
+};
+use super::{
+    AuditConfig, Input, conclude,
+    delay::Delays,
+    input::{Block, Blocks, Inputs},
+    judge::Judge,
+    readers::{self, Parcel, Readers},
+    scan::Scanner,
+    scanned::{Scanned, What},
+    shared::Shared,
+    verdict::Verdict,
+};
+use crate::shutdown::Stop;
+
+/// How often is looked at what is new.
+const LOOK: Duration = Duration::from_millis(100);
+/// Time in which nothing could be looked at, as when the machine slept, counts so much at most: what came meanwhile comes first.
+const LEAP: Duration = Duration::from_secs(1);
+
+/// How a log is followed.
+#[derive(Clone, Debug)]
+pub struct FollowConfig {
+    /// What is missing for longer is lost.
+    pub patience: Duration,
+    /// The end has come when all runs have ended.
+    pub until_end: bool,
+    /// Logs that hold the "Run started" of runs that began before.
+    pub started: Vec<PathBuf>,
+}
+
+/// Is told while a log is followed.
+pub trait Watcher {
+    /// What is new; false when nobody wants to know more.
+    ///
+    /// # Errors
+    /// It cannot be told.
+    fn news(&mut self, news: &[News]) -> Result<bool>;
+
+    /// How things stand, several times a second.
+    fn figures(&mut self, figures: &Figures);
+}
+
+/// Follows the inputs until they end, a stop is asked for, or the watcher has seen enough. The verdict is that of the audit over
+/// the same lines.
+///
+/// # Errors
+/// Something could not be read, or told.
+pub fn follow(
+    config: &AuditConfig,
+    follow: &FollowConfig,
+    stop: &Stop,
+    watcher: &mut dyn Watcher,
+) -> Result<Verdict> {
+    let shared = Arc::new(Shared::new(config.memory / 4 * 3));
+    learn(&follow.started, &shared)?;
+    let bell = Arc::<Bell>::default();
+    stop.on_request({
+        let bell = Arc::clone(&bell);
+        move || bell.end()
+    });
+    let names: Vec<String> = config.inputs.iter().map(Input::name).collect();
+    let tails = Tails::open(&config.inputs, &shared, &bell)?;
+    let readers = match config.threads {
+        0 => thread::available_parallelism().map_or(2, |n| n.get()),
+        n => n,
+    };
+    let Readers {
+        desk: _,
+        free,
+        scanned,
+        threads,
+    } = Readers::start(&shared, Box::new(tails), readers);
+    let mut judge = Judge::new(&shared, config, None);
+    let began = SystemTime::now();
+    let mut course = Course {
+        watch: Watch::new(config, follow.patience, &names),
+        delays: Delays::default(),
+        figures: Figures {
+            began: micros(began) as f64 / 1e6,
+            ..Figures::default()
+        },
+        began: micros(began),
+        looked: Instant::now(),
+        clock: Duration::ZERO,
+    };
+    let (mut waiting, mut next, mut bytes) = (BTreeMap::<u64, Parcel>::new(), 0, 0);
+    let whole = 'course: loop {
+        match scanned.recv_timeout(LOOK) {
+            Ok(parcel) => {
+                let parcel = parcel?;
+                waiting.insert(parcel.0.number, parcel);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break true,
+        }
+        while let Some(parcel) = waiting.remove(&next) {
+            next += 1;
+            bytes += parcel.0.bytes().len() as u64;
+            course.time(&parcel.1);
+            if !judge.take(&parcel.0, &parcel.1) {
+                break 'course false;
+            }
+            let _ = free.send(parcel);
+            course.look(&mut judge, watcher, &bell)?;
+        }
+        course.look(&mut judge, watcher, &bell)?;
+        if follow.until_end && course.watch.all_ended(&judge) {
+            bell.end();
+        }
+    };
+    if whole {
+        readers::join(threads);
+    }
+    judge.finish();
+    course.looked -= LOOK;
+    course.look(&mut judge, watcher, &bell)?;
+    Ok(conclude::verdict(config, &names, judge, bytes, whole))
+}
+
+/// Learns of the runs that began before: what else is in these logs is not judged.
+fn learn(started: &[PathBuf], shared: &Arc<Shared>) -> Result<()> {
+    let inputs: Vec<_> = started.iter().cloned().map(Input::File).collect();
+    let mut inputs = Inputs::open(&inputs, shared)?;
+    let (mut scanner, mut scanned) = (Scanner::new(shared), Scanned::default());
+    let mut block = Block::default();
+    while inputs.next(&mut block)? {
+        scanner.scan(&block, &mut scanned);
+    }
+    Ok(())
+}
+
+/// What goes on while lines come.
+struct Course<'a> {
+    watch: Watch<'a>,
+    delays: Delays,
+    figures: Figures,
+    /// When it began, in microseconds since 1970.
+    began: u64,
+    looked: Instant,
+    clock: Duration,
+}
+
+impl Course<'_> {
+    /// Takes the time of lines that have just come. How long lines took that were logged before nobody knows.
+    fn time(&mut self, scanned: &Scanned) {
+        let now = micros(SystemTime::now());
+        let records = scanned.others.iter().filter_map(|other| match &other.what {
+            What::Record(_, record) => Some((record.stamp, other.received)),
+            _ => None,
+        });
+        let attempts = scanned.attempts.iter().map(|a| (a.stamp, a.received));
+        let mut last = 0;
+        for (stamp, received) in attempts.chain(records) {
+            let live = stamp >= self.began;
+            last = last.max(if live { now } else { stamp });
+            if received > 0 {
+                self.delays.count(stamp, received);
+            } else if live {
+                self.delays.count(stamp, now);
+            }
+        }
+        if last > 0 {
+            self.figures.last_line = Some(last as f64 / 1e6);
+        }
+    }
+
+    /// Looks at what is new, if it is time to.
+    fn look(
+        &mut self,
+        judge: &mut Judge<'_>,
+        watcher: &mut dyn Watcher,
+        bell: &Bell,
+    ) -> Result<()> {
+        let passed = self.looked.elapsed();
+        if passed < LOOK {
+            return Ok(());
+        }
+        self.looked += passed;
+        self.clock += passed.min(LEAP);
+        let news = self.watch.look(judge, self.clock);
+        if !news.is_empty() && !watcher.news(&news)? {
+            bell.end();
+        }
+        self.watch.figures(judge, &mut self.figures);
+        self.figures.set_delays(&self.delays);
+        watcher.figures(&self.figures);
+        Ok(())
+    }
+}
+
+/// Microseconds since 1970.
+fn micros(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_micros() as u64
+}

@@ -1,0 +1,174 @@
+//! All that is followed, in blocks of whole lines, as they come.
+
+use std::{
+    fs,
+    io::Read,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+use super::{bell::Bell, file::GrowingFile, notices::Notices, pipe::Pipe};
+use crate::{
+    audit::{
+        input::{Block, Blocks, Part},
+        shared::Shared,
+        source::Input,
+    },
+    log::line::displayed,
+    shutdown::PATIENCE_AFTER_STOP,
+};
+
+/// Lines that come one by one are read together: from one reading to the next so much time passes.
+const SPACING: Duration = Duration::from_millis(40);
+
+/// The inputs that are followed.
+pub struct Tails {
+    tails: Vec<Tail>,
+    names: Vec<String>,
+    /// Which is read next: one that never runs dry must not keep the others from being read.
+    turn: usize,
+    bell: Arc<Bell>,
+    blocks: u64,
+    /// When all were dry.
+    dry: Instant,
+    /// When the end was noticed.
+    ending: Option<Instant>,
+    notices: Notices,
+}
+
+struct Tail {
+    part: Part,
+    /// Whether a pipe has ended; a file does not.
+    ended: Option<Arc<AtomicBool>>,
+}
+
+impl Tails {
+    /// Begins to follow the inputs, from the start of each.
+    ///
+    /// # Errors
+    /// One of them can never be read.
+    pub fn open(inputs: &[Input], shared: &Arc<Shared>, bell: &Arc<Bell>) -> Result<Self> {
+        let mut tails = Vec::new();
+        let mut files = Vec::new();
+        for (number, input) in inputs.iter().enumerate() {
+            let (source, ended): (Box<dyn Read + Send>, _) = match input {
+                Input::File(path) if grows(path)? => {
+                    files.push(path.clone());
+                    (Box::new(GrowingFile::new(path.clone())), None)
+                }
+                other => {
+                    let (pipe, ended) = Pipe::start(other.clone(), Arc::clone(bell))?;
+                    (Box::new(pipe), Some(ended))
+                }
+            };
+            tails.push(Tail {
+                part: Part::growing(u32::try_from(number)?, source, shared),
+                ended,
+            });
+        }
+        Ok(Self {
+            tails,
+            names: inputs.iter().map(Input::name).collect(),
+            turn: 0,
+            bell: Arc::clone(bell),
+            blocks: 0,
+            dry: Instant::now(),
+            ending: None,
+            notices: Notices::of(&files, bell),
+        })
+    }
+
+    /// Fills `block` from whichever has something.
+    fn fill(&mut self, block: &mut Block) -> Result<bool> {
+        for _ in 0..self.tails.len() {
+            let turn = self.turn;
+            self.turn = (turn + 1) % self.tails.len();
+            let filled = self.tails[turn].part.fill(block);
+            let name = &self.names[turn];
+            if filled.with_context(|| format!("the log {name} cannot be followed"))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether nothing more is to be read: all have ended, or it is time to.
+    fn is_over(&mut self, dry: bool) -> bool {
+        let ended = |tail: &Tail| {
+            let ended = tail.ended.as_ref();
+            ended.is_some_and(|ended| ended.load(Ordering::Relaxed))
+        };
+        if dry && self.tails.iter().all(ended) {
+            return true;
+        }
+        if !self.bell.ended() {
+            return false;
+        }
+        // What is there is read, but not what a writer adds for ever.
+        let since = self.ending.get_or_insert_with(Instant::now);
+        dry || since.elapsed() > PATIENCE_AFTER_STOP
+    }
+}
+
+impl Blocks for Tails {
+    fn next(&mut self, block: &mut Block) -> Result<bool> {
+        loop {
+            if self.is_over(false) {
+                self.tails.iter_mut().for_each(|tail| tail.part.end());
+            }
+            let filled = self.fill(block)?;
+            if filled {
+                block.number = self.blocks;
+                self.blocks += 1;
+                return Ok(true);
+            }
+            if self.tails.is_empty() {
+                return Ok(false);
+            }
+            if self.is_over(true) {
+                // The last lines need not be whole.
+                self.tails.iter_mut().for_each(|tail| tail.part.end());
+                if !self.fill(block)? {
+                    self.tails.clear();
+                    return Ok(false);
+                }
+                block.number = self.blocks;
+                self.blocks += 1;
+                return Ok(true);
+            }
+            thread::sleep(SPACING.saturating_sub(self.dry.elapsed()));
+            self.dry = Instant::now();
+            self.bell.wait(self.notices.interval());
+        }
+    }
+}
+
+/// Whether it is a file that grows, or will be one; else it is read as a pipe is.
+fn grows(path: &Path) -> Result<bool> {
+    if let Ok(found) = fs::metadata(path) {
+        if found.is_dir() {
+            bail!(
+                "the log {} cannot be followed: it is a directory",
+                displayed(path)
+            );
+        }
+        return Ok(found.is_file());
+    }
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let folder = folder.unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        bail!(
+            "the log {} cannot be followed: there is no folder {}; create it first",
+            displayed(path),
+            displayed(folder)
+        );
+    }
+    Ok(true)
+}

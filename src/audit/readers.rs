@@ -1,0 +1,135 @@
+//! The threads that read and scan, and what goes to and fro between them and whoever judges.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{self, Receiver, Sender},
+    },
+    thread::{self, JoinHandle},
+};
+
+use anyhow::Result;
+
+use super::{
+    input::{Block, Blocks},
+    scan::Scanner,
+    scanned::Scanned,
+    shared::Shared,
+};
+
+/// A block on its way: filled by a reader, judged, and used again.
+pub type Parcel = (Block, Scanned);
+
+/// The readers. Whoever drops `free` ends them.
+pub struct Readers {
+    /// What they share.
+    pub desk: Arc<Desk>,
+    /// Where parcels go that were judged.
+    pub free: Sender<Parcel>,
+    /// Where those come from that are to be judged, in any order.
+    pub scanned: Receiver<Result<Parcel>>,
+    /// Their threads.
+    pub threads: Vec<JoinHandle<()>>,
+}
+
+impl Readers {
+    /// So many readers of these blocks; more parcels than readers are on their way.
+    pub fn start(shared: &Arc<Shared>, blocks: Box<dyn Blocks>, readers: usize) -> Self {
+        let (free, parcels) = mpsc::channel::<Parcel>();
+        for _ in 0..readers + 5 {
+            // The receiver is alive: it is behind the lock below.
+            let _ = free.send(Parcel::default());
+        }
+        let (done, scanned) = mpsc::channel();
+        let desk = Arc::new(Desk {
+            shared: Arc::clone(shared),
+            blocks: Mutex::new(blocks),
+            parcels: Mutex::new(parcels),
+        });
+        let threads = (0..readers)
+            .map(|_| {
+                let (desk, done) = (Arc::clone(&desk), done.clone());
+                thread::spawn(move || desk.scan_all(&done))
+            })
+            .collect();
+        Self {
+            desk,
+            free,
+            scanned,
+            threads,
+        }
+    }
+}
+
+/// Waits for readers that have nothing left to read.
+pub fn join(threads: Vec<JoinHandle<()>>) {
+    for thread in threads {
+        if let Err(panic) = thread.join() {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+/// What the readers share.
+pub struct Desk {
+    shared: Arc<Shared>,
+    blocks: Mutex<Box<dyn Blocks>>,
+    /// Parcels that are free to be filled; there are only so many, so that memory stays bounded.
+    parcels: Mutex<Receiver<Parcel>>,
+}
+
+impl Desk {
+    /// One reader: fills parcels and scans them, until there is nothing left to read.
+    fn scan_all(&self, done: &Sender<Result<Parcel>>) {
+        let mut scanner = Scanner::new(&self.shared);
+        loop {
+            let Ok(parcel) = lock(&self.parcels).recv() else {
+                return;
+            };
+            let Some(parcel) = self.fill(parcel, &mut scanner).transpose() else {
+                return;
+            };
+            if done.send(parcel).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Fills a parcel and scans it; none at the end of all inputs.
+    fn fill(
+        &self,
+        (mut block, mut scanned): Parcel,
+        scanner: &mut Scanner<'_>,
+    ) -> Result<Option<Parcel>> {
+        if !lock(&self.blocks).next(&mut block)? {
+            return Ok(None);
+        }
+        scanner.scan(&block, &mut scanned);
+        Ok(Some((block, scanned)))
+    }
+
+    /// A parcel that a reader has scanned or, if there is none yet, one scanned here by `scanner`, if there is one; none when
+    /// all are done.
+    pub fn next_parcel(
+        &self,
+        scanned: &Receiver<Result<Parcel>>,
+        scanner: Option<&mut Scanner<'_>>,
+    ) -> Result<Option<Parcel>> {
+        if let Ok(parcel) = scanned.try_recv() {
+            return parcel.map(Some);
+        }
+        // A reader that waits for a free parcel holds the lock: then there is none for this thread either.
+        let free = || self.parcels.try_lock().ok().and_then(|p| p.try_recv().ok());
+        if let Some(scanner) = scanner
+            && let Some(parcel) = free()
+            && let Some(parcel) = self.fill(parcel, scanner)?
+        {
+            return Ok(Some(parcel));
+        }
+        scanned.recv().ok().transpose()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,92 @@
+//! A log that is followed, for whoever looks on: what is new is printed, how things stand is shown and exported, and a signal
+//! brings the verdict.
+
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    sync::Arc,
+    time::SystemTime,
+};
+
+use anyhow::{Context, Result};
+
+use super::monitoring::{Exports, LiveLine};
+use crate::{
+    audit::{self, AuditConfig, Board, Figures, FollowConfig, News, Verdict, Watcher},
+    log::stream::complain,
+    shutdown::{SignalWatch, Stop},
+};
+
+/// How what is new is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// A line for people.
+    Text,
+    /// A JSON object in a line.
+    Json,
+    /// Not at all: the verdict says it.
+    Nothing,
+}
+
+/// What is followed, and who is told.
+#[derive(Clone, Debug)]
+pub struct CanaryConfig {
+    /// What to audit, and how strictly.
+    pub audit: AuditConfig,
+    /// How it is followed.
+    pub follow: FollowConfig,
+    /// How what is new is told on standard output.
+    pub telling: Telling,
+    /// Where metrics are served.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// Follows until the log ends or a signal comes; the verdict is left to be printed.
+///
+/// # Errors
+/// Something could not be read, served or told.
+pub fn run(config: &CanaryConfig) -> Result<Verdict> {
+    let board = Arc::<Board>::default();
+    let _exports = Exports::start(config.metrics, &board)?;
+    let stop = Arc::<Stop>::default();
+    let _signals = SignalWatch::start(Arc::clone(&stop), || {}, complain)?;
+    let mut canary = Canary {
+        telling: config.telling,
+        board,
+        line: LiveLine::new(),
+    };
+    audit::follow(&config.audit, &config.follow, &stop, &mut canary)
+}
+
+struct Canary {
+    telling: Telling,
+    board: Arc<Board>,
+    line: LiveLine,
+}
+
+impl Watcher for Canary {
+    fn news(&mut self, news: &[News]) -> Result<bool> {
+        let now = SystemTime::now();
+        let mut text = String::new();
+        for news in news {
+            match self.telling {
+                Telling::Text => text += &news.text(now),
+                Telling::Json => text += &news.json(now)?,
+                Telling::Nothing => {}
+            }
+        }
+        self.line.hide();
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            // A reader that has seen enough ends it, and changes no verdict.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(error).context("cannot write findings to standard output"),
+            Ok(()) => Ok(true),
+        }
+    }
+
+    fn figures(&mut self, figures: &Figures) {
+        self.board.set(figures);
+        self.line.show(figures);
+    }
+}
