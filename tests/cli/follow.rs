@@ -9,8 +9,8 @@ use std::{
 
 use crate::rig::{Rig, Started, json_lines};
 
-/// A run with some of everything, without sleeps: a log of its own in each test.
-const RUN: &str = "-t 3 -n 40 --seed 7 --time-scale 0 -q --summary none --log-file";
+/// A run of one worker, without sleeps: its lines stand in the same order whenever it is run.
+const RUN: &str = "-t 1 -n 100 --seed 7 --time-scale 0 -q --summary none --log-file";
 
 /// Starts to follow; what it tells goes to the file `told`.
 fn follow<'a>(rig: &'a Rig, args: &str) -> Started<'a> {
@@ -37,9 +37,35 @@ fn append(rig: &Rig, name: &str, lines: &[String]) {
     file.write_all(lines.concat().as_bytes()).unwrap();
 }
 
-/// The place of the line with this number of a worker's.
-fn place(lines: &[String], worker: u32, seq: u32) -> usize {
-    let marks = [format!(" worker={worker} "), format!(" seq={seq} ")];
+/// Waits until the file has been read to its end.
+fn until_read(rig: &Rig, canary: &Started<'_>, name: &str) {
+    let path = rig.path(name).canonicalize().unwrap();
+    let length = fs::metadata(&path).unwrap().len();
+    let process = format!("/proc/{}", canary.id());
+    let is_read = || {
+        let descriptors = fs::read_dir(format!("{process}/fd")).unwrap().flatten();
+        descriptors
+            .filter(|descriptor| fs::read_link(descriptor.path()).is_ok_and(|to| to == path))
+            .any(|descriptor| {
+                let number = descriptor.file_name().into_string().unwrap();
+                let info = fs::read_to_string(format!("{process}/fdinfo/{number}"));
+                info.is_ok_and(|info| {
+                    info.split_whitespace().nth(1) == Some(length.to_string().as_str())
+                })
+            })
+    };
+    for _ in 0..10_000 {
+        if is_read() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    panic!("{name} was not read");
+}
+
+/// The place of the worker's line with this number.
+fn place(lines: &[String], seq: u32) -> usize {
+    let marks = [" worker=0 ".into(), format!(" seq={seq} ")];
     let is = |line: &String| marks.iter().all(|mark| line.contains(mark));
     lines.iter().position(is).unwrap()
 }
@@ -59,16 +85,14 @@ fn a_run_is_followed_from_before_its_first_line_to_its_end() {
 fn what_is_missing_is_told_when_patience_is_over_and_taken_back_when_it_comes() {
     let rig = Rig::new();
     let lines = lines(&rig);
-    let gone = place(&lines, 1, 9);
+    let gone = place(&lines, 9);
     append(&rig, "followed", &lines[..gone]);
     append(&rig, "followed", &lines[gone + 1..gone + 60]);
     let canary = follow(&rig, "--patience 200ms --any-order followed");
-    canary.until("told", ": lost: Worker-1: seq 9, before followed:");
+    canary.until("told", ": lost: Worker-0: seq 9, before followed:");
     append(&rig, "followed", &lines[gone..gone + 1]);
-    canary.until("told", ": late: Worker-1: seq 9, came after all");
+    canary.until("told", ": late: Worker-0: seq 9, came after all");
     append(&rig, "followed", &lines[gone + 60..]);
-    canary.until("told", "late");
-    thread::sleep(Duration::from_millis(200));
     canary.signal("TERM");
     canary.finish().code(0);
     let told = rig.read("told");
@@ -81,16 +105,17 @@ fn what_is_missing_is_told_when_patience_is_over_and_taken_back_when_it_comes() 
 fn each_difference_is_told_once_and_the_verdict_is_that_of_the_audit() {
     let rig = Rig::new();
     let mut lines = lines(&rig);
-    let lost = place(&lines, 0, 5);
+    let lost = place(&lines, 5);
     lines.remove(lost);
-    let moved = place(&lines, 1, 12);
+    let moved = place(&lines, 12);
     let line = lines.remove(moved);
-    lines.insert(place(&lines, 1, 16), line);
-    let altered = place(&lines, 2, 6);
+    lines.insert(place(&lines, 16), line);
+    let first = |line: &String| line.contains(" attempt=1 ");
+    let altered = 30 + lines[30..].iter().position(first).unwrap();
     lines[altered] = lines[altered].replacen("attempt=1 ", "attempt=9 ", 1);
     lines.insert(altered + 3, lines[altered + 1].clone());
     lines.insert(altered + 9, "what another program says\n".into());
-    let cut = place(&lines, 0, 20);
+    let cut = place(&lines, 60);
     lines[cut] = lines[cut][..lines[cut].len() - 20].to_owned() + "\n";
     let canary = follow(&rig, "--patience 100ms --until-end --format json followed");
     for some in lines.chunks(7) {
@@ -130,18 +155,18 @@ fn a_log_is_followed_through_renaming_truncation_and_deletion() {
     let followed = rig.path("followed");
     append(&rig, "followed", parts[0]);
     let canary = follow(&rig, "--until-end followed");
-    // What becomes of a part must have been seen before the next is written: nobody can read what is gone.
-    let seen = || thread::sleep(Duration::from_millis(400));
+    // Nobody can read what is gone, nor see that a file was truncated which is longer by then.
+    let seen = || until_read(&rig, &canary, "followed");
     seen();
     fs::rename(&followed, rig.path("followed.1")).unwrap();
     append(&rig, "followed.1", &parts[1][..3]);
     append(&rig, "followed", &parts[1][3..]);
     seen();
     File::create(&followed).unwrap();
+    seen();
     append(&rig, "followed", parts[2]);
     seen();
     fs::remove_file(&followed).unwrap();
-    seen();
     append(&rig, "followed", parts[3]);
     canary.finish().code(0);
     assert!(
@@ -158,6 +183,17 @@ fn a_run_whose_log_is_renamed_is_followed() {
     let canary = follow(&rig, "--until-end app.log");
     let run = rig.start("-t 4 --duration 3s --success-delay 1ms --retry-delay 1ms -q");
     run.until_longer_than("app.log", 20_000);
+    // It has it open: what is written there until the run notices is read as well.
+    let is_open = || {
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", canary.id())).unwrap();
+        let log = rig.path("app.log").canonicalize().unwrap();
+        descriptors
+            .flatten()
+            .any(|descriptor| fs::read_link(descriptor.path()).is_ok_and(|to| to == log))
+    };
+    while !is_open() {
+        thread::sleep(Duration::from_millis(5));
+    }
     fs::rename(rig.path("app.log"), rig.path("app.log.1")).unwrap();
     run.until_longer_than("app.log", 20_000);
     run.finish().code(0);
@@ -220,7 +256,7 @@ fn a_signal_brings_the_verdict_and_its_code() {
         let lines = lines(&rig);
         append(&rig, "followed", &lines[..lines.len() / 2]);
         let canary = follow(&rig, &format!("{args} followed"));
-        thread::sleep(Duration::from_millis(500));
+        until_read(&rig, &canary, "followed");
         canary.signal(signal);
         canary.finish().code(code);
         let told = rig.read("told");
@@ -235,7 +271,7 @@ fn a_run_that_began_before_is_judged_from_there_if_it_is_known() {
     append(&rig, "head", &lines[..1]);
     let rest = lines.split_off(lines.len() / 3);
     append(&rig, "rest", &rest);
-    let options = "--seed 7 -t 3 -n 40 --time-scale 0";
+    let options = "--seed 7 -t 1 -n 100 --time-scale 0";
     for known in ["--started head", options] {
         let canary = follow(&rig, &format!("--until-end {known} rest"));
         canary.finish().code(0);
@@ -249,14 +285,14 @@ fn a_run_that_began_before_is_judged_from_there_if_it_is_known() {
     }
     // What is lost behind its first line is lost all the same.
     let mut holed = rest.clone();
-    holed.remove(place(&rest, 1, 40));
+    holed.remove(place(&rest, 100));
     append(&rig, "holed", &holed);
     follow(&rig, "--until-end --patience 50ms --started head holed")
         .finish()
         .code(1);
     let told = rig.read("told");
     assert!(
-        told.contains(": lost: Worker-1: seq 40, before holed:"),
+        told.contains(": lost: Worker-0: seq 100, before holed:"),
         "{told}"
     );
     // Nobody knows what it must have logged.
@@ -369,11 +405,26 @@ mod shown {
     use super::*;
     use crate::http::{get, served_address};
 
+    /// Waits until the metrics are as they are to be.
+    fn until_exported(addr: std::net::SocketAddr, are: impl Fn(&str) -> bool) -> String {
+        let mut text = String::new();
+        for _ in 0..200 {
+            let answer = get(addr, "/metrics").unwrap();
+            assert_eq!(answer.0, 200);
+            text = answer.1;
+            if are(&text) {
+                return text;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        panic!("{text}");
+    }
+
     #[test]
     fn how_things_stand_is_exported() {
         let rig = Rig::new();
         let lines = lines(&rig);
-        let gone = place(&lines, 1, 9);
+        let gone = place(&lines, 9);
         let mut command = rig.command(
             "audit --follow --patience 100ms --metrics-addr 127.0.0.1:0 --format json followed",
         );
@@ -388,21 +439,19 @@ mod shown {
         append(&rig, "followed", &lines[20..21]);
         canary.until("told", "\"lost\"");
         canary.until("told", "\"duplicated\"");
-        thread::sleep(Duration::from_millis(300));
-        let (status, text) = get(addr, "/metrics").unwrap();
-        assert_eq!(status, 200);
-        let count = gone + 60;
-        for line in [
-            &format!("hifi_audit_lines_total {count}"),
+        let expected = [
+            &format!("hifi_audit_lines_total {}", gone + 60),
             "hifi_audit_findings_total{kind=\"lost\"} 1",
             "hifi_audit_findings_total{kind=\"duplicated\"} 1",
             "hifi_audit_findings_total{kind=\"late\"} 0",
             "hifi_audit_missing 1",
             "hifi_audit_runs{state=\"silent\"} 1",
             "hifi_audit_delay_seconds_bucket{le=\"+Inf\"} 0",
-        ] {
-            assert!(text.lines().any(|found| found == line), "{line}: {text}");
-        }
+        ];
+        let text = until_exported(addr, |text| {
+            let has = |line: &&str| text.lines().any(|found| found == *line);
+            expected.iter().all(has)
+        });
         assert!(
             text.contains("\nhifi_audit_last_line_timestamp_seconds "),
             "{text}"
@@ -426,8 +475,8 @@ mod shown {
         let addr = served_address(&rig.read("said"), "metrics").unwrap();
         rig.hifi("-t 2 -n 30 --success-delay 1ms --retry-delay 1ms -q")
             .code(0);
-        thread::sleep(Duration::from_millis(500));
-        let (_, text) = get(addr, "/metrics").unwrap();
+        let ended = "\nhifi_audit_runs{state=\"ended\"} 1\n";
+        let text = until_exported(addr, |text| text.contains(ended));
         let value = |name: &str| -> f64 {
             let line = text.lines().find_map(|line| line.strip_prefix(name));
             line.unwrap_or_else(|| panic!("{name}: {text}"))
@@ -453,7 +502,7 @@ mod shown {
         append(&rig, "followed", &lines);
         let mut command = Command::new("script");
         let words = format!("'{}' audit -f followed", env!("CARGO_BIN_EXE_hifi"));
-        let words = format!("timeout --foreground -s INT 3 {words}");
+        let words = format!("timeout --foreground -s INT 6 {words}");
         command.args(["--quiet", "--return", "--command", &words, "/dev/null"]);
         command.current_dir(rig.path("")).stdin(Stdio::null());
         let shown = rig.finish(command).stdout();
