@@ -16,18 +16,20 @@ use super::{
     verdict::{Counts, Finding, Place, Range, RunVerdict, Status, Verdict},
 };
 
-/// Sums up. `whole` says that memory sufficed to read everything.
+/// Sums up. `whole` says that memory sufficed to read everything, `cut` what could not be read to its end.
 pub fn verdict(
     config: &AuditConfig,
     names: &[String],
     judge: Judge<'_>,
     bytes: u64,
     whole: bool,
+    cut: Vec<String>,
 ) -> Verdict {
     let namer = Namer { names };
     let mut budget = judge.budget;
     let selected = selected(config, &judge);
-    let unreadable = unreadable_inputs(&namer, &judge.evidence);
+    let mut unreadable = unreadable_inputs(&namer, &judge.evidence);
+    unreadable.extend(cut);
     let mut out = Verdict {
         status: Status::Clean,
         cannot_tell: unreadable,

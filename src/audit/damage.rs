@@ -8,9 +8,10 @@ use std::ops::Range;
 use super::{
     account::Account,
     cursor::Budget,
+    fields::of_broken_json,
     record::{self, Producer, Record, find, hex8, render},
     registry::Registry,
-    repair::{REPAIR, repair},
+    repair::{REPAIR, repair, with_end_of},
     scanned::Suspect,
     verdict::Change,
 };
@@ -49,8 +50,14 @@ pub struct Diagnostician<'a> {
 }
 
 impl Diagnostician<'_> {
-    /// Finds out what a suspect was. `near` is the run of the lines around it.
-    pub fn diagnose(&mut self, suspect: &Suspect, near: Option<u32>) -> Diagnosis {
+    /// Finds out what a suspect was. `near` is the run of the lines around it, `beside` are the suspects directly in front of
+    /// it and behind it.
+    pub fn diagnose(
+        &mut self,
+        suspect: &Suspect,
+        near: Option<u32>,
+        beside: &[&Suspect],
+    ) -> Diagnosis {
         // Blanks behind its end are the pipeline's.
         let trimmed = Suspect {
             bytes: suspect.bytes.trim_ascii_end().to_vec(),
@@ -66,6 +73,13 @@ impl Diagnostician<'_> {
                 Some(sure) => return sure,
                 None => {}
             }
+        }
+        if *self.failures < FAILURES_MAX
+            && self.budget.0 >= RESERVE
+            && let Some(record) = beside.iter().find_map(|other| with_end_of(suspect, other))
+        {
+            let changes = changes(&record, suspect);
+            return Diagnosis::Altered(Box::new(record), changes);
         }
         if !hints.begins || !hints.ends {
             return self.part(&hints, run);
@@ -253,7 +267,7 @@ impl Hints {
             attempt: whole("attempt"),
             counter: counter_text.parse().ok(),
             counter_text,
-            sum: value("sum").and_then(|sum| hex8(sum.as_bytes()).filter(|_| sum.len() == 8)),
+            sum: value("sum").and_then(|sum| hex8(sum.as_bytes())),
             begins,
             ends,
         }
@@ -299,8 +313,7 @@ fn begins(suspect: &Suspect) -> bool {
     let bytes = &suspect.bytes;
     if suspect.json || bytes.starts_with(b"{") {
         let start = bytes.iter().zip(record::JSON_START);
-        return start.filter(|(byte, form)| byte != form).count() <= 1
-            || !suspect.fields.is_empty() && bytes.starts_with(b"{");
+        return bytes.starts_with(b"{") || start.filter(|(byte, form)| byte != form).count() <= 1;
     }
     !bytes.is_empty() && record::has_stamp_shape(&bytes[..bytes.len().min(STAMP_LEN)])
         // One character of the stamp may have been changed.
@@ -463,7 +476,10 @@ fn changes(record: &Record, found: &Suspect) -> Vec<Change> {
         event,
         json,
     );
-    if in_place && whole.len() == found.bytes.len() {
+    // Keys in another order have hardly a byte in its place.
+    let differing = whole.iter().zip(&found.bytes).filter(|(a, b)| a != b);
+    let same_order = !json || differing.count() < whole.len() / 4;
+    if in_place && same_order && whole.len() == found.bytes.len() {
         return changes_in_place(&whole, &found.bytes, json);
     }
     let Ok(line) = Line::parse(&whole) else {
@@ -485,29 +501,56 @@ fn changes(record: &Record, found: &Suspect) -> Vec<Change> {
         .chain(fields)
         .chain([("sum", &sum)])
         .collect();
-    if found.fields.is_empty() {
+    if in_place && !found.json {
         return vec![change_at_the_first_difference(&whole, &found.bytes, json)];
     }
+    let broken = in_place.then(|| of_broken_json(&String::from_utf8_lossy(&found.bytes)));
+    field_by_field(&expected, broken.as_ref().unwrap_or(&found.fields))
+}
+
+/// What differs where each field can be read by itself, whatever their order.
+fn field_by_field(expected: &[(&str, &String)], found: &[(String, String)]) -> Vec<Change> {
     // What fits no name stands for what is missing.
-    let strange = found
-        .fields
-        .iter()
-        .filter(|(name, _)| !expected.iter().any(|(n, _)| n == name));
+    let known = |name: &str| expected.iter().any(|(n, _)| *n == name);
+    let strange = found.iter().filter(|(name, _)| !known(name));
     let strange: Vec<String> = strange
-        .map(|(name, value)| format!("{name}={value}"))
+        .map(|(name, value)| match name.as_str() {
+            "" => value.clone(),
+            name => format!("{name}={value}"),
+        })
         .collect();
-    let strange = Some(strange.join(" ")).filter(|text| !text.is_empty());
+    let strange = strange.join(" ");
     let mut out = Vec::new();
+    let mut apart = Vec::new();
     for (name, value) in expected {
-        let there = found.field(name);
-        if there != Some(value.as_str()) {
-            let text = there.map(str::to_owned).or_else(|| strange.clone());
-            out.push(Change {
-                field: name.into(),
-                expected: Some(value.clone()),
-                found: text.unwrap_or_else(|| "(missing)".into()),
-            });
+        let there = found
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value);
+        if there == Some(value) {
+            continue;
         }
+        let change = Change {
+            field: (*name).into(),
+            expected: Some((*value).clone()),
+            found: match there {
+                Some(text) => text.clone(),
+                None if strange.is_empty() => "(missing)".into(),
+                None => strange.clone(),
+            },
+        };
+        // Name and value are there: it is what stands between two fields that was changed.
+        let place = strange.find(&format!("{name}\""));
+        match place.filter(|_| there.is_none() && strange.contains(value.as_str())) {
+            Some(place) => apart.push((place, change)),
+            None => out.push(change),
+        }
+    }
+    // It belongs to the field behind it.
+    if out.is_empty()
+        && let Some((_, change)) = apart.into_iter().max_by_key(|(place, _)| *place)
+    {
+        out.push(change);
     }
     out
 }

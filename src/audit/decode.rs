@@ -108,7 +108,7 @@ fn entities(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// CSV: a quote within quotes is doubled.
-fn doubled_quotes(bytes: &[u8]) -> Vec<u8> {
+pub fn doubled_quotes(bytes: &[u8]) -> Vec<u8> {
     replaced(bytes, |rest| {
         rest.starts_with(b"\"\"").then(|| (2, vec![b'"']))
     })

@@ -97,7 +97,7 @@ impl Cursor<'_> {
         Some(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn number(&mut self) -> Option<u64> {
         let bytes = self.bytes.get(self.at..)?;
         let (value, length) = number(bytes)?;

@@ -9,7 +9,7 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::{
-    decode::{ESCAPES, backslashes},
+    decode::{ESCAPES, backslashes, doubled_quotes},
     fields::{self, Keyed},
     keyed::{Frame, Walked, Walker},
     record::{JSON_START, Record, SUM_LEN, hex8, record, starts_here},
@@ -31,8 +31,10 @@ pub struct Hit {
     pub span: Range<usize>,
     /// It stands there as it is, not escaped.
     pub plain: bool,
-    /// What belongs to it, as far as that is known: the frame of a document that it came in.
-    pub around: Option<Range<usize>>,
+    /// What it explains besides.
+    around: Option<Range<usize>>,
+    /// The frame of a document that it came in.
+    pub frame: Option<Range<usize>>,
     /// What it is.
     pub what: HitKind,
 }
@@ -105,8 +107,8 @@ impl Finder {
         {
             let mut strings = Vec::new();
             let walked = walker.walk(slice, start, |frame| in_frame(frame, hits, &mut strings));
-            for string in strings {
-                self.string(bytes, string, depth, hits);
+            for (string, frame) in strings {
+                self.string(bytes, string, &frame, depth, hits);
             }
             match walked {
                 Walked::Closed(behind) => {
@@ -135,7 +137,14 @@ impl Finder {
     }
 
     /// A string of a document: what is in it is a layer of its own.
-    fn string(&mut self, bytes: &[u8], span: Range<usize>, depth: u32, hits: &mut Vec<Hit>) {
+    fn string(
+        &mut self,
+        bytes: &[u8],
+        span: Range<usize>,
+        frame: &Range<usize>,
+        depth: u32,
+        hits: &mut Vec<Hit>,
+    ) {
         let raw = &bytes[span.clone()];
         if depth >= DEPTH_MAX || !has_marks(raw) {
             return;
@@ -149,10 +158,18 @@ impl Finder {
             // Some of what is in it was found as it stands, but not all.
             hits.retain(|hit| !overlaps(hit));
         }
-        let inner = match memchr::memchr(b'\\', raw) {
-            Some(_) => self.inner(&backslashes(raw), depth),
-            None => self.inner(raw, depth),
-        };
+        if memchr::memchr(b'\\', raw).is_none() {
+            // It stands there as it is.
+            let place = |within: Range<usize>| span.start + within.start..span.start + within.end;
+            hits.extend(self.inner(raw, depth).into_iter().map(|hit| Hit {
+                span: place(hit.span),
+                around: hit.around.map(place),
+                frame: Some(frame.clone()),
+                ..hit
+            }));
+            return;
+        }
+        let inner = self.inner(&backslashes(raw), depth);
         // A JSON line that is escaped, as the fast path knows it.
         let plain = inner.len() == 1 && raw.starts_with(b"{\\\"timestamp");
         let last = memchr::memrchr(b'}', raw).map_or(span.end, |n| span.start + n + 1);
@@ -166,6 +183,7 @@ impl Finder {
                 span,
                 plain,
                 around: None,
+                frame: Some(frame.clone()),
                 ..hit
             });
         }
@@ -206,6 +224,7 @@ impl Finder {
                 span: from..bytes.len(),
                 plain: false,
                 around: None,
+                frame: None,
                 ..hit
             });
         }
@@ -236,7 +255,11 @@ fn readable(hits: &[Hit]) -> i64 {
 }
 
 /// The records in a frame of a document, and the strings in which more may be.
-fn in_frame(frame: &Frame<'_>, hits: &mut Vec<Hit>, strings: &mut Vec<Range<usize>>) {
+fn in_frame(
+    frame: &Frame<'_>,
+    hits: &mut Vec<Hit>,
+    strings: &mut Vec<(Range<usize>, Range<usize>)>,
+) {
     let candidates = frame.candidates();
     for container in &candidates {
         let own = frame.own(*container);
@@ -261,16 +284,16 @@ fn in_frame(frame: &Frame<'_>, hits: &mut Vec<Hit>, strings: &mut Vec<Range<usiz
                 line_length: 0,
             })),
         };
-        let around = Some(frame.span.clone());
         hits.push(Hit {
             span,
             plain: true,
-            around,
+            around: Some(frame.span.clone()),
+            frame: Some(frame.span.clone()),
             what,
         });
     }
     if candidates.is_empty() {
-        strings.extend(frame.strings());
+        strings.extend(frame.strings().map(|string| (string, frame.span.clone())));
     }
 }
 
@@ -285,6 +308,7 @@ fn texts(bytes: &[u8], hits: &mut Vec<Hit>) {
                     span: start..start + length,
                     plain: true,
                     around: None,
+                    frame: None,
                     what: HitKind::Whole(Box::new(record)),
                 });
                 from = start + length;
@@ -418,25 +442,38 @@ fn segment(bytes: &[u8], span: Range<usize>, marks: &[usize], hits: &mut Vec<Hit
         if piece.is_empty() || !marks.iter().any(|at| piece.contains(at)) {
             continue;
         }
-        let (within, suspect) = suspect(&bytes[piece.clone()]);
+        let quoted = piece.start > 0 && bytes[piece.start - 1] == b'"';
+        let (within, suspect) = suspect(&bytes[piece.clone()], quoted);
         hits.push(Hit {
             span: piece.start + within.start..piece.start + within.end,
             plain: false,
             around: Some(piece),
+            frame: None,
             what: HitKind::Suspect(Box::new(suspect)),
         });
     }
 }
 
-/// A suspect, and where it stands in `bytes`.
-pub fn suspect(bytes: &[u8]) -> (Range<usize>, Suspect) {
+/// A suspect, and where it stands in `bytes`, in front of which a quote may stand.
+pub fn suspect(bytes: &[u8], quoted: bool) -> (Range<usize>, Suspect) {
     let json = is_keyed(bytes);
     let span = if json {
         json_span(bytes)
     } else {
         text_span(bytes)
     };
+    // The cell of a table ends with the quote that it begins with, and doubles those within.
+    let quoted = match span.start.checked_sub(1) {
+        Some(before) => bytes[before] == b'"',
+        None => quoted,
+    };
+    let rest = &bytes[span.start..];
+    let cell = cell_end(rest).filter(|_| quoted && (!json || rest.starts_with(b"{\"\"")));
+    let span = span.start..cell.map_or(span.end, |end| span.start + end);
     let mut found = bytes[span.clone()][..span.len().min(SUSPECT_MAX)].to_vec();
+    if cell.is_some() {
+        found = doubled_quotes(&found);
+    }
     // One escaped quote may be the damage; most of them are escaped in a string.
     let escaped = memmem::find_iter(&found, b"\\\"").count();
     if json && escaped * 2 > memchr::memchr_iter(b'"', &found).count() {
@@ -444,9 +481,9 @@ pub fn suspect(bytes: &[u8]) -> (Range<usize>, Suspect) {
     }
     let text = String::from_utf8_lossy(&found);
     // Where the syntax is broken the judge goes by the bytes.
-    let fields = match Line::parse(&found) {
-        Ok(_) if !json => fields::of_text(&text),
-        _ => Vec::new(),
+    let fields = match !json && Line::parse(&found).is_ok() {
+        true => fields::of_text(&text),
+        false => Vec::new(),
     };
     let suspect = Suspect {
         bytes: found,
@@ -455,6 +492,21 @@ pub fn suspect(bytes: &[u8]) -> (Range<usize>, Suspect) {
         line_length: 0,
     };
     (span, suspect)
+}
+
+/// Where the quote stands that ends a cell; none if quotes are not doubled in it, but escaped.
+fn cell_end(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += memchr::memchr(b'"', &bytes[at..])?;
+        if at > 0 && bytes[at - 1] == b'\\' {
+            return None;
+        }
+        if bytes.get(at + 1) != Some(&b'"') {
+            return Some(at);
+        }
+        at += 2;
+    }
 }
 
 /// Whether this is what is left of keys and values, and not of a line of text.
@@ -515,9 +567,13 @@ fn without_newline(bytes: &[u8]) -> &[u8] {
 
 /// From the time, though it be damaged, to the checksum.
 fn text_span(bytes: &[u8]) -> Range<usize> {
-    let start = damaged_start(bytes).unwrap_or(0);
-    let end =
-        memmem::rfind(bytes, b" sum=").map_or(bytes.len(), |at| (at + SUM_LEN).min(bytes.len()));
+    let start = next_text(bytes, 0)
+        .or_else(|| damaged_start(bytes))
+        .unwrap_or(0);
+    let end = match memmem::rfind(bytes, b" sum=") {
+        Some(at) => (at + SUM_LEN).min(bytes.len()),
+        None => bytes.len(),
+    };
     let end = if end > start { end } else { bytes.len() };
     start..start + without_newline(&bytes[start..end]).len()
 }
@@ -545,7 +601,25 @@ fn damaged_start(bytes: &[u8]) -> Option<usize> {
         SHAPES.map(of).into_iter().min().unwrap_or(usize::MAX)
     };
     let last = bytes.len().min(4096).checked_sub(STAMP_LEN)?;
+    // Of what is no digit in a time, most is in its place.
+    let marks = [
+        (4, b'-'),
+        (7, b'-'),
+        (10, b'T'),
+        (13, b':'),
+        (16, b':'),
+        (19, b'.'),
+        (26, b'Z'),
+    ];
+    let near = |at: &usize| {
+        marks
+            .iter()
+            .filter(|(n, mark)| bytes[at + n] == *mark)
+            .count()
+            > 3
+    };
     (0..=last)
+        .filter(near)
         .map(|at| (wrong(at), at))
         .filter(|(wrong, _)| *wrong < 4)
         .min()

@@ -107,6 +107,11 @@ impl Gaps {
         self.0.clear();
     }
 
+    /// Whether `bytes` begin with a gap that is known.
+    pub fn begin(&self, bytes: &[u8]) -> bool {
+        self.0.iter().any(|gap| gap.alike(bytes).is_some())
+    }
+
     /// How many gaps there are to be tried.
     #[inline]
     pub fn len(&self) -> usize {
@@ -116,11 +121,20 @@ impl Gaps {
     /// Whether `bytes` begin with the gap of this number.
     #[inline]
     pub fn met(&self, number: usize, bytes: &[u8]) -> Option<Met> {
-        let (length, times) = self.0[number].alike(bytes)?;
+        let gap = &self.0[number];
+        // No digits in it, and so no time: mostly it is just a newline.
+        if gap.fixed.len() == 1 {
+            return bytes.starts_with(&gap.form).then_some(Met {
+                length: gap.form.len(),
+                newlines: gap.newlines,
+                received: [0; 2],
+            });
+        }
+        let (length, times) = gap.alike(bytes)?;
         let time = |place: Option<usize>| place.and_then(|place| at(&bytes[place..])).unwrap_or(0);
         Some(Met {
             length,
-            newlines: self.0[number].newlines,
+            newlines: gap.newlines,
             received: times.map(time),
         })
     }

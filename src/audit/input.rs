@@ -5,15 +5,16 @@
 
 use std::{
     collections::VecDeque,
-    fs::{self, File},
+    fs::File,
     io::{self, Read, Seek, SeekFrom},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use memchr::memmem;
 
 use super::{
+    notes::is_around,
     parts, record,
     scan::Scanner,
     scanned::{Scanned, What},
@@ -71,7 +72,7 @@ impl Survey {
             taken = other.after;
             match &other.what {
                 What::Record(_, record) => records.push((other.location.line, record.stamp)),
-                What::Foreign(lines) if is_structure(&lines.text) && !records.is_empty() => {
+                What::Foreign(lines) if is_around(&lines.text) && !records.is_empty() => {
                     foreign.push((records.len(), lines.count))
                 }
                 _ => {}
@@ -102,29 +103,18 @@ impl Survey {
     }
 }
 
-/// A file that is opened when its turn comes.
-struct Later(Input, Option<Box<dyn Read + Send>>);
-
-impl Read for Later {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let source = match &mut self.1 {
-            Some(source) => source,
-            None => self.1.insert(self.0.open().map_err(io::Error::other)?.0),
-        };
-        source.read(buffer)
-    }
-}
-
 /// What blocks are read from.
 pub trait Blocks: Send {
     /// Fills `block` with the next lines; false at the end of all inputs.
     fn next(&mut self, block: &mut Block) -> Result<bool>;
 }
 
-/// A source with its name and what was read of it already.
+/// One input, and what was read of it already.
 pub struct Part {
     file: u32,
-    source: Box<dyn Read + Send>,
+    input: Input,
+    /// None before its turn, unless it cannot be read twice.
+    source: Option<Box<dyn Read + Send>>,
     survey: Survey,
     /// Read, but not handed out yet.
     carry: Vec<u8>,
@@ -135,11 +125,15 @@ pub struct Part {
     ended: bool,
     /// More may come behind what there is: its beginning is surveyed when it comes.
     grows: Option<Arc<Shared>>,
+    /// Why it ended before its end.
+    failed: Option<io::Error>,
 }
 
-/// All that is to be read.
+/// All that is to be read. Files are opened one after the other, however many there are.
 pub struct Inputs {
     names: Vec<String>,
+    /// What could not be read to its end.
+    pub cut: Arc<Mutex<Vec<String>>>,
     parts: VecDeque<Part>,
     blocks: u64,
     size: Option<u64>,
@@ -174,34 +168,35 @@ impl Block {
 }
 
 impl Inputs {
-    /// Opens all inputs and puts them into the order of their first records.
+    /// Looks into all inputs and puts them into the order of their first records.
     pub fn open(inputs: &[Input], shared: &Shared) -> Result<Self> {
         let mut parts = Vec::new();
         let mut size = Some(0);
         for (file, input) in inputs.iter().enumerate() {
-            let (mut source, length) = input.open()?;
-            size = size.zip(length).map(|(all, length)| all + length);
-            let mut carry = Vec::new();
+            let mut opened = input.open()?;
+            size = size.zip(opened.size).map(|(all, length)| all + length);
+            let mut head = Vec::new();
             // What cannot be read to its end is said when it is read there.
-            let _ = (&mut source).take(HEAD as u64).read_to_end(&mut carry);
-            let survey = Survey::of(&carry, shared);
+            let _ = (&mut opened.source)
+                .take(HEAD as u64)
+                .read_to_end(&mut head);
+            let survey = Survey::of(&head, shared);
             if survey.falling
                 && let Input::File(path) = input
-                && length.is_some()
+                && opened.size.is_some()
             {
                 // The runs of such a log begin at its end.
-                if let Ok(tail) = File::open(path).and_then(|file| tail(file, carry.len() as u64)) {
+                if let Ok(tail) = File::open(path).and_then(|file| tail(file, head.len() as u64)) {
                     Survey::of(&tail, shared);
                 }
             }
-            if inputs.len() > OPEN_MAX
-                && let Input::File(path) = input
-                && fs::metadata(path).is_ok_and(|found| found.is_file())
-            {
-                (source, carry) = (Box::new(Later(input.clone(), None)), Vec::new());
-            }
+            let (source, carry) = match opened.again && inputs.len() > OPEN_MAX {
+                true => (None, Vec::new()),
+                false => (Some(opened.source), head),
+            };
             parts.push(Part {
                 file: u32::try_from(file)?,
+                input: input.clone(),
                 source,
                 survey,
                 carry,
@@ -209,6 +204,7 @@ impl Inputs {
                 offset: 0,
                 ended: false,
                 grows: None,
+                failed: None,
             });
         }
         let falling = parts.iter().filter(|part| part.survey.falling).count();
@@ -223,6 +219,7 @@ impl Inputs {
         });
         Ok(Self {
             names: inputs.iter().map(Input::name).collect(),
+            cut: Arc::default(),
             parts: parts.into(),
             blocks: 0,
             size,
@@ -245,9 +242,16 @@ impl Blocks for Inputs {
     fn next(&mut self, block: &mut Block) -> Result<bool> {
         while let Some(part) = self.parts.front_mut() {
             let name = &self.names[part.file as usize];
-            let more = part
-                .fill(block)
-                .with_context(|| format!("the log {name} cannot be read to its end"))?;
+            let more = part.fill(block)?;
+            if let Some(error) = part.failed.take() {
+                let cut = format!(
+                    "{name} cannot be read to its end, and was judged as far as it can be: {error}"
+                );
+                self.cut
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(cut);
+            }
             if part.ended
                 && let Some(next) = self
                     .parts
@@ -276,13 +280,15 @@ impl Part {
     pub fn growing(file: u32, source: Box<dyn Read + Send>, shared: &Arc<Shared>) -> Self {
         Self {
             file,
-            source,
+            input: Input::Stdin,
+            source: Some(source),
             survey: Survey::default(),
             carry: Vec::new(),
             open: false,
             offset: 0,
             ended: false,
             grows: Some(Arc::clone(shared)),
+            failed: None,
         }
     }
 
@@ -292,7 +298,11 @@ impl Part {
     }
 
     /// Reads whole lines into `block`; false when there are none left.
-    pub fn fill(&mut self, block: &mut Block) -> io::Result<bool> {
+    pub fn fill(&mut self, block: &mut Block) -> Result<bool> {
+        let source = match &mut self.source {
+            Some(source) => source,
+            none => none.insert(self.input.open()?.source),
+        };
         let wanted = BLOCK.max(self.carry.len() + BLOCK / 2);
         if block.buffer.len() < wanted {
             block.buffer.resize(wanted, 0);
@@ -301,7 +311,15 @@ impl Part {
         let mut used = self.carry.len();
         self.carry.clear();
         let end = loop {
-            let dry = self.ended || read_full(&mut self.source, &mut block.buffer, &mut used)?;
+            let dry = self.ended
+                || match read_full(source, &mut block.buffer, &mut used) {
+                    Ok(dry) => dry,
+                    Err(error) if self.grows.is_some() => return Err(error.into()),
+                    Err(error) => {
+                        self.failed = Some(error);
+                        true
+                    }
+                };
             match &self.grows {
                 None => self.ended = dry,
                 Some(shared) if self.offset < HEAD as u64 => {
@@ -309,7 +327,13 @@ impl Part {
                 }
                 Some(_) => {}
             }
-            match self.cut(&block.buffer[..used]) {
+            match self.survey.cut(&block.buffer[..used]) {
+                // Of a line that could not be read to its end nothing can be said.
+                _ if self.failed.is_some() => {
+                    let line = memchr::memrchr(b'\n', &block.buffer[..used]);
+                    used = line.map_or(0, |n| n + 1);
+                    break used;
+                }
                 _ if self.ended => break used,
                 Some(end) => break end,
                 None if dry => break 0,
@@ -327,10 +351,12 @@ impl Part {
         self.open = end > 0 && block.buffer[end - 1] != b'\n';
         Ok(end > 0)
     }
+}
 
+impl Survey {
     /// Where a block of these bytes ends: in front of a frame or a line, and not between the pieces of one.
     fn cut(&self, bytes: &[u8]) -> Option<usize> {
-        if let Some(frame) = &self.survey.frame
+        if let Some(frame) = &self.frame
             && let Some(at) = memmem::rfind(bytes, frame).filter(|at| *at > 0)
         {
             return Some(at + usize::from(frame[0] == b'\n'));
@@ -339,14 +365,6 @@ impl Part {
         let whole = left_open(&bytes[..newline]);
         Some(if whole > 0 { whole } else { newline })
     }
-}
-
-/// Whether a line looks like a piece of a document, and not like what another program has to say.
-fn is_structure(line: &[u8]) -> bool {
-    let word = line.split(|byte| *byte == b' ').next().unwrap_or(line);
-    !line.first().is_some_and(u8::is_ascii_alphanumeric)
-        || word.contains(&b'=')
-        || word.ends_with(b":")
 }
 
 /// Where, at the end of these bytes, a line begins that is not complete, or whose last piece is to come.

@@ -432,14 +432,28 @@ impl<'a> Judge<'a> {
             }
             What::Suspect(suspect) => {
                 let next = here.scanned.attempts.get(other.after);
-                self.suspect(suspect, next.map(|attempt| attempt.run), at);
+                let beside = [here.other.wrapping_sub(1), here.other + 1].map(|i| {
+                    let there = here.scanned.others.get(i)?;
+                    match &there.what {
+                        What::Suspect(suspect) if there.after == other.after => Some(&**suspect),
+                        _ => None,
+                    }
+                });
+                let beside: Vec<&Suspect> = beside.into_iter().flatten().collect();
+                self.suspect(suspect, next.map(|attempt| attempt.run), &beside, at);
             }
             What::Foreign(foreign) => self.foreign(foreign, at),
             What::NoRoom => self.no_room += 1,
         }
     }
 
-    fn suspect(&mut self, suspect: &Suspect, next_run: Option<u32>, at: Location) {
+    fn suspect(
+        &mut self,
+        suspect: &Suspect,
+        next_run: Option<u32>,
+        beside: &[&Suspect],
+        at: Location,
+    ) {
         let near = self.input.last_run.or(next_run);
         let mut diagnostician = Diagnostician {
             accounts: &mut self.accounts,
@@ -448,7 +462,7 @@ impl<'a> Judge<'a> {
             failures: &mut self.failures,
             worn_out: &mut self.worn_out,
         };
-        let diagnosis = diagnostician.diagnose(suspect, near);
+        let diagnosis = diagnostician.diagnose(suspect, near, beside);
         let damage = |line, changes: Option<_>, sure| Damage {
             line,
             changes,

@@ -342,6 +342,39 @@ impl<'a> Frame<'a> {
     }
 }
 
+/// Whether a line is a piece of a document whose other pieces stand on other lines: in an object it goes on behind its end, or
+/// it closes what it has not opened.
+pub fn is_piece(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    let closed = line.iter().take_while(|b| b"]}, ".contains(b)).count();
+    let line = line[closed..].strip_suffix(b",").unwrap_or(&line[closed..]);
+    let (first, last) = match line {
+        [first, .., last] => (*first, *last),
+        _ => return false,
+    };
+    // What it may stand behind: nothing, a brace, a key, or the first part of a string.
+    let fronts: &[&[u8]] = match first {
+        b'{' | b'[' => &[b""],
+        b'"' => &[b"{", b"{\"", b"{\"\":\""],
+        _ if matches!(last, b'}' | b']') => &[b"{\"", b"{\"\"", b"{\"\":\""],
+        _ => &[],
+    };
+    let opens = matches!(last, b'{' | b'[');
+    let behinds: &[&[u8]] = match last {
+        b'{' | b'[' => &[b""],
+        b'}' | b']' => &[b"", b"}"],
+        _ => &[b"}"],
+    };
+    let pairs = |front| behinds.iter().map(move |behind| (front, behind));
+    fronts.iter().flat_map(pairs).any(|(front, behind)| {
+        let text = [front, line, behind].concat();
+        match Walker::default().walk(&text, 0, |_| {}) {
+            Walked::Broken(at, _) => opens && at == text.len(),
+            Walked::Closed(at) => at == text.len() && !front.is_empty(),
+        }
+    })
+}
+
 fn text(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
@@ -438,6 +471,27 @@ mod tests {
         assert_eq!(frames("{\"a\":1 \"b\":2}").1, Walked::Broken(7, 0));
         assert_eq!(frames("[{\"a\":1},{\"a\"x1}]").1, Walked::Broken(13, 9));
         assert_eq!(frames("{\"a\":\"x\n\"}").1, Walked::Broken(5, 0));
+    }
+
+    #[test]
+    fn a_piece_of_a_document_is_told_from_a_line() {
+        for (line, piece) in [
+            ("   \"ingestionTime\": 1795621538068,", true),
+            ("\"event\" => {", true),
+            ("}, {\"a\": [", true),
+            ("\"searchedLogStreams\": []", true),
+            ("\"type\": \"container\" },", true),
+            ("eam\":\"stderr\",\"time\":\"2026-11-25T09:34:57Z\"}", true),
+            (":\"stderr\",\"time\":\"2026-11-25T09:34:57Z\"}", true),
+            ("{\"msg\":\"of another program\"}", false),
+            ("server {", false),
+            ("[error] connection {", false),
+            ("\"quoted\"", false),
+            ("\"quoted\" words", false),
+            ("hello", false),
+        ] {
+            assert_eq!(is_piece(line.as_bytes()), piece, "{line}");
+        }
     }
 
     proptest! {

@@ -196,10 +196,10 @@ pub fn run_observed(
         bytes: 0,
         size: inputs.size(),
     };
-    let full = course.read(inputs)?;
+    let (full, cut) = course.read(inputs)?;
     let bytes = course.bytes;
     judge.finish();
-    Ok(conclude::verdict(config, &names, judge, bytes, full))
+    Ok(conclude::verdict(config, &names, judge, bytes, full, cut))
 }
 
 /// One reading of all inputs.
@@ -213,8 +213,8 @@ struct Course<'a, 'b> {
 }
 
 impl Course<'_, '_> {
-    /// Reads everything; false when memory did not suffice.
-    fn read(&mut self, inputs: Inputs) -> Result<bool> {
+    /// Reads everything; false when memory did not suffice, and what could not be read to its end.
+    fn read(&mut self, inputs: Inputs) -> Result<(bool, Vec<String>)> {
         let threads = match self.threads {
             0 => thread::available_parallelism().map_or(2, |n| n.get()),
             n => n,
@@ -224,6 +224,7 @@ impl Course<'_, '_> {
             Some(_) => threads - 1,
             None => threads.max(2) - 1,
         };
+        let cut = Arc::clone(&inputs.cut);
         let Readers {
             desk,
             free,
@@ -235,7 +236,12 @@ impl Course<'_, '_> {
             readers::join(threads);
         }
         // Otherwise a reader may still wait for a stream, which need not end: it is left behind.
-        Ok(whole)
+        let cut = std::mem::take(
+            &mut *cut
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
+        Ok((whole, cut))
     }
 
     /// Judges the blocks in their order. When this returns, `free` is dropped and the readers end.

@@ -41,16 +41,6 @@ const BANNERS: &[&str] = &[
     "newsyslog[",
     "logfile turned over",
     "log rotated",
-    // CSV headers
-    "@timestamp",
-    "timestamp,",
-    "\"timestamp\"",
-    "_raw",
-    "Date,",
-    "\"Date\"",
-    "time,",
-    "\"Time\"",
-    "message",
 ];
 
 /// Words of those who drop lines, and say so.
@@ -101,8 +91,8 @@ const SUMMARY_ENDS: &[&str] = &[
     "unlimited planned",
 ];
 
-/// What is known of a line without a record.
-pub fn note(line: &[u8]) -> Option<Note> {
+/// What is known of a line without a record; whether it is the `first` of its input.
+pub fn note(line: &[u8], first: bool) -> Option<Note> {
     if line.iter().all(|byte| byte.is_ascii_whitespace()) {
         return Some(Note::Blank);
     }
@@ -125,10 +115,34 @@ pub fn note(line: &[u8]) -> Option<Note> {
         return Some(Note::Dropped(number(line)));
     }
     let begins = |words: &[&str]| words.iter().any(|word| line.starts_with(word.as_bytes()));
-    if begins(BANNERS) {
+    if begins(BANNERS) || is_header(line, first) {
         return Some(Note::Banner);
     }
     is_summary(line).then_some(Note::Summary)
+}
+
+/// Whether this is the header of a table: names alone. A single bare name is one only in the `first` line.
+fn is_header(line: &[u8], first: bool) -> bool {
+    let name = |cell: &[u8]| {
+        let quoted = cell.strip_prefix(b"\"").and_then(|c| c.strip_suffix(b"\""));
+        let bare = quoted.unwrap_or(cell);
+        bare.first().is_some_and(|b| !b.is_ascii_digit())
+            && bare.iter().all(|b| {
+                b.is_ascii_alphanumeric() || b"_@.-".contains(b) || *b == b' ' && quoted.is_some()
+            })
+    };
+    let mut cells = line.split(|b| b",;\t".contains(b));
+    let many = cells.clone().nth(1).is_some();
+    (many || first || line.starts_with(b"\"")) && cells.all(name)
+}
+
+/// Whether a line looks like a piece of what stands around each record, where each has more lines than one: `NAME=value`,
+/// `name: value`, or no letter in front.
+pub fn is_around(line: &[u8]) -> bool {
+    let word = line.split(|byte| *byte == b' ').next().unwrap_or(line);
+    !line.first().is_some_and(u8::is_ascii_alphanumeric)
+        || word.contains(&b'=')
+        || word.ends_with(b":")
 }
 
 /// Whether this is a line of a summary, whatever is around it.
@@ -141,10 +155,10 @@ fn is_summary(line: &[u8]) -> bool {
         .any(|word| has(word));
     let first =
         has("Run ") && (has(" finished after ") || has(" INTERRUPTED by ") || has(" stopped by "));
-    let end = SUMMARY_ENDS.iter().any(|word| {
+    let ends = |word: &&str| {
         line.trim_end().ends_with(word) || has(&format!("{word}\\n")) || has(&format!("{word}\""))
-    });
-    first || starts || end && line.contains("         ")
+    };
+    first || starts || has("         ") && SUMMARY_ENDS.iter().any(ends)
 }
 
 /// The number that the word "Suppressed", "dropped" or the like has beside it.

@@ -78,7 +78,7 @@ fn cri(line: &[u8]) -> Option<Piece<'_>> {
     let tag = words.next()?;
     let more = tag == b"P" || tag.starts_with(b"P:");
     (more || tag == b"F" || tag.starts_with(b"F:")).then_some(())?;
-    let text = Cow::Borrowed(words.next()?);
+    let text = Cow::Borrowed(words.next().unwrap_or_default());
     Some(Piece { stream, text, more })
 }
 
@@ -102,11 +102,21 @@ fn docker(line: &[u8]) -> Option<Piece<'_>> {
 }
 
 fn ends_whole(text: &[u8]) -> bool {
-    let end = text.strip_suffix(b"\"}").unwrap_or(text);
-    let tail = &end[end.len().saturating_sub(8)..];
-    tail.len() == 8
-        && tail.iter().all(u8::is_ascii_hexdigit)
-        && memmem::rfind(end, b"sum").is_some_and(|at| at + 15 > end.len())
+    let (end, name) = match text.strip_suffix(b"\"}") {
+        Some(end) => (end, &b"sum\""[..]),
+        None => (text, &b" sum="[..]),
+    };
+    let Some((front, sum)) = end.split_last_chunk::<8>() else {
+        return false;
+    };
+    let near = &front[front.len().saturating_sub(8)..];
+    sum.iter().all(u8::is_ascii_hexdigit) && memmem::find(near, name).is_some()
+}
+
+/// Whether a line is a piece in which nothing stands: the newline that was left of a whole line.
+pub fn is_blank(line: &[u8]) -> bool {
+    let mut pieces = FORMS.iter().filter_map(|form| form(line));
+    pieces.any(|piece| piece.text.trim_ascii().is_empty())
 }
 
 /// Whether what stands between two strings of a document are keys and values of one object and of those within it: then

@@ -31,6 +31,26 @@ pub fn repair(suspect: &Suspect) -> Option<Record> {
     repair_text(&suspect.bytes)
 }
 
+/// The record that a suspect was whose end another one has, and that has the other's: whoever puts lines together from pieces
+/// of one length may confuse two of them.
+pub fn with_end_of(suspect: &Suspect, other: &Suspect) -> Option<Record> {
+    let (one, other) = (&suspect.bytes[..], &other.bytes[..]);
+    let length = one.len().min(other.len());
+    if length > REPAIR_MAX {
+        return None;
+    }
+    let whole = |front: &[u8], end: &[u8]| {
+        let whole = [front, end].concat();
+        record::read(&whole).filter(|record| record.event.is_some())
+    };
+    (1..length)
+        .filter(|at| one[*at] != other[*at])
+        .find_map(|at| {
+            let record = whole(&one[..at], &other[at..])?;
+            whole(&other[..at], &one[at..]).map(|_| record)
+        })
+}
+
 /// The text forms that a record in another form may have had, from the likeliest on.
 fn texts(suspect: &Suspect) -> Vec<String> {
     let head = ["timestamp", "level", "thread", "message", "sum"];
@@ -125,13 +145,25 @@ fn repair_structure(bytes: &[u8]) -> Option<Record> {
     }
     let readable = serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
     let mut whole = bytes.to_vec();
+    let read = |whole: &[u8]| record::read(whole).filter(|record| record.event.is_some());
+    // Half of an escape that was changed is one character too many.
+    let escapes = memchr::memchr2_iter(b'\\', b'"', bytes);
+    for at in escapes {
+        let shorter = |gone: std::ops::Range<usize>, quote: &[u8]| {
+            read(&[&bytes[..gone.start], quote, &bytes[gone.end..]].concat())
+        };
+        let before = shorter(at.saturating_sub(1)..at, b"");
+        if let Some(record) = before.or_else(|| shorter(at..(at + 2).min(bytes.len()), b"\"")) {
+            return Some(record);
+        }
+    }
     for at in 0..whole.len() {
         let found = whole[at];
         let all = readable || matches!(found, b'"' | b'\\') || !found.is_ascii_graphic();
         for byte in b' '..=b'~' {
             if all || b"\"{}:,.0123456789abcdef".contains(&byte) {
                 whole[at] = byte;
-                if let Some(record) = record::read(&whole).filter(|r| r.event.is_some()) {
+                if let Some(record) = read(&whole) {
                     return Some(record);
                 }
             }

@@ -9,12 +9,13 @@ use memchr::memmem;
 
 use super::{
     attempt::Attempt,
+    decode::doubled_quotes,
     exact,
     find::{Finder, Hit, HitKind, has_marks, suspect},
     gap::Gaps,
     input::Block,
-    notes, parts,
-    record::{JSON_START, Record, has_stamp_shape},
+    keyed, notes, parts,
+    record::{JSON_START, Record, has_stamp_shape, render},
     registry::Run,
     scanned::{BlockLocation, Foreign, Note, Other, Scanned, Suspect, What},
     shared::Shared,
@@ -167,8 +168,12 @@ impl<'a> Scanner<'a> {
         }
         self.take(hits, block.bytes(), at, at + end, out);
         match self.last {
-            // What follows the record is first held against what stood between those before.
-            Some(last) if last.end > at && last.end < at + end => {
+            // What follows the record is like what stood between those before: the next one may be read at once.
+            Some(last)
+                if last.end > at
+                    && last.end < at + end
+                    && self.gaps.begin(&block.bytes()[last.end..]) =>
+            {
                 out.lines -= newlines(&block.bytes()[last.end..at + end]);
                 last.end
             }
@@ -177,7 +182,8 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes in what was found between `at` and `end`, where hits count from `at`.
-    fn take(&mut self, hits: Vec<Hit>, bytes: &[u8], at: usize, end: usize, out: &mut Scanned) {
+    fn take(&mut self, mut hits: Vec<Hit>, bytes: &[u8], at: usize, end: usize, out: &mut Scanned) {
+        drop_copies(&mut hits, &bytes[at..]);
         let mut counted = at;
         let starts: Vec<usize> = hits
             .iter()
@@ -185,7 +191,6 @@ impl<'a> Scanner<'a> {
             .skip(1)
             .chain([end])
             .collect();
-        let mut suspected: Option<(Range<usize>, Vec<u8>)> = None;
         for (hit, next) in hits.into_iter().zip(starts) {
             let span = at + hit.span.start..at + hit.span.end;
             let start = span.start.max(counted);
@@ -197,8 +202,11 @@ impl<'a> Scanner<'a> {
             };
             match hit.what {
                 HitKind::Whole(record) => {
-                    let frame = hit.around.map(|frame| at + frame.start..at + frame.end);
+                    let frame = hit.frame.map(|frame| at + frame.start..at + frame.end);
+                    // Behind a record a search may begin within a frame.
+                    let from_start = at == 0 || bytes[at - 1] == b'\n';
                     if self.frame.is_none()
+                        && from_start
                         && let Some(frame) = &frame
                     {
                         self.frame = frame_start(bytes, frame);
@@ -210,15 +218,7 @@ impl<'a> Scanner<'a> {
                 }
                 HitKind::Suspect(mut suspect) => {
                     suspect.line_length = line_length(bytes, start);
-                    let copy = suspected.as_ref().is_some_and(|(last, text)| {
-                        *text == suspect.bytes
-                            && last.end <= span.start
-                            && parts::same_object(&bytes[last.end..span.start])
-                    });
-                    if !copy {
-                        suspected = Some((span, suspect.bytes.clone()));
-                        self.suspect(*suspect, location, out);
-                    }
+                    self.suspect(*suspect, location, out);
                 }
             }
         }
@@ -247,9 +247,12 @@ impl<'a> Scanner<'a> {
         let first = memmem::find(text, b"\":\"").map(|at| at + 3);
         let first = first.filter(|at| parts::string(&text[*at..]).len() < STAMP_LEN && prefix == 0);
         let within = (prefix > 0 && text[prefix - 1] == b'"').then_some(prefix);
-        let content = match escaped.or(within).or(first) {
-            Some(start) => parts::string(&text[start..]),
-            None => text[prefix..].to_vec(),
+        // In a table the quotes of a cell are doubled.
+        let cell = memmem::find(text, b"\"{\"\"").map(|at| &text[at + 1..]);
+        let content = match (cell, escaped.or(within).or(first)) {
+            (Some(cell), _) => doubled_quotes(cell.strip_suffix(b"\"").unwrap_or(cell)),
+            (_, Some(start)) => parts::string(&text[start..]),
+            _ => text[prefix..].to_vec(),
         };
         let mut inner = &content[..];
         // The first line of all may have something in front that is not known yet.
@@ -262,13 +265,17 @@ impl<'a> Scanner<'a> {
         }
         if begins_like_a_record(inner) || json_start(inner).is_some() || prefix > 0 && inner == b"{"
         {
-            let (_, mut suspect) = suspect(inner);
+            let (_, mut suspect) = suspect(inner, false);
             suspect.line_length = text.len() as u32;
             return self.suspect(suspect, location, out);
         }
-        let note = notes::note(text);
+        let note = notes::note(text, block.offset == 0 && at == 0);
         self.foreign_line = note.is_none();
-        if note.is_none() && block.spread || note == Some(Note::Blank) && text.len() < 2 {
+        let around = || keyed::is_piece(text) || block.spread && notes::is_around(text);
+        if parts::is_blank(text)
+            || note.is_none() && around()
+            || note == Some(Note::Blank) && text.len() < 2
+        {
             return;
         }
         self.last = None;
@@ -309,7 +316,7 @@ impl<'a> Scanner<'a> {
         for hit in &mut hits {
             hit.span = 0..length;
             hit.plain = false;
-            hit.around = None;
+            hit.frame = None;
         }
         self.take(hits, bytes, at, at + length, out);
         at + length
@@ -466,6 +473,38 @@ fn around(
         let end = memchr::memchr(b'\n', &rest[span.end..to]).map_or(to, |n| span.end + n);
         start..end
     })
+}
+
+/// Drops what is another record's beginning, or all of it, once more, in the same object of a document: some keep a short form
+/// beside it, or the original beside what they made of it.
+fn drop_copies(hits: &mut Vec<Hit>, bytes: &[u8]) {
+    let is_copy = |copy: &Hit, of: &Hit| {
+        let HitKind::Suspect(suspect) = &copy.what else {
+            return false;
+        };
+        let text = suspect.bytes.trim_ascii_end();
+        let text = text.strip_suffix("…".as_bytes()).unwrap_or(text);
+        let text = text.strip_suffix(b"...").unwrap_or(text);
+        let begins_with = match &of.what {
+            HitKind::Suspect(other) => other.bytes.starts_with(text),
+            HitKind::Whole(of) => of.event.as_ref().is_some_and(|event| {
+                let whole = |json| render(of.run, of.author, of.seq, of.stamp, event, json);
+                whole(suspect.json).starts_with(text)
+            }),
+        };
+        let between = copy.span.end.min(of.span.end)..copy.span.start.max(of.span.start);
+        begins_with && !between.is_empty() && parts::same_object(&bytes[between])
+    };
+    let mut at = 0;
+    while at + 1 < hits.len() {
+        if is_copy(&hits[at], &hits[at + 1]) {
+            hits.remove(at);
+        } else if is_copy(&hits[at + 1], &hits[at]) {
+            hits.remove(at + 1);
+        } else {
+            at += 1;
+        }
+    }
 }
 
 fn line_length(bytes: &[u8], at: usize) -> u32 {

@@ -23,6 +23,16 @@ pub enum Input {
     Bytes(String, Vec<u8>),
 }
 
+/// An input that is open.
+pub struct Opened {
+    /// What it holds, unpacked and in UTF-8.
+    pub source: Box<dyn Read + Send>,
+    /// How many bytes that are, where it is known.
+    pub size: Option<u64>,
+    /// It can be opened again, and then begins at its start.
+    pub again: bool,
+}
+
 impl Input {
     /// How reports call it.
     pub fn name(&self) -> String {
@@ -33,8 +43,8 @@ impl Input {
         }
     }
 
-    /// Opens it; with it, how many bytes it has, where that is known.
-    pub fn open(&self) -> Result<(Box<dyn Read + Send>, Option<u64>)> {
+    /// Opens it.
+    pub fn open(&self) -> Result<Opened> {
         let (raw, size): (Box<dyn Read + Send>, _) = match self {
             Self::Stdin => (Box::new(io::stdin()), None),
             Self::Bytes(_, bytes) => (
@@ -49,14 +59,25 @@ impl Input {
         };
         let (start, raw) =
             with_start(raw).with_context(|| format!("the log {} cannot be read", self.name()))?;
+        // A pipe gives what it holds once.
+        let again = size.is_some();
         let Some(kind) = compressed::kind(&start) else {
-            return Ok((decoded(&start, raw), size));
+            let source = decoded(&start, raw);
+            return Ok(Opened {
+                source,
+                size,
+                again,
+            });
         };
         let plain = compressed::reader(kind, raw)
             .with_context(|| format!("the log {} is compressed ({kind})", self.name()))?;
         let (start, plain) = with_start(plain)
             .with_context(|| format!("the log {} cannot be unpacked", self.name()))?;
-        Ok((decoded(&start, plain), None))
+        Ok(Opened {
+            source: decoded(&start, plain),
+            size: None,
+            again,
+        })
     }
 }
 

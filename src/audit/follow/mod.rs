@@ -152,7 +152,14 @@ pub fn follow(
     judge.finish();
     course.looked -= LOOK;
     course.look(&mut judge, watcher, &bell)?;
-    Ok(conclude::verdict(config, &names, judge, bytes, whole))
+    Ok(conclude::verdict(
+        config,
+        &names,
+        judge,
+        bytes,
+        whole,
+        Vec::new(),
+    ))
 }
 
 /// Learns of the runs that began before: what else is in these logs is not judged.

@@ -40,7 +40,7 @@ impl Pipe {
                 taken
             };
             let mut source = match input.open() {
-                Ok((source, _)) => source,
+                Ok(opened) => opened.source,
                 Err(error) => {
                     send(Err(io::Error::other(in_words(&error))));
                     return;

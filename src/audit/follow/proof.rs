@@ -83,7 +83,7 @@ impl<'a> Followed<'a> {
         self.read();
         self.judge.finish();
         self.look(Duration::ZERO);
-        let verdict = conclude::verdict(config, names, self.judge, 0, true);
+        let verdict = conclude::verdict(config, names, self.judge, 0, true, Vec::new());
         (verdict, self.told)
     }
 }

@@ -3,6 +3,7 @@
 //! `planted` puts mutations into random logs and `oracle` works out what must be said of them; `options`, `bugs` and
 //! `hostile` hold single claims.
 
+mod altered;
 mod bugs;
 mod hostile;
 mod judging;
@@ -71,23 +72,57 @@ fn truthful_logs_are_clean() {
     }
 }
 
-/// What shippers put around a line.
-const CARRIERS: [fn(&str) -> String; 8] = [
-    |line| line.to_owned(),
-    |line| format!("{line}\r"),
-    |line| format!("<134>Nov  3 17:42:00 host hifi[42]: {line}"),
-    |line| format!("2026-11-23T17:42:00.123456+01:00 host hifi: {line}"),
-    |line| format!("<134>1 2026-11-23T17:42:00.1Z host hifi 42 - - {line}"),
-    |line| format!("2026-11-23T17:42:00.123456789Z stdout F {line}"),
-    |line| {
-        let line = serde_json::to_string(&format!("{line}\n")).unwrap();
-        format!("{{\"log\":{line},\"stream\":\"stdout\"}}")
+/// What a pipeline puts around a line: a wrapper in another, at random.
+struct Carrier {
+    layers: Vec<(Layer, u64)>,
+}
+
+/// A way to wrap a line; the number makes it another one.
+type Layer = fn(String, u64) -> String;
+
+fn json_string(line: &str) -> String {
+    serde_json::to_string(line).unwrap()
+}
+
+/// What stands around a line, in as many forms as there are numbers.
+const LAYERS: [Layer; 10] = [
+    |line, n| format!("<{n}>Nov  3 17:42:00 host{n} hifi[{n}]: {line}"),
+    |line, n| format!("2026-11-23T17:42:00.{n:06}+01:00 host hifi: {line}"),
+    |line, n| format!("2026-11-23T17:42:00.{n}Z stdout F {line}"),
+    |line, n| format!("[pod/hifi-{n}/hifi] {line}"),
+    |line, n| format!("{n}\tapp\t{line}"),
+    |line, n| format!("{{app=\"hifi\", pod=\"{n}\"}} {line}"),
+    |line, n| {
+        let line = json_string(&format!("{line}\n"));
+        format!("{{\"log\":{line},\"stream\":\"stdout\",\"attrs\":{{\"n\":{n}}}}}")
     },
-    |line| {
-        let line = serde_json::to_string(line).unwrap();
-        format!("{{\"timestamp\":\"2026-11-23T17:42:00.123456Z\",\"message\":{line}}}")
+    |line, n| {
+        format!(
+            "{{\"n\":{n},\"message\":{},\"tags\":[\"a\",{n}]}}",
+            json_string(&line)
+        )
     },
+    |line, n| format!("[[\"{n}\", {}]]", json_string(&line)),
+    |line, n| format!("{n},host,\"{}\"", line.replace('"', "\"\"")),
 ];
+
+impl Carrier {
+    /// Nothing, or one wrapper, or two of which only the inner one may escape what is in it.
+    fn roll(dice: &mut Dice) -> Self {
+        let count = dice.roll(3);
+        let mut layers = Vec::new();
+        for i in 0..count {
+            let from = if i == 0 { LAYERS.len() } else { 6 };
+            layers.push((LAYERS[dice.roll(from as u64) as usize], dice.roll(1000)));
+        }
+        Self { layers }
+    }
+
+    fn carry(&self, line: &str) -> String {
+        let wrap = |line, (layer, n): &(Layer, u64)| layer(line, *n);
+        self.layers.iter().fold(line.to_owned(), wrap)
+    }
+}
 
 /// A log of one or several runs whose lines lie between each other.
 fn some_log(dice: &mut Dice) -> (Workload, Vec<Entry>, bool, bool) {
@@ -150,15 +185,22 @@ fn plant_and_compare(seed: u64) -> u64 {
     if !stopped && dice.roll(4) == 0 {
         log.drop_tail(&mut dice);
     }
-    let carrier = CARRIERS[dice.roll(CARRIERS.len() as u64) as usize];
-    let mut config = config(log.bytes(carrier));
+    let carrier = Carrier::roll(&mut dice);
+    let mut config = config(log.bytes(|line| carrier.carry(line)));
     config.fallback = Some(workload);
     let verdict = audit(&config);
     let mut expected = expected(&log);
     let found = found(&verdict, &mut expected);
     expected.settle(&log);
     settle_by_time(&log, &found, &mut expected);
-    assert_eq!(found, expected, "seed {seed}: {}", report(&verdict));
+    let what = || {
+        format!(
+            "seed {seed}, {}: {}",
+            carrier.carry("LINE"),
+            report(&verdict)
+        )
+    };
+    assert_eq!(found, expected, "{}", what());
     assert_eq!(
         verdict.exit_code(),
         u8::from(log.planted > 0),

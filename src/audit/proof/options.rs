@@ -7,10 +7,10 @@ fn what_shippers_do_to_lines_is_clean() {
     let workload = simulate::workload(7, 4, 50);
     for json in [false, true] {
         let entries = simulate::run(&workload, &course(1, json, None), &mut Dice(5));
-        for carrier in CARRIERS {
+        for layer in LAYERS {
             let mut log = String::new();
             for entry in &entries {
-                log += &carrier(std::str::from_utf8(&entry.bytes).unwrap());
+                log += &layer(String::from_utf8(entry.bytes.clone()).unwrap(), 42);
                 log.push('\n');
             }
             assert_clean(&audit(&config(log.clone().into_bytes())), &log[..300]);
@@ -256,4 +256,21 @@ fn a_log_gap_says_what_is_lost() {
     entries.push(gap(&liar));
     let verdict = audit(&config(simulate::log(&entries)));
     assert_eq!(verdict.runs[0].counts.books, 1, "{}", report(&verdict));
+}
+
+/// A copy that broke off.
+#[cfg(feature = "monitoring")]
+#[test]
+fn a_compressed_log_that_is_cut_short_is_judged_as_far_as_it_goes() {
+    use std::io::Write;
+    let (_, entries) = finished(4, 400);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&simulate::log(&entries)).unwrap();
+    let mut packed = packed.finish().unwrap();
+    assert_clean(&audit(&config(packed.clone())), "packed");
+    packed.truncate(packed.len() / 2);
+    let verdict = audit(&config(packed));
+    assert_eq!(verdict.exit_code(), 2, "{}", report(&verdict));
+    let said = |why: &String| why.contains("cannot be read to its end");
+    assert!(verdict.lines > 100 && verdict.cannot_tell.iter().any(said));
 }

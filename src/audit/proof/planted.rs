@@ -299,7 +299,7 @@ impl Planted {
     }
 
     /// The log, each of its lines carried by `carrier`.
-    pub(super) fn bytes(&self, carrier: fn(&str) -> String) -> Vec<u8> {
+    pub(super) fn bytes(&self, carrier: impl Fn(&str) -> String) -> Vec<u8> {
         let mut out = String::new();
         let mut line = String::new();
         for item in &self.items {
