@@ -195,7 +195,7 @@ fn a_page_fits_80_columns_and_tells_all_of_it() {
         );
     }
     for exhibit in [
-        "writes 1 again",
+        "both wrote the value",
         "MB resident",
         "DEADLOCK",
         "<--",
