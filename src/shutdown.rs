@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::Context;
+use nix::sys::signal::{SigSet, SigmaskHow};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ},
     flag,
@@ -226,9 +227,17 @@ impl Drop for SignalWatch {
     }
 }
 
-/// Registers all handlers. A signal that ends the program goes to the thread in one step, which comes first: there is
-/// no moment at which it does nothing. Once the flag is set, it ends the program in its handler.
+/// Registers all handlers. Signals are held back meanwhile: a handler is set before it knows what to do, and one that
+/// came just then would do nothing. A signal that ends the program goes to the thread; once the flag is set, it ends the program
+/// in its handler.
 fn register() -> io::Result<(Signals, Arc<AtomicBool>)> {
+    let held_back = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let registered = register_all();
+    held_back.thread_set_mask()?;
+    registered
+}
+
+fn register_all() -> io::Result<(Signals, Arc<AtomicBool>)> {
     // A file that may not grow further answers a write with an error, once this signal does not kill.
     flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
     let ending = [SIGINT, SIGTERM, SIGHUP]
