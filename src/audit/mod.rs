@@ -64,13 +64,9 @@ mod proof;
 #[cfg(test)]
 pub(crate) mod simulate;
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        mpsc::{Receiver, Sender},
-    },
-    thread,
+use std::sync::{
+    Arc,
+    mpsc::{Receiver, Sender},
 };
 
 use anyhow::Result;
@@ -93,7 +89,7 @@ pub use self::{
 use self::{
     input::Inputs,
     judge::Judge,
-    readers::{Desk, Parcel, Readers},
+    readers::{Desk, InOrder, Parcel, Readers},
     scan::Scanner,
     shared::Shared,
 };
@@ -215,10 +211,7 @@ struct Course<'a, 'b> {
 impl Course<'_, '_> {
     /// Reads everything; false when memory did not suffice, and what could not be read to its end.
     fn read(&mut self, inputs: Inputs) -> Result<(bool, Vec<String>)> {
-        let threads = match self.threads {
-            0 => thread::available_parallelism().map_or(2, |n| n.get()),
-            n => n,
-        };
+        let threads = readers::count(self.threads);
         // This thread is a reader as well, whenever there is nothing to be judged; but it does not wait for a stream.
         let others = match self.size {
             Some(_) => threads - 1,
@@ -236,11 +229,7 @@ impl Course<'_, '_> {
             readers::join(threads);
         }
         // Otherwise a reader may still wait for a stream, which need not end: it is left behind.
-        let cut = std::mem::take(
-            &mut *cut
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        );
+        let cut = std::mem::take(&mut *readers::lock(&cut));
         Ok((whole, cut))
     }
 
@@ -252,18 +241,16 @@ impl Course<'_, '_> {
         free: Sender<Parcel>,
     ) -> Result<bool> {
         let mut scanner = Scanner::new(self.shared);
-        let mut waiting = BTreeMap::new();
-        let mut next = 0;
+        let mut parcels = InOrder::default();
         let reads = self.size.is_some();
         while let Some(parcel) = desk.next_parcel(scanned, reads.then_some(&mut scanner))? {
-            waiting.insert(parcel.0.number, parcel);
-            while let Some(parcel) = waiting.remove(&next) {
+            parcels.put(parcel);
+            while let Some(parcel) = parcels.next() {
                 if !self.judge.take(&parcel.0, &parcel.1) {
                     return Ok(false);
                 }
                 self.bytes += parcel.0.bytes().len() as u64;
                 (self.progress)(self.bytes, self.size);
-                next += 1;
                 // Without readers left there is nobody to use it again.
                 let _ = free.send(parcel);
             }

@@ -1,6 +1,7 @@
 //! The threads that read and scan, and what goes to and fro between them and whoever judges.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{self, Receiver, Sender},
@@ -58,6 +59,35 @@ impl Readers {
             scanned,
             threads,
         }
+    }
+}
+
+/// How many readers there are with `threads`, of which 0 stands for all cores.
+pub fn count(threads: usize) -> usize {
+    match threads {
+        0 => thread::available_parallelism().map_or(2, |n| n.get()),
+        n => n,
+    }
+}
+
+/// Parcels, which come in any order, in the order in which they were read.
+#[derive(Default)]
+pub struct InOrder {
+    waiting: BTreeMap<u64, Parcel>,
+    next: u64,
+}
+
+impl InOrder {
+    /// Takes a parcel in.
+    pub fn put(&mut self, parcel: Parcel) {
+        self.waiting.insert(parcel.0.number, parcel);
+    }
+
+    /// The next parcel; none before it has come.
+    pub fn next(&mut self) -> Option<Parcel> {
+        let parcel = self.waiting.remove(&self.next)?;
+        self.next += 1;
+        Some(parcel)
     }
 }
 
@@ -130,6 +160,6 @@ impl Desk {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

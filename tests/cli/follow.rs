@@ -420,20 +420,26 @@ mod shown {
         panic!("{text}");
     }
 
-    #[test]
-    fn how_things_stand_is_exported() {
-        let rig = Rig::new();
-        let lines = lines(&rig);
-        let gone = place(&lines, 9);
-        let mut command = rig.command(
-            "audit --follow --patience 100ms --metrics-addr 127.0.0.1:0 --format json followed",
-        );
+    /// Starts an audit that follows, and waits until its metrics are served.
+    fn exporting(rig: &Rig, mut command: Command) -> (Started<'_>, std::net::SocketAddr) {
         command
             .stdout(File::create(rig.path("told")).unwrap())
             .stderr(File::create(rig.path("said")).unwrap());
         let canary = rig.start_command(command);
         canary.until("said", "/metrics\n");
         let addr = served_address(&rig.read("said"), "metrics").unwrap();
+        (canary, addr)
+    }
+
+    #[test]
+    fn how_things_stand_is_exported() {
+        let rig = Rig::new();
+        let lines = lines(&rig);
+        let gone = place(&lines, 9);
+        let command = rig.command(
+            "audit --follow --patience 100ms --metrics-addr 127.0.0.1:0 --format json followed",
+        );
+        let (canary, addr) = exporting(&rig, command);
         append(&rig, "followed", &lines[..gone]);
         append(&rig, "followed", &lines[gone + 1..gone + 60]);
         append(&rig, "followed", &lines[20..21]);
@@ -466,13 +472,8 @@ mod shown {
     #[test]
     fn delay_is_counted_of_lines_that_come_while_it_follows() {
         let rig = Rig::new();
-        let mut command = rig.command("audit -f --metrics-addr 127.0.0.1:0 app.log");
-        command
-            .stdout(File::create(rig.path("told")).unwrap())
-            .stderr(File::create(rig.path("said")).unwrap());
-        let canary = rig.start_command(command);
-        canary.until("said", "/metrics\n");
-        let addr = served_address(&rig.read("said"), "metrics").unwrap();
+        let command = rig.command("audit -f --metrics-addr 127.0.0.1:0 app.log");
+        let (canary, addr) = exporting(&rig, command);
         rig.hifi("-t 2 -n 30 --success-delay 1ms --retry-delay 1ms -q")
             .code(0);
         let ended = "\nhifi_audit_runs{state=\"ended\"} 1\n";

@@ -23,10 +23,8 @@ mod watch;
 mod proof;
 
 use std::{
-    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, mpsc::RecvTimeoutError},
-    thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -42,7 +40,7 @@ use super::{
     delay::Delays,
     input::{Block, Blocks, Inputs},
     judge::Judge,
-    readers::{self, Parcel, Readers},
+    readers::{self, InOrder, Readers},
     scan::Scanner,
     scanned::{Scanned, What},
     shared::Shared,
@@ -98,16 +96,12 @@ pub fn follow(
     });
     let names: Vec<String> = config.inputs.iter().map(Input::name).collect();
     let tails = Tails::open(&config.inputs, &shared, &bell)?;
-    let readers = match config.threads {
-        0 => thread::available_parallelism().map_or(2, |n| n.get()),
-        n => n,
-    };
     let Readers {
         desk: _,
         free,
         scanned,
         threads,
-    } = Readers::start(&shared, Box::new(tails), readers);
+    } = Readers::start(&shared, Box::new(tails), readers::count(config.threads));
     let mut judge = Judge::new(&shared, config, None);
     let began = SystemTime::now();
     let mut course = Course {
@@ -121,18 +115,14 @@ pub fn follow(
         looked: Instant::now(),
         clock: Duration::ZERO,
     };
-    let (mut waiting, mut next, mut bytes) = (BTreeMap::<u64, Parcel>::new(), 0, 0);
+    let (mut parcels, mut bytes) = (InOrder::default(), 0);
     let whole = 'course: loop {
         match scanned.recv_timeout(LOOK) {
-            Ok(parcel) => {
-                let parcel = parcel?;
-                waiting.insert(parcel.0.number, parcel);
-            }
+            Ok(parcel) => parcels.put(parcel?),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break true,
         }
-        while let Some(parcel) = waiting.remove(&next) {
-            next += 1;
+        while let Some(parcel) = parcels.next() {
             bytes += parcel.0.bytes().len() as u64;
             course.time(&parcel.1);
             if !judge.take(&parcel.0, &parcel.1) {
