@@ -10,7 +10,8 @@ use std::sync::{
 use super::{Setting, bad_luck::BadLuck};
 use crate::{
     sync::if_free,
-    work::processor::{Contents, Handle, Item, Recorded},
+    work::items::Item,
+    work::processor::{Contents, Handle, Recorded},
     work::status::{Lock, WorkerStatus},
 };
 

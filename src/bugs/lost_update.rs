@@ -7,7 +7,8 @@ use std::{sync::Arc, time::Duration};
 use super::{Setting, bad_luck::BadLuck};
 use crate::{
     sync::{Mutex, PoisonError},
-    work::processor::{Contents, Handle, Item, Recorded},
+    work::items::Item,
+    work::processor::{Contents, Handle, Recorded},
     work::status::{Lock, WorkerStatus},
 };
 

@@ -1,5 +1,7 @@
 //! A batch: finished lines of many producers, on their way to the sinks.
 
+use std::mem;
+
 use super::clock::Stamp;
 
 /// A finished line, in the forms that the sinks need.
@@ -94,34 +96,39 @@ impl Batch {
         self.marks.iter().map(|mark| mark.stamp)
     }
 
-    /// Puts the lines in time order; those of one time stay in the order in which they came. Lines that stand together
-    /// are moved together, to `spare`, which then takes this batch's place.
-    pub fn sort(&mut self, spare: &mut Self) {
-        if self.marks.is_sorted_by_key(|mark| mark.stamp) {
+    /// Takes the place of all lines of `parts`, in time order. Those of a part with the same stamp stay in the order in which
+    /// they came. What `parts` hold then has no meaning.
+    pub fn merge(&mut self, parts: &mut [Self]) {
+        self.clear();
+        let mut filled = parts.iter_mut().filter(|part| !part.is_empty());
+        if let (Some(part), None) = (filled.next(), filled.next())
+            && part.marks.is_sorted_by_key(|mark| mark.stamp)
+        {
+            mem::swap(self, part);
             return;
         }
-        let mut order: Vec<(Stamp, usize)> = self.stamps().zip(0..).collect();
-        order.sort_unstable();
-        spare.clear();
-        for run in order.chunk_by(|(_, i), (_, next)| i + 1 == *next) {
-            let (first, last) = (run[0].1, run[run.len() - 1].1);
-            let ((text_start, json_start), end) = (self.end_before(first), self.marks[last]);
-            let (text_shift, json_shift) = (spare.text.len(), spare.json.len());
-            spare
-                .text
-                .extend_from_slice(&self.text[text_start..end.text_end]);
-            spare
-                .json
-                .extend_from_slice(&self.json[json_start..end.json_end]);
-            spare
-                .marks
-                .extend(self.marks[first..=last].iter().map(|mark| Mark {
-                    text_end: mark.text_end - text_start + text_shift,
-                    json_end: mark.json_end - json_start + json_shift,
-                    ..*mark
-                }));
+        let stamps = parts.iter().map(|part| part.stamps().zip(0..));
+        let mut order: Vec<(Stamp, usize, usize)> = stamps
+            .zip(0..)
+            .flat_map(|(stamps, part)| stamps.map(move |(stamp, line)| (stamp, part, line)))
+            .collect();
+        // Each part is nearly sorted, which this sort makes use of.
+        order.sort();
+        for (_, part, line) in order {
+            let part = &parts[part];
+            self.push(&part.line(line));
         }
-        std::mem::swap(self, spare);
+    }
+
+    fn line(&self, i: usize) -> FinishedLine<'_> {
+        let ((text_start, json_start), mark) = (self.end_before(i), self.marks[i]);
+        FinishedLine {
+            stamp: mark.stamp,
+            seq: 0,
+            text: &self.text[text_start..mark.text_end],
+            json: &self.json[json_start..mark.json_end],
+            to_console: mark.to_console,
+        }
     }
 
     /// Where the line before line number `i` ends, as text and as JSON.

@@ -28,7 +28,9 @@ use crate::{
 
 /// Producers fill it in a fraction of a millisecond: with less, thousands of them would mostly wait for each other. With more,
 /// its lines would have left the cores' caches when they are written.
-const BATCH_BYTES: usize = 512 << 10;
+const BATCH_BYTES: usize = 128 << 10;
+/// Of thousands of workers few run at one time: with so many stripes two that do seldom share one.
+const STRIPES: usize = 8;
 
 /// What producers and writer share.
 #[derive(Debug)]
@@ -73,7 +75,7 @@ impl Pipeline {
             flush_interval: config.flush_interval.into(),
             json: config.format == LogFormat::Json,
             console_level: config.console.level,
-            queue: Queue::new(workers + 1, BATCH_BYTES),
+            queue: Queue::new(workers + 1, STRIPES, BATCH_BYTES),
             workers,
             console: Arc::clone(&sinks.console),
             stdout: sinks.log.stdout().cloned(),
@@ -88,7 +90,7 @@ impl Pipeline {
         worker.map_or(self.workers, |n| n as usize % self.workers)
     }
 
-    /// For a producer that has filled half the batch: has it written.
+    /// For a producer that has filled half its batch: has it written.
     #[cold]
     pub(super) fn see_to_drain(&self) {
         if self.writer_has_core {
@@ -98,10 +100,10 @@ impl Pipeline {
         }
     }
 
-    /// For a producer that found the batch full: drains, if nobody else has made room meanwhile.
+    /// For a producer that found its batch full: drains, if nobody else has made room meanwhile.
     #[cold]
-    pub(super) fn make_room(&self) {
-        if let Some(drain) = self.queue.drain_if_full(|| self.clock.now()) {
+    pub(super) fn make_room(&self, producer: usize) {
+        if let Some(drain) = self.queue.drain_if_full(producer, || self.clock.now()) {
             self.write_for_producer(&drain);
         }
     }

@@ -105,7 +105,7 @@ impl Producer {
                     return;
                 }
                 Err(Refused::MakeAnew(seq)) => self.next_seq = seq,
-                Err(Refused::Full) => pipeline.make_room(),
+                Err(Refused::Full) => pipeline.make_room(self.number),
                 Err(Refused::Closed) => return,
             }
         }

@@ -1,20 +1,25 @@
 //! The queue: how finished lines get from many producers to the sinks: lossless, bounded, in time order.
 //!
-//! A producer (a worker, or `main`) makes a line outside all locks and puts it into the batch that is being filled. A
-//! drain takes that batch, sorts it by time stamp and writes it, while the next batch fills. The writer drains in time, and a
-//! producer drains when the batch fills: where all cores are busy, nobody need wait until the writer gets one. A producer
-//! that finds the batch full waits for the drain that is going on, and then drains itself: nothing is dropped here.
+//! A producer (a worker, or `main`) makes a line outside all locks and puts it into the batch of its stripe. A drain takes
+//! the batches of all stripes, merges them by time stamp and writes them, while the next ones fill. The writer drains in
+//! time, and a producer drains when its batch fills: where all cores are busy, nobody need wait until the writer gets one.
+//! A producer that finds its batch full waits for the drain that is going on, and then drains itself: nothing is dropped
+//! here.
+//!
+//! There are stripes so that two cores seldom change the same memory: what travels from one core's cache to the other's
+//! costs more than all the rest of a line.
 //!
 //! Why the lines come out in time order:
-//! 1. A line is stamped before it is put. A drain takes the batch and reads the clock, its cut, in one step under the
-//!    queue's lock. So no line of the batch is newer than the cut.
+//! 1. A line is stamped before it is put. A drain takes all batches and reads the clock, its cut, while it holds the locks
+//!    of all stripes. So no line that it takes is newer than the cut.
 //! 2. A line that is older than the last cut came too late for the drain in which it belonged. It is refused, and its
-//!    producer makes it anew. So no line of a later batch is older than the cut.
+//!    producer makes it anew. So no line of a later drain is older than the cut.
 //! 3. There is one [`Drain`], behind a lock: whoever has it writes what it holds before releasing it.
-//! 4. Within a batch the lines are sorted. A producer's stamps never fall, and lines with the same stamp stay in the order
-//!    in which they came, so each producer's lines stay in order too.
+//! 4. What a drain took is merged by time stamp. A producer's stamps never fall, and lines of a stripe with the same stamp
+//!    stay in the order in which they came, so each producer's lines stay in order too.
 //!
-//! The queue's lock is held to copy bytes only. The model tests explore this file under every schedule that they find.
+//! A stripe's lock is held to copy bytes only. Of two locks, the drain's comes first, then the stripes' in their order, then
+//! that of the calls. The model tests explore this file under every schedule that they find.
 
 use std::{mem, time::Duration};
 
@@ -27,9 +32,11 @@ use crate::{
 /// The queue of a run.
 #[derive(Debug)]
 pub struct Queue {
-    state: Mutex<State>,
+    /// Producer number `p` puts its lines into stripe `p % stripes.len()`.
+    stripes: Vec<Mutex<Stripe>>,
     drain: Mutex<Drain>,
-    /// A batch with as many bytes is full.
+    calls: Mutex<Calls>,
+    /// A stripe's batch with as many bytes is full.
     batch_bytes: usize,
     /// The writer waits for this.
     wake_up: Condvar,
@@ -37,16 +44,26 @@ pub struct Queue {
     flushed: Condvar,
 }
 
-/// What the queue's lock guards. It has cache lines of its own.
+/// What some of the producers share. It has cache lines of its own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct State {
+struct Stripe {
     /// The lines that wait for the next drain.
     batch: Batch,
-    /// When the last drain took a batch.
+    /// When the last drain took a batch. It is the same in all stripes.
     cut: Stamp,
-    /// The number of each producer's next line.
+    /// Who may still log. It is the same in all stripes.
+    open_to: OpenTo,
+    /// The number of the next line of each of the stripe's producers.
     next_seq: Vec<u64>,
+}
+
+/// What the writer is asked to do. Producers come here only with the first line of a batch.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Calls {
+    /// A line waits for the next drain.
+    line_waits: bool,
     /// The writer sleeps and does not know that lines wait: the first one has to wake it.
     writer_is_idle: bool,
     /// The writer is wanted at once.
@@ -55,8 +72,6 @@ struct State {
     flushes_done: u64,
     /// No more lines will come: the writer is to end.
     closing: bool,
-    /// Who may still log.
-    open_to: OpenTo,
 }
 
 /// What a thread is to the queue.
@@ -89,7 +104,7 @@ pub enum OpenTo {
 pub enum Taken {
     /// It waits.
     Waits,
-    /// It waits, and with it half a batch: it is time for a drain.
+    /// It waits, and has made its batch half full: it is time for a drain.
     HalfFull,
 }
 
@@ -120,14 +135,16 @@ pub enum Call {
 }
 
 impl Queue {
-    /// An empty queue for `producers`, with room for a batch of `batch_bytes` and a line.
-    pub fn new(producers: usize, batch_bytes: usize) -> Self {
+    /// An empty queue for `producers`, with so many `stripes` and room in each for a batch of `batch_bytes` and a line.
+    pub fn new(producers: usize, stripes: usize, batch_bytes: usize) -> Self {
+        let stripe = || Stripe {
+            next_seq: vec![0; producers.div_ceil(stripes)],
+            ..Stripe::default()
+        };
         Self {
-            state: Mutex::new(State {
-                next_seq: vec![0; producers],
-                ..State::default()
-            }),
+            stripes: (0..stripes).map(|_| Mutex::new(stripe())).collect(),
             drain: Mutex::default(),
+            calls: Mutex::default(),
             batch_bytes,
             wake_up: Condvar::new(),
             flushed: Condvar::new(),
@@ -136,13 +153,14 @@ impl Queue {
 
     /// Lines that were taken so far.
     pub fn lines(&self) -> u64 {
-        self.state().next_seq.iter().sum()
+        let stripes = self.all_stripes();
+        stripes.iter().flat_map(|stripe| &stripe.next_seq).sum()
     }
 
-    /// Takes a line of `producer`.
+    /// Puts a finished line of `producer` into the queue.
     ///
     /// # Errors
-    /// Its number is taken, a drain has passed its stamp, the batch is full, or the log is closed for it.
+    /// The line was not taken, and the error says what is to be done.
     #[inline]
     pub fn put(
         &self,
@@ -150,44 +168,58 @@ impl Queue {
         role: Role,
         line: &FinishedLine<'_>,
     ) -> Result<Taken, Refused> {
-        let mut state = self.state();
-        let seq = state.next_seq[producer];
-        if !state.open_to.admits(role) {
+        let mut stripe = self.stripe(producer);
+        if !stripe.open_to.admits(role) {
             return Err(Refused::Closed);
         }
-        if seq != line.seq || line.stamp < state.cut {
-            return Err(Refused::MakeAnew(seq));
+        let row = producer / self.stripes.len();
+        let next_seq = stripe.next_seq[row];
+        if next_seq != line.seq || line.stamp < stripe.cut {
+            return Err(Refused::MakeAnew(next_seq));
         }
-        if state.batch.bytes() >= self.batch_bytes && role != Role::Writer {
+        if stripe.batch.bytes() >= self.batch_bytes && role != Role::Writer {
             return Err(Refused::Full);
         }
-        state.batch.push(line);
-        state.next_seq[producer] = seq + 1;
-        let half_full = state.batch.bytes() >= self.batch_bytes / 2 && !state.urgent;
-        if mem::take(&mut state.writer_is_idle) {
-            drop(state);
-            self.wake_up.notify_one();
+        stripe.next_seq[row] += 1;
+        if stripe.batch.is_empty() {
+            self.tell_of_first_line();
         }
-        Ok(if half_full {
+        let half = self.batch_bytes / 2;
+        let was_below = stripe.batch.bytes() < half;
+        stripe.batch.push(line);
+        Ok(if was_below && stripe.batch.bytes() >= half {
             Taken::HalfFull
         } else {
             Taken::Waits
         })
     }
 
+    /// The stripe's lock is held meanwhile: a drain that takes the line sees the call, too.
+    fn tell_of_first_line(&self) {
+        let mut calls = self.calls();
+        calls.line_waits = true;
+        if mem::take(&mut calls.writer_is_idle) {
+            drop(calls);
+            self.wake_up.notify_one();
+        }
+    }
+
     /// The number of a line that is written without the queue; none if the log is closed for its producer.
     pub fn number(&self, producer: usize, role: Role) -> Option<u64> {
-        let mut state = self.state();
-        if !state.open_to.admits(role) {
+        let mut stripe = self.stripe(producer);
+        if !stripe.open_to.admits(role) {
             return None;
         }
-        state.next_seq[producer] += 1;
-        Some(state.next_seq[producer] - 1)
+        let next_seq = &mut stripe.next_seq[producer / self.stripes.len()];
+        *next_seq += 1;
+        Some(*next_seq - 1)
     }
 
     /// Says whose lines are taken from now on. What was taken before stays.
     pub fn open_to(&self, open_to: OpenTo) {
-        self.state().open_to = open_to;
+        for mut stripe in self.all_stripes() {
+            stripe.open_to = open_to;
+        }
     }
 
     /// Takes all lines that wait, once no other drain is going on. They must be written before the drain is dropped.
@@ -205,10 +237,14 @@ impl Queue {
         Some(drain)
     }
 
-    /// The first of both, for a producer that found the batch full; none if the drain that it waited for made room.
-    pub fn drain_if_full(&self, now: impl FnOnce() -> Stamp) -> Option<MutexGuard<'_, Drain>> {
+    /// The first of both, for a producer that found its batch full; none if the drain that it waited for made room.
+    pub fn drain_if_full(
+        &self,
+        producer: usize,
+        now: impl FnOnce() -> Stamp,
+    ) -> Option<MutexGuard<'_, Drain>> {
         let mut drain = self.drain.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.state().batch.bytes() < self.batch_bytes {
+        if self.stripe(producer).batch.bytes() < self.batch_bytes {
             return None;
         }
         drain.take(self, now);
@@ -217,71 +253,81 @@ impl Queue {
 
     /// Wakes the writer at once.
     pub fn hurry(&self) {
-        self.state().urgent = true;
+        self.calls().urgent = true;
         self.wake_up.notify_one();
     }
 
     /// Waits until all lines that were logged so far are written.
     pub fn flush(&self) {
-        let mut state = self.state();
-        state.flushes_asked += 1;
-        let asked = state.flushes_asked;
+        let mut calls = self.calls();
+        calls.flushes_asked += 1;
+        let asked = calls.flushes_asked;
         self.wake_up.notify_one();
-        while state.flushes_done < asked {
-            state = self
+        while calls.flushes_done < asked {
+            calls = self
                 .flushed
-                .wait(state)
+                .wait(calls)
                 .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     /// Tells those that wait for the flush number `asked` that it is done.
     pub fn flushed(&self, asked: u64) {
-        self.state().flushes_done = asked;
+        self.calls().flushes_done = asked;
         self.flushed.notify_all();
     }
 
     /// Tells the writer that no more lines will come.
     pub fn close(&self) {
-        self.state().closing = true;
+        self.calls().closing = true;
         self.wake_up.notify_one();
     }
 
     /// The writer waits for a call, for at most `patience`. With `line_known` it knows that a line waits, and need not be
     /// woken for another.
     pub fn wait(&self, line_known: bool, patience: Duration) -> Call {
-        let mut state = self.state();
+        let mut calls = self.calls();
         let mut time_up = patience.is_zero();
         loop {
-            state.writer_is_idle = false;
-            if state.closing {
+            calls.writer_is_idle = false;
+            if calls.closing {
                 return Call::Close;
             }
-            if state.flushes_asked > state.flushes_done {
-                return Call::Flush(state.flushes_asked);
+            if calls.flushes_asked > calls.flushes_done {
+                return Call::Flush(calls.flushes_asked);
             }
-            if mem::take(&mut state.urgent) {
+            if mem::take(&mut calls.urgent) {
                 return Call::Urgent;
             }
-            if !line_known && !state.batch.is_empty() {
+            if !line_known && calls.line_waits {
                 return Call::LineWaits;
             }
             if time_up {
                 return Call::TimeUp;
             }
-            state.writer_is_idle = !line_known;
+            calls.writer_is_idle = !line_known;
             let (guard, waited) = self
                 .wake_up
-                .wait_timeout(state, patience)
+                .wait_timeout(calls, patience)
                 .unwrap_or_else(PoisonError::into_inner);
-            state = guard;
+            calls = guard;
             time_up = waited.timed_out();
         }
     }
 
-    /// What this lock guards is changed in steps that cannot fail halfway, so poison has no meaning here.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    // What these locks guard is changed in steps that cannot fail halfway, so poison has no meaning here.
+
+    fn stripe(&self, producer: usize) -> MutexGuard<'_, Stripe> {
+        let stripe = &self.stripes[producer % self.stripes.len()];
+        stripe.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn all_stripes(&self) -> Vec<MutexGuard<'_, Stripe>> {
+        (0..self.stripes.len()).map(|i| self.stripe(i)).collect()
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -296,22 +342,28 @@ impl OpenTo {
     }
 }
 
-/// The batch that is being written, in time order. One drain after another uses its memory again.
+/// The lines that are being written, in time order. One drain after another uses its memory again.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct Drain {
+    /// What was taken from each stripe.
+    taken: Vec<Batch>,
     batch: Batch,
-    spare: Batch,
 }
 
 impl Drain {
     fn take(&mut self, queue: &Queue, now: impl FnOnce() -> Stamp) {
-        self.batch.clear();
-        let mut state = queue.state();
-        mem::swap(&mut self.batch, &mut state.batch);
-        state.cut = now();
-        drop(state);
-        self.batch.sort(&mut self.spare);
+        self.taken.resize_with(queue.stripes.len(), Batch::default);
+        self.taken.iter_mut().for_each(Batch::clear);
+        let mut stripes = queue.all_stripes();
+        for (stripe, taken) in stripes.iter_mut().zip(&mut self.taken) {
+            mem::swap(&mut stripe.batch, taken);
+        }
+        let cut = now();
+        stripes.iter_mut().for_each(|stripe| stripe.cut = cut);
+        queue.calls().line_waits = false;
+        drop(stripes);
+        self.batch.merge(&mut self.taken);
     }
 
     /// The lines.
@@ -345,9 +397,9 @@ mod tests {
     }
 
     impl Model {
-        fn new(producers: usize, batch_bytes: usize) -> Arc<Self> {
+        fn new(producers: usize, stripes: usize, batch_bytes: usize) -> Arc<Self> {
             Arc::new(Self {
-                queue: Queue::new(producers, batch_bytes),
+                queue: Queue::new(producers, stripes, batch_bytes),
                 ticks: Ticks::default(),
                 written: Mutex::default(),
             })
@@ -379,7 +431,7 @@ mod tests {
                         }
                         Err(Refused::MakeAnew(other)) => seq = other,
                         Err(Refused::Full) => {
-                            let drain = self.queue.drain_if_full(|| self.ticks.now());
+                            let drain = self.queue.drain_if_full(producer, || self.ticks.now());
                             drain.iter().for_each(|drain| self.write(drain));
                         }
                         Err(Refused::Closed) => return logged,
@@ -396,7 +448,7 @@ mod tests {
         fn write(&self, drain: &Drain) {
             let batch = drain.batch();
             assert!(
-                batch.bytes() < self.queue.batch_bytes + 8,
+                batch.bytes() < (self.queue.batch_bytes + 8) * self.queue.stripes.len(),
                 "more bytes than allowed"
             );
             for (stamp, (text, _)) in batch.stamps().zip(batch.lines()) {
@@ -461,8 +513,8 @@ mod tests {
 
     /// Runs producers and a writer to their end. A line has four bytes: a batch of as many is full with one, one of many
     /// more never is.
-    fn hand_over(batch_bytes: usize, producers: usize, count: u64) {
-        let model = Model::new(producers, batch_bytes);
+    fn hand_over(stripes: usize, batch_bytes: usize, producers: usize, count: u64) {
+        let model = Model::new(producers, stripes, batch_bytes);
         let writer = start(&model, Model::serve);
         for producer in start_producers(&model, producers, count) {
             producer.join().unwrap();
@@ -477,17 +529,19 @@ mod tests {
 
     #[test]
     fn every_line_is_handed_over_once_and_in_time_order() {
-        explore(|| hand_over(4, 2, 3));
-        explore(|| hand_over(64, 2, 3));
-        explore(|| hand_over(12, 3, 2));
-        explore(|| hand_over(4, 4, 2));
+        for stripes in 1..=3 {
+            explore(move || hand_over(stripes, 4, 2, 3));
+            explore(move || hand_over(stripes, 64, 2, 3));
+            explore(move || hand_over(stripes, 12, 3, 2));
+            explore(move || hand_over(stripes, 4, 4, 2));
+        }
     }
 
     /// Nobody writes here until all is logged but the producers themselves.
     #[test]
     fn producers_need_no_writer_to_go_on() {
         explore(|| {
-            let model = Model::new(3, 8);
+            let model = Model::new(3, 2, 8);
             for producer in start_producers(&model, 3, 2) {
                 producer.join().unwrap();
             }
@@ -501,7 +555,7 @@ mod tests {
     fn a_line_that_waits_wakes_the_writer() {
         for batch_bytes in [64, 12] {
             explore(move || {
-                let model = Model::new(2, batch_bytes);
+                let model = Model::new(2, 2, batch_bytes);
                 let producers = start_producers(&model, 2, 3);
                 let writer = start(&model, |model| {
                     while let Call::LineWaits = model.queue.wait(false, Duration::MAX) {
@@ -525,7 +579,7 @@ mod tests {
     #[test]
     fn a_writer_that_knows_of_lines_is_left_alone() {
         explore(|| {
-            let model = Model::new(1, 64);
+            let model = Model::new(1, 2, 64);
             let writer = start(&model, |model| {
                 while model.written.lock().unwrap().len() < 4 {
                     assert_eq!(model.queue.wait(false, Duration::MAX), Call::LineWaits);
@@ -542,7 +596,7 @@ mod tests {
     #[test]
     fn threads_that_log_as_one_producer_number_their_lines_apart() {
         explore(|| {
-            let model = Model::new(1, 1 << 10);
+            let model = Model::new(1, 2, 1 << 10);
             let log = |model: &Model| model.log_lines(0, Role::Other, 2);
             for thread in [(); 3].map(|()| start(&model, log)) {
                 thread.join().unwrap();
@@ -557,7 +611,7 @@ mod tests {
     #[test]
     fn a_log_that_is_closed_for_observers_takes_none_of_their_lines() {
         explore(|| {
-            let model = Model::new(1, 12);
+            let model = Model::new(2, 2, 12);
             let observer = start(&model, |model| model.log_lines(0, Role::Other, 3));
             model.queue.open_to(OpenTo::Main);
             let counted = model.queue.lines();

@@ -4,6 +4,7 @@ pub mod backlog;
 // Histograms are read in full by the metrics alone.
 #[cfg_attr(not(feature = "monitoring"), allow(dead_code))]
 pub mod figures;
+pub mod items;
 pub mod panics;
 pub mod processor;
 pub mod recorder;

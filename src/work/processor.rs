@@ -7,12 +7,13 @@
 //!
 //! No sleep, log call or I/O happens while the lock is held.
 
-use std::{collections::VecDeque, fmt, panic::panic_any, sync::Arc, time::Duration};
+use std::{panic::panic_any, sync::Arc, time::Duration};
 
 use crate::{
     plan::Place,
     plan::workload::Limit,
     sync::{Mutex, PoisonError, if_free},
+    work::items::{Item, Items},
     work::panics::SimulatedPanic,
     work::status::{Lock, WorkerStatus},
 };
@@ -20,62 +21,39 @@ use crate::{
 /// The one Processor of a run. Each worker has a clone of this handle, and all clones lead to the same Processor.
 pub type SharedProcessor = Arc<Mutex<Processor>>;
 
-/// What the workers work on.
+/// What the workers work on. It has a cache line of its own.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct Processor {
     /// Completed operations.
     counter: u64,
-    /// The newest items; each completed operation adds one.
-    data: VecDeque<Item>,
-    /// The most items that are kept: beyond it, the oldest is dropped.
-    data_limit: Limit,
-    /// Items that were dropped.
-    dropped: u64,
-}
-
-/// One item of the Processor's data: it reads as `Data-17`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Item(pub u64);
-
-impl fmt::Display for Item {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Data-{}", self.0)
-    }
+    /// The newest items, up to a limit; each completed operation adds one.
+    data: Items,
 }
 
 impl Processor {
-    /// Room for items that is made in advance, so that the lock is seldom held for an allocation.
-    const ITEMS_RESERVED_MAX: u64 = 1 << 17;
-
     /// An empty Processor that keeps at most `data_limit` items.
     pub fn new(data_limit: Limit) -> Self {
-        let reserved = data_limit.or_max().min(Self::ITEMS_RESERVED_MAX) as usize;
         Self {
             counter: 0,
-            data: VecDeque::with_capacity(reserved + 1),
-            data_limit,
-            dropped: 0,
+            data: Items::new(data_limit),
         }
     }
 
-    /// Counts one operation and adds its item. The oldest item makes room where there are too many.
+    /// Counts one operation and adds its item.
     #[inline]
     fn complete_operation(&mut self) {
         self.counter += 1;
-        self.data.push_back(Item(self.counter));
-        if self.data.len() as u64 > self.data_limit.or_max() {
-            self.data.pop_front();
-            self.dropped += 1;
-        }
+        self.data.push(Item(self.counter));
     }
 
     fn contents(&self) -> Contents {
-        let expected = self.dropped + 1..;
+        let expected = self.data.dropped() + 1..=self.counter;
         Contents {
             counter: self.counter,
-            data_len: self.data.len() as u64,
-            dropped: self.dropped,
-            data_in_order: self.data.iter().zip(expected).all(|(item, n)| item.0 == n),
+            data_len: self.data.len(),
+            dropped: self.data.dropped(),
+            data_in_order: self.data.iter().map(|item| item.0).eq(expected),
         }
     }
 }
@@ -107,7 +85,7 @@ impl Handle for Mutex<Processor> {
         processor.complete_operation();
         Recorded {
             counter: processor.counter,
-            data_len: processor.data.len() as u64,
+            data_len: processor.data.len(),
             wait,
         }
     }
