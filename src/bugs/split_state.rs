@@ -2,10 +2,13 @@
 //!
 //! The Processor itself is the honest one, lock and all. There are just too many of them.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::Setting;
-use crate::work::processor::{Handle, Processor};
+use crate::{
+    sync::Mutex,
+    work::processor::{Handle, Processor},
+};
 
 /// What a thread works with; each thread calls this for itself.
 pub fn open(setting: &Setting) -> Arc<dyn Handle> {

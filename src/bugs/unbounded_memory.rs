@@ -1,9 +1,10 @@
 //! The specimen unbounded-memory: each result is also kept in a global list, which nobody empties.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use super::Setting;
 use crate::{
+    sync::Mutex,
     work::processor::{Contents, Handle, Processor, Recorded},
     work::status::WorkerStatus,
 };

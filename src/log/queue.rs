@@ -36,6 +36,8 @@ pub struct Queue {
     stripes: Vec<Mutex<Stripe>>,
     drain: Mutex<Drain>,
     calls: Mutex<Calls>,
+    /// Each time that a stripe's batch has grown by as many bytes a drain is due.
+    drain_bytes: usize,
     /// A stripe's batch with as many bytes is full.
     batch_bytes: usize,
     /// The writer waits for this.
@@ -44,9 +46,8 @@ pub struct Queue {
     flushed: Condvar,
 }
 
-/// What some of the producers share. It has cache lines of its own.
+/// What some of the producers share.
 #[derive(Debug, Default)]
-#[repr(align(128))]
 struct Stripe {
     /// The lines that wait for the next drain.
     batch: Batch,
@@ -60,7 +61,6 @@ struct Stripe {
 
 /// What the writer is asked to do. Producers come here only with the first line of a batch.
 #[derive(Debug, Default)]
-#[repr(align(128))]
 struct Calls {
     /// A line waits for the next drain.
     line_waits: bool,
@@ -104,8 +104,8 @@ pub enum OpenTo {
 pub enum Taken {
     /// It waits.
     Waits,
-    /// It waits, and has made its batch half full: it is time for a drain.
-    HalfFull,
+    /// It waits, and with it so much that it is time for a drain.
+    DrainDue,
 }
 
 /// Why a line was not taken.
@@ -135,8 +135,9 @@ pub enum Call {
 }
 
 impl Queue {
-    /// An empty queue for `producers`, with so many `stripes` and room in each for a batch of `batch_bytes` and a line.
-    pub fn new(producers: usize, stripes: usize, batch_bytes: usize) -> Self {
+    /// An empty queue for `producers`, with so many `stripes` and room in each for a batch of `batch_bytes` and a line. A drain is due
+    /// each time that one of them has got `drain_bytes`.
+    pub fn new(producers: usize, stripes: usize, drain_bytes: usize, batch_bytes: usize) -> Self {
         let stripe = || Stripe {
             next_seq: vec![0; producers.div_ceil(stripes)],
             ..Stripe::default()
@@ -145,6 +146,7 @@ impl Queue {
             stripes: (0..stripes).map(|_| Mutex::new(stripe())).collect(),
             drain: Mutex::default(),
             calls: Mutex::default(),
+            drain_bytes,
             batch_bytes,
             wake_up: Condvar::new(),
             flushed: Condvar::new(),
@@ -184,11 +186,10 @@ impl Queue {
         if stripe.batch.is_empty() {
             self.tell_of_first_line();
         }
-        let half = self.batch_bytes / 2;
-        let was_below = stripe.batch.bytes() < half;
+        let before = stripe.batch.bytes() / self.drain_bytes;
         stripe.batch.push(line);
-        Ok(if was_below && stripe.batch.bytes() >= half {
-            Taken::HalfFull
+        Ok(if stripe.batch.bytes() / self.drain_bytes > before {
+            Taken::DrainDue
         } else {
             Taken::Waits
         })
@@ -344,7 +345,6 @@ impl OpenTo {
 
 /// The lines that are being written, in time order. One drain after another uses its memory again.
 #[derive(Debug, Default)]
-#[repr(align(128))]
 pub struct Drain {
     /// What was taken from each stripe.
     taken: Vec<Batch>,
@@ -399,7 +399,7 @@ mod tests {
     impl Model {
         fn new(producers: usize, stripes: usize, batch_bytes: usize) -> Arc<Self> {
             Arc::new(Self {
-                queue: Queue::new(producers, stripes, batch_bytes),
+                queue: Queue::new(producers, stripes, batch_bytes / 2, batch_bytes),
                 ticks: Ticks::default(),
                 written: Mutex::default(),
             })
@@ -423,7 +423,7 @@ mod tests {
                     match self.queue.put(producer, role, &line) {
                         Ok(taken) => {
                             seq += 1;
-                            if taken == Taken::HalfFull {
+                            if taken == Taken::DrainDue {
                                 let drain = self.queue.drain_if_free(|| self.ticks.now());
                                 drain.iter().for_each(|drain| self.write(drain));
                             }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         mpsc::{Receiver, Sender},
     },
     thread::{self, JoinHandle},
@@ -20,6 +20,7 @@ use crate::{
     observe::process::Usage,
     plan::{Attempts, Plan, workload::Limit, workload::Workload},
     shutdown::Cause,
+    sync::Mutex,
     work::processor::{Handle, Processor, SharedProcessor},
     work::recorder::{Account, Recorder},
     work::worker::Worker,

@@ -1,8 +1,8 @@
 //! The Processor's data: the newest items, up to a limit.
 //!
 //! Workers on two cores hand the Processor's memory to each other with each operation, and the price is the cache lines that
-//! travel. So the newest few items stand beside the counter, and go to the older ones together: in three operations of
-//! four one cache line less.
+//! travel. So the newest few items stand beside lock and counter, on one line, and go to the older ones together: only then
+//! other lines travel as well.
 
 use std::{collections::VecDeque, fmt};
 
@@ -18,8 +18,8 @@ impl fmt::Display for Item {
     }
 }
 
-/// How many items go to the older ones together.
-const NEWEST: usize = 4;
+/// How many items go to the older ones together: as many as the cache line has room for.
+const NEWEST: usize = 3;
 
 /// Items in the order in which they were added.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Items {
         self.added - self.len()
     }
 
-    /// The items that are kept, the oldest first. Up to three that no longer count are still in memory.
+    /// The items that are kept, the oldest first. Up to two that no longer count are still in memory.
     pub fn iter(&self) -> impl Iterator<Item = &Item> {
         let present = self.older.len() + self.newest().len();
         let surplus = present as u64 - self.len();

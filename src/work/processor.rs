@@ -21,9 +21,8 @@ use crate::{
 /// The one Processor of a run. Each worker has a clone of this handle, and all clones lead to the same Processor.
 pub type SharedProcessor = Arc<Mutex<Processor>>;
 
-/// What the workers work on. It has a cache line of its own.
+/// What the workers work on.
 #[derive(Debug)]
-#[repr(align(64))]
 pub struct Processor {
     /// Completed operations.
     counter: u64,
