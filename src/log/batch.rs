@@ -97,8 +97,8 @@ impl Batch {
     }
 
     /// Takes the place of all lines of `parts`, in time order. Those of a part with the same stamp stay in the order in which
-    /// they came. What `parts` hold then has no meaning.
-    pub fn merge(&mut self, parts: &mut [Self]) {
+    /// they came. What `parts` hold then has no meaning. `order` is memory to work with.
+    pub fn merge(&mut self, parts: &mut [Self], order: &mut Vec<(Stamp, u32, u32)>) {
         self.clear();
         let mut filled = parts.iter_mut().filter(|part| !part.is_empty());
         if let (Some(part), None) = (filled.next(), filled.next())
@@ -107,16 +107,15 @@ impl Batch {
             mem::swap(self, part);
             return;
         }
-        let stamps = parts.iter().map(|part| part.stamps().zip(0..));
-        let mut order: Vec<(Stamp, usize, usize)> = stamps
-            .zip(0..)
-            .flat_map(|(stamps, part)| stamps.map(move |(stamp, line)| (stamp, part, line)))
-            .collect();
+        order.clear();
+        for (part, n) in parts.iter().zip(0..) {
+            order.extend(part.stamps().zip(0..).map(|(stamp, line)| (stamp, n, line)));
+        }
         // Each part is nearly sorted, which this sort makes use of.
         order.sort();
         for (_, part, line) in order {
-            let part = &parts[part];
-            self.push(&part.line(line));
+            let part = &parts[*part as usize];
+            self.push(&part.line(*line as usize));
         }
     }
 
@@ -154,7 +153,9 @@ mod tests {
                 to_console: stamp == 2,
             });
         }
-        batch.sort(&mut Batch::default());
+        let mut merged = Batch::default();
+        merged.merge(&mut [batch], &mut Vec::new());
+        let batch = merged;
         let text = "1 line 2\n2 line 5\n3 line 0\n4 line 1\n5 line 6\n9 line 3\n9 line 4\n";
         assert_eq!(String::from_utf8_lossy(batch.text()), text);
         assert_eq!(batch.json(), b"{2}\n{5}\n{0}\n{1}\n{6}\n{3}\n{4}\n");

@@ -28,12 +28,10 @@ use crate::{
 
 /// Of thousands of workers few run at one time: with so many stripes two that do seldom share one.
 const STRIPES: usize = 8;
-/// What a stripe holds at most: as much as comes while a drain is held up.
-const BATCH_BYTES: usize = 512 << 10;
-/// What a producer drains itself: with more, the lines would have left the cores' caches when they are written.
-const DRAIN_BYTES: usize = 64 << 10;
-/// What wakes a writer with a core of its own, which takes a while to wake.
-const WRITER_DRAIN_BYTES: usize = 256 << 10;
+/// What a stripe holds at most. With more, the lines would have left the cores' caches when they are written.
+const BATCH_BYTES: usize = 128 << 10;
+/// The same where the writer has a core of its own: it takes a while to wake, and is woken for more at once.
+const WRITER_BATCH_BYTES: usize = 512 << 10;
 
 /// What producers and writer share.
 #[derive(Debug)]
@@ -73,10 +71,10 @@ impl Pipeline {
         let workers = threads as usize;
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let writer_has_core = cores > workers;
-        let drain_bytes = if writer_has_core {
-            WRITER_DRAIN_BYTES
+        let batch_bytes = if writer_has_core {
+            WRITER_BATCH_BYTES
         } else {
-            DRAIN_BYTES
+            BATCH_BYTES
         };
         Self {
             run,
@@ -84,7 +82,7 @@ impl Pipeline {
             flush_interval: config.flush_interval.into(),
             json: config.format == LogFormat::Json,
             console_level: config.console.level,
-            queue: Queue::new(workers + 1, STRIPES, drain_bytes, BATCH_BYTES),
+            queue: Queue::new(workers + 1, STRIPES, batch_bytes),
             workers,
             console: Arc::clone(&sinks.console),
             stdout: sinks.log.stdout().cloned(),

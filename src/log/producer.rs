@@ -99,7 +99,7 @@ impl Producer {
                 Ok(taken) => {
                     self.next_seq = seq + 1;
                     self.last_stamp = stamp;
-                    if taken == Taken::DrainDue {
+                    if taken == Taken::HalfFull {
                         pipeline.see_to_drain();
                     }
                     return;

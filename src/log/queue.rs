@@ -36,8 +36,6 @@ pub struct Queue {
     stripes: Vec<Mutex<Stripe>>,
     drain: Mutex<Drain>,
     calls: Mutex<Calls>,
-    /// Each time that a stripe's batch has grown by as many bytes a drain is due.
-    drain_bytes: usize,
     /// A stripe's batch with as many bytes is full.
     batch_bytes: usize,
     /// The writer waits for this.
@@ -104,8 +102,8 @@ pub enum OpenTo {
 pub enum Taken {
     /// It waits.
     Waits,
-    /// It waits, and with it so much that it is time for a drain.
-    DrainDue,
+    /// It waits, and has made its batch half full: it is time for a drain.
+    HalfFull,
 }
 
 /// Why a line was not taken.
@@ -135,9 +133,8 @@ pub enum Call {
 }
 
 impl Queue {
-    /// An empty queue for `producers`, with so many `stripes` and room in each for a batch of `batch_bytes` and a line. A drain is due
-    /// each time that one of them has got `drain_bytes`.
-    pub fn new(producers: usize, stripes: usize, drain_bytes: usize, batch_bytes: usize) -> Self {
+    /// An empty queue for `producers`, with so many `stripes` and room in each for a batch of `batch_bytes` and a line.
+    pub fn new(producers: usize, stripes: usize, batch_bytes: usize) -> Self {
         let stripe = || Stripe {
             next_seq: vec![0; producers.div_ceil(stripes)],
             ..Stripe::default()
@@ -146,7 +143,6 @@ impl Queue {
             stripes: (0..stripes).map(|_| Mutex::new(stripe())).collect(),
             drain: Mutex::default(),
             calls: Mutex::default(),
-            drain_bytes,
             batch_bytes,
             wake_up: Condvar::new(),
             flushed: Condvar::new(),
@@ -186,10 +182,11 @@ impl Queue {
         if stripe.batch.is_empty() {
             self.tell_of_first_line();
         }
-        let before = stripe.batch.bytes() / self.drain_bytes;
+        let half = self.batch_bytes / 2;
+        let was_below = stripe.batch.bytes() < half;
         stripe.batch.push(line);
-        Ok(if stripe.batch.bytes() / self.drain_bytes > before {
-            Taken::DrainDue
+        Ok(if was_below && stripe.batch.bytes() >= half {
+            Taken::HalfFull
         } else {
             Taken::Waits
         })
@@ -348,6 +345,8 @@ impl OpenTo {
 pub struct Drain {
     /// What was taken from each stripe.
     taken: Vec<Batch>,
+    /// Memory to sort with.
+    order: Vec<(Stamp, u32, u32)>,
     batch: Batch,
 }
 
@@ -363,7 +362,7 @@ impl Drain {
         stripes.iter_mut().for_each(|stripe| stripe.cut = cut);
         queue.calls().line_waits = false;
         drop(stripes);
-        self.batch.merge(&mut self.taken);
+        self.batch.merge(&mut self.taken, &mut self.order);
     }
 
     /// The lines.
@@ -399,7 +398,7 @@ mod tests {
     impl Model {
         fn new(producers: usize, stripes: usize, batch_bytes: usize) -> Arc<Self> {
             Arc::new(Self {
-                queue: Queue::new(producers, stripes, batch_bytes / 2, batch_bytes),
+                queue: Queue::new(producers, stripes, batch_bytes),
                 ticks: Ticks::default(),
                 written: Mutex::default(),
             })
@@ -423,7 +422,7 @@ mod tests {
                     match self.queue.put(producer, role, &line) {
                         Ok(taken) => {
                             seq += 1;
-                            if taken == Taken::DrainDue {
+                            if taken == Taken::HalfFull {
                                 let drain = self.queue.drain_if_free(|| self.ticks.now());
                                 drain.iter().for_each(|drain| self.write(drain));
                             }
