@@ -1,7 +1,5 @@
 //! A batch: finished lines of many producers, on their way to the sinks.
 
-use std::mem;
-
 use super::clock::Stamp;
 
 /// A finished line, in the forms that the sinks need.
@@ -36,7 +34,22 @@ struct Mark {
     to_console: bool,
 }
 
+/// Few lines are longer.
+const LINE_BYTES: usize = 512;
+/// Few lines are shorter.
+const SHORT_LINE_BYTES: usize = 128;
+
 impl Batch {
+    /// An empty batch with room for lines of `bytes`: it seldom grows, which would cost memory in another thread's heap each time.
+    /// What is not used of it costs none.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self {
+            text: Vec::with_capacity(bytes + LINE_BYTES),
+            json: Vec::with_capacity(bytes + LINE_BYTES),
+            marks: Vec::with_capacity(bytes / SHORT_LINE_BYTES),
+        }
+    }
+
     /// Adds a line.
     #[inline]
     pub fn push(&mut self, line: &FinishedLine<'_>) {
@@ -96,17 +109,15 @@ impl Batch {
         self.marks.iter().map(|mark| mark.stamp)
     }
 
-    /// Takes the place of all lines of `parts`, in time order. Those of a part with the same stamp stay in the order in which
-    /// they came. What `parts` hold then has no meaning. `order` is memory to work with.
-    pub fn merge(&mut self, parts: &mut [Self], order: &mut Vec<(Stamp, u32, u32)>) {
+    /// Whether the lines are in time order.
+    pub fn is_sorted(&self) -> bool {
+        self.marks.is_sorted_by_key(|mark| mark.stamp)
+    }
+
+    /// Copies all lines of `parts` in place of its own, in time order. Those of a part with the same stamp stay in the order in
+    /// which they came. `order` is memory to work with.
+    pub fn merge(&mut self, parts: &[Self], order: &mut Vec<(Stamp, u32, u32)>) {
         self.clear();
-        let mut filled = parts.iter_mut().filter(|part| !part.is_empty());
-        if let (Some(part), None) = (filled.next(), filled.next())
-            && part.marks.is_sorted_by_key(|mark| mark.stamp)
-        {
-            mem::swap(self, part);
-            return;
-        }
         order.clear();
         for (part, n) in parts.iter().zip(0..) {
             order.extend(part.stamps().zip(0..).map(|(stamp, line)| (stamp, n, line)));
@@ -154,7 +165,7 @@ mod tests {
             });
         }
         let mut merged = Batch::default();
-        merged.merge(&mut [batch], &mut Vec::new());
+        merged.merge(&[batch], &mut Vec::new());
         let batch = merged;
         let text = "1 line 2\n2 line 5\n3 line 0\n4 line 1\n5 line 6\n9 line 3\n9 line 4\n";
         assert_eq!(String::from_utf8_lossy(batch.text()), text);

@@ -136,12 +136,19 @@ impl Queue {
     /// An empty queue for `producers`, with so many `stripes` and room in each for a batch of `batch_bytes` and a line.
     pub fn new(producers: usize, stripes: usize, batch_bytes: usize) -> Self {
         let stripe = || Stripe {
+            batch: Batch::with_capacity(batch_bytes),
             next_seq: vec![0; producers.div_ceil(stripes)],
             ..Stripe::default()
         };
         Self {
             stripes: (0..stripes).map(|_| Mutex::new(stripe())).collect(),
-            drain: Mutex::default(),
+            drain: Mutex::new(Drain {
+                taken: (0..stripes)
+                    .map(|_| Batch::with_capacity(batch_bytes))
+                    .collect(),
+                merged: Batch::with_capacity(stripes * batch_bytes),
+                ..Drain::default()
+            }),
             calls: Mutex::default(),
             batch_bytes,
             wake_up: Condvar::new(),
@@ -345,14 +352,15 @@ impl OpenTo {
 pub struct Drain {
     /// What was taken from each stripe.
     taken: Vec<Batch>,
-    /// Memory to sort with.
+    /// The one of them that has all lines, in time order; none if they had to be merged.
+    whole: Option<usize>,
+    merged: Batch,
+    /// Memory to merge with.
     order: Vec<(Stamp, u32, u32)>,
-    batch: Batch,
 }
 
 impl Drain {
     fn take(&mut self, queue: &Queue, now: impl FnOnce() -> Stamp) {
-        self.taken.resize_with(queue.stripes.len(), Batch::default);
         self.taken.iter_mut().for_each(Batch::clear);
         let mut stripes = queue.all_stripes();
         for (stripe, taken) in stripes.iter_mut().zip(&mut self.taken) {
@@ -362,12 +370,19 @@ impl Drain {
         stripes.iter_mut().for_each(|stripe| stripe.cut = cut);
         queue.calls().line_waits = false;
         drop(stripes);
-        self.batch.merge(&mut self.taken, &mut self.order);
+        let mut filled = (0..self.taken.len()).filter(|i| !self.taken[*i].is_empty());
+        self.whole = match (filled.next(), filled.next()) {
+            (only, None) => only.filter(|i| self.taken[*i].is_sorted()),
+            _ => None,
+        };
+        if self.whole.is_none() {
+            self.merged.merge(&self.taken, &mut self.order);
+        }
     }
 
     /// The lines.
     pub fn batch(&self) -> &Batch {
-        &self.batch
+        self.whole.map_or(&self.merged, |i| &self.taken[i])
     }
 }
 
