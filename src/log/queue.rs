@@ -369,6 +369,7 @@ impl Drain {
         let cut = now();
         stripes.iter_mut().for_each(|stripe| stripe.cut = cut);
         queue.calls().line_waits = false;
+
         drop(stripes);
         let mut filled = (0..self.taken.len()).filter(|i| !self.taken[*i].is_empty());
         self.whole = match (filled.next(), filled.next()) {
@@ -603,6 +604,12 @@ mod tests {
             });
             model.log_lines(0, Role::Other, 4);
             writer.join().unwrap();
+            let call = model.queue.wait(false, Duration::ZERO);
+            assert_eq!(
+                call,
+                Call::TimeUp,
+                "a line that was written is said to wait"
+            );
         });
     }
 
