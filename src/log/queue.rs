@@ -369,7 +369,6 @@ impl Drain {
         let cut = now();
         stripes.iter_mut().for_each(|stripe| stripe.cut = cut);
         queue.calls().line_waits = false;
-
         drop(stripes);
         let mut filled = (0..self.taken.len()).filter(|i| !self.taken[*i].is_empty());
         self.whole = match (filled.next(), filled.next()) {
