@@ -283,13 +283,8 @@ fn a_real_prometheus_stores_the_figures_of_the_summary() {
     run.finish().code(0);
 }
 
-/// The README's alert rules.
-fn rules() -> String {
-    let readme = include_str!("../../README.md");
-    let (_, rest) = readme.split_once("```yaml\n").expect("alert rules");
-    let (rules, _) = rest.split_once("```").expect("their end");
-    rules.into()
-}
+/// The alert rules that the README names.
+const RULES: &str = include_str!("alerts.yaml");
 
 /// How the series of the unit tests go on, and when which alert fires.
 const RULES_TESTS: &str = r#"
@@ -344,7 +339,7 @@ tests:
 #[ignore = "needs prometheus"]
 fn the_alert_rules_of_the_readme_pass_their_unit_tests() {
     let rig = Rig::new();
-    fs::write(rig.path("rules.yml"), rules()).expect("a file");
+    fs::write(rig.path("rules.yml"), RULES).expect("a file");
     fs::write(rig.path("tests.yml"), RULES_TESTS).expect("a file");
     for args in [
         ["check", "rules", "rules.yml"],
@@ -376,7 +371,7 @@ fn an_alert_fires_when_a_line_is_lost() {
     canary.until("console", "/metrics\n");
     let target = served_address(&rig.read("console"), "metrics").expect("an address");
     promtool(&get(target, "/metrics").expect("an answer").1);
-    fs::write(rig.path("rules.yml"), rules()).expect("a file");
+    fs::write(rig.path("rules.yml"), RULES).expect("a file");
     let prometheus = Prometheus::with(&rig, target, "1s", "rule_files: [rules.yml]\n");
     let scraped = "hifi_audit_lines_total";
     eventually("a scrape", || prometheus.value(scraped) == Some(60.0));
