@@ -103,7 +103,7 @@ fn measure(folder: &Path, mut server: Command, connections: u32) -> Measured {
         .current_dir(folder)
         .stdout(Stdio::null())
         .stderr(File::create(&console).unwrap());
-    let mut server = server.spawn().unwrap();
+    let mut process = server.spawn().unwrap();
     let url = url(&console);
     let script = folder.join("post.lua");
     fs::write(&script, "wrk.method = 'POST'\n").unwrap();
@@ -114,31 +114,29 @@ fn measure(folder: &Path, mut server: Command, connections: u32) -> Measured {
         .arg(url)
         .output()
         .unwrap();
-    end(&mut server);
+    end(&mut process);
     let said = String::from_utf8(wrk.stdout).unwrap();
-    let after = |word: &str| {
-        said.split(word)
-            .nth(1)
-            .unwrap()
-            .split_whitespace()
-            .next()
-            .unwrap()
+    let after = |word: &str| said.split(word).nth(1)?.split_whitespace().next();
+    let measured = || {
+        Some(Measured {
+            rate: after("Requests/sec:")?.parse().ok()?,
+            p99: seconds(after("99%")?)?,
+        })
     };
-    Measured {
-        rate: after("Requests/sec:").parse().unwrap(),
-        p99: seconds(after("99%")),
-    }
+    measured().unwrap_or_else(|| panic!("{server:?} gave no answer to measure: {said}"))
 }
 
 /// A time as `wrk` writes it.
-fn seconds(text: &str) -> f64 {
-    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-    let number: f64 = text.strip_suffix(unit).unwrap().parse().unwrap();
-    match unit {
-        "us" => number / 1e6,
-        "ms" => number / 1e3,
-        _ => number,
-    }
+fn seconds(text: &str) -> Option<f64> {
+    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic())?);
+    let unit = match unit {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => return None,
+    };
+    number.parse().ok().map(|number: f64| number * unit)
 }
 
 /// Where a server says that it serves, as soon as it does.
