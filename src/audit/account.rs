@@ -20,7 +20,7 @@ use super::{
     worker::{Accepted, Worker},
 };
 use crate::{
-    log::event::Event,
+    log::{account::Closing, event::Event},
     plan::{Position, workload::Workload},
 };
 
@@ -41,6 +41,28 @@ pub struct Damage {
     pub at: Location,
     /// What is there.
     pub text: String,
+}
+
+impl Damage {
+    /// What is wrong with the line.
+    pub fn finding(&self) -> (Kind, Entry) {
+        let (kind, detail) = match &self.changes {
+            Some(changes) if self.line.is_some() => {
+                (Kind::Altered, Detail::Changes(changes.clone()))
+            }
+            _ => {
+                let detail = Detail::Words(String::new(), self.text.clone());
+                (Kind::Truncated, detail)
+            }
+        };
+        let line = self.line;
+        let entry = Entry {
+            producers: line.map(|(producer, _)| producer).into_iter().collect(),
+            numbers: line.map(|(_, seq)| seq..seq.saturating_add(1)),
+            ..Entry::unnamed(1, Some(self.at), detail)
+        };
+        (kind, entry)
+    }
 }
 
 /// Where a gap was noticed: the first number behind it, and where that line stands.
@@ -80,7 +102,7 @@ pub const NO_LINE: &str = "no line of the program, or none any more";
 
 /// One run's account.
 #[derive(Clone, Debug)]
-pub struct Account {
+pub struct RunAccount {
     /// What is known of the run beforehand.
     pub run: Arc<Run>,
     /// That was known when the account was opened.
@@ -125,7 +147,7 @@ pub struct Account {
     pub entries_max: usize,
 }
 
-impl Account {
+impl RunAccount {
     /// The account of a run of which nothing was read. `memory` is what all runs together may take.
     pub fn new(run: Arc<Run>, memory: u64) -> Self {
         let workers = run.workload().map_or(0..0, Workload::workers);
@@ -201,6 +223,16 @@ impl Account {
         self.joined = seq > opening && self.run.workload().is_some();
     }
 
+    /// Where the first line behind the gap stands that has one of these numbers.
+    pub fn behind_gap(&self, producer: Producer, numbers: &Range<u64>) -> Option<Location> {
+        let opening = self.openings.iter().find(|opening| {
+            opening.producer == producer
+                && opening.numbers.start < numbers.end
+                && numbers.start < opening.numbers.end
+        });
+        opening.map(|opening| opening.at)
+    }
+
     /// Whether no line of the run was seen behind this place.
     pub fn ends_at(&self, at: Location) -> bool {
         self.last
@@ -226,7 +258,8 @@ impl Account {
             self.run.rules(attempt.worker),
         ) else {
             if self.run.workload().is_some() {
-                self.unexpected(1, "the run has no such worker", at, || around.text());
+                self.findings
+                    .unexpected(1, "the run has no such worker", at, || around.text());
             }
             return;
         };
@@ -474,23 +507,6 @@ impl Account {
             .add(Kind::Unexpected, producer, numbers, Some(at), detail);
     }
 
-    /// Takes in so many lines that follow each other and that nothing predicts.
-    pub fn unexpected(
-        &mut self,
-        count: u64,
-        why: &str,
-        at: Location,
-        text: impl FnOnce() -> String,
-    ) {
-        self.findings.add_alone(Kind::Unexpected, count, || Entry {
-            producers: Vec::new(),
-            numbers: None,
-            count,
-            at: Some(at),
-            detail: Detail::Words(why.into(), text()),
-        });
-    }
-
     /// Takes in a record that is not whole.
     pub fn damaged(&mut self, damage: Damage) {
         if let (Some((producer, seq)), false) = (damage.line, damage.sure) {
@@ -555,7 +571,8 @@ impl Account {
             }
             damage.line = None;
             if damage.changes.is_some() {
-                self.unexpected(1, NO_LINE, damage.at, || std::mem::take(&mut damage.text));
+                self.findings
+                    .unexpected(1, NO_LINE, damage.at, || std::mem::take(&mut damage.text));
             }
             damage.changes.is_none()
         });
@@ -581,20 +598,14 @@ impl Account {
         }
         let Some(event) = &record.event else {
             let why = "its checksum holds, but the program has no such event of this thread";
-            return self.unexpected(1, why, at, || around.text());
+            return self.findings.unexpected(1, why, at, || around.text());
         };
         let entered = match (record.author, event) {
             _ if record.seq == u64::MAX => Entered::TooFar,
             (Producer::Worker(worker), Event::WorkerEnded { .. }) => {
-                match self.workers.get_mut(worker) {
-                    None => Entered::Unexpected("the run has no such worker"),
-                    Some(worker) => match worker.accept_end(record, event, at) {
-                        None => Entered::New,
-                        Some(true) => Entered::Duplicate,
-                        Some(false) => {
-                            Entered::Unexpected("its worker has ended before, and otherwise")
-                        }
-                    },
+                match (self.workers.get_mut(worker), Closing::of(event)) {
+                    (Some(worker), Some(closing)) => worker.accept_end(record, closing, at),
+                    _ => Entered::Unexpected("the run has no such worker"),
                 }
             }
             (Producer::Main, event) if !matches!(event, Event::WorkerEnded { .. }) => {
@@ -612,7 +623,7 @@ impl Account {
                 }
             }
             Entered::Duplicate => self.duplicate(producer, seq, at),
-            Entered::Unexpected(why) => self.unexpected(1, why, at, || around.text()),
+            Entered::Unexpected(why) => self.findings.unexpected(1, why, at, || around.text()),
             Entered::TooFar => self.too_far += 1,
         }
     }

@@ -1,7 +1,7 @@
 //! What probably made the differences: said only where the evidence points at it.
 
 use super::{
-    account::Account,
+    account::RunAccount,
     findings::{Entry, Findings, Kind, Location},
     judge::Evidence,
     record::Producer,
@@ -9,7 +9,7 @@ use super::{
 };
 
 /// The likely causes of what was found in a run.
-pub fn causes(account: &Account, run: &RunVerdict, evidence: &Evidence) -> Vec<Cause> {
+pub fn causes(account: &RunAccount, run: &RunVerdict, evidence: &Evidence) -> Vec<Cause> {
     let found = &account.findings;
     let causes = [
         ("lost", lost(account, run, evidence)),
@@ -25,7 +25,7 @@ pub fn causes(account: &Account, run: &RunVerdict, evidence: &Evidence) -> Vec<C
         .collect()
 }
 
-fn lost(account: &Account, run: &RunVerdict, evidence: &Evidence) -> Option<String> {
+fn lost(account: &RunAccount, run: &RunVerdict, evidence: &Evidence) -> Option<String> {
     let counts = &run.counts;
     if counts.lost == 0 {
         return None;
@@ -73,7 +73,7 @@ fn lost(account: &Account, run: &RunVerdict, evidence: &Evidence) -> Option<Stri
 }
 
 /// Whether no two lines that follow each other share their time stamp though so many lines in so little time would.
-fn shown_once(account: &Account) -> bool {
+fn shown_once(account: &RunAccount) -> bool {
     let (Some(first), Some((last, _))) = (account.first_stamp, account.last) else {
         return false;
     };
@@ -117,7 +117,7 @@ fn duplicated(found: &Findings) -> Option<String> {
         .then(|| format!("a block of {count} lines that was sent or read again as a whole"))
 }
 
-fn truncated(account: &Account, found: &Findings) -> Option<String> {
+fn truncated(account: &RunAccount, found: &Findings) -> Option<String> {
     let (shortest, longest) = account.cut_lengths?;
     (found.count(Kind::Truncated) > 2 && shortest == longest)
         .then(|| format!("a limit on the length of lines: each of them is cut at {shortest} bytes"))

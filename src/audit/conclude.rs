@@ -4,7 +4,7 @@ use std::ops::Range as Numbers;
 
 use super::{
     AuditConfig, Select,
-    account::Account,
+    account::RunAccount,
     balance::{self, Balance},
     causes,
     cursor::Budget,
@@ -203,8 +203,9 @@ fn selected(config: &AuditConfig, judge: &Judge<'_>) -> Option<usize> {
     match config.select {
         Select::All => None,
         Select::Run(id) => {
-            let is =
-                |account: &Option<Box<Account>>| account.as_ref().is_some_and(|a| a.run.id == id);
+            let is = |account: &Option<Box<RunAccount>>| {
+                account.as_ref().is_some_and(|a| a.run.id == id)
+            };
             let open = all.find(|(_, account)| is(account)).map(|(index, _)| index);
             Some(open.or(judge.settled.index(id)).unwrap_or(usize::MAX))
         }
@@ -360,7 +361,7 @@ impl Namer<'_> {
 pub fn run_verdict(
     config: &AuditConfig,
     namer: &Namer<'_>,
-    mut account: Account,
+    mut account: RunAccount,
     evidence: &Evidence,
     unreadable: bool,
     budget: &mut Budget,
@@ -435,29 +436,16 @@ pub fn run_verdict(
 }
 
 /// Names altered and truncated lines. The last line of a run that was killed may be cut short.
-fn damage(config: &AuditConfig, account: &mut Account, balance: &mut Balance) {
+fn damage(config: &AuditConfig, account: &mut RunAccount, balance: &mut Balance) {
     for damage in std::mem::take(&mut account.damage) {
         let cut_by_a_kill = config.killed && !balance.ended && account.ends_at(damage.at);
-        let (kind, detail) = match damage.changes {
-            Some(changes) if damage.line.is_some() => (Kind::Altered, Detail::Changes(changes)),
-            _ if cut_by_a_kill => {
-                let note = "its last line is cut short, as a kill leaves it";
-                balance.notes.push(note.into());
-                continue;
-            }
-            _ => (Kind::Truncated, Detail::Words(String::new(), damage.text)),
-        };
-        account.findings.add_alone(kind, 1, || Entry {
-            producers: damage
-                .line
-                .into_iter()
-                .map(|(producer, _)| producer)
-                .collect(),
-            numbers: damage.line.map(|(_, seq)| seq..seq.saturating_add(1)),
-            count: 1,
-            at: Some(damage.at),
-            detail,
-        });
+        let (kind, entry) = damage.finding();
+        if kind == Kind::Truncated && cut_by_a_kill {
+            let note = "its last line is cut short, as a kill leaves it";
+            balance.notes.push(note.into());
+        } else {
+            account.findings.add_alone(kind, 1, || entry);
+        }
     }
     let (altered, truncated) = account.damage_more;
     for (kind, count) in [(Kind::Altered, altered), (Kind::Truncated, truncated)] {

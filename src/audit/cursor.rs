@@ -4,7 +4,10 @@
 //! stand out of order. Both pay for the steps of plans that they compute: that [`Budget`] is the one bound on what
 //! a line, whatever it claims, can make the audit do.
 
-use crate::plan::{Outcome, Position, Rules};
+use crate::{
+    log::account::Account,
+    plan::{Outcome, Position, Rules},
+};
 
 /// How much may still be computed; it grows with what was read.
 #[derive(Clone, Copy, Debug)]
@@ -24,30 +27,6 @@ impl Budget {
     }
 }
 
-/// How a worker's operations ended, in the words of "Worker ended".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Account {
-    /// Operations that succeeded.
-    pub completed: u64,
-    /// Operations that were given up.
-    pub abandoned: u64,
-    /// Whether the last attempt panicked: 0 or 1.
-    pub panicked: u64,
-    /// Whether the last attempt asks for another that was not made: 0 or 1.
-    pub interrupted: u64,
-    /// Attempts that failed.
-    pub failed_attempts: u64,
-    /// Attempts that were not an operation's first.
-    pub retries: u64,
-}
-
-impl Account {
-    /// How many operations were begun.
-    pub fn begun(&self) -> u64 {
-        self.completed + self.abandoned + self.panicked + self.interrupted
-    }
-}
-
 /// A place in a worker's plan, reached step by step.
 #[derive(Clone, Copy, Debug)]
 pub struct Cursor {
@@ -64,34 +43,13 @@ impl Cursor {
     pub const START: Self = Self {
         seq: 0,
         position: Some(Position::FIRST),
-        account: Account {
-            completed: 0,
-            abandoned: 0,
-            panicked: 0,
-            interrupted: 0,
-            failed_attempts: 0,
-            retries: 0,
-        },
+        account: Account::ZERO,
     };
 
     /// Goes past the attempt at `position`, which ends with `outcome`.
     #[inline]
     pub fn pass(&mut self, rules: &Rules, position: Position, outcome: Outcome) {
-        let account = &mut self.account;
-        account.retries += u64::from(position.attempt > 1);
-        account.interrupted = 0;
-        match outcome {
-            Outcome::Success { .. } => account.completed += 1,
-            Outcome::Retry { .. } => {
-                account.failed_attempts += 1;
-                account.interrupted = 1;
-            }
-            Outcome::Abandon { .. } => {
-                account.failed_attempts += 1;
-                account.abandoned += 1;
-            }
-            Outcome::Panic(_) => account.panicked += 1,
-        }
+        self.account.count(position.attempt, outcome);
         self.seq += 1;
         self.position = rules.after(position, outcome);
     }

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::{
-    account::Account,
+    account::RunAccount,
     cursor::Budget,
     fields::of_broken_json,
     record::{self, Producer, Record, find, hex8, render},
@@ -40,7 +40,7 @@ const RESERVE: u64 = 1 << 26;
 
 /// Diagnoses the suspects of all runs.
 pub struct Diagnostician<'a> {
-    pub accounts: &'a mut [Option<Box<Account>>],
+    pub accounts: &'a mut [Option<Box<RunAccount>>],
     pub registry: &'a Registry,
     pub budget: &'a mut Budget,
     /// How many suspects in a row could not be put right.
@@ -369,7 +369,7 @@ struct Planned {
 
 impl Planned {
     /// The attempt with the number `seq` of worker `number`; none if the plan has none.
-    fn of(account: &mut Account, number: u32, seq: u64, budget: &mut Budget) -> Option<Self> {
+    fn of(account: &mut RunAccount, number: u32, seq: u64, budget: &mut Budget) -> Option<Self> {
         let entries_max = account.entries_max;
         let rules = account.run.rules(number)?;
         let worker = account.workers.get_mut(number)?;

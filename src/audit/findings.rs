@@ -79,6 +79,35 @@ pub struct Entry {
     pub detail: Detail,
 }
 
+impl Entry {
+    /// So many lines of which nobody can tell whose they are, or what concerns no line.
+    pub fn unnamed(count: u64, at: Option<Location>, detail: Detail) -> Self {
+        Self {
+            producers: Vec::new(),
+            numbers: None,
+            count,
+            at,
+            detail,
+        }
+    }
+
+    /// The lines of a producer with these numbers.
+    pub fn of(
+        producer: Producer,
+        numbers: Range<u64>,
+        at: Option<Location>,
+        detail: Detail,
+    ) -> Self {
+        Self {
+            producers: vec![producer],
+            count: numbers.end - numbers.start,
+            numbers: Some(numbers),
+            at,
+            detail,
+        }
+    }
+}
+
 /// How many ranges of a kind are kept for a run.
 pub const KEPT_MAX: usize = 1000;
 
@@ -118,12 +147,19 @@ impl Findings {
         } else {
             self.open.remove(&(kind, producer));
         }
-        self.add_alone(kind, count, || Entry {
-            producers: vec![producer],
-            numbers: Some(numbers),
-            count,
-            at,
-            detail: detail(),
+        self.add_alone(kind, count, || Entry::of(producer, numbers, at, detail()));
+    }
+
+    /// Adds so many lines that follow each other and that nothing predicts.
+    pub fn unexpected(
+        &mut self,
+        count: u64,
+        why: &str,
+        at: Location,
+        text: impl FnOnce() -> String,
+    ) {
+        self.add_alone(Kind::Unexpected, count, || {
+            Entry::unnamed(count, Some(at), Detail::Words(why.into(), text()))
         });
     }
 

@@ -11,11 +11,11 @@ use std::{
 
 use super::{
     AuditConfig, Observer,
-    account::{Account, Damage, NO_LINE, Strictness, Surroundings},
+    account::{Damage, NO_LINE, RunAccount, Strictness, Surroundings},
     attempt::Attempt,
     cursor::Budget,
     damage::{Diagnosis, Diagnostician},
-    findings::{Detail, Entry, Findings, Kind, Location},
+    findings::{Findings, Location},
     group::same_run,
     input::Block,
     record::{Producer, Record, starts_here},
@@ -53,7 +53,7 @@ pub struct Judge<'a> {
     shared: &'a Shared,
     config: &'a AuditConfig,
     /// The accounts, in the order of the registry; none of a run that is settled.
-    pub accounts: Vec<Option<Box<Account>>>,
+    pub accounts: Vec<Option<Box<RunAccount>>>,
     /// What came of the runs whose accounts were closed before the end.
     pub settled: Settled,
     /// Steps of plans that may still be computed.
@@ -248,7 +248,7 @@ impl<'a> Judge<'a> {
             if fallback.is_some() && run.known().is_none() {
                 self.shared.registry.adopt(&run, fallback);
             }
-            let account = Box::new(Account::new(run, self.config.memory));
+            let account = Box::new(RunAccount::new(run, self.config.memory));
             if !account.open {
                 to_open.push(self.accounts.len() as u32);
             }
@@ -260,7 +260,7 @@ impl<'a> Judge<'a> {
                 self.to_open.push(run);
                 continue;
             };
-            **account = Account::new(Arc::clone(&account.run), self.config.memory);
+            **account = RunAccount::new(Arc::clone(&account.run), self.config.memory);
             self.release(run);
         }
     }
@@ -279,7 +279,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Closes the account of a run, and lets go of what is kept of it.
-    pub fn close(&mut self, run: u32) -> Option<Box<Account>> {
+    pub fn close(&mut self, run: u32) -> Option<Box<RunAccount>> {
         let account = self.accounts[run as usize].take()?;
         self.shared.registry.release(&account.run);
         Some(account)
@@ -544,17 +544,14 @@ impl<'a> Judge<'a> {
         unreadable.get_or_insert_with(|| (excerpt(text), at));
         if let Some(run) = self.input.last_run {
             return match &mut self.accounts[run as usize] {
-                Some(account) => account.unexpected(count, why, at, || excerpt(text)),
+                Some(account) => account
+                    .findings
+                    .unexpected(count, why, at, || excerpt(text)),
                 None => self.settled.unexpected(run, count, why, at, excerpt(text)),
             };
         }
-        self.strays.add_alone(Kind::Unexpected, count, || Entry {
-            producers: Vec::new(),
-            numbers: None,
-            count,
-            at: Some(at),
-            detail: Detail::Words("it belongs to no run that is known".into(), excerpt(text)),
-        });
+        let why = "it belongs to no run that is known";
+        self.strays.unexpected(count, why, at, || excerpt(text));
     }
 }
 

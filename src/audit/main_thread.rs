@@ -2,8 +2,17 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use super::{cursor::Budget, findings::Location, numbers::Numbers, order::Order, record::Record};
-use crate::log::event::{Event, Reason};
+use super::{
+    cursor::Budget,
+    findings::Location,
+    numbers::Numbers,
+    order::Order,
+    record::{Producer, Record},
+};
+use crate::log::{
+    account::Closing,
+    event::{Event, Reason},
+};
 
 /// A line that belongs to the run's account, where it stands and which it is.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +27,33 @@ pub struct Placed<T> {
     pub at: Location,
 }
 
-/// What a line of the main thread is to its account.
+/// What "Run ended" says.
+#[derive(Clone, Debug)]
+pub struct RunEnd {
+    /// What it says of all workers together.
+    pub closing: Closing,
+    /// What asked for the stop, if it was stopped.
+    pub cause: String,
+    /// How many lines the run has.
+    pub lines: u64,
+    /// How many items the Processor dropped.
+    pub dropped_items: u64,
+}
+
+/// A "Log gap" line.
+#[derive(Clone, Debug)]
+pub struct Gap {
+    /// Its number.
+    pub seq: u64,
+    /// Where it stands.
+    pub at: Location,
+    /// How many lines it says are lost.
+    pub lost: u64,
+    /// The lines that it names; none if that cannot be read.
+    pub ranges: Vec<(Producer, Range<u64>)>,
+}
+
+/// What a line is to its thread's account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entered {
     /// It had not been seen.
@@ -55,9 +90,9 @@ pub struct MainThread {
     /// "Total data processed".
     pub data: Option<Placed<u64>>,
     /// "Run ended".
-    pub ended: Option<Placed<Box<Event>>>,
+    pub ended: Option<Placed<Box<RunEnd>>>,
     /// "Log gap" events.
-    pub gaps: Vec<(Event, u64, Location)>,
+    pub gaps: Vec<Gap>,
     /// The last lines that must not stand behind "Run ended".
     last: Vec<(u64, Location)>,
 }
@@ -68,10 +103,7 @@ const LAST_MAX: usize = 8;
 impl MainThread {
     /// About how many bytes the account takes.
     pub fn memory(&self) -> u64 {
-        let gaps = self.gaps.iter().map(|(gap, ..)| match gap {
-            Event::LogGap { ranges, .. } => ranges.len() + 100,
-            _ => 0,
-        });
+        let gaps = self.gaps.iter().map(|gap| gap.ranges.len() * 32 + 100);
         self.missing.memory()
             + self.claimed.memory()
             + self.order.memory()
@@ -129,9 +161,19 @@ impl MainThread {
             }
             Event::TotalOperations { count } => Once::of(&mut self.operations, placed(*count)),
             Event::TotalData { count } => Once::of(&mut self.data, placed(*count)),
-            Event::RunEnded { .. } => {
-                let ended = placed(0).with(Box::new(event.clone()));
-                Once::of(&mut self.ended, ended)
+            Event::RunEnded {
+                cause,
+                lines,
+                dropped_items,
+                ..
+            } if let Some(closing) = Closing::of(event) => {
+                let ended = RunEnd {
+                    closing,
+                    cause: cause.clone(),
+                    lines: *lines,
+                    dropped_items: *dropped_items,
+                };
+                Once::of(&mut self.ended, placed(0).with(Box::new(ended)))
             }
             _ => Once::First,
         };
@@ -156,7 +198,12 @@ impl MainThread {
         }
         self.first.get_or_insert(seq);
         match event {
-            Event::LogGap { .. } => self.gaps.push((event.clone(), seq, at)),
+            Event::LogGap { lost, ranges } => self.gaps.push(Gap {
+                seq,
+                at,
+                lost: *lost,
+                ranges: parse_ranges(ranges).unwrap_or_default(),
+            }),
             // The log is opened anew whenever that is noticed, be it behind the last event.
             Event::LogReopened {} | Event::RunEnded { .. } => {}
             _ => {
@@ -179,23 +226,25 @@ impl MainThread {
 
     /// What stopped the run before its end, as "Run ended" has it.
     pub fn stopped_by(&self) -> Option<String> {
-        match self.ended.as_ref().map(|ended| &*ended.value) {
-            Some(Event::RunEnded {
-                reason: Reason::Stopped,
-                cause,
-                ..
-            }) => Some(cause.clone()),
-            _ => None,
-        }
+        let ended = &self.ended.as_ref()?.value;
+        (ended.closing.reason == Reason::Stopped).then(|| ended.cause.clone())
     }
+}
 
-    /// Why the run ended, as "Run ended" says.
-    pub fn reason(&self) -> Option<Reason> {
-        match self.ended.as_ref().map(|ended| &*ended.value) {
-            Some(Event::RunEnded { reason, .. }) => Some(*reason),
-            _ => None,
-        }
-    }
+/// Reads the ranges of a "Log gap": `main:4-5,0:17,3:2-9`.
+fn parse_ranges(text: &str) -> Option<Vec<(Producer, Range<u64>)>> {
+    text.split(',')
+        .map(|range| {
+            let (producer, numbers) = range.split_once(':')?;
+            let producer = match producer {
+                "main" => Producer::Main,
+                number => Producer::Worker(number.parse().ok()?),
+            };
+            let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
+            let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+            (first <= last).then_some((producer, first..last.checked_add(1)?))
+        })
+        .collect()
 }
 
 impl<T> Placed<T> {

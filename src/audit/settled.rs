@@ -154,13 +154,8 @@ impl Settled {
         };
         let fresh = self.fresh.entry(run.verdict.run.clone()).or_default();
         for findings in [&mut run.since, fresh] {
-            findings.add_alone(kind, count, || Entry {
-                producers: Vec::new(),
-                numbers: None,
-                count,
-                at: Some(at),
-                detail: Detail::Words(why.into(), text.clone()),
-            });
+            let detail = Detail::Words(why.into(), text.clone());
+            findings.add_alone(kind, count, || Entry::unnamed(count, Some(at), detail));
         }
     }
 }

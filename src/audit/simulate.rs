@@ -4,7 +4,10 @@
 
 use crate::{
     audit::record::{Producer, attempt_event, render},
-    log::event::{Event, Reason},
+    log::{
+        account::{Account, Closing},
+        event::{Event, Reason},
+    },
     plan::workload::{
         Backoff, Limit, Micros, Probability, RetryPolicy, Shard, TimeScale, Workload,
     },
@@ -82,7 +85,7 @@ struct Worker {
     plan: std::iter::Peekable<Plan>,
     seq: u64,
     begun: u64,
-    account: [u64; 6],
+    account: Account,
     done: bool,
 }
 
@@ -140,7 +143,7 @@ pub fn run(workload: &Workload, course: &Course, dice: &mut Dice) -> Vec<Entry> 
             plan: Plan::new(workload, worker).peekable(),
             seq: 0,
             begun: 0,
-            account: [0; 6],
+            account: Account::ZERO,
             done: false,
         })
         .collect();
@@ -187,23 +190,24 @@ fn step(
             attempt: attempt.number,
         };
         worker.begun = attempt.iteration;
-        let [completed, abandoned, panicked, interrupted, failed, retries] = &mut worker.account;
-        *interrupted = 0;
-        *retries += u64::from(attempt.number > 1);
+        // Counted here once more: what makes the log must not count as what is to audit it does.
+        let account = &mut worker.account;
+        account.interrupted = 0;
+        account.retries += u64::from(attempt.number > 1);
         match attempt.outcome {
             Outcome::Success { .. } => {
                 *counter += 1;
-                *completed += 1;
+                account.completed += 1;
             }
             Outcome::Retry { .. } => {
-                *failed += 1;
-                *interrupted = 1;
+                account.failed_attempts += 1;
+                account.interrupted = 1;
             }
             Outcome::Abandon { .. } => {
-                *failed += 1;
-                *abandoned += 1;
+                account.failed_attempts += 1;
+                account.abandoned += 1;
             }
-            Outcome::Panic(_) => *panicked += 1,
+            Outcome::Panic(_) => account.panicked += 1,
         }
         writer.log(
             author,
@@ -213,45 +217,21 @@ fn step(
         worker.seq += 1;
         return true;
     }
-    let reason = if worker.account[2] > 0 {
+    let reason = if worker.account.panicked > 0 {
         Reason::Panicked
     } else if worker.plan.peek().is_some() {
         Reason::Stopped
     } else {
         Reason::Finished
     };
-    let not_started = left(workload.iterations, worker.begun);
-    let [
-        completed,
-        abandoned,
-        panicked,
-        interrupted,
-        failed_attempts,
-        retries,
-    ] = worker.account;
-    writer.log(
-        author,
-        worker.seq,
-        Event::WorkerEnded {
-            reason,
-            completed,
-            abandoned,
-            panicked,
-            interrupted,
-            not_started,
-            failed_attempts,
-            retries,
-        },
-    );
+    let closing = Closing {
+        reason,
+        account: worker.account,
+        not_started: workload.iterations.after(worker.begun),
+    };
+    writer.log(author, worker.seq, closing.worker_ended());
     worker.done = true;
     false
-}
-
-fn left(planned: Limit, begun: u64) -> Limit {
-    match planned {
-        Limit::At(n) => Limit::At(n - begun),
-        Limit::Unlimited => Limit::Unlimited,
-    }
 }
 
 fn end(workload: &Workload, workers: &[Worker], counter: u64, writer: &mut Writer<'_>) {
@@ -260,39 +240,25 @@ fn end(workload: &Workload, workers: &[Worker], counter: u64, writer: &mut Write
     writer.main(Event::TotalData {
         count: counter.min(limit),
     });
-    let sum = |i: usize| workers.iter().map(|w| w.account[i]).sum();
-    let unfinished = workers.iter().map(|w| {
-        let begun = w.begun;
-        match workload.iterations {
-            Limit::At(n) => n - begun,
-            Limit::Unlimited => 0,
-        }
-    });
-    let not_started: u64 = unfinished.sum();
-    let reason = if sum(2) > 0 {
+    let mut account = Account::ZERO;
+    workers.iter().for_each(|worker| account += worker.account);
+    let begun = workers.iter().map(|worker| worker.begun).sum();
+    let not_started = workload.operations().after(begun);
+    let reason = if account.panicked > 0 {
         Reason::Panicked
-    } else if not_started > 0 || sum(3) > 0 || workload.iterations == Limit::Unlimited {
-        Reason::Stopped
-    } else {
+    } else if not_started == Limit::At(0) && account.interrupted == 0 {
         Reason::Finished
+    } else {
+        Reason::Stopped
+    };
+    let closing = Closing {
+        reason,
+        account,
+        not_started,
     };
     let lines = writer.out.len() as u64 + 1;
-    writer.main(Event::RunEnded {
-        reason,
-        cause: "completed".into(),
-        lines,
-        completed: sum(0),
-        abandoned: sum(1),
-        panicked: sum(2),
-        interrupted: sum(3),
-        not_started: match workload.iterations {
-            Limit::At(_) => Limit::At(not_started),
-            Limit::Unlimited => Limit::Unlimited,
-        },
-        failed_attempts: sum(4),
-        retries: sum(5),
-        dropped_items: counter.saturating_sub(limit),
-    });
+    let dropped = counter.saturating_sub(limit);
+    writer.main(closing.run_ended("completed".into(), lines, dropped));
 }
 
 /// The log that holds these lines.

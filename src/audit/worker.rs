@@ -5,18 +5,16 @@
 
 use super::{
     attempt::{Attempt, Kind},
-    cursor::{Account, Budget, Cursor, Finder},
+    cursor::{Budget, Cursor, Finder},
     findings::Location,
+    main_thread::Entered,
     numbers::Numbers,
     order::Order,
     record::Record,
 };
 use crate::{
-    log::event::{Event, Reason},
-    plan::{
-        Outcome, Place, Position, Rules,
-        workload::{Limit, Micros},
-    },
+    log::account::Closing,
+    plan::{Outcome, Place, Position, Rules, workload::Micros},
 };
 
 /// What an attempt's line is to its worker's account.
@@ -59,12 +57,8 @@ pub struct Worker {
 pub struct End {
     /// Its number, which is how many attempts there were.
     pub seq: u64,
-    /// Why it ended.
-    pub reason: Reason,
-    /// What it says that its attempts add up to.
-    pub totals: Account,
-    /// Operations that it never began.
-    pub not_started: Limit,
+    /// What it says of the worker.
+    pub closing: Closing,
     /// Its checksum, which tells copies from others.
     pub sum: u32,
     /// Where it stands.
@@ -168,46 +162,24 @@ impl Worker {
         }
     }
 
-    /// Takes in a "Worker ended"; none if there is no other like it, else whether it is a copy.
-    pub fn accept_end(&mut self, record: &Record, event: &Event, at: Location) -> Option<bool> {
+    /// Takes in a "Worker ended".
+    pub fn accept_end(&mut self, record: &Record, closing: Closing, at: Location) -> Entered {
         let same = |end: &End| end.sum == record.sum && end.seq == record.seq;
         if self.ends.iter().any(same) {
-            return Some(true);
+            return Entered::Duplicate;
         }
-        let Event::WorkerEnded {
-            reason,
-            completed,
-            abandoned,
-            panicked,
-            interrupted,
-            not_started,
-            failed_attempts,
-            retries,
-        } = *event
-        else {
-            return Some(false);
-        };
         if self.ends.len() == ENDS_MAX {
-            return Some(false);
+            return Entered::Unexpected("its worker has ended before, and otherwise");
         }
         // Nearly every worker has one end, and there may be many workers.
         self.ends.reserve_exact(1);
         self.ends.push(End {
             seq: record.seq,
-            reason,
-            totals: Account {
-                completed,
-                abandoned,
-                panicked,
-                interrupted,
-                failed_attempts,
-                retries,
-            },
-            not_started,
+            closing,
             sum: record.sum,
             at,
         });
-        None
+        Entered::New
     }
 
     /// The attempt that the plan has at this number.

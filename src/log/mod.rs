@@ -5,11 +5,12 @@
 //!                                                                                  └──> console
 //! ```
 //!
-//! `event` says what there is to say and `line` how a line looks, written (into a `buffer`) and read. `layer` takes
+//! `event` says what there is to say, `account` what is said at the end, and `line` how a line looks, written (into a `buffer`) and read. `layer` takes
 //! events from `tracing` to the thread's `producer`, which puts lines into the `queue`. In the `pipeline` a drain
 //! takes them as a `batch`, in time order, to the `sinks`: the `file` and the `console`. The `writer` sees
 //! to it that none waits too long.
 
+pub(crate) mod account;
 pub(crate) mod batch;
 pub(crate) mod buffer;
 pub mod clock;

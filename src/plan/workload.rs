@@ -54,6 +54,14 @@ impl Workload {
         let first = self.shard.index * self.threads;
         first..first + self.threads
     }
+
+    /// The operations that all workers together have to do.
+    pub fn operations(&self) -> Limit {
+        match self.iterations {
+            Limit::Unlimited => Limit::Unlimited,
+            Limit::At(each) => Limit::At(each.saturating_mul(self.threads.into())),
+        }
+    }
 }
 
 /// One of the parts that a run is divided into, each for a process of its own.
@@ -199,6 +207,14 @@ impl Limit {
         match self {
             Self::Unlimited => u64::MAX,
             Self::At(limit) => limit,
+        }
+    }
+
+    /// What is left of it after `count`.
+    pub fn after(self, count: u64) -> Self {
+        match self {
+            Self::Unlimited => Self::Unlimited,
+            Self::At(limit) => Self::At(limit.saturating_sub(count)),
         }
     }
 }

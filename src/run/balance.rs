@@ -1,55 +1,54 @@
 //! The books: figures that must agree, because different parts of the program counted the same thing.
 
-use crate::{plan::workload::Limit, run::outcome::RunOutcome};
+use crate::{
+    log::account::Closing, plan::workload::Limit, run::outcome::RunOutcome, work::worker::Done,
+};
 
 /// Two figures that must be equal: what each is, and its value.
 type Pair = ((&'static str, u64), (&'static str, u64));
 
 /// What does not balance, in words; nothing in an honest run.
 pub fn imbalances(outcome: &RunOutcome) -> Vec<String> {
-    let differing = |((left, left_value), (right, right_value)): Pair| {
-        (left_value != right_value)
-            .then(|| format!("{left} ({left_value}) differs from {right} ({right_value})"))
-    };
-    let pairs = counted_twice(outcome).into_iter();
-    pairs
-        .chain(related(outcome))
-        .filter_map(differing)
-        .collect()
+    let counted = outcome.totals.account.figures().into_iter();
+    let twice = counted
+        .zip(outcome.closing.account.figures())
+        .filter(|(counted, told)| counted != told)
+        .map(|((name, counted), (_, told))| {
+            format!("{name} as counted ({counted}) differs from that in the accounts ({told})")
+        });
+    let related = related(outcome)
+        .into_iter()
+        .filter(|((_, left), (_, right))| left != right)
+        .map(|((left, left_value), (right, right_value))| {
+            format!("{left} ({left_value}) differs from {right} ({right_value})")
+        });
+    twice.chain(related).collect()
 }
 
-/// What the workers' accounts and the counters that anyone may read both count.
-fn counted_twice(outcome: &RunOutcome) -> [Pair; 8] {
-    let (account, totals) = (&outcome.account, &outcome.totals);
+/// Figures of which one follows from others.
+fn related(outcome: &RunOutcome) -> Vec<Pair> {
+    let RunOutcome {
+        closing: Closing {
+            account,
+            not_started,
+            ..
+        },
+        done: Done { begun, .. },
+        totals,
+        processor,
+        log,
+        workload,
+        ..
+    } = outcome;
     let ended = account.completed + account.abandoned;
-    let twice =
-        |counted, total, accounted| ((counted, total), ("those in the accounts", accounted));
-    [
+    let within_limit = processor.counter.min(workload.data_limit.or_max());
+    let kept_or_dropped = processor.data_len + processor.dropped;
+    let written_or_lost = log.file.lines + log.file.lost;
+    let mut pairs = vec![
         (
-            ("the Processor's counter", outcome.processor.counter),
+            ("the Processor's counter", processor.counter),
             ("the completed operations", account.completed),
         ),
-        twice(
-            "completed operations as counted",
-            totals.completed,
-            account.completed,
-        ),
-        twice(
-            "abandoned operations as counted",
-            totals.abandoned,
-            account.abandoned,
-        ),
-        twice(
-            "unexpected errors as counted",
-            totals.panicked,
-            account.panicked,
-        ),
-        twice(
-            "failed attempts as counted",
-            totals.failed_attempts,
-            account.failed_attempts,
-        ),
-        twice("retries as counted", totals.retries, account.retries),
         (
             ("operation times", totals.operation_time.count),
             ("operations that ended", ended),
@@ -58,32 +57,12 @@ fn counted_twice(outcome: &RunOutcome) -> [Pair; 8] {
             ("lock waits", totals.lock_wait.count),
             ("completed operations", account.completed),
         ),
-    ]
-}
-
-/// Figures of which one follows from others.
-fn related(outcome: &RunOutcome) -> Vec<Pair> {
-    let RunOutcome {
-        account,
-        processor,
-        log,
-        workload,
-        ..
-    } = outcome;
-    let by_end = account.completed + account.abandoned + account.panicked + account.interrupted;
-    let mut pairs = vec![
         (
             ("the data length", processor.data_len),
-            (
-                "the counter within the data limit",
-                processor.counter.min(workload.data_limit.or_max()),
-            ),
+            ("the counter within the data limit", within_limit),
         ),
         (
-            (
-                "data length and dropped items",
-                processor.data_len + processor.dropped,
-            ),
+            ("data length and dropped items", kept_or_dropped),
             ("the counter", processor.counter),
         ),
         (
@@ -91,27 +70,18 @@ fn related(outcome: &RunOutcome) -> Vec<Pair> {
             ("what they must be", 1),
         ),
         (
-            ("operations begun", account.begun),
-            ("operations by how they ended", by_end),
+            ("operations begun", *begun),
+            ("operations by how they ended", account.begun()),
         ),
         (
             ("lines logged", log.lines),
-            (
-                "lines written to the file or lost",
-                log.file.lines + log.file.lost,
-            ),
+            ("lines written to the file or lost", written_or_lost),
         ),
     ];
-    if let (Limit::At(each), Limit::At(not_started)) = (workload.iterations, outcome.not_started) {
+    if let (Limit::At(planned), Limit::At(not_started)) = (workload.operations(), *not_started) {
         pairs.push((
-            (
-                "planned operations",
-                each.saturating_mul(workload.threads.into()),
-            ),
-            (
-                "begun and not started",
-                account.begun.saturating_add(not_started),
-            ),
+            ("planned operations", planned),
+            ("begun and not started", begun.saturating_add(not_started)),
         ));
     }
     if !outcome.requests.is_empty() {

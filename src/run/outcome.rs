@@ -7,6 +7,7 @@ use crate::{
     bugs::Seam,
     log::{
         self, LogReport,
+        account::Closing,
         event::{Event, Reason},
     },
     observe::error_tracking::Delivery,
@@ -15,8 +16,8 @@ use crate::{
     plan::workload::{Limit, Workload},
     shutdown::Cause,
     work::processor::Contents,
-    work::recorder::{Account, Totals},
-    work::worker::not_started,
+    work::recorder::Totals,
+    work::worker::Done,
 };
 
 /// All that is known of a run when it is over, from every source that tells of it.
@@ -26,15 +27,13 @@ pub struct RunOutcome {
     pub run: u64,
     /// What was to be done.
     pub workload: Workload,
-    /// Why the run ended.
-    pub reason: Reason,
+    /// Why the run ended, and the workers' accounts added up.
+    pub closing: Closing,
     /// What asked for a stop, if anything did.
     pub stopped_by: Option<Cause>,
-    /// The workers' accounts, added up.
-    pub account: Account,
-    /// Operations never begun, of all workers.
-    pub not_started: Limit,
-    /// The accounts as the counters have them.
+    /// What the workers have done together, as they say.
+    pub done: Done,
+    /// The same as the counters have it.
     pub totals: Totals,
     /// The Processor as it was left.
     pub processor: Contents,
@@ -66,9 +65,8 @@ pub struct RunOutcome {
 
 /// What a run came to, once its workers have ended: the figures that are logged last.
 pub(super) struct Balance {
-    reason: Reason,
+    closing: Closing,
     stopped_by: Option<Cause>,
-    not_started: Limit,
     totals: Totals,
     contents: Contents,
     processor_is_stuck: bool,
@@ -88,18 +86,21 @@ impl RunContext<'_> {
         } else {
             joined.processor.contents_if_free()
         };
-        let account = &joined.account;
+        let Done { begun, account, .. } = joined.done;
         let stopped_by = self.stop.cause();
-        let not_started = not_started_by_all(&self.config.workload, account.begun);
+        let not_started = self.config.workload.operations().after(begun);
         let reason = match (account.panicked, stopped_by, not_started) {
             (1.., _, _) => Reason::Panicked,
             (0, None, Limit::At(0)) => Reason::Finished,
             (0, _, _) => Reason::Stopped,
         };
         Balance {
-            reason,
+            closing: Closing {
+                reason,
+                account,
+                not_started,
+            },
             stopped_by,
-            not_started,
             processor_is_stuck: contents.is_none(),
             contents: contents.unwrap_or(Contents {
                 counter: totals.counter,
@@ -118,15 +119,14 @@ impl RunContext<'_> {
         balance: Balance,
         observers: &Observers,
     ) -> RunOutcome {
-        self.log_end(&joined.account, &balance);
+        self.log_end(&balance);
         let nanos = log::last_stamp().nanos_since(self.began);
         RunOutcome {
             run: self.run,
             workload: self.config.workload.clone(),
-            reason: balance.reason,
+            closing: balance.closing,
             stopped_by: balance.stopped_by,
-            account: joined.account,
-            not_started: balance.not_started,
+            done: joined.done,
             totals: balance.totals,
             processor: balance.contents,
             log: self.log.close(),
@@ -144,7 +144,7 @@ impl RunContext<'_> {
         }
     }
 
-    pub(super) fn log_end(&self, account: &Account, balance: &Balance) {
+    pub(super) fn log_end(&self, balance: &Balance) {
         let contents = &balance.contents;
         Event::TotalOperations {
             count: contents.counter,
@@ -154,34 +154,14 @@ impl RunContext<'_> {
             count: contents.data_len,
         }
         .emit();
-        Event::RunEnded {
-            reason: balance.reason,
-            cause: match balance.stopped_by {
-                Some(cause) => cause.to_string(),
-                None if balance.reason == Reason::Stopped => "duration".into(),
-                None => "end".into(),
-            },
-            lines: self.log.settle() + 1,
-            completed: account.completed,
-            abandoned: account.abandoned,
-            panicked: account.panicked,
-            interrupted: account.interrupted,
-            not_started: balance.not_started,
-            failed_attempts: account.failed_attempts,
-            retries: account.retries,
-            dropped_items: contents.dropped,
-        }
-        .emit();
-    }
-}
-
-/// Operations that no worker began. Of workers that were never started these are all.
-pub(super) fn not_started_by_all(workload: &Workload, begun: u64) -> Limit {
-    match workload.iterations {
-        Limit::Unlimited => Limit::Unlimited,
-        Limit::At(each) => not_started(
-            Limit::At(each.saturating_mul(workload.threads.into())),
-            begun,
-        ),
+        let Closing { reason, .. } = balance.closing;
+        let cause = match balance.stopped_by {
+            Some(cause) => cause.to_string(),
+            None if reason == Reason::Stopped => "duration".into(),
+            None => "end".into(),
+        };
+        let lines = self.log.settle() + 1;
+        let ended = balance.closing.run_ended(cause, lines, contents.dropped);
+        ended.emit();
     }
 }

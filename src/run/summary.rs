@@ -176,10 +176,10 @@ fn problems(outcome: &RunOutcome) -> Vec<String> {
                 .into(),
         );
     }
-    if outcome.account.panicked > 0 {
+    if outcome.closing.account.panicked > 0 {
         problems.push(format!(
             "ended by an unexpected error: {}",
-            counted(outcome.account.panicked, "worker")
+            counted(outcome.closing.account.panicked, "worker")
         ));
     }
     if outcome.errors_of_its_own > 0 {
@@ -208,13 +208,15 @@ fn problems(outcome: &RunOutcome) -> Vec<String> {
 impl<'a> Summary<'a> {
     fn new(config: &'a RunConfig, outcome: &'a RunOutcome, problems: &'a [String]) -> Self {
         let RunOutcome {
-            account,
+            closing,
+            done,
             workload,
             totals,
             processor,
             log,
             ..
         } = outcome;
+        let account = closing.account;
         let wall = Duration::from_nanos(outcome.nanos).as_secs_f64();
         let number = |limit| match limit {
             Limit::Unlimited => None,
@@ -222,23 +224,22 @@ impl<'a> Summary<'a> {
         };
         Self {
             run: format!("{:016x}", outcome.run),
-            reason: outcome.reason.word(),
+            reason: closing.reason.word(),
             stopped_by: match outcome.stopped_by {
                 Some(cause) => Some(cause.to_string()),
-                None => (outcome.reason == Reason::Stopped).then(|| "duration".into()),
+                None => (closing.reason == Reason::Stopped).then(|| "duration".into()),
             },
             seed: workload.seed,
             shard: workload.group.as_ref().map(|_| workload.shard.to_string()),
             group: workload.group.as_ref().map(GroupId::to_string),
             replay: &config.replay,
             operations: Operations {
-                planned: number(workload.iterations)
-                    .map(|each| each.saturating_mul(workload.threads.into())),
+                planned: number(workload.operations()),
                 completed: account.completed,
                 abandoned: account.abandoned,
                 panicked: account.panicked,
                 interrupted: account.interrupted,
-                not_started: number(outcome.not_started),
+                not_started: number(closing.not_started),
             },
             requests: &outcome.requests,
             failed_attempts: account.failed_attempts,
@@ -247,7 +248,7 @@ impl<'a> Summary<'a> {
             data_length: processor.data_len,
             dropped_items: processor.dropped,
             workers: workload.threads,
-            workers_ended_early: account.ended_early,
+            workers_ended_early: done.ended_early,
             workers_stuck: outcome.stuck.len(),
             operation_seconds: Percentiles::of(&totals.operation_time),
             lock_wait_seconds: Percentiles::of(&totals.lock_wait),
@@ -409,7 +410,11 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::{cli::Cli, work::processor::Contents};
+    use crate::{
+        cli::Cli,
+        log::account::{Account, Closing},
+        work::processor::Contents,
+    };
 
     /// A run of no operations, in which nothing went wrong.
     fn outcome() -> RunOutcome {
@@ -417,10 +422,13 @@ mod tests {
         RunOutcome {
             run: 7,
             workload: cli.run.workload.into_workload(),
-            reason: Reason::Stopped,
+            closing: Closing {
+                reason: Reason::Stopped,
+                account: Account::ZERO,
+                not_started: Limit::Unlimited,
+            },
             stopped_by: None,
-            account: Default::default(),
-            not_started: Limit::Unlimited,
+            done: Default::default(),
             totals: Default::default(),
             processor: Contents {
                 counter: 0,

@@ -22,8 +22,8 @@ use crate::{
     shutdown::Cause,
     sync::Mutex,
     work::processor::{Handle, Processor, SharedProcessor},
-    work::recorder::{Account, Recorder},
-    work::worker::Worker,
+    work::recorder::Recorder,
+    work::worker::{Done, Worker},
 };
 
 /// A worker's stack: it calls little, and thousands of them should fit.
@@ -50,7 +50,7 @@ pub(super) struct Workers {
     processor: Arc<dyn Handle>,
     /// The number of the first worker.
     first: u32,
-    threads: Vec<Option<JoinHandle<Account>>>,
+    threads: Vec<Option<JoinHandle<Done>>>,
     refused: Option<String>,
     usage_at_work: Usage,
 }
@@ -59,8 +59,8 @@ pub(super) struct Workers {
 pub(super) struct Joined {
     /// What they shared.
     pub(super) processor: Arc<dyn Handle>,
-    /// Their accounts, added up.
-    pub(super) account: Account,
+    /// What they have done together.
+    pub(super) done: Done,
     /// Workers that could not be waited for.
     pub(super) stuck: Vec<u32>,
     /// Why a thread could not be started.
@@ -168,7 +168,7 @@ impl Workers {
 
     /// Waits for all workers to end; once they were found to be stuck, no longer than [`TIME_TO_RECOVER`].
     pub(super) fn join(mut self, inbox: &Receiver<Notice>) -> Joined {
-        let mut account = Account::default();
+        let mut done = Done::default();
         let mut left = self.threads.len();
         let mut deadline: Option<Instant> = None;
         while left > 0 {
@@ -185,7 +185,7 @@ impl Workers {
                         // A worker catches its panics. Were one to die all the same, its account would be
                         // missing and the books would not balance.
                         if let Ok(ended) = thread.join() {
-                            account.add(&ended);
+                            done += ended;
                         }
                         left -= 1;
                     }
@@ -201,7 +201,7 @@ impl Workers {
         Joined {
             stuck: stuck.collect(),
             processor: self.processor,
-            account,
+            done,
             refused: self.refused,
             usage_at_work: self.usage_at_work,
         }
@@ -248,9 +248,9 @@ mod tests {
             Some(thread::spawn(move || {
                 let _leaving = leaving;
                 thread::sleep(pause);
-                Account {
-                    completed: 7,
-                    ..Account::default()
+                Done {
+                    begun: 7,
+                    ..Done::default()
                 }
             }))
         };
@@ -268,6 +268,6 @@ mod tests {
         notices.send(Notice::Leaving(3)).unwrap();
         notices.send(Notice::Stalled).unwrap();
         let joined = workers.join(&inbox);
-        assert_eq!((joined.account.completed, joined.stuck), (14, vec![21]));
+        assert_eq!((joined.done.begun, joined.stuck), (14, vec![21]));
     }
 }

@@ -9,9 +9,10 @@ use crate::{
     log::clock::Stamp,
     log::{
         self,
-        event::{Event, Next, Reason},
+        account::Account,
+        event::{Event, Next},
     },
-    plan::workload::{Limit, Micros},
+    plan::workload::Micros,
     work::figures::{Count, Distribution, Gauge, Histogram, Powers, PowersTotal},
     work::processor::Recorded,
 };
@@ -27,6 +28,7 @@ pub struct Counters {
     completed: Count,
     abandoned: Count,
     panicked: Count,
+    interrupted: Count,
     failed_attempts: Count,
     retries: Count,
     operation_nanos: Histogram,
@@ -39,16 +41,8 @@ pub struct Counters {
 /// The figures of all workers, added up at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
-    /// Operations that ended with a success.
-    pub completed: u64,
-    /// Operations that were given up.
-    pub abandoned: u64,
-    /// Operations that an unexpected error ended.
-    pub panicked: u64,
-    /// Attempts that failed.
-    pub failed_attempts: u64,
-    /// Attempts beyond the first of their operation.
-    pub retries: u64,
+    /// How operations ended.
+    pub account: Account,
     /// Times from the start of an operation to its completion or abandonment, retries included.
     pub operation_time: Distribution,
     /// Times that the Processor's lock was waited for; a free lock counts as 0.
@@ -61,44 +55,33 @@ pub struct Totals {
     pub data_len: u64,
 }
 
-/// What workers have counted so far, without the distributions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Operations that ended with a success.
-    pub completed: u64,
-    /// Operations that were given up.
-    pub abandoned: u64,
-    /// Operations that an unexpected error ended.
-    pub panicked: u64,
-    /// Attempts that failed.
-    pub failed_attempts: u64,
-    /// Attempts beyond the first of their operation.
-    pub retries: u64,
+impl Counters {
+    fn account(&self) -> Account {
+        Account {
+            completed: self.completed.get(),
+            abandoned: self.abandoned.get(),
+            panicked: self.panicked.get(),
+            interrupted: self.interrupted.get(),
+            failed_attempts: self.failed_attempts.get(),
+            retries: self.retries.get(),
+        }
+    }
 }
 
 impl Totals {
-    /// Adds up the counts of many workers: less work than all of their figures.
-    pub fn counts(counters: &[Arc<Counters>]) -> Counts {
-        let mut counts = Counts::default();
+    /// Adds up the accounts of many workers: less work than all of their figures.
+    pub fn account(counters: &[Arc<Counters>]) -> Account {
+        let mut account = Account::ZERO;
         for counters in counters {
-            counts.completed += counters.completed.get();
-            counts.abandoned += counters.abandoned.get();
-            counts.panicked += counters.panicked.get();
-            counts.failed_attempts += counters.failed_attempts.get();
-            counts.retries += counters.retries.get();
+            account += counters.account();
         }
-        counts
+        account
     }
 
     /// Adds up the figures of many workers.
     pub fn of(counters: &[Arc<Counters>]) -> Self {
-        let counts = Self::counts(counters);
         let mut totals = Self {
-            completed: counts.completed,
-            abandoned: counts.abandoned,
-            panicked: counts.panicked,
-            failed_attempts: counts.failed_attempts,
-            retries: counts.retries,
+            account: Self::account(counters),
             ..Self::default()
         };
         for counters in counters {
@@ -128,41 +111,6 @@ impl Totals {
             (counter, counters.data_len.get().min(counter))
         };
         counters.iter().map(latest).max().unwrap_or_default()
-    }
-}
-
-/// How a worker's operations ended: the account that it closes with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Account {
-    /// Operations that were begun.
-    pub begun: u64,
-    /// Operations that ended with a success.
-    pub completed: u64,
-    /// Operations that were given up.
-    pub abandoned: u64,
-    /// Operations that an unexpected error ended: 0 or 1 in a worker.
-    pub panicked: u64,
-    /// Operations that a stop cut off before a retry: 0 or 1 in a worker.
-    pub interrupted: u64,
-    /// Workers that a stop or an unexpected error ended before their work was done: 0 or 1 in a worker.
-    pub ended_early: u64,
-    /// Attempts that failed.
-    pub failed_attempts: u64,
-    /// Attempts beyond the first of their operation.
-    pub retries: u64,
-}
-
-impl Account {
-    /// Adds another account to this one.
-    pub fn add(&mut self, other: &Self) {
-        self.begun += other.begun;
-        self.completed += other.completed;
-        self.abandoned += other.abandoned;
-        self.panicked += other.panicked;
-        self.interrupted += other.interrupted;
-        self.ended_early += other.ended_early;
-        self.failed_attempts += other.failed_attempts;
-        self.retries += other.retries;
     }
 }
 
@@ -262,19 +210,9 @@ impl Recorder {
         self.counters.retries.add(u64::from(at.attempt > 1));
     }
 
-    /// The worker ends.
-    pub fn ended(&self, reason: Reason, account: &Account, not_started: Limit) {
-        Event::WorkerEnded {
-            reason,
-            completed: account.completed,
-            abandoned: account.abandoned,
-            panicked: account.panicked,
-            interrupted: account.interrupted,
-            not_started,
-            failed_attempts: account.failed_attempts,
-            retries: account.retries,
-        }
-        .emit();
+    /// A stop came before the operation's next attempt.
+    pub fn interrupted(&self) {
+        self.counters.interrupted.add(1);
     }
 
     #[inline]

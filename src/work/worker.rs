@@ -5,6 +5,7 @@
 //! and nobody else. How outcomes are drawn and how a line is written is told elsewhere.
 
 use std::{
+    ops::AddAssign,
     panic::{AssertUnwindSafe, catch_unwind, panic_any},
     sync::Arc,
     time::{Duration, Instant},
@@ -13,6 +14,7 @@ use std::{
 use crate::{
     log::{
         self,
+        account::{Account, Closing},
         clock::{Clock, Stamp},
         event::Reason,
     },
@@ -22,7 +24,7 @@ use crate::{
     work::backlog::{Answer, Backlog, Ending, Requester},
     work::panics::{SimulatedPanic, words},
     work::processor::Handle,
-    work::recorder::{Account, Current, Recorder},
+    work::recorder::{Current, Recorder},
     work::status::{State, StatusBoard, WorkerStatus},
 };
 
@@ -47,9 +49,29 @@ pub struct Worker {
     pub backlog: Option<Arc<Backlog>>,
 }
 
+/// What workers have done when they have ended, one or several together.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Done {
+    /// Operations that were begun.
+    pub begun: u64,
+    /// How they ended.
+    pub account: Account,
+    /// Workers that a stop or an unexpected error ended before their work was done.
+    pub ended_early: u64,
+}
+
+impl AddAssign for Done {
+    fn add_assign(&mut self, other: Self) {
+        self.begun += other.begun;
+        self.account += other.account;
+        self.ended_early += other.ended_early;
+    }
+}
+
 /// What the worker has done so far; a panic leaves it whole.
 #[derive(Default)]
 struct Progress {
+    begun: u64,
     account: Account,
     current: Current,
     /// Who asked for the operation and has no answer yet.
@@ -68,8 +90,8 @@ enum Onward {
 
 impl Worker {
     /// Works on `processor` until all `attempts` are made, a stop or the deadline comes, or an unexpected error
-    /// strikes. Returns the account, which is logged by then.
-    pub fn work(self, processor: &dyn Handle, attempts: Attempts) -> Account {
+    /// strikes. Returns what it has done, which is logged by then.
+    pub fn work(self, processor: &dyn Handle, attempts: Attempts) -> Done {
         self.stop.enlist();
         self.status().register();
         let mut progress = Progress {
@@ -83,24 +105,25 @@ impl Worker {
         })) {
             Ok(reason) => reason,
             Err(payload) => {
-                progress.account.panicked = 1;
-                progress.account.retries += u64::from(progress.current.attempt > 1);
+                let panicked = Outcome::Panic(Place::BeforeLock);
+                progress.account.count(progress.current.attempt, panicked);
                 self.recorder.unexpected(progress.current, words(&*payload));
                 self.answer(&mut progress, Ending::Panicked);
                 Reason::Panicked
             }
         };
-        let mut account = progress.account;
-        account.ended_early = u64::from(match reason {
+        let Progress { begun, account, .. } = progress;
+        let ended_early = match reason {
             Reason::Finished => false,
             Reason::Stopped => self.stop.requested(),
             Reason::Panicked => true,
-        });
-        self.recorder.ended(
+        };
+        let closing = Closing {
             reason,
-            &account,
-            not_started(self.iterations, account.begun),
-        );
+            account,
+            not_started: self.iterations.after(begun),
+        };
+        closing.worker_ended().emit();
         self.status().enter(State::Ended, self.clock.now());
         if let Some(backlog) = &self.backlog {
             // What stops one worker, a stop or the deadline, stops all of them.
@@ -109,7 +132,11 @@ impl Worker {
             }
             backlog.leave();
         }
-        account
+        Done {
+            begun,
+            account,
+            ended_early: ended_early.into(),
+        }
     }
 
     #[inline]
@@ -158,7 +185,7 @@ impl Worker {
             }
             progress.now = self.clock.now();
         }
-        progress.account.begun += 1;
+        progress.begun += 1;
         progress.current.began = progress.now;
         Onward::Continue
     }
@@ -201,28 +228,22 @@ impl Worker {
                     let hold = began.elapsed().saturating_sub(recorded.wait);
                     self.recorder.held(hold);
                 }
-                account.completed += 1;
-                account.retries += u64::from(attempt.number > 1);
                 *now = self.recorder.succeeded(*current, recorded);
                 let counter = recorded.counter;
                 (delay, Some(Ending::Completed { counter }))
             }
             Outcome::Retry { delay } => {
-                account.failed_attempts += 1;
-                account.retries += u64::from(attempt.number > 1);
                 *now = self.recorder.failed(*current, delay);
                 (delay, None)
             }
             Outcome::Abandon { delay } => {
-                account.failed_attempts += 1;
-                account.abandoned += 1;
-                account.retries += u64::from(attempt.number > 1);
                 *now = self.recorder.abandoned(*current, delay);
                 (delay, Some(Ending::Abandoned))
             }
             Outcome::Panic(Place::BeforeLock) => panic_any(SimulatedPanic(Place::BeforeLock)),
             Outcome::Panic(Place::UnderLock) => processor.panic_under_lock(self.status()),
         };
+        account.count(attempt.number, attempt.outcome);
         if let Some(ending) = ending {
             self.answer(progress, ending);
         }
@@ -230,7 +251,7 @@ impl Worker {
             progress.now = self.sleep(attempt, progress.now, delay);
         }
         if self.stop.requested() && matches!(attempt.outcome, Outcome::Retry { .. }) {
-            progress.account.interrupted = 1;
+            self.recorder.interrupted();
             self.answer(progress, Ending::Interrupted);
             return Onward::Stop;
         }
@@ -252,13 +273,5 @@ impl Worker {
         self.status().enter(asleep, now);
         self.stop.sleep(delay.into());
         self.clock.now()
-    }
-}
-
-/// Operations that were never begun.
-pub fn not_started(planned: Limit, begun: u64) -> Limit {
-    match planned {
-        Limit::Unlimited => Limit::Unlimited,
-        Limit::At(planned) => Limit::At(planned.saturating_sub(begun)),
     }
 }

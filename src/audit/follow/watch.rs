@@ -11,7 +11,7 @@ use super::{
 };
 use crate::audit::{
     AuditConfig, Select,
-    account::Account,
+    account::RunAccount,
     balance,
     conclude::{self, Namer},
     findings::{Detail, Entry, Kind, Location},
@@ -342,19 +342,15 @@ impl Teller<'_> {
         }
     }
 
-    fn lost(&mut self, account: &Account, producer: Producer, numbers: &Numbers) {
+    fn lost(&mut self, account: &RunAccount, producer: Producer, numbers: &Numbers) {
         self.numbers(numbers, |teller, numbers, count| {
-            let before = account.openings.iter().find(|opening| {
-                opening.producer == producer
-                    && opening.numbers.start < numbers.end
-                    && numbers.start < opening.numbers.end
-            });
-            let before = before.map(|opening| opening.at);
+            let before = account.behind_gap(producer, &numbers);
             let detail = Detail::Lost {
                 announced: false,
                 before,
             };
-            teller.entry(Kind::Lost, &entry(producer, numbers, count, None, detail));
+            let lost = Entry::of(producer, numbers, None, detail);
+            teller.entry(Kind::Lost, &Entry { count, ..lost });
         });
     }
 
@@ -374,24 +370,8 @@ impl Teller<'_> {
     }
 }
 
-fn entry(
-    producer: Producer,
-    numbers: Range<u64>,
-    count: u64,
-    at: Option<Location>,
-    detail: Detail,
-) -> Entry {
-    Entry {
-        producers: vec![producer],
-        numbers: Some(numbers),
-        count,
-        at,
-        detail,
-    }
-}
-
 /// What there is of a producer's lines.
-fn present(account: &Account, producer: Producer) -> Present<'_> {
+fn present(account: &RunAccount, producer: Producer) -> Present<'_> {
     let from = account.from(producer);
     match producer {
         Producer::Main => Present::of_main(&account.main, from),
@@ -400,7 +380,7 @@ fn present(account: &Account, producer: Producer) -> Present<'_> {
 }
 
 /// Whether a run has ended, and all of its lines are there.
-fn is_complete(account: &Account) -> bool {
+fn is_complete(account: &RunAccount) -> bool {
     let refused = account.main.refused.unwrap_or(u32::MAX);
     // What is only guessed to be there may turn out to be lost.
     account.main.ended.is_some()
@@ -434,7 +414,7 @@ impl RunWatch {
         }
     }
 
-    fn look(&mut self, teller: &mut Teller<'_>, account: &mut Account, now: Duration) {
+    fn look(&mut self, teller: &mut Teller<'_>, account: &mut RunAccount, now: Duration) {
         if self.balanced && account.lines == self.lines {
             // It has ended, and what it lacks was told.
             return;
@@ -467,7 +447,12 @@ impl RunWatch {
         self.look_at_damage(teller, account);
     }
 
-    fn look_at_numbers(&mut self, teller: &mut Teller<'_>, account: &mut Account, now: Duration) {
+    fn look_at_numbers(
+        &mut self,
+        teller: &mut Teller<'_>,
+        account: &mut RunAccount,
+        now: Duration,
+    ) {
         self.holes
             .resize_with(account.producers().count(), Holes::default);
         self.missing = 0;
@@ -493,7 +478,7 @@ impl RunWatch {
     }
 
     /// Tells what the account's findings have more than was told.
-    fn look_at_findings(&mut self, teller: &mut Teller<'_>, account: &Account) {
+    fn look_at_findings(&mut self, teller: &mut Teller<'_>, account: &RunAccount) {
         for (kind, told) in KINDS.into_iter().zip(&mut self.told) {
             let count = account.findings.count(kind);
             if told.count == count {
@@ -550,26 +535,10 @@ impl RunWatch {
     }
 
     /// Tells of records that are not whole.
-    fn look_at_damage(&mut self, teller: &mut Teller<'_>, account: &Account) {
+    fn look_at_damage(&mut self, teller: &mut Teller<'_>, account: &RunAccount) {
         for damage in &account.damage[self.damage.entries.len()..] {
             self.damage.entries.push(1);
-            let (kind, detail) = match &damage.changes {
-                Some(changes) if damage.line.is_some() => {
-                    (Kind::Altered, Detail::Changes(changes.clone()))
-                }
-                _ => (
-                    Kind::Truncated,
-                    Detail::Words(String::new(), damage.text.clone()),
-                ),
-            };
-            let line = damage.line.into_iter();
-            let found = Entry {
-                producers: line.map(|(producer, _)| producer).collect(),
-                numbers: damage.line.map(|(_, seq)| seq..seq.saturating_add(1)),
-                count: 1,
-                at: Some(damage.at),
-                detail,
-            };
+            let (kind, found) = damage.finding();
             teller.entry(kind, &found);
         }
         let (altered, truncated) = account.damage_more;
@@ -581,7 +550,7 @@ impl RunWatch {
     }
 
     /// Tells what the balance of a run that has ended finds missing besides, and what does not balance.
-    fn balance(&mut self, teller: &mut Teller<'_>, account: &Account, balanced: &Account) {
+    fn balance(&mut self, teller: &mut Teller<'_>, account: &RunAccount, balanced: &RunAccount) {
         let first = account.workers.numbers().start;
         for found in balanced.findings.kept(Kind::Lost) {
             let holes = match found.producers[..] {
@@ -617,7 +586,12 @@ impl RunWatch {
 }
 
 /// Tells which lines are out of order as things stand; what was said is not said again.
-fn tell_moved(teller: &mut Teller<'_>, account: &Account, producer: Producer, holes: &mut Holes) {
+fn tell_moved(
+    teller: &mut Teller<'_>,
+    account: &RunAccount,
+    producer: Producer,
+    holes: &mut Holes,
+) {
     let missing = match producer {
         Producer::Main => &account.main.missing,
         Producer::Worker(worker) => &account.workers[worker].missing,
@@ -641,8 +615,8 @@ fn tell_reordered(
         return;
     };
     teller.numbers(numbers, |teller, numbers, count| {
-        let found = entry(producer, numbers, count, at, Detail::None);
-        teller.entry(Kind::Reordered, &found);
+        let moved = Entry::of(producer, numbers, at, Detail::None);
+        teller.entry(Kind::Reordered, &Entry { count, ..moved });
     });
 }
 

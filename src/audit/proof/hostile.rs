@@ -1,6 +1,13 @@
 //! Logs that try to take the audit's time, memory or senses.
 
 use super::*;
+use crate::{
+    log::{
+        account::{Account, Closing},
+        event::Reason,
+    },
+    plan::workload::{Limit, Workload},
+};
 
 #[test]
 fn nothing_is_never_clean() {
@@ -22,83 +29,21 @@ fn nothing_is_never_clean() {
 #[test]
 fn hostile_lines_cost_neither_time_nor_memory() {
     let mut workload = simulate::workload(7, 4096, u64::MAX);
-    let event = Event::run_started(&workload);
-    let start = render(1, Producer::Main, 0, START, &event, false);
+    let started = |workload: &Workload| {
+        let event = Event::run_started(workload);
+        render(1, Producer::Main, 0, START, &event, false)
+    };
+    let mut lines = vec![started(&workload)];
     workload.threads = 1;
-    let other = render(
-        1,
-        Producer::Main,
-        0,
-        START,
-        &Event::run_started(&workload),
-        false,
-    );
-    let success = Outcome::Success { delay: Micros(0) };
-    let mut lines = vec![start.clone()];
-    for n in [1 << 20, 1 << 40, u64::MAX - 1, u64::MAX] {
+    let other = started(&workload);
+    for number in [1 << 20, 1 << 40, u64::MAX - 1, u64::MAX] {
         for author in [
             Producer::Main,
             Producer::Worker(0),
             Producer::Worker(u32::MAX),
         ] {
-            let position = Position {
-                iteration: n,
-                attempt: n,
-            };
-            lines.push(render(
-                1,
-                author,
-                n,
-                START,
-                &attempt_event(position, success, n),
-                false,
-            ));
-            let position = Position {
-                iteration: n,
-                attempt: 1,
-            };
-            lines.push(render(
-                1,
-                author,
-                n,
-                START,
-                &attempt_event(position, success, n),
-                false,
-            ));
-            for event in [
-                Event::TotalOperations { count: n },
-                Event::ThreadStarted { worker: n },
-                Event::LogReopened {},
-                Event::LogGap {
-                    lost: n,
-                    ranges: format!("main:0-{n},3:1-{n}"),
-                },
-                Event::WorkerEnded {
-                    reason: crate::log::event::Reason::Finished,
-                    completed: n,
-                    abandoned: n,
-                    panicked: n,
-                    interrupted: n,
-                    not_started: crate::plan::workload::Limit::At(n),
-                    failed_attempts: n,
-                    retries: n,
-                },
-                Event::RunEnded {
-                    reason: crate::log::event::Reason::Stopped,
-                    cause: "x".into(),
-                    lines: n,
-                    completed: n,
-                    abandoned: n,
-                    panicked: n,
-                    interrupted: n,
-                    not_started: crate::plan::workload::Limit::Unlimited,
-                    failed_attempts: n,
-                    retries: n,
-                    dropped_items: n,
-                },
-            ] {
-                lines.push(render(1, author, n, START, &event, false));
-            }
+            let claims = claims(number).into_iter();
+            lines.extend(claims.map(|event| render(1, author, number, START, &event, false)));
         }
     }
     let verdict = audit(&config(lines.join(&b'\n')));
@@ -108,6 +53,40 @@ fn hostile_lines_cost_neither_time_nor_memory() {
     let verdict = audit(&config(lines.join(&b'\n')));
     assert_eq!(verdict.exit_code(), 2, "{}", report(&verdict));
     assert!(report(&verdict).contains("different"));
+}
+
+/// Events in which this number stands wherever one can.
+fn claims(number: u64) -> [Event; 8] {
+    let success = |attempt| {
+        let iteration = number;
+        let position = Position { iteration, attempt };
+        attempt_event(position, Outcome::Success { delay: Micros(0) }, number)
+    };
+    let closing = Closing {
+        reason: Reason::Finished,
+        account: Account {
+            completed: number,
+            abandoned: number,
+            panicked: number,
+            interrupted: number,
+            failed_attempts: number,
+            retries: number,
+        },
+        not_started: Limit::At(number),
+    };
+    [
+        success(number),
+        success(1),
+        Event::TotalOperations { count: number },
+        Event::ThreadStarted { worker: number },
+        Event::LogReopened {},
+        Event::LogGap {
+            lost: number,
+            ranges: format!("main:0-{number},3:1-{number}"),
+        },
+        closing.worker_ended(),
+        closing.run_ended("x".into(), number, number),
+    ]
 }
 
 #[test]

@@ -92,9 +92,9 @@ fn operation_families(totals: &Totals) -> [MetricFamily; 5] {
             "Attempts by how they ended.",
             MetricType::COUNTER,
             vec![
-                counter(totals.completed, &[("outcome", "success")]),
-                counter(totals.failed_attempts, &[("outcome", "failure")]),
-                counter(totals.panicked, &[("outcome", "panic")]),
+                counter(totals.account.completed, &[("outcome", "success")]),
+                counter(totals.account.failed_attempts, &[("outcome", "failure")]),
+                counter(totals.account.panicked, &[("outcome", "panic")]),
             ],
         ),
         family(
@@ -102,15 +102,15 @@ fn operation_families(totals: &Totals) -> [MetricFamily; 5] {
             "Operations that were completed, or abandoned after their last retry.",
             MetricType::COUNTER,
             vec![
-                counter(totals.completed, &[("outcome", "completed")]),
-                counter(totals.abandoned, &[("outcome", "abandoned")]),
+                counter(totals.account.completed, &[("outcome", "completed")]),
+                counter(totals.account.abandoned, &[("outcome", "abandoned")]),
             ],
         ),
         family(
             "hifi_retries_total",
             "Attempts beyond the first of their operation.",
             MetricType::COUNTER,
-            vec![counter(totals.retries, &[])],
+            vec![counter(totals.account.retries, &[])],
         ),
         family(
             "hifi_data_items",

@@ -10,9 +10,10 @@ use anyhow::Context;
 use console::Term;
 
 use crate::{
+    log::account::Account,
     observe::watch::Sources,
     plan::workload::{Limit, Workload},
-    work::recorder::{Counts, Totals},
+    work::recorder::Totals,
     work::status::State,
 };
 
@@ -60,9 +61,9 @@ fn show(sources: &Sources, ended: &Receiver<()>) {
     let terminal = Term::stderr();
     let started = Instant::now();
     while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-        let counts = Totals::counts(&sources.counters);
+        let account = Totals::account(&sources.counters);
         let fewest = Totals::fewest_done(&sources.counters);
-        let mut facts = facts(&sources.workload, &counts, fewest, started.elapsed());
+        let mut facts = facts(&sources.workload, &account, fewest, started.elapsed());
         if sources.backlog.is_some() {
             let views = sources.board.read();
             let idle = views.iter().filter(|view| view.state == State::Idle);
@@ -75,8 +76,8 @@ fn show(sources: &Sources, ended: &Receiver<()>) {
 
 /// How far the run has come after `elapsed`: facts, the most important first. `fewest` operations were done by the
 /// slowest of the workers that are still at work.
-fn facts(workload: &Workload, counts: &Counts, fewest: u64, elapsed: Duration) -> Vec<String> {
-    let done = counts.completed + counts.abandoned + counts.panicked;
+fn facts(workload: &Workload, account: &Account, fewest: u64, elapsed: Duration) -> Vec<String> {
+    let done = account.completed + account.abandoned + account.panicked;
     let seconds = elapsed.as_secs_f64();
     let rate = if seconds > 0.0 {
         done as f64 / seconds
@@ -104,8 +105,8 @@ fn facts(workload: &Workload, counts: &Counts, fewest: u64, elapsed: Duration) -
     let mut facts = vec![format!("{done}{planned} operations")];
     facts.extend(left.and_then(time_left));
     facts.push(format!("{rate:.0}/s"));
-    facts.push(format!("{} failures", counts.failed_attempts));
-    facts.push(format!("{} retries", counts.retries));
+    facts.push(format!("{} failures", account.failed_attempts));
+    facts.push(format!("{} retries", account.retries));
     facts
 }
 
@@ -152,20 +153,21 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
 
-    const COUNTS: Counts = Counts {
+    const ACCOUNT: Account = Account {
         completed: 40,
         abandoned: 9,
         panicked: 1,
+        interrupted: 0,
         failed_attempts: 60,
         retries: 30,
     };
 
-    fn facts_of(args: &str, fewest: u64, counts: &Counts, elapsed: u64) -> Vec<String> {
+    fn facts_of(args: &str, fewest: u64, account: &Account, elapsed: u64) -> Vec<String> {
         let workload = Cli::parse_from(args.split(' '))
             .run
             .workload
             .into_workload();
-        facts(&workload, counts, fewest, Duration::from_secs(elapsed))
+        facts(&workload, account, fewest, Duration::from_secs(elapsed))
     }
 
     #[test]
@@ -208,18 +210,18 @@ mod tests {
                 "50/200000 operations, 5h 33m left, 10/s, 60 failures, 30 retries",
             ),
         ] {
-            let facts = facts_of(args, fewest, &COUNTS, 5);
+            let facts = facts_of(args, fewest, &ACCOUNT, 5);
             assert_eq!(fitted(&facts, 100), expected, "{args}");
         }
         assert_eq!(
-            fitted(&facts_of("hifi", 0, &Counts::default(), 0), 100),
+            fitted(&facts_of("hifi", 0, &Account::ZERO, 0), 100),
             "0/1000 operations, 0/s, 0 failures, 0 retries"
         );
     }
 
     #[test]
     fn a_narrow_terminal_shows_what_matters_most() {
-        let facts = facts_of("hifi", 5, &COUNTS, 5);
+        let facts = facts_of("hifi", 5, &ACCOUNT, 5);
         for (width, expected) in [
             (
                 65,
