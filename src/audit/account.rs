@@ -127,6 +127,8 @@ pub struct RunAccount {
     pub damage_more: (u64, u64),
     /// The lengths of the shortest and the longest line that was cut short.
     pub cut_lengths: Option<(u32, u32)>,
+    /// The first and the last line that was there before, counted among the run's lines.
+    pub copies: Option<(u64, u64)>,
     /// Where gaps were noticed.
     pub openings: Vec<Opening>,
     /// Attempts that were too far off to be judged.
@@ -164,6 +166,7 @@ impl RunAccount {
             damage: Vec::new(),
             damage_more: (0, 0),
             cut_lengths: None,
+            copies: None,
             openings: Vec::new(),
             too_far: 0,
             off_plan: 0,
@@ -466,6 +469,7 @@ impl RunAccount {
     }
 
     fn duplicate(&mut self, producer: Producer, seq: u64, at: Location) {
+        self.copies.get_or_insert((self.lines, 0)).1 = self.lines;
         self.one(Kind::Duplicated, producer, seq, at);
     }
 

@@ -2,18 +2,21 @@
 
 use super::{
     account::RunAccount,
-    findings::{Entry, Findings, Kind, Location},
-    judge::Evidence,
+    findings::{Detail, Entry, Findings, Kind, Location},
+    judge::{Dropped, Evidence},
     record::Producer,
     verdict::{Cause, RunVerdict},
 };
+
+/// Behind a place where lines are missing, one of the producers goes on within so many lines.
+const NEAR_MAX: u64 = 100;
 
 /// The likely causes of what was found in a run.
 pub fn causes(account: &RunAccount, run: &RunVerdict, evidence: &Evidence) -> Vec<Cause> {
     let found = &account.findings;
     let causes = [
         ("lost", lost(account, run, evidence)),
-        ("duplicated", duplicated(found)),
+        ("duplicated", duplicated(account)),
         ("truncated", truncated(account, found)),
     ];
     causes
@@ -39,14 +42,13 @@ fn lost(account: &RunAccount, run: &RunVerdict, evidence: &Evidence) -> Option<S
         let text = "in part the log file could not be written, and the program said so; the rest is lost otherwise";
         return Some(text.into());
     }
-    if let Some((lines, at)) = evidence.dropped {
-        let many = lines.map_or_else(|| "lines".to_owned(), |lines| format!("{lines} lines"));
-        return Some(format!(
-            "a limit on the rate of lines: line {} says that {many} were dropped",
-            at.line
-        ));
+    if let Some(dropped) = evidence.dropped {
+        return Some(rate_limit(dropped));
     }
-    if let Some((bytes, at)) = evidence.hole {
+    let entries = account.findings.kept(Kind::Lost);
+    if let Some((bytes, at)) = evidence.hole
+        && entries.iter().any(|entry| is_behind(entry, at))
+    {
         return Some(format!(
             "a hole in the file: there are {bytes} NUL bytes at line {}, as a crash or a truncated copy leaves them",
             at.line
@@ -57,8 +59,7 @@ fn lost(account: &RunAccount, run: &RunVerdict, evidence: &Evidence) -> Option<S
             "lines with equal time stamps are there once each: something takes them for copies";
         return Some(text.into());
     }
-    let lost = account.findings.kept(Kind::Lost);
-    if is_head(lost) && lost.iter().any(|entry| entry.producers == [Producer::Main]) {
+    if is_head(entries) {
         let cut = account.findings.kept(Kind::Truncated);
         let in_mid_line = cut
             .iter()
@@ -72,6 +73,31 @@ fn lost(account: &RunAccount, run: &RunVerdict, evidence: &Evidence) -> Option<S
     None
 }
 
+fn rate_limit(Dropped { notes, lines, at }: Dropped) -> String {
+    let dropped = match lines {
+        0 => "lines were dropped".into(),
+        1 => "1 line was dropped".into(),
+        lines => format!("{lines} lines were dropped"),
+    };
+    let told = match notes {
+        1 => format!("line {} says", at.line),
+        _ => format!("{notes} notes, the first in line {}, say", at.line),
+    };
+    format!("a limit on the rate of lines: {told} that {dropped}")
+}
+
+/// Whether the line that shows a loss stands so soon behind this place that the loss may lie there.
+fn is_behind(entry: &Entry, place: Location) -> bool {
+    let Detail::Lost {
+        before: Some(next), ..
+    } = entry.detail
+    else {
+        return false;
+    };
+    let soon = place.line..=place.line + NEAR_MAX;
+    next.file == place.file && soon.contains(&next.line)
+}
+
 /// Whether no two lines that follow each other share their time stamp though so many lines in so little time would.
 fn shown_once(account: &RunAccount) -> bool {
     let (Some(first), Some((last, _))) = (account.first_stamp, account.last) else {
@@ -82,7 +108,7 @@ fn shown_once(account: &RunAccount) -> bool {
     account.same_stamp == 0 && account.lines / (distance + 1) >= 20
 }
 
-/// Whether of each producer the first lines are concerned, and no others.
+/// Whether of main and each other producer that is concerned it is the first lines, and no others.
 fn is_head(entries: &[Entry]) -> bool {
     let starts = |entry: &Entry| {
         entry
@@ -90,31 +116,24 @@ fn is_head(entries: &[Entry]) -> bool {
             .as_ref()
             .is_some_and(|numbers| numbers.start == 0)
     };
-    !entries.is_empty() && entries.iter().all(starts)
-}
-
-fn duplicated(found: &Findings) -> Option<String> {
-    let entries = found.kept(Kind::Duplicated);
-    let count = found.count(Kind::Duplicated);
-    if is_head(entries)
+    entries.iter().all(starts)
         && entries
             .iter()
             .any(|entry| entry.producers == [Producer::Main])
-    {
-        return Some("the log was read again from its beginning".into());
+}
+
+fn duplicated(account: &RunAccount) -> Option<String> {
+    let entries = account.findings.kept(Kind::Duplicated);
+    let count = account.findings.count(Kind::Duplicated);
+    let (first, last) = account.copies?;
+    // Whatever is sent or read again as a whole is there without a line between that is new.
+    if count < 2 || last - first >= count {
+        return None;
     }
-    // All in one place: a block was repeated, not single lines.
-    let places: Vec<Location> = entries.iter().filter_map(|entry| entry.at).collect();
-    let first = places.iter().map(|at| at.line).min()?;
-    let last = places.iter().map(|at| at.line).max()?;
-    let together = places.iter().all(|at| at.file == places[0].file) && last - first < count;
-    let one_each = entries.iter().enumerate().all(|(i, entry)| {
-        entries[..i]
-            .iter()
-            .all(|other| other.producers != entry.producers)
-    });
-    (count > 1 && together && one_each)
-        .then(|| format!("a block of {count} lines that was sent or read again as a whole"))
+    Some(match is_head(entries) {
+        true => "the log was read again from its beginning".into(),
+        false => format!("a block of {count} lines that was sent or read again as a whole"),
+    })
 }
 
 fn truncated(account: &RunAccount, found: &Findings) -> Option<String> {

@@ -38,14 +38,35 @@ enum Held {
 pub struct Evidence {
     /// How many NUL bytes lie in a hole, and where.
     pub hole: Option<(u64, Location)>,
-    /// A note that lines were dropped, how many where it says so, and where it stands.
-    pub dropped: Option<(Option<u64>, Location)>,
+    /// Notes of a limit on the rate of lines.
+    pub dropped: Option<Dropped>,
     /// The first piece that could not be read as a record, and where it stands.
     pub unreadable: Option<(String, Location)>,
     /// Inputs that stand on their head.
     pub backwards: BTreeSet<u32>,
     /// Of each input how many records it holds, and how many lines that are none.
     pub inputs: HashMap<u32, (u64, u64)>,
+}
+
+/// What notes say of lines that a limit on their rate dropped.
+#[derive(Clone, Copy, Debug)]
+pub struct Dropped {
+    /// How many notes there are.
+    pub notes: u64,
+    /// How many lines they speak of; 0 where none says a number.
+    pub lines: u64,
+    /// Where the first stands.
+    pub at: Location,
+}
+
+impl Dropped {
+    fn first(at: Location) -> Self {
+        Self {
+            notes: 0,
+            lines: 0,
+            at,
+        }
+    }
 }
 
 /// Takes in blocks, in order.
@@ -518,8 +539,12 @@ impl<'a> Judge<'a> {
             Some(Note::Hole(bytes)) => {
                 evidence.hole.get_or_insert((bytes, at));
             }
+            Some(Note::Dropped(Some(0))) => {}
             Some(Note::Dropped(lines)) => {
-                evidence.dropped.get_or_insert((lines, at));
+                let dropped = evidence.dropped.get_or_insert(Dropped::first(at));
+                dropped.notes += foreign.count;
+                let lines = lines.unwrap_or(0).saturating_mul(foreign.count);
+                dropped.lines = dropped.lines.saturating_add(lines);
             }
             Some(Note::Compressed) => {
                 self.unexpected(

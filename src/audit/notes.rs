@@ -43,21 +43,26 @@ const BANNERS: &[&str] = &[
     "log rotated",
 ];
 
-/// Words of those who drop lines, and say so.
-const DROPPED: &[&str] = &[
-    "Suppressed ",
-    "messages suppressed",
-    "rate-limit",
-    "rate limit",
-    "messages lost due to",
-    "dropped ",
-    "discarded ",
-    "callbacks suppressed",
+/// What a limit on the rate of lines says when it has dropped some: words that stand in one line.
+const RATE_LIMITS: &[&[&str]] = &[
+    // journald
+    &["Suppressed ", " messages from "],
+    // rsyslog
+    &["messages", "due to rate-limiting"],
+    // the kernel
+    &["callbacks suppressed"],
+    // Heroku, Cloud Foundry, the kernel
+    &["messages dropped"],
+    &["exceeded log rate limit"],
+    // containers' runtimes and shippers
+    &["rate limit", "dropp"],
+    &["rate-limit", "dropp"],
+    &["rate limit", "discard"],
+    &["rate limit", "suppress"],
 ];
 
 /// How the lines of a run's summary begin.
 const SUMMARY: &[&str] = &[
-    "Run ",
     "Operations   ",
     "Attempts   ",
     "Processor   ",
@@ -70,8 +75,17 @@ const SUMMARY: &[&str] = &[
     "Seed   ",
     "Shard   ",
     "Replay   ",
+    "Requests   ",
+    "Sentry   ",
     "PROBLEM   ",
     "{\"run\":\"",
+    // What a run says on standard error, also without a summary.
+    "hifi: ended by an unexpected error",
+    "hifi: no worker made progress",
+    "hifi: never ended",
+    "hifi: the log file could not be written",
+    "hifi: the books do not balance",
+    "hifi: metrics are served on",
 ];
 
 /// How those end that have no heading of their own, behind a number.
@@ -91,6 +105,9 @@ const SUMMARY_ENDS: &[&str] = &[
     "unlimited planned",
 ];
 
+/// What stands in those in which something else stands at the end.
+const SUMMARY_COUNTS: &[&str] = &[" answered with ", " of them reported, "];
+
 /// What is known of a line without a record; whether it is the `first` of its input.
 pub fn note(line: &[u8], first: bool) -> Option<Note> {
     if line.iter().all(|byte| byte.is_ascii_whitespace()) {
@@ -106,19 +123,15 @@ pub fn note(line: &[u8], first: bool) -> Option<Note> {
     if find(line, b"\x1f\x8b\x08").is_some() {
         return Some(Note::Compressed);
     }
-    let has = |words: &[&str]| {
-        words
-            .iter()
-            .any(|word| find(line, word.as_bytes()).is_some())
-    };
-    if has(DROPPED) {
+    if is_summary(line) {
+        return Some(Note::Summary);
+    }
+    let has = |word: &&str| find(line, word.as_bytes()).is_some();
+    if RATE_LIMITS.iter().any(|words| words.iter().all(has)) {
         return Some(Note::Dropped(number(line)));
     }
     let begins = |words: &[&str]| words.iter().any(|word| line.starts_with(word.as_bytes()));
-    if begins(BANNERS) || is_header(line, first) {
-        return Some(Note::Banner);
-    }
-    is_summary(line).then_some(Note::Summary)
+    (begins(BANNERS) || is_header(line, first)).then_some(Note::Banner)
 }
 
 /// Whether this is the header of a table: names alone. A single bare name is one only in the `first` line.
@@ -137,28 +150,35 @@ fn is_header(line: &[u8], first: bool) -> bool {
 }
 
 /// Whether a line looks like a piece of what stands around each record, where each has more lines than one: `NAME=value`,
-/// `name: value`, or no letter in front.
+/// `name: value`, no letter in front, or journald's cursor behind.
 pub fn is_around(line: &[u8]) -> bool {
+    let cursor = || find(line, b" [s=").is_some_and(|at| find(&line[at..], b";i=").is_some());
     let word = line.split(|byte| *byte == b' ').next().unwrap_or(line);
     !line.first().is_some_and(u8::is_ascii_alphanumeric)
         || word.contains(&b'=')
         || word.ends_with(b":")
+        || cursor()
 }
 
 /// Whether this is a line of a summary, whatever is around it.
 fn is_summary(line: &[u8]) -> bool {
     let line = String::from_utf8_lossy(line);
-    let has = |word: &str| line.contains(word);
-    let starts = SUMMARY
-        .iter()
-        .filter(|word| !word.starts_with("Run "))
-        .any(|word| has(word));
-    let first =
-        has("Run ") && (has(" finished after ") || has(" INTERRUPTED by ") || has(" stopped by "));
+    let has = |word: &&str| line.contains(word);
     let ends = |word: &&str| {
-        line.trim_end().ends_with(word) || has(&format!("{word}\\n")) || has(&format!("{word}\""))
+        let within = [format!("{word}\\n"), format!("{word}\"")];
+        line.trim_end().ends_with(word) || within.iter().any(|word| line.contains(word))
     };
-    first || starts || has("         ") && SUMMARY_ENDS.iter().any(ends)
+    let counted = || SUMMARY_COUNTS.iter().any(has) || SUMMARY_ENDS.iter().any(ends);
+    SUMMARY.iter().any(has) || has(&"         ") && counted() || is_headline(&line)
+}
+
+/// Whether this is the line of a summary that says how the run ended.
+fn is_headline(line: &str) -> bool {
+    let mut runs = line.split("Run ").skip(1);
+    runs.any(|run| {
+        let hex = run.bytes().take_while(u8::is_ascii_hexdigit).count();
+        hex == 16 && run.contains(" after ")
+    })
 }
 
 /// The number that the word "Suppressed", "dropped" or the like has beside it.
@@ -182,4 +202,76 @@ fn number(line: &[u8]) -> Option<u64> {
             .parse()
             .ok()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_journalctl_prints_over_an_entrys_fields_is_around_it() {
+        let line = b"Wed 2026-11-18 11:06:40.000000 UTC [s=ef46884e;i=1;b=01234567;m=f4240;t=6608b015f3000;x=9d697c50]";
+        assert!(is_around(line));
+        assert!(!is_around(b"Wed 2026-11-18 11:06:40.000000 UTC [s=1]"));
+    }
+
+    #[test]
+    fn a_limit_on_the_rate_is_known_by_what_it_says() {
+        for (line, dropped) in [
+            (
+                "systemd-journald[33]: Suppressed 400 messages from hifi.service",
+                Some(Some(400)),
+            ),
+            (
+                "imuxsock[1]: 37 messages lost due to rate-limiting",
+                Some(Some(37)),
+            ),
+            (
+                "imuxsock[1]: begin to drop messages due to rate-limiting",
+                Some(None),
+            ),
+            (
+                "logplex: Error L10 (output buffer overflow): 500 messages dropped since then",
+                Some(Some(500)),
+            ),
+            ("sshd[7]: connection dropped by peer", None),
+            ("            0 items dropped by the data limit", None),
+        ] {
+            let note = note(line.as_bytes(), false);
+            let found = match note {
+                Some(Note::Dropped(count)) => Some(count),
+                _ => None,
+            };
+            assert_eq!(found, dropped, "{line}: {note:?}");
+        }
+    }
+
+    #[test]
+    fn each_way_in_which_a_run_can_end_is_a_headline() {
+        for how in [
+            "finished",
+            "panicked",
+            "INTERRUPTED by SIGTERM",
+            "ended by its --duration",
+            "panicked, and stopped by SIGINT",
+        ] {
+            let line = format!("hifi-1  | Run 005182d25ff8eaf6 {how} after 13.2 ms");
+            assert_eq!(note(line.as_bytes(), false), Some(Note::Summary), "{line}");
+        }
+        assert_eq!(note(b"Run the tests after lunch", false), None);
+    }
+
+    #[test]
+    fn what_a_run_says_without_a_summary_is_known() {
+        for (line, known) in [
+            (
+                "stderr F hifi: ended by an unexpected error: 6 workers",
+                true,
+            ),
+            ("Nov 23 17:42:00 host hifi: session opened", false),
+        ] {
+            let summary = note(line.as_bytes(), false) == Some(Note::Summary);
+            assert_eq!(summary, known, "{line}");
+        }
+    }
 }

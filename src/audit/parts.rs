@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
-use super::{decode::backslashes, times::shaped};
+use super::{decode::backslashes, record::starts_here, times::shaped};
 
 /// A line in more pieces than this is not put together.
 const PIECES_MAX: usize = 4096;
@@ -39,8 +39,8 @@ pub fn joined(bytes: &[u8], line: usize) -> Option<(Vec<u8>, usize)> {
         let Some(piece) = form(&rest[..line]).filter(|piece| piece.stream == first.stream) else {
             break;
         };
-        // A line that was cut off for good: a new one begins.
-        if begins(&piece.text) {
+        // A line that was cut off for good: a new one begins. What begins with a time alone may be JSON's, cut in front of it.
+        if starts_here(&piece.text) {
             break;
         }
         whole.extend_from_slice(&piece.text);
@@ -61,10 +61,6 @@ pub fn ends_open(bytes: &[u8]) -> bool {
         .iter()
         .find_map(|form| form(line))
         .is_some_and(|piece| piece.more)
-}
-
-fn begins(text: &[u8]) -> bool {
-    text.len() >= 20 && (shaped(text, b"dddd-dd-ddTdd:dd:dd.") || text.starts_with(b"{\"timestamp"))
 }
 
 /// `2026-11-23T17:42:00.123456789Z stdout P TEXT`; the last piece has F.
@@ -188,6 +184,30 @@ mod tests {
         assert_eq!(joined(docker, 33), Some((b"a=\"b".to_vec(), docker.len())));
         assert!(!ends_open(docker));
         assert!(ends_open(&docker[..33]));
+    }
+
+    /// The second piece begins with a time, as a line of text does.
+    #[test]
+    fn json_cut_in_front_of_its_time_is_put_together() {
+        let line = br#"{"timestamp":"2026-11-23T17:42:00.000123Z","level":"INFO"}"#;
+        let (start, rest) = line.split_at(14);
+        let part = |tag: &str, text: &[u8]| {
+            let text = String::from_utf8_lossy(text);
+            format!("2026-11-23T17:42:00.1Z stdout {tag} {text}\n")
+        };
+        let first = part("P", start);
+        let parts = format!("{first}{}", part("F", rest));
+        let (whole, length) = joined(parts.as_bytes(), first.len()).expect("they are pieces");
+        assert_eq!((&whole[..], length), (&line[..], parts.len()));
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_for_good_is_not_joined_with_the_next() {
+        let first = "2026-11-23T17:42:00.1Z stdout P 2026-11-23T17:42:00.000123Z  IN\n";
+        let lines = format!(
+            "{first}2026-11-23T17:42:00.1Z stdout F 2026-11-23T17:42:00.000124Z  INFO main x\n"
+        );
+        assert_eq!(joined(lines.as_bytes(), first.len()), None);
     }
 
     #[test]
