@@ -11,10 +11,11 @@ use super::{
     findings::{Detail, Entry, Findings, KEPT_MAX, Kind, Location},
     main_thread::{Entered, MainThread},
     numbers::Numbers,
-    order::{Moved, Order},
+    order::Moved,
     per_worker::PerWorker,
     record::{Producer, Record},
     registry::Run,
+    sequence::Sequence,
     time_order::{Line, TimeOrder},
     verdict::Change,
     worker::{Accepted, Worker},
@@ -202,12 +203,37 @@ impl RunAccount {
         }
     }
 
+    /// The numbers of a producer's lines; none if the run has no such worker.
+    pub fn sequence(&self, producer: Producer) -> Option<&Sequence> {
+        match producer {
+            Producer::Main => Some(&self.main.sequence),
+            Producer::Worker(worker) => self.workers.get(worker).map(|worker| &worker.sequence),
+        }
+    }
+
+    #[inline]
+    fn sequence_mut(&mut self, producer: Producer) -> Option<&mut Sequence> {
+        match producer {
+            Producer::Main => Some(&mut self.main.sequence),
+            Producer::Worker(worker) => {
+                let worker = self.workers.get_mut(worker);
+                worker.map(|worker| &mut worker.sequence)
+            }
+        }
+    }
+
+    /// One more than the highest number that was seen of a producer, but for a worker's end; none if the run has no such
+    /// worker.
+    pub fn next(&self, producer: Producer) -> Option<u64> {
+        match producer {
+            Producer::Main => Some(self.main.next),
+            Producer::Worker(worker) => self.workers.get(worker).map(|worker| worker.cursor.seq),
+        }
+    }
+
     /// The number from which on a producer's lines must be there.
     pub fn from(&self, producer: Producer) -> u64 {
-        let first = match producer {
-            Producer::Main => self.main.first,
-            Producer::Worker(worker) => self.workers.get(worker).and_then(|worker| worker.first),
-        };
+        let first = self.sequence(producer).and_then(|sequence| sequence.first);
         // Who was not heard since may have ended before.
         match self.joined {
             true => first.unwrap_or(u64::MAX),
@@ -274,7 +300,7 @@ impl RunAccount {
         let producer = Producer::Worker(attempt.worker);
         match accepted {
             Accepted::New | Accepted::BehindGap(_) => {
-                worker.first.get_or_insert(attempt.seq);
+                worker.sequence.first.get_or_insert(attempt.seq);
                 if attempt.kind == Ending::Success {
                     self.count(attempt, at, budget);
                 }
@@ -352,21 +378,13 @@ impl RunAccount {
         if how.any_order {
             return;
         }
-        let moved = match producer {
-            Producer::Main => {
-                let main = &mut self.main;
-                main.order.arrive(seq, at, how.backwards, &main.missing)
-            }
-            Producer::Worker(worker) => {
-                let worker = &mut self.workers[worker];
-                let (order, missing) = (&mut worker.order, &worker.missing);
-                match seq > worker.cursor.seq {
-                    // An end in front of lines of which it is not known yet whether they are missing.
-                    true => order.arrive_apart(seq, at, how.backwards, missing),
-                    false => order.arrive(seq, at, how.backwards, missing),
-                }
-            }
+        // An end in front of lines of which it is not known yet whether they are missing.
+        let ahead = match producer {
+            Producer::Main => false,
+            Producer::Worker(worker) => seq > self.workers[worker].cursor.seq,
         };
+        let sequence = self.sequence_mut(producer);
+        let moved = sequence.and_then(|all| all.arrive(seq, at, how.backwards, ahead));
         if let Some(moved) = moved {
             self.reordered(producer, moved);
         }
@@ -398,14 +416,16 @@ impl RunAccount {
 
     /// Names the lines of a producer that stand out of order, all lines before being there: what comes later changes nothing.
     pub fn settle_order_of(&mut self, producer: Producer) {
-        let moved = match producer {
-            Producer::Main => self.main.order.settle(&self.main.missing),
-            Producer::Worker(worker) => {
-                let worker = &mut self.workers[worker];
-                worker.order.settle(&worker.missing)
-            }
-        };
-        self.reordered(producer, moved);
+        let moved = self.sequence_mut(producer).map(Sequence::settle);
+        self.reordered(producer, moved.unwrap_or_default());
+    }
+
+    /// The place of a producer of the run among all of its producers, the main thread first.
+    pub fn place(&self, producer: Producer) -> usize {
+        match producer {
+            Producer::Main => 0,
+            Producer::Worker(number) => (number - self.workers.numbers().start) as usize + 1,
+        }
     }
 
     /// The producers, the main thread first.
@@ -414,23 +434,10 @@ impl RunAccount {
         std::iter::once(Producer::Main).chain(workers)
     }
 
-    /// The order in which a producer's lines arrive.
-    pub fn order(&self, producer: Producer) -> &Order {
-        match producer {
-            Producer::Main => &self.main.order,
-            Producer::Worker(worker) => &self.workers[worker].order,
-        }
-    }
-
     /// Names the lines out of order that may still have turned out to be in order.
     pub fn settle_order(&mut self) {
-        for number in self.workers.numbers() {
-            let worker = &mut self.workers[number];
-            let moved = worker.order.settle(&worker.missing);
-            self.reordered(Producer::Worker(number), moved);
-        }
-        let moved = self.main.order.settle(&self.main.missing);
-        self.reordered(Producer::Main, moved);
+        self.producers()
+            .for_each(|producer| self.settle_order_of(producer));
         let findings = &mut self.findings;
         self.time.settle(&mut |line| time_fell(findings, line));
     }
@@ -484,7 +491,7 @@ impl RunAccount {
     ) {
         let (run, entries_max) = (Arc::clone(&self.run), self.entries_max);
         let worker = &mut self.workers[attempt.worker];
-        worker.claimed.insert(attempt.seq);
+        worker.sequence.claimed.insert(attempt.seq);
         self.off_plan += 1;
         let Position {
             iteration,
@@ -514,15 +521,8 @@ impl RunAccount {
     /// Takes in a record that is not whole.
     pub fn damaged(&mut self, damage: Damage) {
         if let (Some((producer, seq)), false) = (damage.line, damage.sure) {
-            match producer {
-                Producer::Main => {
-                    self.main.claimed.insert(seq);
-                }
-                Producer::Worker(worker) => {
-                    if let Some(worker) = self.workers.get_mut(worker) {
-                        worker.claimed.insert(seq);
-                    }
-                }
+            if let Some(sequence) = self.sequence_mut(producer) {
+                sequence.claimed.insert(seq);
             }
         }
         if damage.changes.is_none() {
@@ -560,10 +560,9 @@ impl RunAccount {
                 && self.is_out_of_order(producer)
             {
                 guessed.line = None;
-                match producer {
-                    Producer::Main => self.main.claimed.remove(seq),
-                    Producer::Worker(worker) => self.workers[worker].claimed.remove(seq),
-                };
+                if let Some(sequence) = self.sequence_mut(producer) {
+                    sequence.claimed.remove(seq);
+                }
             }
         }
         damage.retain_mut(|damage| {

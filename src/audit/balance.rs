@@ -235,7 +235,7 @@ impl Books<'_> {
         let Some(rules) = self.known.rules(number) else {
             return Extent::NONE;
         };
-        // Of several ends the farthest holds: an end cannot stand before an attempt.
+        // Of several ends the farthest holds.
         let end = worker.ends.first().map(|end| end.seq);
         let mut cursor = worker.cursor;
         let mut reached = true;
@@ -311,7 +311,10 @@ impl Books<'_> {
         // Of some of them there may be a piece.
         let piece = |number: &u32| {
             let behind = self.extents[*number].attempts..u64::MAX;
-            self.account.workers[*number].claimed.count_in(behind)
+            self.account.workers[*number]
+                .sequence
+                .claimed
+                .count_in(behind)
         };
         let count = rest
             .saturating_add(open.len() as u64)
@@ -353,14 +356,14 @@ impl Books<'_> {
         let extent = self.extents[number];
         let next = worker.cursor.seq;
         // What is claimed is there, if not as it should be: it is not lost as well.
-        let mut lost = worker.missing.clone();
+        let mut lost = worker.sequence.missing.clone();
         lost.insert_range(next.min(extent.attempts)..extent.attempts);
         lost.remove_range(extent.attempts..u64::MAX);
-        lost.subtract(&worker.claimed);
-        let cut = worker.claimed.contains(extent.attempts);
+        lost.subtract(&worker.sequence.claimed);
+        let cut = worker.sequence.claimed.contains(extent.attempts);
         match worker.ends.first() {
             Some(end) => {
-                let missing = worker.missing.count_in(extent.attempts..next);
+                let missing = worker.sequence.missing.count_in(extent.attempts..next);
                 let behind = next.saturating_sub(extent.attempts).saturating_sub(missing);
                 if behind > 0 {
                     let numbers = numbers(extent.attempts..extent.attempts + behind);
@@ -438,7 +441,7 @@ impl Books<'_> {
             let outstanding = &mut self.out.outstanding;
             // One more for "Worker ended".
             let behind = attempts..cursor.seq + 1;
-            worker.claimed.each_gap_in(behind, |numbers| {
+            worker.sequence.claimed.each_gap_in(behind, |numbers| {
                 outstanding.push((Producer::Worker(number), numbers));
             });
         }
@@ -447,8 +450,8 @@ impl Books<'_> {
     /// The main thread's lost lines and those behind its end.
     fn main(&mut self) {
         let main = &self.account.main;
-        let mut lost = main.missing.clone();
-        lost.subtract(&main.claimed);
+        let mut lost = main.sequence.missing.clone();
+        lost.subtract(&main.sequence.claimed);
         lost.remove_range(0..self.account.from(Producer::Main));
         if !self.out.ended && !self.killed {
             // "Total operations completed", "Total data processed" and "Run ended" at least.
@@ -594,7 +597,7 @@ impl Books<'_> {
             too_far,
             ..
         } = self.account;
-        let claimed = workers.iter().map(|worker| worker.claimed.count());
+        let claimed = workers.iter().map(|worker| worker.sequence.claimed.count());
         let outstanding = self.out.outstanding.iter().map(|(_, n)| n.end - n.start);
         claimed
             .chain(outstanding)

@@ -12,7 +12,7 @@ use super::{
     group,
     judge::{Evidence, Judge},
     record::Producer,
-    settled::{Folded, SettledRun},
+    settled::{self, Folded, SettledRun},
     verdict::{Counts, Finding, Place, Range, RunVerdict, Status, Verdict},
 };
 
@@ -48,8 +48,8 @@ pub fn verdict(
         out.notes.push(note);
     }
     let unreadable = !out.cannot_tell.is_empty();
-    let mut settled = judge.settled;
-    fold(&mut out, settled.folded());
+    let mut closed = judge.settled;
+    fold(&mut out, closed.folded());
     for (index, account) in judge.accounts.into_iter().enumerate() {
         // A run of which only a damaged line was seen has no account to settle.
         if selected.is_some_and(|selected| selected != index) {
@@ -68,7 +68,7 @@ pub fn verdict(
                 ))
             }
             None => {
-                let run = settled.take(index as u32);
+                let run = closed.take(index as u32);
                 run.map(|run| settled_verdict(config, &namer, run))
             }
         };
@@ -99,7 +99,7 @@ pub fn verdict(
             .push(no_run(config, &namer, &judge.evidence));
     }
     out.status = overall(&out, config.select);
-    if settled.folded().findings {
+    if closed.folded().findings {
         out.status = Status::Findings;
     }
     out
@@ -132,6 +132,7 @@ fn settled_verdict(config: &AuditConfig, namer: &Namer<'_>, run: SettledRun) -> 
         since,
         lines,
         taken_back,
+        ..
     } = run;
     out.lines += lines;
     if taken_back > 0 {
@@ -139,13 +140,8 @@ fn settled_verdict(config: &AuditConfig, namer: &Namer<'_>, run: SettledRun) -> 
             "{taken_back} lines came long after its end, when they had been given up for lost"
         ));
     }
-    for (kind, count) in [
-        (Kind::Duplicated, &mut out.counts.duplicated),
-        (Kind::Reordered, &mut out.counts.reordered),
-        (Kind::Truncated, &mut out.counts.truncated),
-        (Kind::Unexpected, &mut out.counts.unexpected),
-    ] {
-        *count += since.count(kind);
+    for kind in settled::KINDS {
+        out.counts.count(kind.name(), since.count(kind));
         out.findings.extend(namer.findings(kind, since.kept(kind)));
     }
     let order = Counts::default().by_name().map(|(kind, _)| kind);
@@ -405,19 +401,8 @@ pub fn run_verdict(
             0 => Kind::TimeFell,
             _ => Kind::Reordered,
         };
-        let books = [Kind::Books, Kind::CounterAgain, Kind::CounterFell];
-        out.counts = Counts {
-            lost: found.count(Kind::Lost),
-            announced: balance.announced,
-            duplicated: found.count(Kind::Duplicated),
-            reordered: found.count(order),
-            altered: found.count(Kind::Altered),
-            truncated: found.count(Kind::Truncated),
-            unexpected: found.count(Kind::Unexpected),
-            late: found.count(Kind::Late),
-            books: books.iter().map(|kind| found.count(*kind)).sum(),
-        };
-        let others = [
+        out.counts.announced = balance.announced;
+        for kind in [
             Kind::Lost,
             Kind::Duplicated,
             order,
@@ -425,8 +410,11 @@ pub fn run_verdict(
             Kind::Truncated,
             Kind::Unexpected,
             Kind::Late,
-        ];
-        for kind in others.into_iter().chain(books) {
+            Kind::Books,
+            Kind::CounterAgain,
+            Kind::CounterFell,
+        ] {
+            out.counts.count(kind.name(), found.count(kind));
             out.findings.extend(namer.findings(kind, found.kept(kind)));
         }
         out.causes = causes::causes(&account, &out, evidence);

@@ -182,12 +182,9 @@ impl Diagnostician<'_> {
         let seq = match (hints.seq, producer) {
             (Some(seq), _) => Some(seq),
             // The producer's next line is the one that was cut short.
-            (None, Producer::Main) if hints.begins && named => {
-                (account.main.next..).find(|seq| !account.main.claimed.contains(*seq))
-            }
-            (None, Producer::Worker(worker)) if hints.begins && named => {
-                let worker = account.workers.get(worker);
-                worker.and_then(|w| (w.cursor.seq..).find(|seq| !w.claimed.contains(*seq)))
+            (None, _) if hints.begins && named => {
+                let next = account.next(producer).zip(account.sequence(producer));
+                next.map(|(next, sequence)| sequence.claimed.absent_from(next))
             }
             _ => None,
         };

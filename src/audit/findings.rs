@@ -43,6 +43,22 @@ pub enum Kind {
     CounterFell,
 }
 
+impl Kind {
+    /// The name of the difference that they are, as [`Counts`](super::verdict::Counts) has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Duplicated => "duplicated",
+            Self::Reordered | Self::TimeFell => "reordered",
+            Self::Altered => "altered",
+            Self::Truncated => "truncated",
+            Self::Unexpected => "unexpected",
+            Self::Late => "late",
+            Self::Books | Self::CounterAgain | Self::CounterFell => "books",
+        }
+    }
+}
+
 /// How many kinds there are.
 const KINDS: usize = Kind::CounterFell as usize + 1;
 

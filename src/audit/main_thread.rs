@@ -5,9 +5,8 @@ use std::{collections::BTreeMap, ops::Range};
 use super::{
     cursor::Budget,
     findings::Location,
-    numbers::Numbers,
-    order::Order,
     record::{Producer, Record},
+    sequence::Sequence,
 };
 use crate::log::{
     account::Closing,
@@ -71,14 +70,8 @@ pub enum Entered {
 pub struct MainThread {
     /// One more than the highest number that was seen.
     pub next: u64,
-    /// The first number that was seen.
-    pub first: Option<u64>,
-    /// Numbers below it that were not.
-    pub missing: Numbers,
-    /// Lines that are there, but damaged.
-    pub claimed: Numbers,
-    /// The order in which its lines arrive in the present input.
-    pub order: Order,
+    /// The numbers of its lines.
+    pub sequence: Sequence,
     /// "Run started".
     pub started: Option<Placed<()>>,
     /// The lines that tell of a worker's thread.
@@ -104,16 +97,12 @@ impl MainThread {
     /// About how many bytes the account takes.
     pub fn memory(&self) -> u64 {
         let gaps = self.gaps.iter().map(|gap| gap.ranges.len() * 32 + 100);
-        self.missing.memory()
-            + self.claimed.memory()
-            + self.order.memory()
-            + (self.threads.len() * 64) as u64
-            + gaps.sum::<usize>() as u64
+        self.sequence.memory() + (self.threads.len() * 64) as u64 + gaps.sum::<usize>() as u64
     }
 
     /// Whether the line with this number was seen undamaged.
     pub fn holds(&self, seq: u64) -> bool {
-        seq < self.next && !self.missing.contains(seq)
+        seq < self.next && !self.sequence.missing.contains(seq)
     }
 
     /// Takes in an event of a run with these workers.
@@ -186,17 +175,17 @@ impl MainThread {
 
     fn arrive(&mut self, event: &Event, seq: u64, at: Location, budget: &mut Budget) -> Entered {
         if seq < self.next {
-            if !self.missing.remove(seq) {
+            if !self.sequence.missing.remove(seq) {
                 return Entered::Duplicate;
             }
         } else {
             if seq == u64::MAX || !budget.pay_for_numbers(seq - self.next) {
                 return Entered::TooFar;
             }
-            self.missing.insert_range(self.next..seq);
+            self.sequence.missing.insert_range(self.next..seq);
             self.next = seq + 1;
         }
-        self.first.get_or_insert(seq);
+        self.sequence.first.get_or_insert(seq);
         match event {
             Event::LogGap { lost, ranges } => self.gaps.push(Gap {
                 seq,

@@ -51,6 +51,7 @@ mod repair;
 mod report;
 mod scan;
 mod scanned;
+mod sequence;
 mod settled;
 mod shared;
 mod source;

@@ -15,18 +15,28 @@ use super::{
 /// Of so many runs it is kept what is said of each.
 const KEPT_MAX: usize = 1000;
 
+/// What may still be found of a run whose account is closed.
+pub const KINDS: [Kind; 4] = [
+    Kind::Duplicated,
+    Kind::Reordered,
+    Kind::Truncated,
+    Kind::Unexpected,
+];
+
 /// The runs whose accounts are closed.
 #[derive(Debug, Default)]
 pub struct Settled {
     runs: BTreeMap<u32, SettledRun>,
     folded: Folded,
     /// What was found of each since it was last asked for; lines that came after all are [`Kind::Late`] here.
-    fresh: BTreeMap<String, Box<Findings>>,
+    fresh: BTreeMap<u64, Box<Findings>>,
 }
 
 /// A run whose account is closed.
 #[derive(Debug)]
 pub struct SettledRun {
+    /// The run's id.
+    id: u64,
     /// What was said of it then.
     pub verdict: RunVerdict,
     /// What was found since.
@@ -52,8 +62,9 @@ pub struct Folded {
 
 impl Settled {
     /// Takes in what is said of a run; what was said of the oldest may be counted only from now on.
-    pub fn insert(&mut self, index: u32, verdict: RunVerdict) {
+    pub fn insert(&mut self, index: u32, id: u64, verdict: RunVerdict) {
         let run = SettledRun {
+            id,
             verdict,
             since: Findings::default(),
             lines: 0,
@@ -67,16 +78,15 @@ impl Settled {
             folded.runs += 1;
             folded.lines += oldest.verdict.lines + oldest.lines;
             folded.counts.add(&oldest.verdict.counts);
-            folded.counts.duplicated += oldest.since.count(Kind::Duplicated);
-            folded.counts.reordered += oldest.since.count(Kind::Reordered);
-            folded.counts.truncated += oldest.since.count(Kind::Truncated);
-            folded.counts.unexpected += oldest.since.count(Kind::Unexpected);
+            for kind in KINDS {
+                folded.counts.count(kind.name(), oldest.since.count(kind));
+            }
             folded.findings |= oldest.verdict.status == Status::Findings;
         }
     }
 
     /// What was found of each run since this was last asked for, by the runs' ids.
-    pub fn fresh(&mut self) -> BTreeMap<String, Box<Findings>> {
+    pub fn fresh(&mut self) -> BTreeMap<u64, Box<Findings>> {
         mem::take(&mut self.fresh)
     }
 
@@ -87,9 +97,8 @@ impl Settled {
 
     /// The place in the registry of the run with this id.
     pub fn index(&self, id: u64) -> Option<usize> {
-        let id = format!("{id:016x}");
         let mut all = self.runs.iter();
-        all.find(|(_, run)| run.verdict.run == id)
+        all.find(|(_, run)| run.id == id)
             .map(|(index, _)| *index as usize)
     }
 
@@ -119,7 +128,7 @@ impl Settled {
         run.lines += 1;
         let was_lost = run.take_back(&producer.thread(), seq);
         run.taken_back += u64::from(was_lost);
-        let fresh = self.fresh.entry(run.verdict.run.clone()).or_default();
+        let fresh = self.fresh.entry(run.id).or_default();
         let numbers = seq..seq.saturating_add(1);
         if was_lost {
             fresh.add(Kind::Late, producer, numbers.clone(), Some(at), || {
@@ -152,7 +161,7 @@ impl Settled {
             self.folded.counts.unexpected += count;
             return;
         };
-        let fresh = self.fresh.entry(run.verdict.run.clone()).or_default();
+        let fresh = self.fresh.entry(run.id).or_default();
         for findings in [&mut run.since, fresh] {
             let detail = Detail::Words(why.into(), text.clone());
             findings.add_alone(kind, count, || Entry::unnamed(count, Some(at), detail));

@@ -188,39 +188,35 @@ pub struct Cause {
 impl Counts {
     /// Adds the counts of another run.
     pub fn add(&mut self, other: &Self) {
-        let Self {
-            lost,
-            announced,
-            duplicated,
-            reordered,
-            altered,
-            truncated,
-            unexpected,
-            late,
-            books,
-        } = other;
-        self.lost += lost;
-        self.announced += announced;
-        self.duplicated += duplicated;
-        self.reordered += reordered;
-        self.altered += altered;
-        self.truncated += truncated;
-        self.unexpected += unexpected;
-        self.late += late;
-        self.books += books;
+        self.announced += other.announced;
+        for (kind, count) in other.by_name() {
+            self.count(kind, count);
+        }
+    }
+
+    /// Adds to the count of the kind with this name.
+    pub fn count(&mut self, kind: &str, more: u64) {
+        let mut kinds = self.each().into_iter();
+        if let Some((_, count)) = kinds.find(|(name, _)| *name == kind) {
+            *count += more;
+        }
     }
 
     /// Each kind's name and count.
-    pub fn by_name(&self) -> [(&'static str, u64); 8] {
+    pub fn by_name(mut self) -> [(&'static str, u64); 8] {
+        self.each().map(|(kind, count)| (kind, *count))
+    }
+
+    fn each(&mut self) -> [(&'static str, &mut u64); 8] {
         [
-            ("lost", self.lost),
-            ("duplicated", self.duplicated),
-            ("reordered", self.reordered),
-            ("altered", self.altered),
-            ("truncated", self.truncated),
-            ("unexpected", self.unexpected),
-            ("late", self.late),
-            ("books", self.books),
+            ("lost", &mut self.lost),
+            ("duplicated", &mut self.duplicated),
+            ("reordered", &mut self.reordered),
+            ("altered", &mut self.altered),
+            ("truncated", &mut self.truncated),
+            ("unexpected", &mut self.unexpected),
+            ("late", &mut self.late),
+            ("books", &mut self.books),
         ]
     }
 }

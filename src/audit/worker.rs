@@ -8,9 +8,8 @@ use super::{
     cursor::{Budget, Cursor, Finder},
     findings::Location,
     main_thread::Entered,
-    numbers::Numbers,
-    order::Order,
     record::Record,
+    sequence::Sequence,
 };
 use crate::{
     log::account::Closing,
@@ -37,16 +36,10 @@ pub enum Accepted {
 pub struct Worker {
     /// Behind the highest attempt that was seen.
     pub cursor: Cursor,
-    /// Attempts before the cursor that were not seen.
-    pub missing: Numbers,
-    /// The first attempt that was seen.
-    pub first: Option<u64>,
-    /// Lines that are there, but not as they should be: damaged, or off the plan.
-    pub claimed: Numbers,
-    /// "Worker ended" lines, different from each other.
+    /// The numbers of its lines; before the cursor, attempts are missing.
+    pub sequence: Sequence,
+    /// "Worker ended" lines, different from each other; the farthest first, since an end cannot stand before an attempt.
     pub ends: Vec<End>,
-    /// The order in which its lines arrive in the present input.
-    pub order: Order,
     /// The success with the highest number, and its counter.
     counter: Option<(u64, u64)>,
     finder: Option<Box<Finder>>,
@@ -73,11 +66,8 @@ impl Worker {
     pub fn new() -> Self {
         Self {
             cursor: Cursor::START,
-            missing: Numbers::default(),
-            first: None,
-            claimed: Numbers::default(),
+            sequence: Sequence::default(),
             ends: Vec::new(),
-            order: Order::default(),
             counter: None,
             finder: None,
         }
@@ -86,9 +76,7 @@ impl Worker {
     /// About how many bytes the account takes.
     pub fn memory(&self) -> u64 {
         size_of::<Self>() as u64
-            + self.missing.memory()
-            + self.claimed.memory()
-            + self.order.memory()
+            + self.sequence.memory()
             + self.finder.as_ref().map_or(0, |finder| finder.memory())
             + (self.ends.capacity() * size_of::<End>()) as u64
     }
@@ -124,7 +112,7 @@ impl Worker {
             return match self.planned(seq, rules, budget, entries_max) {
                 Some(planned) if planned != attempt.position => Accepted::OffPlan,
                 None => Accepted::TooFar,
-                _ if self.missing.remove(seq) => Accepted::New,
+                _ if self.sequence.missing.remove(seq) => Accepted::New,
                 _ => Accepted::Duplicate,
             };
         }
@@ -142,7 +130,7 @@ impl Worker {
         if !budget.pay_for_numbers(seq - next) {
             return Accepted::TooFar;
         }
-        self.missing.insert_range(next..seq);
+        self.sequence.missing.insert_range(next..seq);
         cursor.pass(rules, attempt.position, outcome(attempt.kind));
         self.cursor = cursor;
         // In an input that stands on its head the next line is the one before this.
@@ -173,12 +161,14 @@ impl Worker {
         }
         // Nearly every worker has one end, and there may be many workers.
         self.ends.reserve_exact(1);
-        self.ends.push(End {
+        let end = End {
             seq: record.seq,
             closing,
             sum: record.sum,
             at,
-        });
+        };
+        let place = self.ends.partition_point(|other| other.seq >= end.seq);
+        self.ends.insert(place, end);
         Entered::New
     }
 
@@ -199,7 +189,7 @@ impl Worker {
     /// Whether the line with this number was seen undamaged.
     pub fn holds(&self, seq: u64) -> bool {
         self.ends.iter().any(|end| end.seq == seq)
-            || seq < self.cursor.seq && !self.missing.contains(seq)
+            || seq < self.cursor.seq && !self.sequence.missing.contains(seq)
     }
 
     fn finder(&mut self, entries_max: usize) -> &mut Finder {

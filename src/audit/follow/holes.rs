@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, ops::Range, time::Duration};
 
-use crate::audit::{main_thread::MainThread, numbers::Numbers, worker::Worker};
+use crate::audit::{account::RunAccount, numbers::Numbers, record::Producer, sequence::Sequence};
 
 /// In so many parts patience is divided: what goes missing within one of them is looked at together.
 const PARTS: u32 = 256;
@@ -39,10 +39,8 @@ struct Pending {
 
 /// What there is of a producer's lines.
 pub struct Present<'a> {
-    /// Numbers below `next` that are not there.
-    missing: &'a Numbers,
-    /// Numbers that are there, if not as they should be.
-    claimed: &'a Numbers,
+    /// Which numbers below `next` are there.
+    sequence: &'a Sequence,
     /// One more than the highest that is there, but for the end.
     next: u64,
     /// The number of the end, if that is there.
@@ -52,26 +50,18 @@ pub struct Present<'a> {
 }
 
 impl<'a> Present<'a> {
-    /// What there is of a worker's lines, which are asked for from number `from` on.
-    pub fn of_worker(worker: &'a Worker, from: u64) -> Self {
-        Self {
-            missing: &worker.missing,
-            claimed: &worker.claimed,
-            next: worker.cursor.seq,
-            end: worker.ends.iter().map(|end| end.seq).max(),
-            from,
-        }
-    }
-
-    /// What there is of the main thread's lines, which are asked for from number `from` on.
-    pub fn of_main(main: &'a MainThread, from: u64) -> Self {
-        Self {
-            missing: &main.missing,
-            claimed: &main.claimed,
-            next: main.next,
-            end: None,
-            from,
-        }
+    /// What there is of the lines of a producer; none if the run has no such worker.
+    pub fn of(account: &'a RunAccount, producer: Producer) -> Option<Self> {
+        let end = match producer {
+            Producer::Main => None,
+            Producer::Worker(worker) => account.workers.get(worker)?.ends.first(),
+        };
+        Some(Self {
+            sequence: account.sequence(producer)?,
+            next: account.next(producer)?,
+            end: end.map(|end| end.seq),
+            from: account.from(producer),
+        })
     }
 
     /// Up to which number it is known that there must be lines.
@@ -82,20 +72,22 @@ impl<'a> Present<'a> {
     /// The numbers in a range that are not there, and must be.
     fn absent(&self, range: Range<u64>) -> Numbers {
         let mut absent = Numbers::default();
-        self.missing
+        self.sequence
+            .missing
             .each_range_in(range.clone(), |part| absent.insert_range(part));
         absent.insert_range(range.start.max(self.next)..range.end.min(self.reach()));
-        absent.subtract(self.claimed);
+        absent.subtract(&self.sequence.claimed);
         absent.remove_range(0..self.from);
         absent
     }
 
     /// How many numbers are not there that must be.
     fn absent_count(&self) -> u64 {
-        if self.claimed.count() > 0 {
+        if self.sequence.claimed.count() > 0 {
             return self.absent(0..self.reach()).count();
         }
-        let asked_for = self.missing.count() - self.missing.count_in(0..self.from);
+        let missing = &self.sequence.missing;
+        let asked_for = missing.count() - missing.count_in(0..self.from);
         asked_for + self.reach().saturating_sub(self.next.max(self.from))
     }
 
@@ -111,7 +103,7 @@ impl<'a> Present<'a> {
 
     /// Whether not even the numbers that are not asked for are missing.
     pub fn has_no_hole(&self) -> bool {
-        self.missing.count() == 0 && self.reach() == self.next
+        self.sequence.missing.count() == 0 && self.reach() == self.next
     }
 }
 
@@ -130,8 +122,8 @@ impl Holes {
     ) -> (Numbers, Numbers) {
         let (mut lost, mut back) = (Numbers::default(), Numbers::default());
         let state = (
-            present.missing.count(),
-            present.claimed.count(),
+            present.sequence.missing.count(),
+            present.sequence.claimed.count(),
             present.next,
             present.end.unwrap_or(0),
         );
@@ -196,9 +188,9 @@ impl Holes {
         if back.count() == 0 {
             return back;
         }
-        let mut claimed = back.common(present.claimed);
+        let mut claimed = back.common(&present.sequence.claimed);
         claimed.subtract(&self.by_account);
-        back.subtract(present.missing);
+        back.subtract(&present.sequence.missing);
         // Behind all that is there nothing has come but the end.
         back.remove_range(present.next..present.end.unwrap_or(u64::MAX));
         let behind_end = present.end.map_or(u64::MAX, |end| end + 1);
@@ -222,52 +214,52 @@ mod tests {
         all
     }
 
+    fn present(sequence: &Sequence, next: u64) -> Present<'_> {
+        Present {
+            sequence,
+            next,
+            end: None,
+            from: 0,
+        }
+    }
+
     #[test]
     fn what_is_missing_for_longer_than_patience_is_lost_until_it_comes() {
-        let (mut holes, mut main) = (Holes::default(), MainThread::default());
-        let mut look = |main: &MainThread, seconds| {
-            let (lost, back) = holes.look(
-                &Present::of_main(main, 0),
-                Duration::from_secs(seconds),
-                PATIENCE,
-            );
+        let (mut holes, mut sequence) = (Holes::default(), Sequence::default());
+        let mut look = |sequence: &Sequence, next, seconds| {
+            let now = Duration::from_secs(seconds);
+            let (lost, back) = holes.look(&present(sequence, next), now, PATIENCE);
             (numbers(&lost), numbers(&back), holes.missing)
         };
-        main.next = 5;
-        main.missing.insert_range(2..4);
-        assert_eq!(look(&main, 1), (vec![], vec![], 2));
-        main.missing.remove(2);
-        main.missing.insert_range(7..9);
-        main.next = 10;
-        assert_eq!(look(&main, 20), (vec![], vec![], 3));
+        sequence.missing.insert_range(2..4);
+        assert_eq!(look(&sequence, 5, 1), (vec![], vec![], 2));
+        sequence.missing.remove(2);
+        sequence.missing.insert_range(7..9);
+        assert_eq!(look(&sequence, 10, 20), (vec![], vec![], 3));
         assert_eq!(
-            look(&main, 31),
+            look(&sequence, 10, 31),
             (vec![3], vec![], 3),
             "each by its own time"
         );
-        assert_eq!(look(&main, 50), (vec![7, 8], vec![], 3));
-        main.missing.remove(3);
-        assert_eq!(look(&main, 51), (vec![], vec![3], 2));
+        assert_eq!(look(&sequence, 10, 50), (vec![7, 8], vec![], 3));
+        sequence.missing.remove(3);
+        assert_eq!(look(&sequence, 10, 51), (vec![], vec![3], 2));
         assert_eq!(
-            look(&main, 99),
+            look(&sequence, 10, 99),
             (vec![], vec![], 2),
             "nothing is said twice"
         );
         // What is there, if not as it should be, is not lost.
-        main.claimed.insert(7);
-        assert_eq!(look(&main, 100), (vec![], vec![7], 1));
+        sequence.claimed.insert(7);
+        assert_eq!(look(&sequence, 10, 100), (vec![], vec![7], 1));
     }
 
     #[test]
     fn an_end_tells_how_far_the_lines_must_go() {
-        let (mut holes, missing, claimed) =
-            (Holes::default(), Numbers::default(), Numbers::default());
+        let (mut holes, sequence) = (Holes::default(), Sequence::default());
         let present = |next| Present {
-            missing: &missing,
-            claimed: &claimed,
-            next,
             end: Some(9),
-            from: 0,
+            ..present(&sequence, next)
         };
         let at = Duration::from_secs;
         assert_eq!(holes.look(&present(6), at(0), PATIENCE).0.count(), 0);
@@ -280,12 +272,11 @@ mod tests {
 
     #[test]
     fn holes_without_number_take_bounded_memory() {
-        let (mut holes, mut main) = (Holes::default(), MainThread::default());
+        let (mut holes, mut sequence) = (Holes::default(), Sequence::default());
         for n in 0..100_000 {
-            main.missing.insert(2 * n);
-            main.next = 2 * n + 2;
+            sequence.missing.insert(2 * n);
             let now = Duration::from_millis(10 * n);
-            holes.look(&Present::of_main(&main, 0), now, PATIENCE);
+            holes.look(&present(&sequence, 2 * n + 2), now, PATIENCE);
         }
         assert!(
             holes.pending.len() <= PARTS as usize + 2,

@@ -33,19 +33,19 @@ pub enum News {
     /// Lines that were lost have come after all.
     TakenBack {
         /// The run's id.
-        run: String,
+        run: Option<String>,
         /// Which.
         range: Range,
     },
     /// A run began before the first line that was read of it.
     Joined {
         /// The run's id.
-        run: String,
+        run: Option<String>,
     },
     /// The "Run started" of a run is not there, so that its lines cannot be judged.
     Unknown {
         /// The run's id.
-        run: String,
+        run: Option<String>,
     },
 }
 
@@ -69,17 +69,20 @@ impl News {
             }
             Self::TakenBack { run, range } => write!(
                 out,
-                "run {run}: late: {}, came after all and is no longer lost",
+                "{}late: {}, came after all and is no longer lost",
+                of(run),
                 range_words(range)
             ),
             Self::Joined { run } => write!(
                 out,
-                "run {run}: joined: it began before the first line that was read of it, and is judged from there"
+                "{}joined: it began before the first line that was read of it, and is judged from there",
+                of(run)
             ),
             Self::Unknown { run } => write!(
                 out,
-                "run {run}: cannot tell: its \"Run started\" has not come; give its configuration (--seed, --threads …), or a \
-                 file that holds it (--started)"
+                "{}cannot tell: its \"Run started\" has not come; give its configuration (--seed, --threads …), or a \
+                 file that holds it (--started)",
+                of(run)
             ),
         };
         out.push('\n');

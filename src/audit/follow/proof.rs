@@ -242,7 +242,10 @@ fn check_told(told: &[News], verdict: &Verdict, gone: Duration) {
                     assert!(moved.insert(line), "told twice: {news:?}");
                 }
             }
-            News::TakenBack { run, range } => {
+            News::TakenBack {
+                run: Some(run),
+                range,
+            } => {
                 for seq in each(range) {
                     let line = (run.clone(), range.author.clone(), seq);
                     assert!(lost.remove(&line), "it was not lost: {news:?}");

@@ -14,10 +14,11 @@ use crate::audit::{
     account::RunAccount,
     balance,
     conclude::{self, Namer},
-    findings::{Detail, Entry, Kind, Location},
+    findings::{Detail, Entry, Findings, Kind, Location},
     judge::Judge,
     numbers::Numbers,
     record::Producer,
+    settled,
     verdict::{Counts, Finding, Range as Lines},
 };
 
@@ -29,15 +30,21 @@ const NAMED_MAX: usize = 50;
 /// What was seen and said of all runs.
 pub struct Watch<'a> {
     config: &'a AuditConfig,
-    patience: Duration,
-    names: &'a [String],
+    bulletin: Bulletin<'a>,
     runs: BTreeMap<u32, RunWatch>,
     /// Runs that were met.
     met: usize,
     /// When memory is looked at again.
     room_due: Duration,
-    /// How many entries of strays were told, and how many lines they count.
-    strays: (usize, u64),
+    /// What was told of lines that belong to no run.
+    strays: Told,
+}
+
+/// What is to be told, of all runs together.
+struct Bulletin<'a> {
+    patience: Duration,
+    select: Select,
+    namer: Namer<'a>,
     counts: Counts,
     /// Of the lost lines so many came after all.
     taken_back: u64,
@@ -50,7 +57,8 @@ struct RunWatch {
     holes: Vec<Holes>,
     /// Of each kind the counts of the entries that were told, and of all.
     told: [Told; KINDS.len()],
-    damage: Told,
+    /// How many records that are not whole were told one by one, and how many besides.
+    damage: (usize, u64),
     /// What was told of its account at the end.
     books: Vec<Finding>,
     /// Lines at the last look, and when one was new.
@@ -64,10 +72,40 @@ struct RunWatch {
     told_joined: bool,
 }
 
+/// How many lines were told of a kind of findings: in each entry, and in all.
 #[derive(Default)]
 struct Told {
     entries: Vec<u64>,
     count: u64,
+}
+
+impl Told {
+    /// What there is to tell beyond that, and is told from now on: the new part of each entry, and how many lines more.
+    fn more(&mut self, findings: &Findings, kind: Kind) -> (Vec<Entry>, u64) {
+        let mut rest = findings.count(kind) - self.count;
+        let mut new = Vec::new();
+        if rest == 0 {
+            return (new, 0);
+        }
+        self.count += rest;
+        let kept = findings.kept(kind);
+        self.entries.resize(kept.len(), 0);
+        for (found, told) in kept.iter().zip(&mut self.entries) {
+            let count = found.count - *told;
+            if count == 0 {
+                continue;
+            }
+            *told = found.count;
+            rest = rest.saturating_sub(count);
+            let numbers = found.numbers.clone();
+            new.push(Entry {
+                count,
+                numbers: numbers.map(|all| all.end.saturating_sub(count)..all.end),
+                ..found.clone()
+            });
+        }
+        (new, rest)
+    }
 }
 
 /// Kinds of which whatever the account has is told at once.
@@ -87,15 +125,18 @@ impl<'a> Watch<'a> {
     pub fn new(config: &'a AuditConfig, patience: Duration, names: &'a [String]) -> Self {
         Self {
             config,
-            patience,
-            names,
+            bulletin: Bulletin {
+                patience,
+                select: config.select,
+                namer: Namer { names },
+                counts: Counts::default(),
+                taken_back: 0,
+                news: Vec::new(),
+            },
             runs: BTreeMap::new(),
             met: 0,
             room_due: Duration::ZERO,
-            strays: (0, 0),
-            counts: Counts::default(),
-            taken_back: 0,
-            news: Vec::new(),
+            strays: Told::default(),
         }
     }
 
@@ -115,18 +156,10 @@ impl<'a> Watch<'a> {
                 over.push(*index);
                 continue;
             };
-            let mut teller = Teller {
-                patience: self.patience,
-                namer: Namer { names: self.names },
-                id: format!("{:016x}", account.run.id),
-                silent: !self.config.select.may_be(account.run.id),
-                counts: &mut self.counts,
-                taken_back: &mut self.taken_back,
-                news: &mut self.news,
-            };
+            let mut teller = self.bulletin.of_run(account.run.id);
             run.look(&mut teller, account, now);
             let quiet = now.saturating_sub(run.heard);
-            if run.state != RunState::Ended || quiet < self.patience {
+            if run.state != RunState::Ended || quiet < teller.bulletin.patience {
                 continue;
             }
             let complete = is_complete(account);
@@ -146,7 +179,7 @@ impl<'a> Watch<'a> {
         }
         self.look_at_settled(judge);
         self.look_at_strays(judge);
-        std::mem::take(&mut self.news)
+        std::mem::take(&mut self.bulletin.news)
     }
 
     /// Whether there was a run, and all have ended, with all of their lines or after all patience.
@@ -161,8 +194,11 @@ impl<'a> Watch<'a> {
     /// How things stand, as far as it is known here.
     pub fn figures(&self, judge: &Judge<'_>, figures: &mut Figures) {
         figures.lines = judge.lines;
-        figures.found = self.counts;
-        figures.lost = self.counts.lost - self.taken_back;
+        let Bulletin {
+            counts, taken_back, ..
+        } = &self.bulletin;
+        figures.found = *counts;
+        figures.lost = counts.lost - taken_back;
         figures.missing = self.runs.values().map(|run| run.missing).sum();
         figures.runs = RunState::ALL.map(|(state, _)| {
             let runs = self.runs.values().filter(|run| run.state == state);
@@ -195,127 +231,92 @@ impl<'a> Watch<'a> {
     fn close(&mut self, judge: &mut Judge<'_>, index: u32) {
         self.runs.remove(&index);
         if let Some(account) = judge.close(index) {
-            let namer = Namer { names: self.names };
+            let (id, namer) = (account.run.id, &self.bulletin.namer);
             let (evidence, budget) = (&judge.evidence, &mut judge.budget);
             let verdict =
-                conclude::run_verdict(self.config, &namer, *account, evidence, false, budget);
-            judge.settled.insert(index, verdict);
+                conclude::run_verdict(self.config, namer, *account, evidence, false, budget);
+            judge.settled.insert(index, id, verdict);
         }
     }
 
     /// Tells what came of runs whose accounts are closed.
     fn look_at_settled(&mut self, judge: &mut Judge<'_>) {
         for (id, found) in judge.settled.fresh() {
-            let selected = match self.config.select {
-                Select::Run(selected) => format!("{selected:016x}") == id,
-                _ => true,
-            };
-            let mut teller = Teller {
-                patience: self.patience,
-                namer: Namer { names: self.names },
-                id,
-                silent: !selected,
-                counts: &mut self.counts,
-                taken_back: &mut self.taken_back,
-                news: &mut self.news,
-            };
+            let mut teller = self.bulletin.of_run(id);
             for back in found.kept(Kind::Late) {
                 if let (Some(producer), Some(numbers)) = (back.producers.first(), &back.numbers) {
                     teller.back(*producer, &numbers_of(numbers.clone()));
                 }
             }
-            for kind in [
-                Kind::Duplicated,
-                Kind::Reordered,
-                Kind::Truncated,
-                Kind::Unexpected,
-            ] {
-                let kept = found.kept(kind);
-                kept.iter().for_each(|entry| teller.entry(kind, entry));
-                let named: u64 = kept.iter().map(|entry| entry.count).sum();
-                let rest = found.count(kind).saturating_sub(named);
-                if rest > 0 {
-                    teller.more(name(kind), rest);
-                }
+            for kind in settled::KINDS {
+                teller.all(kind, Told::default().more(&found, kind));
             }
         }
     }
 
     fn look_at_strays(&mut self, judge: &Judge<'_>) {
-        let namer = Namer { names: self.names };
-        let kept = judge.strays.kept(Kind::Unexpected);
-        let count = judge.strays.count(Kind::Unexpected);
-        self.counts.unexpected += count - self.strays.1;
-        let mut rest = count - self.strays.1;
-        for entry in &kept[self.strays.0..] {
-            rest = rest.saturating_sub(entry.count);
-            self.news.push(News::Finding {
-                run: None,
-                finding: namer.finding(Kind::Unexpected, entry),
-            });
+        let kind = Kind::Unexpected;
+        let new = self.strays.more(&judge.strays, kind);
+        self.bulletin.of(None, false).all(kind, new);
+    }
+}
+
+impl<'a> Bulletin<'a> {
+    fn of_run(&mut self, id: u64) -> Teller<'_, 'a> {
+        let silent = !self.select.may_be(id);
+        self.of(Some(format!("{id:016x}")), silent)
+    }
+
+    fn of(&mut self, run: Option<String>, silent: bool) -> Teller<'_, 'a> {
+        Teller {
+            bulletin: self,
+            run,
+            silent,
         }
-        if rest > 0 {
-            self.news.push(News::More {
-                run: None,
-                kind: "unexpected",
-                count: rest,
-            });
-        }
-        self.strays = (kept.len(), count);
     }
 }
 
 /// Tells what is new of one run.
-struct Teller<'a> {
-    patience: Duration,
-    namer: Namer<'a>,
-    id: String,
+struct Teller<'t, 'a> {
+    bulletin: &'t mut Bulletin<'a>,
+    /// The run's id; none of lines that belong to none.
+    run: Option<String>,
     /// Of this run nothing is told.
     silent: bool,
-    counts: &'a mut Counts,
-    taken_back: &'a mut u64,
-    news: &'a mut Vec<News>,
 }
 
-impl Teller<'_> {
-    fn tell(&mut self, news: News) {
+impl Teller<'_, '_> {
+    fn tell(&mut self, news: impl FnOnce(Option<String>) -> News) {
         if !self.silent {
-            self.news.push(news);
+            self.bulletin.news.push(news(self.run.clone()));
+        }
+    }
+
+    fn count(&mut self, kind: &str, count: u64) {
+        if !self.silent {
+            self.bulletin.counts.count(kind, count);
         }
     }
 
     fn finding(&mut self, finding: Finding, count: u64) {
         self.count(finding.kind(), count);
-        let run = Some(self.id.clone());
-        self.tell(News::Finding { run, finding });
+        self.tell(|run| News::Finding { run, finding });
     }
 
     fn more(&mut self, kind: &'static str, count: u64) {
-        self.count(kind, count);
-        let run = Some(self.id.clone());
-        self.tell(News::More { run, kind, count });
-    }
-
-    fn count(&mut self, kind: &str, count: u64) {
-        if self.silent {
-            return;
+        if count > 0 {
+            self.count(kind, count);
+            self.tell(|run| News::More { run, kind, count });
         }
-        let counts = &mut *self.counts;
-        let field = match kind {
-            "lost" => &mut counts.lost,
-            "duplicated" => &mut counts.duplicated,
-            "reordered" => &mut counts.reordered,
-            "altered" => &mut counts.altered,
-            "truncated" => &mut counts.truncated,
-            "unexpected" => &mut counts.unexpected,
-            "late" => &mut counts.late,
-            _ => &mut counts.books,
-        };
-        *field += count;
     }
 
     fn entry(&mut self, kind: Kind, entry: &Entry) {
-        self.finding(self.namer.finding(kind, entry), entry.count);
+        self.finding(self.bulletin.namer.finding(kind, entry), entry.count);
+    }
+
+    fn all(&mut self, kind: Kind, (entries, rest): (Vec<Entry>, u64)) {
+        entries.iter().for_each(|entry| self.entry(kind, entry));
+        self.more(kind.name(), rest);
     }
 
     /// Tells of numbers of a producer, range by range, or together where there are many.
@@ -354,28 +355,25 @@ impl Teller<'_> {
         });
     }
 
+    fn reordered(&mut self, producer: Producer, numbers: &Numbers, at: Option<Location>) {
+        self.numbers(numbers, |teller, numbers, count| {
+            let moved = Entry::of(producer, numbers, at, Detail::None);
+            teller.entry(Kind::Reordered, &Entry { count, ..moved });
+        });
+    }
+
     fn back(&mut self, producer: Producer, numbers: &Numbers) {
         self.numbers(numbers, |teller, numbers, count| {
             teller.count("late", count);
-            *teller.taken_back += if teller.silent { 0 } else { count };
+            teller.bulletin.taken_back += if teller.silent { 0 } else { count };
             let range = Lines {
                 author: producer.thread(),
                 first: Some(numbers.start),
                 last: Some(numbers.end - 1),
                 count,
             };
-            let run = teller.id.clone();
-            teller.tell(News::TakenBack { run, range });
+            teller.tell(|run| News::TakenBack { run, range });
         });
-    }
-}
-
-/// What there is of a producer's lines.
-fn present(account: &RunAccount, producer: Producer) -> Present<'_> {
-    let from = account.from(producer);
-    match producer {
-        Producer::Main => Present::of_main(&account.main, from),
-        Producer::Worker(worker) => Present::of_worker(&account.workers[worker], from),
     }
 }
 
@@ -386,14 +384,14 @@ fn is_complete(account: &RunAccount) -> bool {
     account.main.ended.is_some()
         && !account.damage.iter().any(|damage| damage.guessed)
         && account.producers().all(|producer| {
-            let present = present(account, producer);
-            match producer {
+            let present = Present::of(account, producer);
+            present.is_some_and(|present| match producer {
                 Producer::Main => present.is_whole(),
                 Producer::Worker(worker) if worker >= refused => present.is_whole(),
                 // Who was not heard since may have ended before.
                 Producer::Worker(_) if account.from(producer) == u64::MAX => true,
                 Producer::Worker(_) => present.is_complete(),
-            }
+            })
         })
 }
 
@@ -402,7 +400,7 @@ impl RunWatch {
         Self {
             holes: Vec::new(),
             told: Default::default(),
-            damage: Told::default(),
+            damage: (0, 0),
             books: Vec::new(),
             lines: 0,
             heard: now,
@@ -414,7 +412,7 @@ impl RunWatch {
         }
     }
 
-    fn look(&mut self, teller: &mut Teller<'_>, account: &mut RunAccount, now: Duration) {
+    fn look(&mut self, teller: &mut Teller<'_, '_>, account: &mut RunAccount, now: Duration) {
         if self.balanced && account.lines == self.lines {
             // It has ended, and what it lacks was told.
             return;
@@ -425,22 +423,20 @@ impl RunWatch {
         self.state = match account.main.ended {
             _ if account.run.workload().is_none() => RunState::Unknown,
             Some(_) => RunState::Ended,
-            None if now.saturating_sub(self.heard) > teller.patience => RunState::Silent,
+            None if now.saturating_sub(self.heard) > teller.bulletin.patience => RunState::Silent,
             None => RunState::Running,
         };
         if self.state == RunState::Unknown {
-            let waited = now.saturating_sub(self.heard) >= teller.patience || account.open;
+            let waited = now.saturating_sub(self.heard) >= teller.bulletin.patience || account.open;
             if waited && !self.told_unknown {
                 self.told_unknown = true;
-                let run = teller.id.clone();
-                teller.tell(News::Unknown { run });
+                teller.tell(|run| News::Unknown { run });
             }
             return;
         }
         if account.joined && !self.told_joined {
             self.told_joined = true;
-            let run = teller.id.clone();
-            teller.tell(News::Joined { run });
+            teller.tell(|run| News::Joined { run });
         }
         self.look_at_numbers(teller, account, now);
         self.look_at_findings(teller, account);
@@ -449,7 +445,7 @@ impl RunWatch {
 
     fn look_at_numbers(
         &mut self,
-        teller: &mut Teller<'_>,
+        teller: &mut Teller<'_, '_>,
         account: &mut RunAccount,
         now: Duration,
     ) {
@@ -457,17 +453,15 @@ impl RunWatch {
             .resize_with(account.producers().count(), Holes::default);
         self.missing = 0;
         for (producer, holes) in account.producers().zip(&mut self.holes) {
-            let there = present(account, producer);
-            let (lost, back) = holes.look(&there, now, teller.patience);
+            let Some(there) = Present::of(account, producer) else {
+                continue;
+            };
+            let (lost, back) = holes.look(&there, now, teller.bulletin.patience);
             let no_hole = there.has_no_hole();
             self.missing += holes.missing;
-            if lost.count() > 0 {
-                teller.lost(account, producer, &lost);
-            }
-            if back.count() > 0 {
-                teller.back(producer, &back);
-            }
-            if account.order(producer).is_disordered() && !holes.undecided() {
+            teller.lost(account, producer, &lost);
+            teller.back(producer, &back);
+            if is_disordered(account, producer) && !holes.undecided() {
                 if no_hole {
                     account.settle_order_of(producer);
                 } else {
@@ -478,94 +472,57 @@ impl RunWatch {
     }
 
     /// Tells what the account's findings have more than was told.
-    fn look_at_findings(&mut self, teller: &mut Teller<'_>, account: &RunAccount) {
+    fn look_at_findings(&mut self, teller: &mut Teller<'_, '_>, account: &RunAccount) {
+        // Where the numbers tell that lines are out of order, the time need not.
+        let disordered = account.findings.count(Kind::Reordered) > 0
+            || (account.producers()).any(|producer| is_disordered(account, producer));
         for (kind, told) in KINDS.into_iter().zip(&mut self.told) {
-            let count = account.findings.count(kind);
-            if told.count == count {
+            if kind == Kind::TimeFell && disordered {
                 continue;
             }
-            if kind == Kind::TimeFell
-                && (account.findings.count(Kind::Reordered) > 0
-                    || account
-                        .producers()
-                        .any(|producer| account.order(producer).is_disordered()))
-            {
-                // The numbers will tell.
-                continue;
-            }
-            let mut rest = count - told.count;
-            told.count = count;
-            for (i, found) in account.findings.kept(kind).iter().enumerate() {
-                let before = told.entries.get(i).copied().unwrap_or(0);
-                let more = found.count - before;
-                if more == 0 {
-                    continue;
-                }
-                match told.entries.get_mut(i) {
-                    Some(told) => *told = found.count,
-                    None => told.entries.push(found.count),
-                }
-                rest = rest.saturating_sub(more);
-                let mut new = found.clone();
-                new.count = more;
-                if let Some(numbers) = &mut new.numbers {
-                    numbers.start = numbers.end.saturating_sub(more);
-                }
-                let first = account.workers.numbers().start;
-                let producer = new.producers.first().copied();
-                let holes = producer.and_then(|producer| match producer {
-                    Producer::Main => self.holes.first_mut(),
-                    Producer::Worker(n) => self.holes.get_mut((n - first) as usize + 1),
-                });
-                match (kind, holes, &new.numbers) {
-                    (Kind::Reordered, Some(holes), Some(numbers)) => {
-                        let all = numbers.clone();
-                        let mut numbers = numbers_of(all.clone());
-                        numbers.subtract(&holes.moved);
-                        holes.moved.remove_range(all);
-                        tell_reordered(teller, producer, &numbers, new.at);
+            let (new, rest) = told.more(&account.findings, kind);
+            for entry in &new {
+                match (kind, &entry.producers[..], &entry.numbers) {
+                    (Kind::Reordered, [producer], Some(numbers)) => {
+                        let holes = &mut self.holes[account.place(*producer)];
+                        let mut untold = numbers_of(numbers.clone());
+                        untold.subtract(&holes.moved);
+                        holes.moved.remove_range(numbers.clone());
+                        teller.reordered(*producer, &untold, entry.at);
                     }
-                    _ => teller.entry(kind, &new),
+                    _ => teller.entry(kind, entry),
                 }
             }
-            if rest > 0 {
-                teller.more(name(kind), rest);
-            }
+            teller.more(kind.name(), rest);
         }
     }
 
     /// Tells of records that are not whole.
-    fn look_at_damage(&mut self, teller: &mut Teller<'_>, account: &RunAccount) {
-        for damage in &account.damage[self.damage.entries.len()..] {
-            self.damage.entries.push(1);
+    fn look_at_damage(&mut self, teller: &mut Teller<'_, '_>, account: &RunAccount) {
+        let (named, more) = &mut self.damage;
+        for damage in &account.damage[*named..] {
             let (kind, found) = damage.finding();
             teller.entry(kind, &found);
         }
+        *named = account.damage.len();
         let (altered, truncated) = account.damage_more;
-        let more = altered + truncated - self.damage.count;
-        if more > 0 {
-            self.damage.count += more;
-            teller.more("truncated", more);
-        }
+        teller.more("truncated", altered + truncated - *more);
+        *more = altered + truncated;
     }
 
     /// Tells what the balance of a run that has ended finds missing besides, and what does not balance.
-    fn balance(&mut self, teller: &mut Teller<'_>, account: &RunAccount, balanced: &RunAccount) {
-        let first = account.workers.numbers().start;
+    fn balance(
+        &mut self,
+        teller: &mut Teller<'_, '_>,
+        account: &RunAccount,
+        balanced: &RunAccount,
+    ) {
         for found in balanced.findings.kept(Kind::Lost) {
-            let holes = match found.producers[..] {
-                [Producer::Main] => self.holes.first_mut(),
-                [Producer::Worker(n)] => self.holes.get_mut((n - first) as usize + 1),
-                _ => None,
-            };
-            match (holes, &found.numbers) {
-                (Some(holes), Some(numbers)) => {
-                    let more = holes.lose_more(numbers.clone());
-                    if more.count() > 0 {
-                        teller.lost(account, found.producers[0], &more);
-                    }
-                }
-                _ => self.tell_once(teller, Kind::Lost, found),
+            if let ([producer], Some(numbers)) = (&found.producers[..], &found.numbers) {
+                let more = self.holes[account.place(*producer)].lose_more(numbers.clone());
+                teller.lost(account, *producer, &more);
+            } else {
+                self.tell_once(teller, Kind::Lost, found);
             }
         }
         for kind in [Kind::Books, Kind::Unexpected] {
@@ -576,8 +533,8 @@ impl RunWatch {
         }
     }
 
-    fn tell_once(&mut self, teller: &mut Teller<'_>, kind: Kind, found: &Entry) {
-        let finding = teller.namer.finding(kind, found);
+    fn tell_once(&mut self, teller: &mut Teller<'_, '_>, kind: Kind, found: &Entry) {
+        let finding = teller.bulletin.namer.finding(kind, found);
         if !self.books.contains(&finding) {
             self.books.push(finding.clone());
             teller.finding(finding, found.count);
@@ -587,54 +544,29 @@ impl RunWatch {
 
 /// Tells which lines are out of order as things stand; what was said is not said again.
 fn tell_moved(
-    teller: &mut Teller<'_>,
+    teller: &mut Teller<'_, '_>,
     account: &RunAccount,
     producer: Producer,
     holes: &mut Holes,
 ) {
-    let missing = match producer {
-        Producer::Main => &account.main.missing,
-        Producer::Worker(worker) => &account.workers[worker].missing,
-    };
-    let moved = account.order(producer).clone().settle(missing);
+    let sequence = account.sequence(producer);
+    let moved = sequence.map_or_else(Vec::new, |sequence| sequence.clone().settle());
     for (range, at) in moved {
         let mut numbers = numbers_of(range);
         numbers.subtract(&holes.moved);
         numbers.each_range_in(0..u64::MAX, |part| holes.moved.insert_range(part));
-        tell_reordered(teller, Some(producer), &numbers, Some(at));
+        teller.reordered(producer, &numbers, Some(at));
     }
 }
 
-fn tell_reordered(
-    teller: &mut Teller<'_>,
-    producer: Option<Producer>,
-    numbers: &Numbers,
-    at: Option<Location>,
-) {
-    let Some(producer) = producer else {
-        return;
-    };
-    teller.numbers(numbers, |teller, numbers, count| {
-        let moved = Entry::of(producer, numbers, at, Detail::None);
-        teller.entry(Kind::Reordered, &Entry { count, ..moved });
-    });
+/// Whether lines of a producer may turn out to be out of order.
+fn is_disordered(account: &RunAccount, producer: Producer) -> bool {
+    let sequence = account.sequence(producer);
+    sequence.is_some_and(|sequence| sequence.order.is_disordered())
 }
 
 fn numbers_of(range: Range<u64>) -> Numbers {
     let mut numbers = Numbers::default();
     numbers.insert_range(range);
     numbers
-}
-
-fn name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Lost => "lost",
-        Kind::Duplicated => "duplicated",
-        Kind::Reordered | Kind::TimeFell => "reordered",
-        Kind::Altered => "altered",
-        Kind::Truncated => "truncated",
-        Kind::Unexpected => "unexpected",
-        Kind::Late => "late",
-        Kind::Books | Kind::CounterAgain | Kind::CounterFell => "books",
-    }
 }
