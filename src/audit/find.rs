@@ -21,6 +21,8 @@ use crate::log::line::{Line, STAMP_LEN, checksum};
 const DEPTH_MAX: u32 = 4;
 /// In so many places of a line a document is looked for that turns out to be none.
 const TRIES_MAX: u32 = 8;
+/// The value of a mark begins so soon behind its name: OTLP has `", "value": {"string_value": "` between.
+const MARK_GAP_MAX: usize = 40;
 /// What is kept of a suspect: the rest would only cost memory.
 const SUSPECT_MAX: usize = 64 * 1024;
 
@@ -106,7 +108,11 @@ impl Finder {
             memchr::memchr2(b'{', b'[', &slice[at.min(end)..end]).map(|n| at + n)
         {
             let mut strings = Vec::new();
-            let walked = walker.walk(slice, start, |frame| in_frame(frame, hits, &mut strings));
+            let mut done = start;
+            let walked = walker.walk(slice, start, |frame| {
+                done = frame.span.end;
+                in_frame(frame, hits, &mut strings);
+            });
             for (string, frame) in strings {
                 self.string(bytes, string, &frame, depth, hits);
             }
@@ -124,7 +130,8 @@ impl Finder {
                     // The lines in front of the one where it broke are done.
                     let lines = memchr::memrchr(b'\n', &slice[..place]).map_or(0, |n| n + 1);
                     end = end.max(lines);
-                    at = frame.max(start) + 1;
+                    // What it has shown of a frame that broke later is not shown again.
+                    at = done.max(frame.max(start) + 1);
                     tries += 1;
                 }
             }
@@ -388,7 +395,7 @@ fn marks(bytes: &[u8]) -> impl Iterator<Item = usize> {
             let rest = &bytes[at + word.len()..];
             apart
                 && rest.first().is_some_and(|b| !b.is_ascii_alphanumeric())
-                && has_hex(&rest[..rest.len().min(width + 24)], width)
+                && has_hex(&rest[..rest.len().min(width + MARK_GAP_MAX)], width)
         })
     };
     let texts = std::iter::successors(next_text(bytes, 0), |at| next_text(bytes, at + STAMP_LEN));

@@ -14,7 +14,7 @@ use anyhow::Result;
 use memchr::memmem;
 
 use super::{
-    notes::is_around,
+    notes::{controls, is_around},
     parts, record,
     scan::Scanner,
     scanned::{Scanned, What},
@@ -44,6 +44,8 @@ struct Survey {
     falling: bool,
     /// Each record has lines around it that belong to it.
     spread: bool,
+    /// Records stand in the midst of bytes that are no text.
+    binary: bool,
     /// What each frame of a document begins with, where one takes several lines or the document only one.
     frame: Option<Vec<u8>>,
 }
@@ -98,6 +100,7 @@ impl Survey {
             starts_whole: records.first().is_some_and(|(line, _)| *line == 0),
             falling: falls > 3 * rises && falls > 2,
             spread: alike > 1 && alike * 2 > records.len(),
+            binary: records.len() > 1 && controls(head) >= records.len(),
             frame: scanner.frame.take(),
         }
     }
@@ -156,6 +159,8 @@ pub struct Block {
     pub continues: bool,
     /// Each record has lines around it that belong to it.
     pub spread: bool,
+    /// Records stand in the midst of bytes that are no text.
+    pub binary: bool,
     buffer: Vec<u8>,
     length: usize,
 }
@@ -346,6 +351,7 @@ impl Part {
         block.file = self.file;
         block.offset = self.offset;
         block.spread = self.survey.spread;
+        block.binary = self.survey.binary;
         block.continues = self.open;
         self.offset += end as u64;
         self.open = end > 0 && block.buffer[end - 1] != b'\n';

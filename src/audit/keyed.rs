@@ -232,13 +232,17 @@ impl Walker {
         });
     }
 
-    /// The field that `{"key": K, "value": V}` in a list is to the object around the list.
+    /// The field that `{"key": K, "value": V}` in a list is to the object around the list. Numbers and the like may follow.
     fn hoisted(&self, bytes: &[u8], container: usize) -> Option<Leaf> {
         let list = self.containers[container].parent?;
         let around = self.containers[list].parent?;
-        let [name, value] = &self.leaves[self.containers[container].first_leaf..] else {
+        let leaves = &self.leaves[self.containers[container].first_leaf..];
+        let [name, value, others @ ..] = leaves else {
             return None;
         };
+        if others.iter().any(|other| other.quoted) {
+            return None;
+        }
         let named = matches!(
             &bytes[name.key.clone()],
             b"key" | b"name" | b"Name" | b"Key"

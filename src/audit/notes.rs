@@ -108,6 +108,9 @@ const SUMMARY_ENDS: &[&str] = &[
 /// What stands in those in which something else stands at the end.
 const SUMMARY_COUNTS: &[&str] = &[" answered with ", " of them reported, "];
 
+/// Between records of a binary format so short a line may look like text.
+const SHORT_MAX: usize = 4;
+
 /// What is known of a line without a record; whether it is the `first` of its input.
 pub fn note(line: &[u8], first: bool) -> Option<Note> {
     if line.iter().all(|byte| byte.is_ascii_whitespace()) {
@@ -158,6 +161,18 @@ pub fn is_around(line: &[u8]) -> bool {
         || word.contains(&b'=')
         || word.ends_with(b":")
         || cursor()
+}
+
+/// Whether a line is nothing but what a binary format has between records: a byte of 10 in it, which is a tag or a length,
+/// ends a line.
+pub fn is_binary(line: &[u8]) -> bool {
+    line.len() <= SHORT_MAX || controls(line) > 0 || str::from_utf8(line).is_err()
+}
+
+/// How many control characters there are that no text has. NUL is none of them: files have holes.
+pub fn controls(bytes: &[u8]) -> usize {
+    let control = |b: &&u8| matches!(b, 1..=8 | 14..=26 | 28..=31);
+    bytes.iter().filter(control).count()
 }
 
 /// Whether this is a line of a summary, whatever is around it.

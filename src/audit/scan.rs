@@ -271,7 +271,11 @@ impl<'a> Scanner<'a> {
         }
         let note = notes::note(text, block.offset == 0 && at == 0);
         self.foreign_line = note.is_none();
-        let around = || keyed::is_piece(text) || block.spread && notes::is_around(text);
+        let around = || {
+            keyed::is_piece(text)
+                || block.spread && notes::is_around(text)
+                || block.binary && notes::is_binary(text)
+        };
         if parts::is_blank(text)
             || note.is_none() && around()
             || note == Some(Note::Blank) && text.len() < 2

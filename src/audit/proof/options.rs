@@ -34,6 +34,65 @@ fn json_keys_in_any_order_with_foreign_ones_are_clean() {
     assert_clean(&audit(&config(log.into_bytes())), "turned");
 }
 
+/// As protobuf writes OTLP's JSON: blanks behind colons, numbers behind the values, many records on a line or many lines for
+/// one, and more of them than a block holds.
+#[test]
+fn fields_as_attributes_of_otlp_are_clean() {
+    let workload = simulate::workload(7, 4, 200);
+    let entries = simulate::run(&workload, &course(1, true, None), &mut Dice(5));
+    let records = entries.iter().map(|entry| {
+        let line: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&entry.bytes).unwrap();
+        let attributes = line.iter().map(|(key, value)| {
+            let value = match value.as_u64() {
+                Some(number) => serde_json::json!({"intValue": number.to_string()}),
+                None => serde_json::json!({"stringValue": value}),
+            };
+            serde_json::json!({"key": key, "value": value, "keyStrindex": 0})
+        });
+        let attributes: Vec<_> = attributes.collect();
+        serde_json::json!({"timeUnixNano": "1795000000000000000", "attributes": attributes})
+    });
+    let records: Vec<_> = records.collect();
+    let request = serde_json::json!({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]});
+    let lines = serde_json::to_string_pretty(&request).unwrap();
+    let words = lines.lines().map(str::trim_start);
+    let line = words.map(|word| {
+        word.trim_end_matches(',').to_owned() + if word.ends_with(',') { ", " } else { "" }
+    });
+    let line: String = line.collect();
+    for log in [lines, line + "\n"] {
+        assert!(log.len() > 1_000_000);
+        assert_clean(&audit(&config(log.clone().into_bytes())), &log[..300]);
+    }
+}
+
+/// A binary format around lines of text: where it has a byte of 10, the audit sees a line, and none of another program.
+#[test]
+fn lines_in_a_binary_format_are_found() {
+    let workload = simulate::workload(7, 4, 50);
+    let entries = simulate::run(&workload, &course(1, false, None), &mut Dice(5));
+    let framed = |entries: &[Entry]| {
+        let mut log = Vec::new();
+        for (i, entry) in entries.iter().enumerate() {
+            if i % 20 == 0 {
+                log.extend(b"\x0a\xb5\x07\x0a\x11\x0a\x0f\x0a\x09host.name\x12\x02\x0a\x00");
+            }
+            log.extend(b"\x12\x05\x2a\xc4\x01\x0a\xc1\x01");
+            log.extend(&entry.bytes);
+        }
+        log
+    };
+    assert_clean(&audit(&config(framed(&entries))), "framed");
+    let verdict = audit(&config(framed(&[&entries[..50], &entries[51..]].concat())));
+    let lost = Counts {
+        lost: 1,
+        ..Counts::default()
+    };
+    assert_eq!(verdict.runs[0].counts, lost, "{}", report(&verdict));
+    assert_eq!(verdict.stray_count, 0);
+}
+
 #[test]
 fn rotated_parts_are_clean_in_any_order() {
     let (_, entries) = finished(5, 100);
