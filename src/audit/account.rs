@@ -520,10 +520,10 @@ impl RunAccount {
 
     /// Takes in a record that is not whole.
     pub fn damaged(&mut self, damage: Damage) {
-        if let (Some((producer, seq)), false) = (damage.line, damage.sure) {
-            if let Some(sequence) = self.sequence_mut(producer) {
-                sequence.claimed.insert(seq);
-            }
+        if let (Some((producer, seq)), false) = (damage.line, damage.sure)
+            && let Some(sequence) = self.sequence_mut(producer)
+        {
+            sequence.claimed.insert(seq);
         }
         if damage.changes.is_none() {
             let (shortest, longest) = &mut self.cut_lengths.get_or_insert((u32::MAX, 0));

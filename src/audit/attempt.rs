@@ -3,10 +3,10 @@
 //! This file must not know what other lines say.
 
 use super::{
+    block::BlockLocation,
     exact::{Ending, Exact},
     record::{Producer, Record},
     registry::Run,
-    scanned::BlockLocation,
 };
 use crate::{
     log::event::{Event, Next},
@@ -47,7 +47,6 @@ pub struct Attempt {
     /// Microseconds since 1970.
     pub stamp: u64,
     /// When the pipeline received it, in microseconds since 1970; 0 if nothing says.
-    #[allow(dead_code)]
     pub received: u64,
     /// Where it stands in the block.
     pub location: BlockLocation,

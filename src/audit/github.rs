@@ -1,9 +1,8 @@
 //! The verdict as annotations of GitHub Actions: a line of the log is marked where a finding shows.
 
 use super::{
-    group::{DifferingShard, LostShard},
     report::finding_words,
-    verdict::{Finding, Status, Verdict},
+    verdict::{DifferingShard, Finding, LostShard, Status, Verdict},
 };
 
 /// How many annotations of a kind GitHub shows for a step.

@@ -5,11 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
 use super::{
     record::{Producer, render},
-    verdict::{Change, Counts, RunVerdict, Status},
+    verdict::{Change, Counts, DifferingShard, GroupVerdict, LostShard, RunVerdict, Status},
 };
 use crate::{
     log::{event::Event, line::Line},
@@ -27,95 +25,6 @@ const ATTEMPTS_MAX: usize = 1 << 26;
 const LINES_OF_MAIN: u64 = 4;
 /// Lines of a worker that are no attempts: its start and its end.
 const LINES_OF_WORKER: u64 = 2;
-
-/// What is said of the shards of one run together.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GroupVerdict {
-    /// The group's id.
-    pub group: GroupId,
-    /// In a word.
-    pub status: Status,
-    /// What the reader should know besides.
-    pub notes: Vec<String>,
-    /// Into how many shards the run was divided.
-    pub shards: u32,
-    /// How many of them are there.
-    pub present: u32,
-    /// The run's workers, those of lost shards included.
-    pub workers: u64,
-    /// The run's seed.
-    pub seed: u64,
-    /// Lines that were read of the shards that are judged.
-    pub lines: u64,
-    /// Differences in the shards' logs, added up.
-    pub counts: Counts,
-    /// Shards of which not one line is there.
-    pub lost_count: u32,
-    /// The first of them.
-    pub lost: Vec<LostShard>,
-    /// Shards that belong to another run, by their configuration.
-    pub differing: Vec<DifferingShard>,
-}
-
-/// A shard of which not one line is there.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LostShard {
-    /// Which.
-    pub shard: Shard,
-    /// The number of its first worker.
-    pub first_worker: u32,
-    /// The number of its last worker.
-    pub last_worker: u32,
-    /// How many lines its plan has; none where that depends on when it was stopped, or is too much to compute.
-    pub lines: Option<u64>,
-}
-
-impl LostShard {
-    /// What there is to say of it.
-    pub fn words(&self) -> String {
-        let plan = match self.lines {
-            Some(1) => "its plan has 1 line".into(),
-            Some(lines) => format!("its plan has {lines} lines"),
-            None => "how many lines it has depends on when it was stopped".into(),
-        };
-        let (first, last) = (self.first_worker, self.last_worker);
-        format!(
-            "shard {} (Worker-{first} to Worker-{last}): not one line of it is there; {plan}",
-            self.shard
-        )
-    }
-}
-
-/// A shard that belongs to another run, by its configuration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DifferingShard {
-    /// Which.
-    pub shard: Shard,
-    /// Its run's id.
-    pub run: String,
-    /// What is not as in the other shards.
-    pub changes: Vec<Change>,
-}
-
-impl DifferingShard {
-    /// What there is to say of it.
-    pub fn words(&self) -> String {
-        let changes = self.changes.iter().map(|change| {
-            let expected = change.expected.as_deref().unwrap_or("another");
-            format!(
-                "{} is {}, in most shards {expected}",
-                change.field, change.found
-            )
-        });
-        let changes: Vec<_> = changes.collect();
-        format!(
-            "shard {} (run {}): {}",
-            self.shard,
-            self.run,
-            changes.join("; ")
-        )
-    }
-}
 
 /// Judges the groups that these runs are shards of. Of several runs of one shard all but one are set aside. Where not all
 /// that there is was read (`all_read`), no shard is called lost.

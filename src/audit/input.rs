@@ -14,6 +14,7 @@ use anyhow::Result;
 use memchr::memmem;
 
 use super::{
+    block::Block,
     notes::{controls, is_around},
     parts, record,
     scan::Scanner,
@@ -140,36 +141,6 @@ pub struct Inputs {
     parts: VecDeque<Part>,
     blocks: u64,
     size: Option<u64>,
-    /// The records of most inputs come with the newest first.
-    #[allow(dead_code)]
-    pub newest_first: bool,
-}
-
-/// A block of whole lines, save where a line is longer than any block.
-#[derive(Debug, Default)]
-pub struct Block {
-    /// Counts the blocks from 0.
-    pub number: u64,
-    /// The input that it comes from.
-    pub file: u32,
-    /// Where its first byte stands in that input, unpacked.
-    #[allow(dead_code)]
-    pub offset: u64,
-    /// Its first line began in the block before.
-    pub continues: bool,
-    /// Each record has lines around it that belong to it.
-    pub spread: bool,
-    /// Records stand in the midst of bytes that are no text.
-    pub binary: bool,
-    buffer: Vec<u8>,
-    length: usize,
-}
-
-impl Block {
-    /// The lines.
-    pub fn bytes(&self) -> &[u8] {
-        &self.buffer[..self.length]
-    }
 }
 
 impl Inputs {
@@ -228,7 +199,6 @@ impl Inputs {
             parts: parts.into(),
             blocks: 0,
             size,
-            newest_first,
         })
     }
 

@@ -3,9 +3,8 @@
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{
-    group::GroupVerdict,
     report::finding_words,
-    verdict::{RunVerdict, Verdict},
+    verdict::{GroupVerdict, RunVerdict, Verdict},
 };
 
 /// How many findings of a kind are described.

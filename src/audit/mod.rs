@@ -15,6 +15,7 @@
 mod account;
 mod attempt;
 mod balance;
+mod block;
 mod causes;
 mod compressed;
 mod conclude;
@@ -77,7 +78,6 @@ pub use self::{
     findings::Location,
     follow::{Board, Figures, FollowConfig, News, RunState, Watcher, follow},
     github::annotations,
-    group::{DifferingShard, GroupVerdict, LostShard},
     junit::xml,
     merge::merge_files,
     observer::Observer,
@@ -85,7 +85,10 @@ pub use self::{
     registry::Run,
     report::report,
     source::Input,
-    verdict::{Change, Counts, Finding, Place, Range, RunVerdict, Status, Verdict},
+    verdict::{
+        Change, Counts, DifferingShard, Finding, GroupVerdict, LostShard, Place, Range, RunVerdict,
+        Status, Verdict,
+    },
 };
 use self::{
     input::Inputs,

@@ -11,12 +11,7 @@ use std::{
 
 use anyhow::Result;
 
-use super::{
-    input::{Block, Blocks},
-    scan::Scanner,
-    scanned::Scanned,
-    shared::Shared,
-};
+use super::{block::Block, input::Blocks, scan::Scanner, scanned::Scanned, shared::Shared};
 
 /// A block on its way: filled by a reader, judged, and used again.
 pub type Parcel = (Block, Scanned);

@@ -9,8 +9,7 @@ use std::{
 
 use super::{
     findings::KEPT_MAX,
-    group::GroupVerdict,
-    verdict::{Change, Finding, Place, Range, RunVerdict, Status, Verdict},
+    verdict::{Change, Finding, GroupVerdict, Place, Range, RunVerdict, Status, Verdict},
 };
 
 /// Lines are no longer than this, save where a name or a quotation is.

@@ -9,15 +9,15 @@ use memchr::memmem;
 
 use super::{
     attempt::Attempt,
+    block::{Block, BlockLocation},
     decode::doubled_quotes,
     exact,
     find::{Finder, Hit, HitKind, has_marks, suspect},
     gap::Gaps,
-    input::Block,
     keyed, notes, parts,
     record::{JSON_START, Record, has_stamp_shape, render},
     registry::Run,
-    scanned::{BlockLocation, Foreign, Note, Other, Scanned, Suspect, What},
+    scanned::{Foreign, Note, Other, Scanned, Suspect, What},
     shared::Shared,
     times::{self, Beside, beside},
 };

@@ -4,9 +4,7 @@
 //! A record is whole when its checksum holds, whatever the form in which it came; where it does not hold the record is
 //! a suspect, and the judge compares it field by field with what the plan has. All else is foreign.
 
-#![allow(dead_code)]
-
-use super::{attempt::Attempt, record::Record};
+use super::{attempt::Attempt, block::BlockLocation, record::Record};
 
 /// What a block holds.
 #[derive(Debug, Default)]
@@ -96,13 +94,4 @@ pub enum Note {
     Dropped(Option<u64>),
     /// Compressed data in the midst of text.
     Compressed,
-}
-
-/// A place in a block.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BlockLocation {
-    /// The line's number within the block, from 0.
-    pub line: u32,
-    /// The first byte of the line; of the record, where the line holds more than one.
-    pub offset: u32,
 }

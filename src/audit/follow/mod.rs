@@ -36,9 +36,11 @@ pub use self::{
     news::News,
 };
 use super::{
-    AuditConfig, Input, conclude,
+    AuditConfig, Input,
+    block::Block,
+    conclude,
     delay::Delays,
-    input::{Block, Blocks, Inputs},
+    input::{Blocks, Inputs},
     judge::Judge,
     readers::{self, InOrder, Readers},
     scan::Scanner,

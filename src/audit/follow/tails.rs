@@ -17,7 +17,8 @@ use anyhow::{Context, Result, bail};
 use super::{bell::Bell, file::GrowingFile, notices::Notices, pipe::Pipe};
 use crate::{
     audit::{
-        input::{Block, Blocks, Part},
+        block::Block,
+        input::{Blocks, Part},
         shared::Shared,
         source::Input,
     },
