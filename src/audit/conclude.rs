@@ -3,10 +3,10 @@
 use std::ops::Range as Numbers;
 
 use super::{
-    AuditConfig, Select,
     account::RunAccount,
     balance::{self, Balance},
     causes,
+    config::{AuditConfig, Select},
     cursor::Budget,
     findings::{Detail, Entry, Kind, Location},
     group,
@@ -30,11 +30,16 @@ pub fn verdict(
     let selected = selected(config, &judge);
     let mut unreadable = unreadable_inputs(&namer, &judge.evidence);
     unreadable.extend(cut);
+    let some_unreadable = !unreadable.is_empty();
+    let backwards = judge.evidence.backwards.iter().map(|file| {
+        let name = names.get(*file as usize).map_or("", String::as_str);
+        format!("{name} has its newest lines first, and was judged backwards")
+    });
     let mut out = Verdict {
         status: Status::Clean,
+        notes: backwards.collect(),
+        unread: some_unreadable || !whole || judge.no_room > 0,
         cannot_tell: unreadable,
-        notes: Vec::new(),
-        unread: false,
         lines: judge.lines,
         bytes,
         groups: Vec::new(),
@@ -42,67 +47,66 @@ pub fn verdict(
         stray_count: judge.strays.count(Kind::Unexpected),
         strays: namer.findings(Kind::Unexpected, judge.strays.kept(Kind::Unexpected)),
     };
-    for file in &judge.evidence.backwards {
-        let name = names.get(*file as usize).map_or("", String::as_str);
-        let note = format!("{name} has its newest lines first, and was judged backwards");
-        out.notes.push(note);
-    }
-    let unreadable = !out.cannot_tell.is_empty();
-    let mut closed = judge.settled;
-    fold(&mut out, closed.folded());
-    for (index, account) in judge.accounts.into_iter().enumerate() {
+    let too_little = too_little(config, &judge, whole);
+    let Judge {
+        evidence,
+        mut settled,
+        accounts,
+        ..
+    } = judge;
+    fold(&mut out, settled.folded());
+    for (index, account) in accounts.into_iter().enumerate() {
         // A run of which only a damaged line was seen has no account to settle.
         if selected.is_some_and(|selected| selected != index) {
             continue;
         }
-        let run = match account {
+        out.runs.extend(match account {
             Some(account) => {
-                let evidence = &judge.evidence;
-                Some(run_verdict(
-                    config,
-                    &namer,
-                    *account,
-                    evidence,
-                    unreadable,
-                    &mut budget,
-                ))
+                let (account, evidence) = (*account, &evidence);
+                let budget = &mut budget;
+                let verdict =
+                    run_verdict(config, &namer, account, evidence, some_unreadable, budget);
+                Some(verdict)
             }
             None => {
-                let run = closed.take(index as u32);
+                let run = settled.take(index as u32);
                 run.map(|run| settled_verdict(config, &namer, run))
             }
-        };
-        out.runs.extend(run);
+        });
     }
-    let mebibytes = config.memory >> 20;
-    if judge.worn_out {
-        let why = "what each damaged line was: there are so many that the later ones are only called unexpected";
-        out.cannot_tell.push(why.into());
-    }
-    if !whole {
-        out.cannot_tell.push(format!(
-            "the log is in such disorder that {mebibytes} MiB do not suffice; --memory allows more"
-        ));
-    }
-    if judge.no_room > 0 {
-        out.cannot_tell.push(format!(
-            "{} lines belong to more runs than {mebibytes} MiB allow; --memory allows more",
-            judge.no_room
-        ));
-    }
-    out.unread = unreadable || !whole || judge.no_room > 0;
+    out.cannot_tell.extend(too_little);
     if config.select == Select::All {
         out.groups = group::judge(&mut out.runs, !out.unread);
     }
     if out.runs.is_empty() && out.cannot_tell.is_empty() {
-        out.cannot_tell
-            .push(no_run(config, &namer, &judge.evidence));
+        out.cannot_tell.push(no_run(config, &namer, &evidence));
     }
-    out.status = overall(&out, config.select);
-    if closed.folded().findings {
-        out.status = Status::Findings;
-    }
+    out.status = match settled.folded().findings {
+        true => Status::Findings,
+        false => overall(&out, config.select),
+    };
     out
+}
+
+/// What cannot be told because there was too little time or memory for it.
+fn too_little(config: &AuditConfig, judge: &Judge<'_>, whole: bool) -> Vec<String> {
+    let mebibytes = config.memory >> 20;
+    let mut why = Vec::new();
+    if judge.worn_out {
+        why.push("what each damaged line was: there are so many that the later ones are only called unexpected".into());
+    }
+    if !whole {
+        why.push(format!(
+            "the log is in such disorder that {mebibytes} MiB do not suffice; --memory allows more"
+        ));
+    }
+    if judge.no_room > 0 {
+        why.push(format!(
+            "{} lines belong to more runs than {mebibytes} MiB allow; --memory allows more",
+            judge.no_room
+        ));
+    }
+    why
 }
 
 /// Says what there is to say of runs of which no more is kept.

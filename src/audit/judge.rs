@@ -10,14 +10,15 @@ use std::{
 };
 
 use super::{
-    AuditConfig, Observer,
     account::{Damage, NO_LINE, RunAccount, Strictness, Surroundings},
     attempt::Attempt,
     block::{Block, BlockLocation},
+    config::AuditConfig,
     cursor::Budget,
     damage::{Diagnosis, Diagnostician},
     findings::{Findings, Location},
     group::same_run,
+    observer::Observer,
     record::{Producer, Record, starts_here},
     registry::Run,
     scanned::{Foreign, Note, Other, Scanned, Suspect, What},

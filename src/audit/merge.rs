@@ -10,8 +10,8 @@ use std::{collections::BTreeMap, fs, io, path::PathBuf};
 use anyhow::{Context, Result};
 
 use super::{
-    Select,
     conclude::overall,
+    config::Select,
     group,
     verdict::{Status, Verdict},
 };

@@ -1,6 +1,6 @@
 //! What a reader of the audit's own records, such as the report, gets to see while the audit goes on.
 
-use super::{Attempt, Location, Record, Run};
+use super::{attempt::Attempt, findings::Location, record::Record, registry::Run};
 
 /// Sees each whole record once, in the order of the input, before it is judged.
 ///

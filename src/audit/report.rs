@@ -215,86 +215,72 @@ pub(super) fn finding_words(finding: &Finding) -> String {
 }
 
 fn write_finding(out: &mut String, finding: &Finding) -> fmt::Result {
+    let headline = headline(finding);
     match finding {
-        Finding::Lost {
-            range,
-            announced,
-            before,
-        } => {
-            write!(out, "    {}", range_words(range))?;
+        Finding::Unexpected { .. } | Finding::Books { .. } => paragraph(out, "    ", &headline)?,
+        _ => writeln!(out, "    {headline}")?,
+    }
+    match finding {
+        Finding::Altered { changes, .. } => changes
+            .iter()
+            .try_for_each(|change| write_change(out, change)),
+        Finding::Truncated { text, .. } | Finding::Unexpected { text, .. } => quote(out, text),
+        _ => Ok(()),
+    }
+}
+
+/// Which lines a finding concerns, and where they are.
+fn headline(finding: &Finding) -> String {
+    let at = finding.place().map(place);
+    let behind = |range, words: &str| format!("{}, {words}", range_words(range));
+    match (finding, at.unwrap_or_default()) {
+        (
+            Finding::Lost {
+                range,
+                announced,
+                before,
+            },
+            at,
+        ) => {
+            let mut words = range_words(range);
             if *announced {
-                write!(out, ", as a \"Log gap\" says")?;
+                words += ", as a \"Log gap\" says";
             }
-            if let Some(at) = before {
-                write!(out, ", before {}", place(at))?;
+            if before.is_some() {
+                words += &format!(", before {at}");
             }
-            writeln!(out)
+            words
         }
-        Finding::Duplicated { range, at } => {
-            writeln!(out, "    {}, again at {}", range_words(range), place(at))
-        }
-        Finding::Reordered {
-            range,
+        (Finding::Duplicated { range, .. }, at) => behind(range, &format!("again at {at}")),
+        (
+            Finding::Reordered {
+                range, time_only, ..
+            },
             at,
-            time_only,
-        } => {
-            let how = if *time_only {
-                "time runs backwards at"
-            } else {
-                "behind later ones at"
+        ) => {
+            let how = match time_only {
+                true => "time runs backwards",
+                false => "behind later ones",
             };
-            writeln!(out, "    {}, {how} {}", range_words(range), place(at))
+            behind(range, &format!("{how} at {at}"))
         }
-        Finding::Late { range, at } => {
-            writeln!(
-                out,
-                "    {}, the first at {}",
-                range_words(range),
-                place(at)
-            )
-        }
-        Finding::Altered {
-            author,
-            seq,
-            changes,
+        (Finding::Late { range, .. }, at) => behind(range, &format!("the first at {at}")),
+        (Finding::Altered { author, seq, .. }, at)
+        | (
+            Finding::Truncated {
+                author: Some(author),
+                seq: Some(seq),
+                ..
+            },
             at,
-        } => {
-            writeln!(out, "    {author}: seq {seq} at {}", place(at))?;
-            changes
-                .iter()
-                .try_for_each(|change| write_change(out, change))
+        ) => format!("{author}: seq {seq} at {at}"),
+        (Finding::Truncated { .. }, at) => format!("a line that cannot be named any more at {at}"),
+        (Finding::Unexpected { why, count, .. }, at) if *count > 1 => {
+            format!("{count} lines from {at}: {why}")
         }
-        Finding::Truncated {
-            author,
-            seq,
-            at,
-            text,
-        } => {
-            match (author, seq) {
-                (Some(author), Some(seq)) => write!(out, "    {author}: seq {seq}")?,
-                _ => write!(out, "    a line that cannot be named any more")?,
-            }
-            writeln!(out, " at {}", place(at))?;
-            quote(out, text)
-        }
-        Finding::Unexpected {
-            why,
-            count,
-            at,
-            text,
-        } => {
-            let lines = if *count > 1 {
-                format!("{count} lines from ")
-            } else {
-                String::new()
-            };
-            paragraph(out, "    ", &format!("{lines}{}: {why}", place(at)))?;
-            quote(out, text)
-        }
-        Finding::Books { what, at } => {
-            let at = at.as_ref().map(|at| format!(" ({})", place(at)));
-            paragraph(out, "    ", &format!("{what}{}", at.unwrap_or_default()))
-        }
+        (Finding::Unexpected { why, .. }, at) => format!("{at}: {why}"),
+        (Finding::Books { what, at: None }, _) => what.clone(),
+        (Finding::Books { what, .. }, at) => format!("{what} ({at})"),
     }
 }
 

@@ -36,9 +36,9 @@ pub use self::{
     news::News,
 };
 use super::{
-    AuditConfig, Input,
     block::Block,
     conclude,
+    config::AuditConfig,
     delay::Delays,
     input::{Blocks, Inputs},
     judge::Judge,
@@ -46,6 +46,7 @@ use super::{
     scan::Scanner,
     scanned::{Scanned, What},
     shared::Shared,
+    source::Input,
     verdict::Verdict,
 };
 use crate::shutdown::Stop;

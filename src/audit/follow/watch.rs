@@ -10,10 +10,10 @@ use super::{
     news::News,
 };
 use crate::audit::{
-    AuditConfig, Select,
     account::RunAccount,
     balance,
     conclude::{self, Namer},
+    config::{AuditConfig, Select},
     findings::{Detail, Entry, Findings, Kind, Location},
     judge::Judge,
     numbers::Numbers,

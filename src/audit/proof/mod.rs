@@ -24,7 +24,10 @@ use super::{
 };
 use crate::{
     log::event::Event,
-    plan::{Outcome, Position, workload::Micros},
+    plan::{
+        Outcome, Position,
+        workload::{Micros, Workload},
+    },
 };
 
 const START: u64 = 1_795_455_720_000_000;

@@ -120,106 +120,128 @@ pub(super) fn author(name: &str) -> Producer {
 
 /// What the audit found. Of spliced lines either half may be named: what must be is settled by what is.
 pub(super) fn found(verdict: &Verdict, expected: &mut Found) -> Found {
-    let mut out = Found::default();
-    // Lost lines that lines which are cut short are taken for.
-    let mut taken = Vec::new();
+    let mut reading = Reading {
+        out: Found::default(),
+        expected,
+        taken: Vec::new(),
+    };
     for run in &verdict.runs {
         let id = u64::from_str_radix(&run.run, 16).unwrap();
-        let slots = |range: &Range| {
-            let (first, last) = (range.first.unwrap(), range.last.unwrap());
-            assert_eq!(last - first + 1, range.count);
-            let author = author(&range.author);
-            (first..=last).map(move |seq| (id, author, seq))
-        };
-        let mut said = |at: &Place, said| {
-            let must = expected.lines.entry(at.line).or_default();
-            if let Some(i) = must.iter().position(|m| matches!(m, Said::Spliced(..))) {
-                let Said::Spliced(a, b) = must.remove(i) else {
-                    unreachable!()
-                };
-                let named = match &said {
-                    Said::Altered(slot, _) => Some(*slot),
-                    Said::Truncated(slot) => *slot,
-                    _ => None,
-                };
-                // Where nothing but a thread names it, it may be taken for another line of that thread that is lost.
-                let guess = named.filter(|n| {
-                    *n != a && *n != b && [a, b].iter().any(|s| (s.0, s.1) == (n.0, n.1))
-                });
-                taken.extend(guess);
-                let named = named.filter(|_| guess.is_none());
-                assert!(
-                    named.is_none_or(|n| n == a || n == b),
-                    "{named:?} is neither {a:?} nor {b:?}"
-                );
-                expected
-                    .lost
-                    .extend([a, b].into_iter().filter(|s| Some(*s) != named));
-                must.push(said.clone());
-            }
-            if let Some(i) = must.iter().position(|m| matches!(m, Said::Cut(..)))
-                && let Said::Truncated(named) = &said
-            {
-                let cut = must.remove(i);
-                if let (Some(named), Said::Cut(cut)) = (named, cut) {
-                    assert_eq!((named.0, named.1), (cut.0, cut.1));
-                    taken.push(*named);
-                }
-                must.push(said.clone());
-            }
-            out.lines.entry(at.line).or_default().push(said);
-        };
         for finding in &run.findings {
-            match finding {
-                Finding::Altered {
-                    author: a,
-                    seq,
-                    changes,
-                    at,
-                } => {
-                    let fields: Vec<_> = changes.iter().map(|c| c.field.clone()).collect();
-                    said(at, Said::Altered((id, author(a), *seq), fields.join(",")));
-                }
-                Finding::Truncated {
-                    author: a, seq, at, ..
-                } => {
-                    let slot = a.as_ref().zip(*seq).map(|(a, seq)| (id, author(a), seq));
-                    said(at, Said::Truncated(slot));
-                }
-                Finding::Unexpected { count, at, .. } => {
-                    for _ in 0..*count {
-                        said(at, Said::Unexpected);
-                    }
-                }
-                Finding::Lost { range, .. } => out.lost.extend(slots(range)),
-                Finding::Duplicated { range, .. } => out.duplicated.extend(slots(range)),
-                Finding::Reordered { range, .. } => out.reordered.extend(slots(range)),
-                Finding::Late { .. } => unreachable!(),
-                Finding::Books { what, .. } => out.books.push(what.clone()),
-            }
+            reading.finding(id, finding);
         }
         let of_workers = run.outstanding.iter().filter(|r| r.author != "main");
-        out.outstanding.extend(of_workers.flat_map(slots));
+        let outstanding = of_workers.flat_map(|range| slots(id, range));
+        reading.out.outstanding.extend(outstanding);
     }
-    for stray in &verdict.strays {
-        // In front of the first line that can be read: nothing says which run it belongs to.
-        let Finding::Unexpected { at, .. } = stray else {
-            unreachable!()
-        };
-        let must = expected.lines.get(&at.line).cloned().unwrap_or_default();
-        let cut = must
-            .iter()
-            .find(|said| matches!(said, Said::Truncated(None) | Said::Cut(_)));
-        let said = cut.cloned().unwrap_or(Said::Unexpected);
-        out.lines.entry(at.line).or_default().push(said);
-    }
-    for line in taken {
+    verdict.strays.iter().for_each(|stray| reading.stray(stray));
+    for line in &reading.taken {
         assert!(
-            expected.lost.remove(&line),
+            reading.expected.lost.remove(line),
             "{line:?} is not lost: {}",
             report(verdict)
         );
     }
-    out.duplicated.sort();
-    out
+    reading.out.duplicated.sort();
+    reading.out
+}
+
+fn slots(run: u64, range: &Range) -> impl Iterator<Item = Slot> + use<> {
+    let (first, last) = (range.first.unwrap(), range.last.unwrap());
+    assert_eq!(last - first + 1, range.count);
+    let author = author(&range.author);
+    (first..=last).map(move |seq| (run, author, seq))
+}
+
+/// The reading of what the audit found.
+struct Reading<'a> {
+    out: Found,
+    expected: &'a mut Found,
+    /// Lost lines that lines which are cut short are taken for.
+    taken: Vec<Slot>,
+}
+
+impl Reading<'_> {
+    fn finding(&mut self, run: u64, finding: &Finding) {
+        match finding {
+            Finding::Altered {
+                author: a,
+                seq,
+                changes,
+                at,
+            } => {
+                let fields: Vec<_> = changes.iter().map(|c| c.field.clone()).collect();
+                let slot = (run, author(a), *seq);
+                self.said(at, Said::Altered(slot, fields.join(",")));
+            }
+            Finding::Truncated {
+                author: a, seq, at, ..
+            } => {
+                let slot = a.as_ref().zip(*seq).map(|(a, seq)| (run, author(a), seq));
+                self.said(at, Said::Truncated(slot));
+            }
+            Finding::Unexpected { count, at, .. } => {
+                for _ in 0..*count {
+                    self.said(at, Said::Unexpected);
+                }
+            }
+            Finding::Lost { range, .. } => self.out.lost.extend(slots(run, range)),
+            Finding::Duplicated { range, .. } => self.out.duplicated.extend(slots(run, range)),
+            Finding::Reordered { range, .. } => self.out.reordered.extend(slots(run, range)),
+            Finding::Late { .. } => unreachable!(),
+            Finding::Books { what, .. } => self.out.books.push(what.clone()),
+        }
+    }
+
+    /// In front of the first line that can be read nothing says which run a line belongs to.
+    fn stray(&mut self, stray: &Finding) {
+        let Finding::Unexpected { at, .. } = stray else {
+            unreachable!()
+        };
+        let must = self.expected.lines.get(&at.line);
+        let cut = must.into_iter().flatten();
+        let cut = cut.filter(|said| matches!(said, Said::Truncated(None) | Said::Cut(_)));
+        let said = cut.cloned().next().unwrap_or(Said::Unexpected);
+        self.out.lines.entry(at.line).or_default().push(said);
+    }
+
+    fn said(&mut self, at: &Place, said: Said) {
+        let must = self.expected.lines.entry(at.line).or_default();
+        let spliced = must.iter().position(|m| matches!(m, Said::Spliced(..)));
+        if let Some(Said::Spliced(a, b)) = spliced.map(|i| must.remove(i)) {
+            must.push(said.clone());
+            self.settle_splice([a, b], &said);
+        }
+        let must = self.expected.lines.entry(at.line).or_default();
+        let cut = must.iter().position(|m| matches!(m, Said::Cut(..)));
+        if let (Some(cut), Said::Truncated(named)) = (cut, &said) {
+            if let (Some(named), Said::Cut(cut)) = (named, must.remove(cut)) {
+                assert_eq!((named.0, named.1), (cut.0, cut.1));
+                self.taken.push(*named);
+            }
+            must.push(said.clone());
+        }
+        self.out.lines.entry(at.line).or_default().push(said);
+    }
+
+    /// Of two lines of which one begins and the other ends in the same place, the one that was not named is lost.
+    fn settle_splice(&mut self, halves: [Slot; 2], said: &Said) {
+        let named = match said {
+            Said::Altered(slot, _) => Some(*slot),
+            Said::Truncated(slot) => *slot,
+            _ => None,
+        };
+        let is_half = |line: &Slot| halves.contains(line);
+        // Where nothing but a thread names it, it may be taken for another line of that thread that is lost.
+        let same_thread = |line: &Slot| halves.iter().any(|s| (s.0, s.1) == (line.0, line.1));
+        let guess = named.filter(|line| !is_half(line) && same_thread(line));
+        self.taken.extend(guess);
+        let named = named.filter(|_| guess.is_none());
+        assert!(
+            named.is_none_or(|line| is_half(&line)),
+            "{named:?} is none of {halves:?}"
+        );
+        let others = halves.into_iter().filter(|half| Some(*half) != named);
+        self.expected.lost.extend(others);
+    }
 }
