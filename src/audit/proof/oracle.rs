@@ -200,8 +200,8 @@ impl Reading<'_> {
         };
         let must = self.expected.lines.get(&at.line);
         let cut = must.into_iter().flatten();
-        let cut = cut.filter(|said| matches!(said, Said::Truncated(None) | Said::Cut(_)));
-        let said = cut.cloned().next().unwrap_or(Said::Unexpected);
+        let mut cut = cut.filter(|said| matches!(said, Said::Truncated(None) | Said::Cut(_)));
+        let said = cut.next().cloned().unwrap_or(Said::Unexpected);
         self.out.lines.entry(at.line).or_default().push(said);
     }
 
