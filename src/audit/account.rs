@@ -5,7 +5,7 @@
 use std::{collections::HashSet, ops::Range, sync::Arc};
 
 use super::{
-    attempt::{Attempt, Kind as Ending},
+    attempt::{Attempt, AttemptKind},
     cursor::Budget,
     delay::Delays,
     findings::{Detail, Entry, Findings, KEPT_MAX, Kind, Location},
@@ -16,9 +16,9 @@ use super::{
     record::{Producer, Record},
     registry::Run,
     sequence::Sequence,
-    time_order::{Line, TimeOrder},
+    time_order::{TimeOrder, TimedLine},
     verdict::Change,
-    worker::{Accepted, Worker},
+    worker::{Accepted, WorkerAccount},
 };
 use crate::{
     log::{account::Closing, event::Event},
@@ -68,7 +68,7 @@ impl Damage {
 
 /// Where a gap was noticed: the first number behind it, and where that line stands.
 #[derive(Clone, Debug)]
-pub struct Opening {
+pub struct NoticedGap {
     /// Whose.
     pub producer: Producer,
     /// The numbers that were missing then.
@@ -82,7 +82,7 @@ pub trait Surroundings {
     /// The line as evidence.
     fn text(&self) -> String;
     /// The records of `run` in front of it, the nearest first; none when the rest is not known.
-    fn before(&self, run: u32) -> impl Iterator<Item = Option<Line>>;
+    fn before(&self, run: u32) -> impl Iterator<Item = Option<TimedLine>>;
 }
 
 /// How lines are to be judged whose run is known.
@@ -113,7 +113,7 @@ pub struct RunAccount {
     /// It began before the first of them: what is missing in front of each producer's first line is not lost.
     pub joined: bool,
     /// Its workers; empty if it has no plan.
-    pub workers: PerWorker<Worker>,
+    pub workers: PerWorker<WorkerAccount>,
     /// Its main thread.
     pub main: MainThread,
     /// One more than the highest value of its counter.
@@ -131,7 +131,7 @@ pub struct RunAccount {
     /// The first and the last line that was there before, counted among the run's lines.
     pub copies: Option<(u64, u64)>,
     /// Where gaps were noticed.
-    pub openings: Vec<Opening>,
+    pub openings: Vec<NoticedGap>,
     /// Attempts that were too far off to be judged.
     pub too_far: u64,
     /// Attempts that the plan does not have: their counters are not known.
@@ -159,7 +159,7 @@ impl RunAccount {
             open: run.known().is_some(),
             lines: 0,
             joined: false,
-            workers: PerWorker::new(workers, |_| Worker::new()),
+            workers: PerWorker::new(workers, |_| WorkerAccount::new()),
             main: MainThread::default(),
             counter_next: 1,
             counter_missing: Numbers::default(),
@@ -183,7 +183,7 @@ impl RunAccount {
 
     /// About how many bytes the account takes.
     pub fn memory(&self) -> u64 {
-        let workers: u64 = self.workers.iter().map(Worker::memory).sum();
+        let workers: u64 = self.workers.iter().map(WorkerAccount::memory).sum();
         workers
             + self.main.memory()
             + self.counter_missing.memory()
@@ -301,7 +301,7 @@ impl RunAccount {
         match accepted {
             Accepted::New | Accepted::BehindGap(_) => {
                 worker.sequence.first.get_or_insert(attempt.seq);
-                if attempt.kind == Ending::Success {
+                if attempt.kind == AttemptKind::Success {
                     self.count(attempt, at, budget);
                 }
                 self.arrives(producer, attempt.seq, attempt.stamp, at, how, around);
@@ -392,7 +392,7 @@ impl RunAccount {
             // The time is asked only where the numbers are in order.
             return;
         }
-        let line = Line {
+        let line = TimedLine {
             stamp,
             producer,
             seq,
@@ -445,7 +445,7 @@ impl RunAccount {
     #[cold]
     fn gap(&mut self, producer: Producer, numbers: Range<u64>, at: Location, how: Strictness) {
         if self.openings.len() < KEPT_MAX && !how.backwards {
-            self.openings.push(Opening {
+            self.openings.push(NoticedGap {
                 producer,
                 numbers,
                 at,
@@ -632,7 +632,7 @@ impl RunAccount {
     }
 }
 
-fn time_fell(findings: &mut Findings, line: Line) {
+fn time_fell(findings: &mut Findings, line: TimedLine) {
     let numbers = line.seq..line.seq.saturating_add(1);
     findings.add(
         Kind::TimeFell,

@@ -15,7 +15,7 @@ use crate::{
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum AttemptKind {
     /// It succeeded.
     Success,
     /// Another one follows.
@@ -34,7 +34,7 @@ pub struct Attempt {
     /// The worker.
     pub worker: u32,
     /// How it ended.
-    pub kind: Kind,
+    pub kind: AttemptKind,
     /// Whether the outcome is what the plan has for this operation and attempt; none while the run's configuration is
     /// not known ([`Attempt::is_planned`] says it then).
     pub planned: Option<bool>,
@@ -61,9 +61,9 @@ impl Attempt {
             attempt: line.attempt,
         };
         let (kind, value) = match line.ending {
-            Ending::Success(counter) => (Kind::Success, counter),
-            Ending::Retry(delay_us) => (Kind::Retry, delay_us),
-            Ending::Abandon(delay_us) => (Kind::Abandon, delay_us),
+            Ending::Success(counter) => (AttemptKind::Success, counter),
+            Ending::Retry(delay_us) => (AttemptKind::Retry, delay_us),
+            Ending::Abandon(delay_us) => (AttemptKind::Abandon, delay_us),
         };
         Self {
             run: run.index,
@@ -90,7 +90,7 @@ impl Attempt {
                 iteration,
                 attempt,
                 counter,
-            } => (*iteration, *attempt, Kind::Success, *counter),
+            } => (*iteration, *attempt, AttemptKind::Success, *counter),
             Event::Failed {
                 iteration,
                 attempt,
@@ -98,14 +98,14 @@ impl Attempt {
                 delay_us,
             } => {
                 let kind = match next {
-                    Next::Retry => Kind::Retry,
-                    Next::Abandon => Kind::Abandon,
+                    Next::Retry => AttemptKind::Retry,
+                    Next::Abandon => AttemptKind::Abandon,
                 };
                 (*iteration, *attempt, kind, delay_us.0)
             }
             Event::Unexpected {
                 iteration, attempt, ..
-            } => (*iteration, *attempt, Kind::Panic, 0),
+            } => (*iteration, *attempt, AttemptKind::Panic, 0),
             _ => return None,
         };
         let position = Position { iteration, attempt };
@@ -141,7 +141,13 @@ impl Attempt {
 
 /// Whether the plan has this ending for this attempt. Of a run without a plan everything is believed.
 #[inline]
-fn planned(run: &Run, worker: u32, position: Position, kind: Kind, value: u64) -> Option<bool> {
+fn planned(
+    run: &Run,
+    worker: u32,
+    position: Position,
+    kind: AttemptKind,
+    value: u64,
+) -> Option<bool> {
     let known = run.known()?;
     if position.iteration == 0 || position.attempt == 0 {
         return Some(false);
@@ -150,9 +156,9 @@ fn planned(run: &Run, worker: u32, position: Position, kind: Kind, value: u64) -
         return Some(known.workload().is_none());
     };
     Some(match rules.outcome(position) {
-        Outcome::Success { .. } => kind == Kind::Success,
-        Outcome::Retry { delay } => kind == Kind::Retry && delay.0 == value,
-        Outcome::Abandon { delay } => kind == Kind::Abandon && delay.0 == value,
-        Outcome::Panic(_) => kind == Kind::Panic,
+        Outcome::Success { .. } => kind == AttemptKind::Success,
+        Outcome::Retry { delay } => kind == AttemptKind::Retry && delay.0 == value,
+        Outcome::Abandon { delay } => kind == AttemptKind::Abandon && delay.0 == value,
+        Outcome::Panic(_) => kind == AttemptKind::Panic,
     })
 }

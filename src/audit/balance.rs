@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt::Display, ops::Range};
 
 use super::{
     account::RunAccount,
-    cursor::{Budget, Cursor},
+    cursor::{Budget, PlanCursor},
     findings::{Detail, Entry, Findings, Kind, Location},
     main_thread::{Placed, RunEnd},
     numbers::Numbers,
@@ -241,7 +241,7 @@ impl Books<'_> {
         let mut reached = true;
         if let Some(end) = end {
             if end < cursor.seq {
-                cursor = Cursor::START;
+                cursor = PlanCursor::START;
             }
             reached = cursor.go_to(rules, end, self.budget);
         } else if finished {

@@ -5,14 +5,14 @@ use super::{
     findings::{Detail, Entry, Findings, Kind, Location},
     judge::{Dropped, Evidence},
     record::Producer,
-    verdict::{Cause, RunVerdict},
+    verdict::{LikelyCause, RunVerdict},
 };
 
 /// Behind a place where lines are missing, one of the producers goes on within so many lines.
 const NEAR_MAX: u64 = 100;
 
 /// The likely causes of what was found in a run.
-pub fn causes(account: &RunAccount, run: &RunVerdict, evidence: &Evidence) -> Vec<Cause> {
+pub fn causes(account: &RunAccount, run: &RunVerdict, evidence: &Evidence) -> Vec<LikelyCause> {
     let found = &account.findings;
     let causes = [
         ("lost", lost(account, run, evidence)),
@@ -23,7 +23,7 @@ pub fn causes(account: &RunAccount, run: &RunVerdict, evidence: &Evidence) -> Ve
         .into_iter()
         .filter_map(|(kind, text)| {
             let kind = kind.into();
-            Some(Cause { kind, text: text? })
+            Some(LikelyCause { kind, text: text? })
         })
         .collect()
 }

@@ -1,6 +1,6 @@
 //! The plan cursor: a worker's way through its plan, and what the attempts up to there add up to.
 //!
-//! A [`Cursor`] goes with the log and costs nothing but itself. A [`Finder`] finds the attempt of any number, for lines that
+//! A [`PlanCursor`] goes with the log and costs nothing but itself. A [`PlanFinder`] finds the attempt of any number, for lines that
 //! stand out of order. Both pay for the steps of plans that they compute: that [`Budget`] is the one bound on what
 //! a line, whatever it claims, can make the audit do.
 
@@ -29,7 +29,7 @@ impl Budget {
 
 /// A place in a worker's plan, reached step by step.
 #[derive(Clone, Copy, Debug)]
-pub struct Cursor {
+pub struct PlanCursor {
     /// The sequence number of the next attempt.
     pub seq: u64,
     /// The next attempt; none when the plan is at its end.
@@ -38,7 +38,7 @@ pub struct Cursor {
     pub account: Account,
 }
 
-impl Cursor {
+impl PlanCursor {
     /// Where every worker begins.
     pub const START: Self = Self {
         seq: 0,
@@ -71,7 +71,7 @@ impl Cursor {
 
 /// Finds the attempt of any sequence number, by the plan alone.
 #[derive(Clone, Debug)]
-pub struct Finder {
+pub struct PlanFinder {
     /// What was found last: the next one to be looked for mostly is its neighbour.
     last: (u64, Position),
     /// Operations from one entry of the table to the next; doubled whenever the table grows too long.
@@ -89,7 +89,7 @@ pub struct Finder {
 
 /// Farther than this the neighbourhood of the last attempt is not searched.
 const NEAR: u64 = 64;
-impl Finder {
+impl PlanFinder {
     /// A finder that has not looked at the plan yet; its table keeps to `entries_max`, an even number.
     pub fn new(entries_max: usize) -> Self {
         Self {
@@ -233,7 +233,7 @@ mod tests {
             workload.panic_rate = panic_rate.parse().unwrap();
             let rules = Rules::new(&workload, 2);
             let mut budget = Budget(1 << 40);
-            let mut cursor = Cursor::START;
+            let mut cursor = PlanCursor::START;
             let mut positions = Vec::new();
             for (seq, attempt) in Plan::new(&workload, 2).enumerate() {
                 let (iteration, attempt) = (attempt.iteration, attempt.number);
@@ -244,7 +244,7 @@ mod tests {
             assert_eq!(cursor.position, None);
             let mut dice = Dice(3);
             let length = positions.len() as u64;
-            let mut finder = Finder::new(64);
+            let mut finder = PlanFinder::new(64);
             for i in 0..3 * length.min(3000) {
                 // Up, down, and anywhere.
                 let seq = [i % length, length - 1 - i % length, dice.roll(length)][i as usize % 3];
@@ -261,9 +261,9 @@ mod tests {
         workload.iterations = Limit::Unlimited;
         let rules = Rules::new(&workload, 0);
         let mut budget = Budget(100_000);
-        let mut finder = Finder::new(64);
+        let mut finder = PlanFinder::new(64);
         assert_eq!(finder.position(&rules, 1 << 60, &mut budget), None);
-        let mut cursor = Cursor::START;
+        let mut cursor = PlanCursor::START;
         assert!(!cursor.go_to(&rules, 1 << 60, &mut budget));
     }
 }

@@ -24,7 +24,7 @@ use super::{
     scanned::{Foreign, Note, Other, Scanned, Suspect, What},
     settled::Settled,
     shared::Shared,
-    time_order::{EARLY_MAX, Line},
+    time_order::{EARLY_MAX, TimedLine},
 };
 use crate::plan::workload::{Shard, Workload};
 
@@ -117,7 +117,7 @@ struct Reached {
     /// The newest lines come first.
     backwards: bool,
     /// The last lines before the block, with their runs, where blocks are as short as a followed log brings them.
-    recent: VecDeque<(u32, Line)>,
+    recent: VecDeque<(u32, TimedLine)>,
     /// There were more of them.
     recent_cut: bool,
 }
@@ -625,7 +625,7 @@ struct Here<'a> {
     base: u64,
     /// All lines of the input that stand in front of the block are known: these.
     whole: bool,
-    recent: &'a VecDeque<(u32, Line)>,
+    recent: &'a VecDeque<(u32, TimedLine)>,
 }
 
 impl Here<'_> {
@@ -638,7 +638,7 @@ impl Here<'_> {
     }
 
     /// What stands directly in front of so many attempts and others in the block, if it is a record; and its run.
-    fn step_back(&self, place: &mut (usize, usize)) -> Option<Option<(u32, Line)>> {
+    fn step_back(&self, place: &mut (usize, usize)) -> Option<Option<(u32, TimedLine)>> {
         let (attempts, others) = *place;
         if let Some(found) = others.checked_sub(1).map(|i| &self.scanned.others[i])
             && found.after >= attempts
@@ -647,7 +647,7 @@ impl Here<'_> {
             let What::Record(run, record) = &found.what else {
                 return Some(None);
             };
-            let line = Line {
+            let line = TimedLine {
                 stamp: record.stamp,
                 producer: record.author,
                 seq: record.seq,
@@ -657,7 +657,7 @@ impl Here<'_> {
         }
         place.0 = attempts.checked_sub(1)?;
         let found = &self.scanned.attempts[place.0];
-        let line = Line {
+        let line = TimedLine {
             stamp: found.stamp,
             producer: Producer::Worker(found.worker),
             seq: found.seq,
@@ -679,7 +679,7 @@ impl Surroundings for Here<'_> {
         excerpt(rest.split(|b| *b == b'\n').next().unwrap_or(rest))
     }
 
-    fn before(&self, run: u32) -> impl Iterator<Item = Option<Line>> {
+    fn before(&self, run: u32) -> impl Iterator<Item = Option<TimedLine>> {
         let mut place = (self.attempt, self.other);
         let here = iter::from_fn(move || self.step_back(&mut place)).flatten();
         let lines = here.chain(self.recent.iter().rev().copied());
@@ -697,7 +697,7 @@ impl Surroundings for Nowhere {
         String::new()
     }
 
-    fn before(&self, _: u32) -> impl Iterator<Item = Option<Line>> {
+    fn before(&self, _: u32) -> impl Iterator<Item = Option<TimedLine>> {
         iter::once(None)
     }
 }

@@ -41,7 +41,7 @@ pub struct RunEnd {
 
 /// A "Log gap" line.
 #[derive(Clone, Debug)]
-pub struct Gap {
+pub struct LogGap {
     /// Its number.
     pub seq: u64,
     /// Where it stands.
@@ -85,7 +85,7 @@ pub struct MainThread {
     /// "Run ended".
     pub ended: Option<Placed<Box<RunEnd>>>,
     /// "Log gap" events.
-    pub gaps: Vec<Gap>,
+    pub gaps: Vec<LogGap>,
     /// The last lines that must not stand behind "Run ended".
     last: Vec<(u64, Location)>,
 }
@@ -187,7 +187,7 @@ impl MainThread {
         }
         self.sequence.first.get_or_insert(seq);
         match event {
-            Event::LogGap { lost, ranges } => self.gaps.push(Gap {
+            Event::LogGap { lost, ranges } => self.gaps.push(LogGap {
                 seq,
                 at,
                 lost: *lost,

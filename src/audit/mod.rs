@@ -75,7 +75,7 @@ use std::sync::{
 use anyhow::Result;
 
 pub use self::{
-    attempt::{Attempt, Kind},
+    attempt::{Attempt, AttemptKind},
     config::{AuditConfig, MEMORY, Select},
     findings::Location,
     follow::{Board, Figures, FollowConfig, News, RunState, Watcher, follow},
@@ -119,7 +119,7 @@ pub fn run_observed(
     // The observer outlives what is made here, and is lent for as long only.
     let observer = observer.map(|observer| observer as &mut dyn Observer);
     let mut judge = Judge::new(&shared, config, observer);
-    let mut course = Course {
+    let mut course = WholeReading {
         threads: config.threads,
         shared: &shared,
         judge: &mut judge,
@@ -134,7 +134,7 @@ pub fn run_observed(
 }
 
 /// One reading of all inputs.
-struct Course<'a, 'b> {
+struct WholeReading<'a, 'b> {
     threads: usize,
     shared: &'a Arc<Shared>,
     judge: &'a mut Judge<'b>,
@@ -143,7 +143,7 @@ struct Course<'a, 'b> {
     size: Option<u64>,
 }
 
-impl Course<'_, '_> {
+impl WholeReading<'_, '_> {
     /// Reads everything; false when memory did not suffice, and what could not be read to its end.
     fn read(&mut self, inputs: Inputs) -> Result<(bool, Vec<String>)> {
         let threads = readers::count(self.threads);

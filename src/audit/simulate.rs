@@ -81,7 +81,7 @@ pub struct Course {
     pub stop_after: Option<u64>,
 }
 
-struct Worker {
+struct WorkerCourse {
     plan: std::iter::Peekable<Plan>,
     seq: u64,
     begun: u64,
@@ -137,9 +137,9 @@ pub fn run(workload: &Workload, course: &Course, dice: &mut Dice) -> Vec<Entry> 
             worker: worker.into(),
         });
     }
-    let mut workers: Vec<Worker> = workload
+    let mut workers: Vec<WorkerCourse> = workload
         .workers()
-        .map(|worker| Worker {
+        .map(|worker| WorkerCourse {
             plan: Plan::new(workload, worker).peekable(),
             seq: 0,
             begun: 0,
@@ -176,7 +176,7 @@ pub fn run(workload: &Workload, course: &Course, dice: &mut Dice) -> Vec<Entry> 
 
 /// A worker's next line; false when it was its last.
 fn step(
-    worker: &mut Worker,
+    worker: &mut WorkerCourse,
     number: usize,
     counter: &mut u64,
     writer: &mut Writer<'_>,
@@ -234,7 +234,7 @@ fn step(
     false
 }
 
-fn end(workload: &Workload, workers: &[Worker], counter: u64, writer: &mut Writer<'_>) {
+fn end(workload: &Workload, workers: &[WorkerCourse], counter: u64, writer: &mut Writer<'_>) {
     writer.main(Event::TotalOperations { count: counter });
     let limit = workload.data_limit.or_max();
     writer.main(Event::TotalData {

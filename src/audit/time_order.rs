@@ -8,7 +8,7 @@ use super::{findings::Location, record::Producer};
 
 /// A line, as far as its place in the order is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct TimedLine {
     /// Its time in microseconds since 1970.
     pub stamp: u64,
     /// Who logged it.
@@ -36,9 +36,9 @@ pub struct TimeOrder {
 #[derive(Clone, Debug)]
 struct Fall {
     /// The lines in front of it with higher stamps; none if they cannot all be known.
-    early: Option<Vec<Line>>,
+    early: Option<Vec<TimedLine>>,
     /// The lines behind it with lower ones: as many as may have to be named.
-    behind: Vec<Line>,
+    behind: Vec<TimedLine>,
     count: usize,
     high: u64,
 }
@@ -47,12 +47,12 @@ impl TimeOrder {
     /// Takes in a line. `before` gives the lines in front of it, the nearest first; none when the rest is not known. Lines that
     /// are known to be out of order go to `moved`.
     #[inline]
-    pub fn arrive<'a, I: Iterator<Item = Option<Line>> + 'a>(
+    pub fn arrive<'a, I: Iterator<Item = Option<TimedLine>> + 'a>(
         &mut self,
-        line: Line,
+        line: TimedLine,
         backwards: bool,
         before: impl FnOnce() -> I,
-        moved: &mut dyn FnMut(Line),
+        moved: &mut dyn FnMut(TimedLine),
     ) {
         let time = if backwards { !line.stamp } else { line.stamp };
         if line.at.file != self.file || backwards != self.backwards {
@@ -69,12 +69,12 @@ impl TimeOrder {
     }
 
     #[cold]
-    fn fell<I: Iterator<Item = Option<Line>>>(
+    fn fell<I: Iterator<Item = Option<TimedLine>>>(
         &mut self,
-        line: Line,
+        line: TimedLine,
         time: u64,
         before: impl FnOnce() -> I,
-        moved: &mut dyn FnMut(Line),
+        moved: &mut dyn FnMut(TimedLine),
     ) {
         let backwards = self.backwards;
         let fall = self.fall.get_or_insert_with(|| Fall {
@@ -99,7 +99,7 @@ impl TimeOrder {
     }
 
     /// Names the lines out of order of which it was open until now which they are.
-    pub fn settle(&mut self, moved: &mut dyn FnMut(Line)) {
+    pub fn settle(&mut self, moved: &mut dyn FnMut(TimedLine)) {
         let Some(Fall {
             early: Some(early),
             behind,
@@ -117,9 +117,9 @@ impl TimeOrder {
 
 /// The lines directly in front of a fall that it falls below; none if there are more than can be known.
 fn early(
-    before: impl Iterator<Item = Option<Line>>,
+    before: impl Iterator<Item = Option<TimedLine>>,
     above: impl Fn(u64) -> bool,
-) -> Option<Vec<Line>> {
+) -> Option<Vec<TimedLine>> {
     let mut early = Vec::new();
     for line in before {
         let line = line?;

@@ -178,7 +178,7 @@ impl Finding {
 
 /// What probably made differences of a kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cause {
+pub struct LikelyCause {
     /// The kind.
     pub kind: String,
     /// What the evidence points at.
@@ -270,7 +270,7 @@ pub struct RunVerdict {
     /// How long lines took, where the pipeline noted their arrival.
     pub delay: Option<DelaySummary>,
     /// What probably made the differences, where the evidence points at it.
-    pub causes: Vec<Cause>,
+    pub causes: Vec<LikelyCause>,
     /// The first of them.
     pub findings: Vec<Finding>,
 }

@@ -1,11 +1,11 @@
 //! The account of one worker: which of its planned attempts the log holds, in which order.
 //!
-//! As long as its lines come in order the account is a [`Cursor`] along the plan; what is missing behind it is a set, and what
-//! comes out of order is found by a [`Finder`].
+//! As long as its lines come in order the account is a [`PlanCursor`] along the plan; what is missing behind it is a set, and what
+//! comes out of order is found by a [`PlanFinder`].
 
 use super::{
-    attempt::{Attempt, Kind},
-    cursor::{Budget, Cursor, Finder},
+    attempt::{Attempt, AttemptKind},
+    cursor::{Budget, PlanCursor, PlanFinder},
     findings::Location,
     main_thread::Entered,
     record::Record,
@@ -33,16 +33,16 @@ pub enum Accepted {
 
 /// A worker's account.
 #[derive(Clone, Debug)]
-pub struct Worker {
+pub struct WorkerAccount {
     /// Behind the highest attempt that was seen.
-    pub cursor: Cursor,
+    pub cursor: PlanCursor,
     /// The numbers of its lines; before the cursor, attempts are missing.
     pub sequence: Sequence,
     /// "Worker ended" lines, different from each other; the farthest first, since an end cannot stand before an attempt.
     pub ends: Vec<End>,
     /// The success with the highest number, and its counter.
     counter: Option<(u64, u64)>,
-    finder: Option<Box<Finder>>,
+    finder: Option<Box<PlanFinder>>,
 }
 
 /// A "Worker ended" line.
@@ -61,11 +61,11 @@ pub struct End {
 /// How many different "Worker ended" lines of one worker are kept.
 const ENDS_MAX: usize = 4;
 
-impl Worker {
+impl WorkerAccount {
     /// The account of a worker of which nothing was seen.
     pub fn new() -> Self {
         Self {
-            cursor: Cursor::START,
+            cursor: PlanCursor::START,
             sequence: Sequence::default(),
             ends: Vec::new(),
             counter: None,
@@ -192,19 +192,19 @@ impl Worker {
             || seq < self.cursor.seq && !self.sequence.missing.contains(seq)
     }
 
-    fn finder(&mut self, entries_max: usize) -> &mut Finder {
+    fn finder(&mut self, entries_max: usize) -> &mut PlanFinder {
         self.finder
-            .get_or_insert_with(|| Box::new(Finder::new(entries_max)))
+            .get_or_insert_with(|| Box::new(PlanFinder::new(entries_max)))
     }
 }
 
 /// An outcome of this kind; delays do not matter to the cursor.
-fn outcome(kind: Kind) -> Outcome {
+fn outcome(kind: AttemptKind) -> Outcome {
     let delay = Micros::ZERO;
     match kind {
-        Kind::Success => Outcome::Success { delay },
-        Kind::Retry => Outcome::Retry { delay },
-        Kind::Abandon => Outcome::Abandon { delay },
-        Kind::Panic => Outcome::Panic(Place::BeforeLock),
+        AttemptKind::Success => Outcome::Success { delay },
+        AttemptKind::Retry => Outcome::Retry { delay },
+        AttemptKind::Abandon => Outcome::Abandon { delay },
+        AttemptKind::Panic => Outcome::Panic(Place::BeforeLock),
     }
 }

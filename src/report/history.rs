@@ -11,7 +11,7 @@ use super::{
     steps::{Gap, Step, Why, WorkerSteps},
 };
 use crate::{
-    audit::{Attempt, Kind, Producer, Record, Run},
+    audit::{Attempt, AttemptKind, Producer, Record, Run},
     log::event::{Event, Known, Reason},
     plan::{
         Outcome, Position, Rules,
@@ -63,12 +63,12 @@ impl Attempts {
         self.logged() + self.lost
     }
 
-    fn count(&mut self, kind: Kind) {
+    fn count(&mut self, kind: AttemptKind) {
         *match kind {
-            Kind::Success => &mut self.succeeded,
-            Kind::Retry => &mut self.retried,
-            Kind::Abandon => &mut self.abandoned,
-            Kind::Panic => &mut self.panicked,
+            AttemptKind::Success => &mut self.succeeded,
+            AttemptKind::Retry => &mut self.retried,
+            AttemptKind::Abandon => &mut self.abandoned,
+            AttemptKind::Panic => &mut self.panicked,
         } += 1;
     }
 }
@@ -196,7 +196,7 @@ pub(super) struct Brief {
 }
 
 impl Brief {
-    pub(super) fn saw(&mut self, stamp: u64, kind: Option<Kind>) {
+    pub(super) fn saw(&mut self, stamp: u64, kind: Option<AttemptKind>) {
         self.first = self.first.min(stamp);
         self.last = self.last.max(stamp);
         kind.into_iter().for_each(|kind| self.total.count(kind));
@@ -296,12 +296,12 @@ impl History {
         self.count_opening(stamp, |column| column.count(kind));
         self.take_step(worker, stamp, step);
         self.take_step(worker, stamp, begin);
-        if matches!(kind, Kind::Success | Kind::Abandon) {
+        if matches!(kind, AttemptKind::Success | AttemptKind::Abandon) {
             let needed = usize::try_from(position.attempt).unwrap_or(usize::MAX);
             self.attempts_needed[needed.clamp(1, ATTEMPTS_MAX) - 1] += 1;
         }
         self.row(worker).at(stamp).attempts.count(kind);
-        if kind == Kind::Panic {
+        if kind == AttemptKind::Panic {
             let place = match run.rules(worker).map(|rules| rules.outcome(position)) {
                 Some(Outcome::Panic(place)) => place.words(),
                 _ => "unexpected error",

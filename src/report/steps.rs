@@ -5,7 +5,7 @@
 //! have its newest lines first: then the neighbour is the line behind.
 
 use crate::{
-    audit::{Attempt, Kind, Run},
+    audit::{Attempt, AttemptKind, Run},
     plan::{Outcome, Position},
 };
 
@@ -51,7 +51,7 @@ pub(super) struct Stretch {
     /// When the later line was logged.
     pub(super) ended: u64,
     /// The attempt that the later line tells of, if it does.
-    pub(super) attempt: Option<(Position, Kind)>,
+    pub(super) attempt: Option<(Position, AttemptKind)>,
     /// How long the operation took, where this completes what is known of it.
     pub(super) operation: Option<u64>,
 }
@@ -73,7 +73,7 @@ pub(super) struct Gap {
 struct Seen {
     seq: u64,
     stamp: u64,
-    attempt: Option<(Position, Kind)>,
+    attempt: Option<(Position, AttemptKind)>,
     /// What the plan has behind it.
     sleep: Option<(u64, Why)>,
     next: Option<Position>,
@@ -181,7 +181,7 @@ impl WorkerSteps {
                 if position.attempt == 1 {
                     self.began = Some((iteration, began));
                 }
-                if matches!(kind, Kind::Success | Kind::Abandon) {
+                if matches!(kind, AttemptKind::Success | AttemptKind::Abandon) {
                     self.ended = Some((iteration, later.stamp));
                 }
                 let (begin, end) = (self.began?, self.ended?);

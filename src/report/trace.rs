@@ -14,7 +14,7 @@ use super::{
     units::count,
 };
 use crate::{
-    audit::{Attempt, Kind, Location, Observer, Producer, Record, Run, Select},
+    audit::{Attempt, AttemptKind, Location, Observer, Producer, Record, Run, Select},
     log::event::{Event, Known},
     plan::workload::Workload,
 };
@@ -59,7 +59,7 @@ struct WorkerTrack {
     parts: Vec<Slice>,
     /// Its first attempt and its last are among them; how it ended.
     has_first: bool,
-    ended: Option<Kind>,
+    ended: Option<AttemptKind>,
     is_named: bool,
 }
 
@@ -73,7 +73,7 @@ struct Slice {
 
 /// An event as viewers read it. Times are microseconds since 1970.
 #[derive(Serialize)]
-struct Entry<'a> {
+struct TraceEvent<'a> {
     name: &'a str,
     ph: &'a str,
     pid: u32,
@@ -98,7 +98,7 @@ impl Writer<'_> {
         self.written > BYTES_MAX
     }
 
-    fn put(&mut self, entry: &Entry<'_>) {
+    fn put(&mut self, entry: &TraceEvent<'_>) {
         if self.is_full() {
             self.left_out += 1;
             return;
@@ -106,7 +106,7 @@ impl Writer<'_> {
         self.put_anyway(entry);
     }
 
-    fn put_anyway(&mut self, entry: &Entry<'_>) {
+    fn put_anyway(&mut self, entry: &TraceEvent<'_>) {
         let comma = if self.written == 0 { "" } else { ",\n" };
         let text = format!("{comma}{}", json!(entry));
         self.file.write(text.as_bytes());
@@ -121,12 +121,12 @@ impl Writer<'_> {
     fn slice(&mut self, track: (u32, u32), slice: &Slice) {
         let dur = Some(slice.to - slice.from);
         let entry = entry(track, slice.name, "X", slice.from, slice.args.clone());
-        self.put(&Entry { dur, ..entry });
+        self.put(&TraceEvent { dur, ..entry });
     }
 
     fn instant(&mut self, track: (u32, u32), name: &str, stamp: u64, args: Value) {
         let s = Some("t");
-        self.put(&Entry {
+        self.put(&TraceEvent {
             s,
             ..entry(track, name, "i", stamp, args)
         });
@@ -195,7 +195,7 @@ impl<'a> Trace<'a> {
                 count(self.out.left_out)
             );
             let name = json!({"name": format!("left out: {left_out}")});
-            self.out.put_anyway(&Entry {
+            self.out.put_anyway(&TraceEvent {
                 pid: 0,
                 ..entry((0, 0), "process_name", "M", 0, name)
             });
@@ -316,7 +316,7 @@ impl WorkerTrack {
         }
         if let Some((position, kind)) = stretch.attempt {
             self.has_first |= position.attempt == 1;
-            if kind != Kind::Retry {
+            if kind != AttemptKind::Retry {
                 self.ended = Some(kind);
             }
             self.parts.push(Slice {
@@ -344,15 +344,15 @@ impl Observer for Trace<'_> {
         worker.take_step(out, track, stamp, step);
         let begin = worker.steps.begin(backwards);
         worker.take_step(out, track, stamp, begin);
-        if kind != Kind::Success {
+        if kind != AttemptKind::Success {
             let args = json!({"iteration": position.iteration, "attempt": position.attempt});
             out.instant(track, outcome(kind), stamp, args);
         }
         let Some((known, out)) = self.run(run) else {
             return;
         };
-        known.completed += u64::from(kind == Kind::Success);
-        known.failed += u64::from(matches!(kind, Kind::Retry | Kind::Abandon));
+        known.completed += u64::from(kind == AttemptKind::Success);
+        known.failed += u64::from(matches!(kind, AttemptKind::Retry | AttemptKind::Abandon));
         // Read backwards, the counts would fall.
         if !backwards && (known.completed + known.failed).is_multiple_of(COUNTED) {
             let args = json!({"completed": known.completed, "failed attempts": known.failed});
@@ -403,12 +403,12 @@ fn track(worker: u32) -> u32 {
     worker + MAIN + 1
 }
 
-fn outcome(kind: Kind) -> &'static str {
+fn outcome(kind: AttemptKind) -> &'static str {
     match kind {
-        Kind::Success => "succeeded",
-        Kind::Retry => "failed, to be tried again",
-        Kind::Abandon => "failed, abandoned",
-        Kind::Panic => "panicked",
+        AttemptKind::Success => "succeeded",
+        AttemptKind::Retry => "failed, to be tried again",
+        AttemptKind::Abandon => "failed, abandoned",
+        AttemptKind::Panic => "panicked",
     }
 }
 
@@ -419,9 +419,9 @@ fn entry<'a>(
     ph: &'a str,
     ts: u64,
     args: Value,
-) -> Entry<'a> {
+) -> TraceEvent<'a> {
     let (pid, tid) = (run + 1, track);
-    Entry {
+    TraceEvent {
         name,
         ph,
         pid,

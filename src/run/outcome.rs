@@ -64,7 +64,7 @@ pub struct RunOutcome {
 }
 
 /// What a run came to, once its workers have ended: the figures that are logged last.
-pub(super) struct Balance {
+pub(super) struct FinalFigures {
     closing: Closing,
     stopped_by: Option<Cause>,
     totals: Totals,
@@ -74,7 +74,7 @@ pub(super) struct Balance {
 
 impl RunContext<'_> {
     /// Adds up what was done, and decides why the run has ended.
-    pub(super) fn balance(&self, joined: &Joined) -> Balance {
+    pub(super) fn balance(&self, joined: &Joined) -> FinalFigures {
         if let Some(Seam::Log(_)) = self.config.seam() {
             // If it cannot be opened now, the last lines take the specimen's way too.
             let _ = self.log.reopen(|file| Box::new(file));
@@ -94,7 +94,7 @@ impl RunContext<'_> {
             (0, None, Limit::At(0)) => Reason::Finished,
             (0, _, _) => Reason::Stopped,
         };
-        Balance {
+        FinalFigures {
             closing: Closing {
                 reason,
                 account,
@@ -116,7 +116,7 @@ impl RunContext<'_> {
     pub(super) fn close(
         self,
         joined: Joined,
-        balance: Balance,
+        balance: FinalFigures,
         observers: &Observers,
     ) -> RunOutcome {
         self.log_end(&balance);
@@ -144,7 +144,7 @@ impl RunContext<'_> {
         }
     }
 
-    pub(super) fn log_end(&self, balance: &Balance) {
+    pub(super) fn log_end(&self, balance: &FinalFigures) {
         let contents = &balance.contents;
         Event::TotalOperations {
             count: contents.counter,

@@ -107,7 +107,7 @@ pub fn follow(
     } = Readers::start(&shared, Box::new(tails), readers::count(config.threads));
     let mut judge = Judge::new(&shared, config, None);
     let began = SystemTime::now();
-    let mut course = Course {
+    let mut course = Following {
         watch: Watch::new(config, follow.patience, &names),
         delays: Delays::default(),
         figures: Figures {
@@ -168,7 +168,7 @@ fn learn(started: &[PathBuf], shared: &Arc<Shared>) -> Result<()> {
 }
 
 /// What goes on while lines come.
-struct Course<'a> {
+struct Following<'a> {
     watch: Watch<'a>,
     delays: Delays,
     figures: Figures,
@@ -178,7 +178,7 @@ struct Course<'a> {
     clock: Duration,
 }
 
-impl Course<'_> {
+impl Following<'_> {
     /// Takes the time of lines that have just come. How long lines took that were logged before nobody knows.
     fn time(&mut self, scanned: &Scanned) {
         let now = micros(SystemTime::now());
