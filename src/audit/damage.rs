@@ -5,11 +5,13 @@
 
 use std::ops::Range;
 
+use memchr::memmem;
+
 use super::{
     account::RunAccount,
     cursor::Budget,
-    fields::of_broken_json,
-    record::{self, Producer, Record, find, hex8, render},
+    fields::{self, of_broken_json},
+    record::{self, Producer, Record, hex8, render},
     registry::Registry,
     repair::{REPAIR, repair, with_end_of},
     scanned::Suspect,
@@ -59,11 +61,26 @@ impl Diagnostician<'_> {
         beside: &[&Suspect],
     ) -> Diagnosis {
         // Blanks behind its end are the pipeline's.
-        let trimmed = Suspect {
-            bytes: suspect.bytes.trim_ascii_end().to_vec(),
-            ..suspect.clone()
+        let trimmed = suspect.bytes.trim_ascii_end();
+        let bytes = match ends(trimmed, suspect.json) {
+            true => trimmed,
+            false => &suspect.bytes,
         };
-        let suspect = if ends(&trimmed) { &trimmed } else { suspect };
+        let whole = begins(bytes, suspect.json) && ends(bytes, suspect.json);
+        let tries = *self.failures < FAILURES_MAX && self.budget.0 >= RESERVE;
+        if self.registry.count() == 0 && !(whole && tries) {
+            // Without a run there is nothing that the rest of a line could tell.
+            *self.worn_out |= whole;
+            return Diagnosis::Unknown;
+        }
+        let suspect = &Suspect {
+            bytes: bytes.to_vec(),
+            fields: match suspect.json {
+                true => suspect.fields.clone(),
+                false => fields::of_line(bytes),
+            },
+            ..*suspect
+        };
         let hints = Hints::of(suspect);
         let run = self.run_of(suspect, &hints, near);
         let mut unsure = None;
@@ -74,17 +91,16 @@ impl Diagnostician<'_> {
                 None => {}
             }
         }
-        if *self.failures < FAILURES_MAX
-            && self.budget.0 >= RESERVE
-            && let Some(record) = beside.iter().find_map(|other| with_end_of(suspect, other))
-        {
+        if !whole {
+            return self.part(&hints, run);
+        }
+        let whole = |other: &&&Suspect| tries && ends(&other.bytes, other.json);
+        let mut beside = beside.iter().filter(whole);
+        if let Some(record) = beside.find_map(|other| with_end_of(suspect, other)) {
             let changes = changes(&record, suspect);
             return Diagnosis::Altered(Box::new(record), changes);
         }
-        if !hints.begins || !hints.ends {
-            return self.part(&hints, run);
-        }
-        if *self.failures >= FAILURES_MAX || self.budget.0 < RESERVE || !self.budget.pay(REPAIR) {
+        if !tries || !self.budget.pay(REPAIR) {
             *self.worn_out = true;
         } else if let Some(record) = repair(suspect)
             && (self.registry.get(record.run).is_some()
@@ -104,7 +120,12 @@ impl Diagnostician<'_> {
 
     /// The run that a suspect belongs to: the one that it names, be it under another key, where two lines ran together.
     fn run_of(&self, suspect: &Suspect, hints: &Hints, near: Option<u32>) -> Option<u32> {
-        let known = |run| self.registry.get(run).map(|run| run.index);
+        // Others read ahead, and may have met runs that have no account yet.
+        let has_account = |run: &u32| (*run as usize) < self.accounts.len();
+        let known = |run| {
+            let run = self.registry.get(run).map(|run| run.index);
+            run.filter(has_account)
+        };
         let values = suspect.fields.iter().map(|(_, value)| value.as_str());
         let elsewhere = || {
             values
@@ -247,7 +268,7 @@ impl Hints {
                 String::from_utf8_lossy(&bytes[..bytes.len().min(STAMP_LEN)]).into_owned()
             }
         };
-        let (begins, ends) = (begins(suspect), ends(suspect));
+        let (begins, ends) = (begins(bytes, suspect.json), ends(bytes, suspect.json));
         let counter_text = value("counter").unwrap_or_default();
         let run = value("run").filter(|run| run.len() == 16);
         let run = run.and_then(|run| u64::from_str_radix(&run, 16).ok());
@@ -282,7 +303,7 @@ fn thread(suspect: &Suspect) -> Option<String> {
     let name = suspect
         .bytes
         .get(STAMP_LEN + record::LEVEL_WIDTH..)
-        .filter(|_| begins(suspect))?;
+        .filter(|_| begins(&suspect.bytes, false))?;
     let end = name.iter().position(|byte| *byte == b' ')?;
     Some(String::from_utf8_lossy(&name[..end]).into_owned())
 }
@@ -290,11 +311,17 @@ fn thread(suspect: &Suspect) -> Option<String> {
 /// The value that stands behind a field's name, wherever that is; none if it may go on behind the end.
 fn loose(suspect: &Suspect, name: &str) -> Option<String> {
     let bytes = &suspect.bytes;
-    let mark = match suspect.json {
-        true => format!("\"{name}\":"),
-        false => format!(" {name}="),
+    let (front, behind, sign) = match suspect.json {
+        true => (b'"', &b"\""[..], b':'),
+        false => (b' ', &b""[..], b'='),
     };
-    let rest = &bytes[find(bytes, mark.as_bytes())? + mark.len()..];
+    let is_named = |at: &usize| {
+        let before = bytes[..*at].strip_suffix(behind);
+        before
+            .and_then(|before| before.strip_suffix(name.as_bytes()))
+            .is_some_and(|before| before.last() == Some(&front))
+    };
+    let rest = &bytes[memchr::memchr_iter(sign, bytes).find(is_named)? + 1..];
     let rest = rest.strip_prefix(b"\"").unwrap_or(rest);
     let length = rest
         .iter()
@@ -306,9 +333,8 @@ fn loose(suspect: &Suspect, name: &str) -> Option<String> {
 }
 
 /// Whether a suspect begins as a record does, however short it is.
-fn begins(suspect: &Suspect) -> bool {
-    let bytes = &suspect.bytes;
-    if suspect.json || bytes.starts_with(b"{") {
+fn begins(bytes: &[u8], json: bool) -> bool {
+    if json || bytes.starts_with(b"{") {
         let start = bytes.iter().zip(record::JSON_START);
         return bytes.starts_with(b"{") || start.filter(|(byte, form)| byte != form).count() <= 1;
     }
@@ -328,19 +354,13 @@ fn stamp_differences(bytes: &[u8]) -> usize {
 }
 
 /// Whether a suspect ends as a record does, give or take a character.
-fn ends(suspect: &Suspect) -> bool {
-    let bytes = &suspect.bytes;
-    if suspect.json {
+fn ends(bytes: &[u8], json: bool) -> bool {
+    if json {
         let tail = &bytes[bytes.len().saturating_sub(18)..];
         return bytes.ends_with(b"}")
-            || tail.len() == 18 && tail[16] == b'"' && find(tail, b"\"sum\":\"").is_some();
+            || tail.len() == 18 && tail[16] == b'"' && memmem::find(tail, b"\"sum\":\"").is_some();
     }
-    let Some(tail) = suspect
-        .bytes
-        .len()
-        .checked_sub(record::SUM_LEN)
-        .map(|at| &suspect.bytes[at..])
-    else {
+    let Some(tail) = bytes.last_chunk::<{ record::SUM_LEN }>() else {
         return false;
     };
     let mark = tail[..5]
@@ -598,7 +618,8 @@ fn change(field: &str, mut expected: &[u8], mut found: &[u8]) -> Change {
 /// The fields of a line that the program wrote: each with the place of its name and of its value, and between them the
 /// whole line.
 fn fields_of(line: &[u8], json: bool) -> Vec<(String, Range<usize>, Range<usize>)> {
-    let at = |from: usize, mark: &str| find(&line[from..], mark.as_bytes()).map(|n| from + n);
+    let at =
+        |from: usize, mark: &str| memmem::find(&line[from..], mark.as_bytes()).map(|n| from + n);
     let (mut out, mut end, mut names) = (
         Vec::new(),
         0,

@@ -1,8 +1,6 @@
 //! Escapes in which whole lines come, undone: a table, easy to add to. Which of them was used the checksum of the record
 //! says that is found afterwards.
 
-use memchr::memmem::find;
-
 /// A way to write text otherwise.
 pub struct Escape {
     /// What stands in text that was written in that way.
@@ -51,7 +49,11 @@ pub const ESCAPES: [Escape; 6] = [
 impl Escape {
     /// The text, if it may have been written in this way.
     pub fn undo(&self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let marked = self.marks.iter().any(|mark| find(bytes, mark).is_some());
+        // What they begin with is rare.
+        let has = |mark: &&[u8]| {
+            memchr::memchr_iter(mark[0], bytes).any(|at| bytes[at..].starts_with(mark))
+        };
+        let marked = self.marks.iter().any(has);
         marked.then(|| (self.undo)(bytes))
     }
 }

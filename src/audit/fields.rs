@@ -159,7 +159,9 @@ impl<'a, 'b> Keyed<'a, 'b> {
         if twice("sum") || twice("seq") {
             return None;
         }
-        let message = &self.head("message")?.value;
+        let heads = ["timestamp", "level", "thread", "message"];
+        let [stamp, level, thread, message] = heads.map(|name| Some(&self.head(name)?.value));
+        let (stamp, level, thread, message) = (normal_stamp(stamp?)?, level?, thread?, message?);
         let names = Event::field_names(message);
         let mut fields = Vec::with_capacity(12);
         match names {
@@ -188,11 +190,10 @@ impl<'a, 'b> Keyed<'a, 'b> {
         {
             fields.remove(1);
         }
-        let level = &self.head("level")?.value;
         let mut line = Line {
-            stamp: normal_stamp(&self.head("timestamp")?.value)?,
+            stamp,
             level: normal_level(level).unwrap_or(level).to_owned(),
-            thread: self.head("thread")?.value.clone().into_owned(),
+            thread: thread.clone().into_owned(),
             message: message.clone().into_owned(),
             fields,
             sum: 0,
@@ -291,8 +292,16 @@ fn is_sum(right: u32, found: &Field<'_>) -> bool {
     }
 }
 
-/// The fields of a line of text that is damaged: what stands before the first blank is the time, and so on.
-pub fn of_text(text: &str) -> Vec<(String, String)> {
+/// The fields of a line of text that is damaged; none where its syntax is broken.
+pub fn of_line(bytes: &[u8]) -> Vec<(String, String)> {
+    match Line::parse(bytes) {
+        Ok(_) => of_text(&String::from_utf8_lossy(bytes)),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// What stands before the first blank is the time, and so on.
+fn of_text(text: &str) -> Vec<(String, String)> {
     let (stamp, rest) = text.split_at_checked(STAMP_LEN).unwrap_or((text, ""));
     let (level, rest) = rest.split_at_checked(LEVEL_WIDTH).unwrap_or((rest, ""));
     let (thread, rest) = rest.split_once(' ').unwrap_or((rest, ""));

@@ -4,7 +4,7 @@
 //! Text is looked for where it stands; what is not explained by that is read as JSON, then with its escapes undone, each
 //! layer in the same way again. Where marks are left that nothing explains, there is a suspect.
 
-use std::ops::Range;
+use std::{ops::Range, sync::LazyLock};
 
 use memchr::memmem;
 
@@ -12,7 +12,7 @@ use super::{
     decode::{ESCAPES, backslashes, doubled_quotes},
     fields::{self, Keyed},
     keyed::{Frame, Walked, Walker},
-    record::{JSON_START, Record, SUM_LEN, hex8, record, starts_here},
+    record::{JSON_START, Record, SUM_LEN, Words, has_one, hex8, record, starts_here, words},
     scanned::Suspect,
 };
 use crate::log::line::{Line, STAMP_LEN, checksum};
@@ -209,20 +209,24 @@ impl Finder {
     fn escaped(&mut self, bytes: &[u8], depth: u32, hits: &mut Vec<Hit>) {
         let from = hits.iter().map(|hit| hit.span.end).max().unwrap_or(0);
         let rest = &bytes[from.min(bytes.len())..];
-        let mut best = Vec::new();
-        suspects(rest, &mut best);
-        let (mut most, mut better) = (readable(&best).max(-1000), None);
+        let as_it_is = || {
+            let mut found = Vec::new();
+            suspects(rest, &mut found);
+            readable(&found).max(-1000)
+        };
+        let (mut most, mut better) = (None, None);
         for escape in &ESCAPES {
             let Some(decoded) = escape.undo(rest).filter(|decoded| decoded != rest) else {
                 continue;
             };
+            let most = most.get_or_insert_with(as_it_is);
             let inner = self.inner(&decoded, depth);
             let amount = readable(&inner);
             // An escape that is none may look a little better, where what it takes away is the damage.
             if amount > most.saturating_add(4) {
-                (most, better) = (amount, Some(inner));
+                (*most, better) = (amount, Some(inner));
             }
-            if most == WHOLE {
+            if *most == WHOLE {
                 break;
             }
         }
@@ -242,23 +246,19 @@ const WHOLE: i64 = 1 << 40;
 
 /// How much can be read of what was found: all, where a record is whole.
 fn readable(hits: &[Hit]) -> i64 {
-    hits.iter()
-        .map(|hit| match &hit.what {
-            HitKind::Whole(_) => WHOLE,
-            HitKind::Suspect(suspect) if suspect.fields.is_empty() && suspect.json => {
-                fields::of_broken_json(&String::from_utf8_lossy(&suspect.bytes))
-                    .iter()
-                    .map(|(name, _)| if name.is_empty() { -1 } else { 1 })
-                    .sum()
-            }
-            HitKind::Suspect(suspect) => suspect
-                .fields
-                .iter()
-                .map(|(name, _)| if name.is_empty() { -1 } else { 1 })
-                .sum(),
-        })
-        .max()
-        .unwrap_or(i64::MIN)
+    let amount = |fields: &[(String, String)]| {
+        let named = fields.iter().filter(|(name, _)| !name.is_empty()).count() as i64;
+        2 * named - fields.len() as i64
+    };
+    let of = |hit: &Hit| match &hit.what {
+        HitKind::Whole(_) => WHOLE,
+        HitKind::Suspect(suspect) if !suspect.json => amount(&fields::of_line(&suspect.bytes)),
+        HitKind::Suspect(suspect) if suspect.fields.is_empty() => amount(&fields::of_broken_json(
+            &String::from_utf8_lossy(&suspect.bytes),
+        )),
+        HitKind::Suspect(suspect) => amount(&suspect.fields),
+    };
+    hits.iter().map(of).max().unwrap_or(i64::MIN)
 }
 
 /// The records in a frame of a document, and the strings in which more may be.
@@ -328,26 +328,28 @@ fn texts(bytes: &[u8], hits: &mut Vec<Hit>) {
 /// Where the next line of text begins: time and level are there.
 fn next_text(bytes: &[u8], from: usize) -> Option<usize> {
     let searched = bytes.get(from..)?;
-    memmem::find_iter(searched, b"Z ")
-        .filter_map(|z| (from + z + 1).checked_sub(STAMP_LEN))
-        .find(|start| *start >= from && bytes[*start] != b'{' && starts_here(&bytes[*start..]))
+    memchr::memchr_iter(b'Z', searched)
+        .filter_map(|z| (z + 1).checked_sub(STAMP_LEN))
+        .map(|start| from + start)
+        .find(|start| bytes[*start].is_ascii_digit() && starts_here(&bytes[*start..]))
 }
 
 /// How many marks of an end are tried: a line has one, and a hostile one as many as it likes.
 const MARKS_MAX: usize = 4;
 
+/// The mark of an end.
+static SUM: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(" sum="));
+
 /// The record of text at the start, and how long it is.
 fn text_at(bytes: &[u8]) -> Option<(Record, usize)> {
-    memmem::find_iter(bytes, b" sum=")
-        .take(MARKS_MAX)
-        .find_map(|at| {
-            let sum = hex8(bytes.get(at + 5..)?)?;
-            let length = at + SUM_LEN;
-            (checksum(&bytes[..at]) == sum)
-                .then(|| Line::parse(&bytes[..length]).ok())?
-                .and_then(record)
-                .map(|record| (record, length))
-        })
+    SUM.find_iter(bytes).take(MARKS_MAX).find_map(|at| {
+        let sum = hex8(bytes.get(at + 5..)?)?;
+        let length = at + SUM_LEN;
+        (checksum(&bytes[..at]) == sum)
+            .then(|| Line::parse(&bytes[..length]).ok())?
+            .and_then(record)
+            .map(|record| (record, length))
+    })
 }
 
 /// Whether a document goes on behind this line: it begins with a bracket, and the last thing in it is open.
@@ -387,19 +389,21 @@ pub fn has_marks(bytes: &[u8]) -> bool {
 
 /// Where something stands that hardly anything but a record has: its time and level, its run, its checksum.
 fn marks(bytes: &[u8]) -> impl Iterator<Item = usize> {
-    let word = |word: &'static [u8], width: usize| {
-        memmem::find_iter(bytes, word).filter(move |at| {
+    static NAMES: Words<2> = LazyLock::new(|| words(["run", "sum"]));
+    let word = |name: &'static memmem::Finder<'_>, width: usize| {
+        name.find_iter(bytes).filter(move |at| {
             let apart = at
                 .checked_sub(1)
                 .is_none_or(|before| !bytes[before].is_ascii_alphanumeric());
-            let rest = &bytes[at + word.len()..];
+            let rest = &bytes[at + name.needle().len()..];
             apart
                 && rest.first().is_some_and(|b| !b.is_ascii_alphanumeric())
                 && has_hex(&rest[..rest.len().min(width + MARK_GAP_MAX)], width)
         })
     };
     let texts = std::iter::successors(next_text(bytes, 0), |at| next_text(bytes, at + STAMP_LEN));
-    texts.chain(word(b"run", 16)).chain(word(b"sum", 8))
+    let [run, sum] = &*NAMES;
+    texts.chain(word(run, 16)).chain(word(sum, 8))
 }
 
 /// Whether so many hexadecimal digits or decimal ones that may be all that is left of such stand in `bytes`, soon.
@@ -486,15 +490,10 @@ pub fn suspect(bytes: &[u8], quoted: bool) -> (Range<usize>, Suspect) {
     if json && escaped * 2 > memchr::memchr_iter(b'"', &found).count() {
         found = backslashes(&found);
     }
-    let text = String::from_utf8_lossy(&found);
-    // Where the syntax is broken the judge goes by the bytes.
-    let fields = match !json && Line::parse(&found).is_ok() {
-        true => fields::of_text(&text),
-        false => Vec::new(),
-    };
+    // The judge goes by the bytes.
     let suspect = Suspect {
         bytes: found,
-        fields,
+        fields: Vec::new(),
         json,
         line_length: 0,
     };
@@ -518,40 +517,45 @@ fn cell_end(bytes: &[u8]) -> Option<usize> {
 
 /// Whether this is what is left of keys and values, and not of a line of text.
 fn is_keyed(bytes: &[u8]) -> bool {
-    const KEYS: [&[u8]; 9] = [
-        b"level\"",
-        b"level\\\"",
-        b"run\"",
-        b"seq\"",
-        b"sum\"",
-        b"run\\\"",
-        b"seq\\\"",
-        b"sum\\\"",
-        b"\"thread\"",
-    ];
-    let has = |word: &[u8]| memmem::find(bytes, word).is_some();
-    if next_text(bytes, 0).is_some() || has(b" run=") || has(b" sum=") {
+    static TEXT: Words<2> = LazyLock::new(|| words([" run=", " sum="]));
+    static KEYS: Words<10> = LazyLock::new(|| {
+        words([
+            "sum\"",
+            "run\"",
+            "seq\"",
+            "level\"",
+            "sum\\\"",
+            "run\\\"",
+            "seq\\\"",
+            "level\\\"",
+            "\"thread\"",
+            "{\"timestamp\":\"",
+        ])
+    });
+    if next_text(bytes, 0).is_some() || has_one(&TEXT, bytes) {
         return false;
     }
-    KEYS.iter().any(|key| has(key)) || has(JSON_START) || JSON_START.starts_with(bytes)
+    memchr::memchr(b'"', bytes).is_some() && has_one(&KEYS, bytes) || JSON_START.starts_with(bytes)
 }
 
 /// From the brace in front of the first key to the one behind the last.
 fn json_span(bytes: &[u8]) -> Range<usize> {
-    const KEYS: [&[u8]; 8] = [
-        b"timestamp",
-        b"level",
-        b"thread",
-        b"message",
-        b"run",
-        b"seq",
-        b"sum",
-        b"attempt",
-    ];
+    static KEYS: Words<8> = LazyLock::new(|| {
+        words([
+            "timestamp",
+            "level",
+            "thread",
+            "message",
+            "run",
+            "seq",
+            "sum",
+            "attempt",
+        ])
+    });
     let quoted = |at: &usize| *at > 0 && bytes[at - 1] == b'"';
     let places = || {
         KEYS.iter()
-            .flat_map(|key| memmem::find_iter(bytes, *key).filter(quoted))
+            .flat_map(|key| key.find_iter(bytes).filter(quoted))
     };
     let (first, last) = (places().min().unwrap_or(0), places().max().unwrap_or(0));
     // Where the brace itself is damaged there is one character for it.
@@ -577,7 +581,7 @@ fn text_span(bytes: &[u8]) -> Range<usize> {
     let start = next_text(bytes, 0)
         .or_else(|| damaged_start(bytes))
         .unwrap_or(0);
-    let end = match memmem::rfind(bytes, b" sum=") {
+    let end = match SUM.find_iter(bytes).last() {
         Some(at) => (at + SUM_LEN).min(bytes.len()),
         None => bytes.len(),
     };
@@ -608,24 +612,35 @@ fn damaged_start(bytes: &[u8]) -> Option<usize> {
         SHAPES.map(of).into_iter().min().unwrap_or(usize::MAX)
     };
     let last = bytes.len().min(4096).checked_sub(STAMP_LEN)?;
-    // Of what is no digit in a time, most is in its place.
-    let marks = [
-        (4, b'-'),
-        (7, b'-'),
-        (10, b'T'),
-        (13, b':'),
-        (16, b':'),
-        (19, b'.'),
-        (26, b'Z'),
-    ];
+    // Of what is no digit in a time, most is in its place: of the first four at least one.
+    let mut starts = Vec::new();
+    for at in memchr::memchr3_iter(b'-', b'T', b':', &bytes[..last + STAMP_LEN]) {
+        let places: &[usize] = match bytes[at] {
+            b'-' => &[4, 7],
+            b'T' => &[10],
+            _ => &[13],
+        };
+        starts.extend(places.iter().filter_map(|place| at.checked_sub(*place)));
+    }
     let near = |at: &usize| {
-        marks
-            .iter()
-            .filter(|(n, mark)| bytes[at + n] == *mark)
-            .count()
-            > 3
+        let marks = [
+            (4, b'-'),
+            (7, b'-'),
+            (10, b'T'),
+            (13, b':'),
+            (16, b':'),
+            (19, b'.'),
+            (26, b'Z'),
+        ];
+        *at <= last
+            && marks
+                .iter()
+                .filter(|(n, mark)| bytes[at + n] == *mark)
+                .count()
+                > 3
     };
-    (0..=last)
+    starts
+        .into_iter()
         .filter(near)
         .map(|at| (wrong(at), at))
         .filter(|(wrong, _)| *wrong < 4)

@@ -501,11 +501,11 @@ impl<'a> Judge<'a> {
                 {
                     // A damaged "Run started" still says what is expected of its run.
                     self.shared.registry.start(record.run, event);
-                    self.meet_runs();
                 }
                 let Some(run) = self.shared.registry.get(record.run).map(|run| run.index) else {
                     return;
                 };
+                self.meet_runs();
                 self.input.last_run = Some(run);
                 let line = Some((record.author, record.seq));
                 self.damaged(run, damage(line, Some(changes), true));

@@ -356,14 +356,18 @@ pub fn is_piece(line: &[u8]) -> bool {
         [first, .., last] => (*first, *last),
         _ => return false,
     };
-    // What it may stand behind: nothing, a brace, a key, or the first part of a string.
+    // What it may stand behind: nothing, a brace, a key, a colon, or the first part of a string.
     let fronts: &[&[u8]] = match first {
         b'{' | b'[' => &[b""],
+        b'"' if matches!(last, b'}' | b']') => &[b"{", b"{\"", b"{\"\":", b"{\"\":\""],
         b'"' => &[b"{", b"{\"", b"{\"\":\""],
         _ if matches!(last, b'}' | b']') => &[b"{\"", b"{\"\"", b"{\"\":\""],
         _ => &[],
     };
     let opens = matches!(last, b'{' | b'[');
+    if fronts == [b""] && !opens {
+        return false;
+    }
     let behinds: &[&[u8]] = match last {
         b'{' | b'[' => &[b""],
         b'}' | b']' => &[b"", b"}"],
@@ -486,6 +490,7 @@ mod tests {
             ("\"searchedLogStreams\": []", true),
             ("\"type\": \"container\" },", true),
             ("eam\":\"stderr\",\"time\":\"2026-11-25T09:34:57Z\"}", true),
+            ("\"stderr\",\"time\":\"2026-11-25T09:34:57Z\"}", true),
             (":\"stderr\",\"time\":\"2026-11-25T09:34:57Z\"}", true),
             ("{\"msg\":\"of another program\"}", false),
             ("server {", false),

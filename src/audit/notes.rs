@@ -1,8 +1,13 @@
 //! Lines that are known to stand between the records of a log that is all right, or say what is wrong: a table, easy to add to.
 
+use std::sync::LazyLock;
+
 use memchr::memmem::find;
 
-use super::scanned::Note;
+use super::{
+    record::{Words, has_one, words},
+    scanned::Note,
+};
 
 /// What others write between lines.
 const BANNERS: &[&str] = &[
@@ -61,6 +66,10 @@ const RATE_LIMITS: &[&[&str]] = &[
     &["rate limit", "suppress"],
 ];
 
+/// In each of those stands one of these.
+static IN_RATE_LIMITS: Words<4> =
+    LazyLock::new(|| words(["uppressed", "rate limit", "rate-limit", "messages dropped"]));
+
 /// How the lines of a run's summary begin.
 const SUMMARY: &[&str] = &[
     "Operations   ",
@@ -111,6 +120,18 @@ const SUMMARY_COUNTS: &[&str] = &[" answered with ", " of them reported, "];
 /// Between records of a binary format so short a line may look like text.
 const SHORT_MAX: usize = 4;
 
+/// In each line of a summary stands one of these.
+static IN_SUMMARY: Words<6> = LazyLock::new(|| {
+    words([
+        "   ",
+        "Run ",
+        "hifi: ",
+        "Operation time ",
+        "Lock wait ",
+        "{\"run\":\"",
+    ])
+});
+
 /// What is known of a line without a record; whether it is the `first` of its input.
 pub fn note(line: &[u8], first: bool) -> Option<Note> {
     if line.iter().all(|byte| byte.is_ascii_whitespace()) {
@@ -123,14 +144,14 @@ pub fn note(line: &[u8], first: bool) -> Option<Note> {
     if line.iter().all(|byte| b"[]{}(),;\"' \t\r".contains(byte)) {
         return Some(Note::Banner);
     }
-    if find(line, b"\x1f\x8b\x08").is_some() {
+    if memchr::memchr_iter(0x1f, line).any(|at| line[at..].starts_with(b"\x1f\x8b\x08")) {
         return Some(Note::Compressed);
     }
-    if is_summary(line) {
+    if has_one(&IN_SUMMARY, line) && is_summary(line) {
         return Some(Note::Summary);
     }
     let has = |word: &&str| find(line, word.as_bytes()).is_some();
-    if RATE_LIMITS.iter().any(|words| words.iter().all(has)) {
+    if has_one(&IN_RATE_LIMITS, line) && RATE_LIMITS.iter().any(|words| words.iter().all(has)) {
         return Some(Note::Dropped(number(line)));
     }
     let begins = |words: &[&str]| words.iter().any(|word| line.starts_with(word.as_bytes()));

@@ -3,6 +3,10 @@
 //! A [`Record`] is a line whose checksum holds. It knows who logged what and when; whether that is what
 //! should have been logged, this file must not know.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use crate::{
     log::{
         event::{Event, Next, OPTIONAL},
@@ -135,12 +139,21 @@ pub fn starts_here(bytes: &[u8]) -> bool {
     let Some((stamp, rest)) = stamp.split_at_checked(STAMP_LEN) else {
         return false;
     };
-    let level = rest.get(..LEVEL_WIDTH);
     let goes_on = match json {
         true => rest.starts_with(b"\""),
-        false => level.is_some_and(|level| LEVELS.contains(&level)),
+        false => rest
+            .split_first_chunk()
+            .is_some_and(|(level, rest)| LEVELS.contains(level) && names_a_thread(rest)),
     };
     goes_on && has_stamp_shape(stamp)
+}
+
+/// Whether the name of a thread stands at the start of `bytes`, or as much of it as there is.
+fn names_a_thread(bytes: &[u8]) -> bool {
+    let length = bytes.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+    let ends = bytes.get(length).is_none_or(|b| b"\"\\\r\n".contains(b));
+    let is = |name: &[u8]| bytes[..length] == *name || ends && name.starts_with(&bytes[..length]);
+    is(b"main") || is(b"Worker")
 }
 
 /// Whether `bytes`, as far as they go, are what a time stamp looks like.
@@ -152,7 +165,13 @@ pub fn has_stamp_shape(bytes: &[u8]) -> bool {
     })
 }
 
-const LEVELS: [&[u8]; 5] = [b"  INFO ", b" ERROR ", b"  WARN ", b" DEBUG ", b" TRACE "];
+const LEVELS: [[u8; LEVEL_WIDTH]; 5] = [
+    *b"  INFO ",
+    *b" ERROR ",
+    *b"  WARN ",
+    *b" DEBUG ",
+    *b" TRACE ",
+];
 
 /// The places inside `bytes` where a line of either form begins.
 pub fn starts(bytes: &[u8]) -> Vec<usize> {
@@ -258,9 +277,17 @@ const HEX: [u8; 256] = {
 /// Bytes of ` sum=1c9e00f2`.
 pub const SUM_LEN: usize = 13;
 
-/// Where `mark` first stands in `bytes`.
-pub fn find(bytes: &[u8], mark: &[u8]) -> Option<usize> {
-    bytes.windows(mark.len()).position(|window| window == mark)
+/// Words that are looked for in line after line: how that is done best is found out once.
+pub type Words<const N: usize> = LazyLock<[Finder<'static>; N]>;
+
+/// The searches for these words.
+pub fn words<const N: usize>(words: [&'static str; N]) -> [Finder<'static>; N] {
+    words.map(Finder::new)
+}
+
+/// Whether one of `words` stands in `bytes`.
+pub fn has_one<const N: usize>(words: &[Finder<'_>; N], bytes: &[u8]) -> bool {
+    words.iter().any(|word| word.find(bytes).is_some())
 }
 
 #[cfg(test)]

@@ -3,9 +3,13 @@
 //! Most records are written exactly as the program writes them, and have the same around them as the one before: those are
 //! read at once. All others are looked for. Blocks are scanned by all cores at once and know nothing of each other.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    borrow::Cow,
+    ops::Range,
+    sync::{Arc, LazyLock},
+};
 
-use memchr::memmem;
+use memchr::memmem::Finder as Word;
 
 use super::{
     attempt::Attempt,
@@ -15,7 +19,7 @@ use super::{
     find::{Finder, Hit, HitKind, has_marks, suspect},
     gap::Gaps,
     keyed, notes, parts,
-    record::{JSON_START, Record, has_stamp_shape, render},
+    record::{JSON_START, LEVEL_WIDTH, Record, Words, has_stamp_shape, render, starts_here, words},
     registry::Run,
     scanned::{Foreign, Note, Other, Scanned, Suspect, What},
     shared::Shared,
@@ -32,7 +36,7 @@ const WINDOW: usize = 16 * 1024;
 /// A record does not reach over so much.
 const OVERLAP: usize = 4096;
 /// What a JSON record begins with in a JSON string.
-const ESCAPED_START: &[u8] = b"{\\\"timestamp\\\":\\\"";
+const ESCAPED_START: &str = "{\\\"timestamp\\\":\\\"";
 /// How much around a record is searched for the time that a pipeline put there.
 const AROUND_MAX: usize = 512;
 
@@ -184,7 +188,7 @@ impl<'a> Scanner<'a> {
     /// Takes in what was found between `at` and `end`, where hits count from `at`.
     fn take(&mut self, mut hits: Vec<Hit>, bytes: &[u8], at: usize, end: usize, out: &mut Scanned) {
         drop_copies(&mut hits, &bytes[at..]);
-        let mut counted = at;
+        let (mut counted, mut line) = (at, 0..0);
         let starts: Vec<usize> = hits
             .iter()
             .map(|hit| at + hit.span.start)
@@ -217,7 +221,10 @@ impl<'a> Scanner<'a> {
                     }
                 }
                 HitKind::Suspect(mut suspect) => {
-                    suspect.line_length = line_length(bytes, start);
+                    if !line.contains(&start) {
+                        line = line_at(bytes, start);
+                    }
+                    suspect.line_length = line.len() as u32;
                     self.suspect(*suspect, location, out);
                 }
             }
@@ -242,18 +249,7 @@ impl<'a> Scanner<'a> {
         let text = text.strip_suffix(b"\r").unwrap_or(text);
         self.foreign_line = true;
         let prefix = self.gaps.before(text).unwrap_or(0);
-        // The string of a document that it stands in ends where it does.
-        let escaped = memmem::find(text, ESCAPED_START);
-        let first = memmem::find(text, b"\":\"").map(|at| at + 3);
-        let first = first.filter(|at| parts::string(&text[*at..]).len() < STAMP_LEN && prefix == 0);
-        let within = (prefix > 0 && text[prefix - 1] == b'"').then_some(prefix);
-        // In a table the quotes of a cell are doubled.
-        let cell = memmem::find(text, b"\"{\"\"").map(|at| &text[at + 1..]);
-        let content = match (cell, escaped.or(within).or(first)) {
-            (Some(cell), _) => doubled_quotes(cell.strip_suffix(b"\"").unwrap_or(cell)),
-            (_, Some(start)) => parts::string(&text[start..]),
-            _ => text[prefix..].to_vec(),
-        };
+        let content = content(text, prefix);
         let mut inner = &content[..];
         // The first line of all may have something in front that is not known yet.
         let word = inner.rsplit(|byte| *byte == b' ').next().unwrap_or(inner);
@@ -439,6 +435,28 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// What stands in a line behind a known prefix, where that may be the beginning of a record: out of the string or the cell that
+/// it stands in.
+fn content(text: &[u8], prefix: usize) -> Cow<'_, [u8]> {
+    static STARTS: Words<3> = LazyLock::new(|| words(["\"{\"\"", ESCAPED_START, "\":\""]));
+    let whole = Cow::Borrowed(&text[prefix..]);
+    if memchr::memchr(b'"', text).is_none() {
+        return whole;
+    }
+    let [cell, escaped, string] = STARTS.each_ref().map(|start| start.find(text));
+    // In a table the quotes of a cell are doubled.
+    if let Some(at) = cell {
+        let cell = &text[at + 1..];
+        return doubled_quotes(cell.strip_suffix(b"\"").unwrap_or(cell)).into();
+    }
+    let within = (prefix > 0 && text[prefix - 1] == b'"').then_some(prefix);
+    // The string of a document that it stands in ends where it does.
+    let first = string.map(|at| at + 3).filter(|_| prefix == 0);
+    let first = first.filter(|at| parts::string(&text[*at..]).len() < STAMP_LEN);
+    let start = escaped.or(within).or(first);
+    start.map_or(whole, |at| parts::string(&text[at..]).into())
+}
+
 fn other(out: &mut Scanned, location: BlockLocation, what: What) {
     out.others.push(Other {
         after: out.attempts.len(),
@@ -511,15 +529,16 @@ fn drop_copies(hits: &mut Vec<Hit>, bytes: &[u8]) {
     }
 }
 
-fn line_length(bytes: &[u8], at: usize) -> u32 {
+/// Where the line stands that goes through `at`.
+fn line_at(bytes: &[u8], at: usize) -> Range<usize> {
     let start = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |n| n + 1);
-    memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len() - start, |n| at + n - start) as u32
+    start..memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n)
 }
 
 /// What the frames of a document begin with: up to their first key. None where each has a line of its own.
 fn frame_start(bytes: &[u8], frame: &Range<usize>) -> Option<Vec<u8>> {
     let lines = memchr::memchr(b'\n', &bytes[frame.clone()]).is_some();
-    if !lines && (line_length(bytes, frame.start) as usize) < 2 * frame.len() {
+    if !lines && line_at(bytes, frame.start).len() < 2 * frame.len() {
         return None;
     }
     let line = memchr::memrchr(b'\n', &bytes[..frame.start]);
@@ -533,8 +552,10 @@ fn frame_start(bytes: &[u8], frame: &Range<usize>) -> Option<Vec<u8>> {
 
 /// Where a JSON record begins, of which nothing more may be there than its time and level.
 fn json_start(bytes: &[u8]) -> Option<usize> {
-    let starts =
-        memmem::find_iter(bytes, b"timestamp").filter_map(|at| Some((at, bytes.get(at + 9..)?)));
+    static TIMESTAMP: LazyLock<Word<'static>> = LazyLock::new(|| Word::new("timestamp"));
+    let starts = TIMESTAMP
+        .find_iter(bytes)
+        .filter_map(|at| Some((at, bytes.get(at + 9..)?)));
     starts
         .filter(|(_, rest)| {
             let quotes = rest.iter().take_while(|b| b"\\\":".contains(b)).count();
@@ -554,7 +575,9 @@ fn begins_like_a_record(bytes: &[u8]) -> bool {
         begun && has_stamp_shape(&bytes[length..]) && !bytes.ends_with(b"}")
     };
     json(JSON_START)
-        || json(ESCAPED_START)
-        || !bytes.is_empty() && has_stamp_shape(bytes)
+        || json(ESCAPED_START.as_bytes())
+        || !bytes.is_empty()
+            && (bytes.len() <= STAMP_LEN + LEVEL_WIDTH || starts_here(bytes))
+            && has_stamp_shape(bytes)
         || has_marks(bytes)
 }

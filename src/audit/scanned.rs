@@ -51,7 +51,8 @@ pub struct Suspect {
     pub bytes: Vec<u8>,
     /// Its fields, whatever its form: names are those that the program gives them (`timestamp`, `level`, `thread`,
     /// `message`, `run`, …, `sum`), values are written as the program writes them wherever they can be understood.
-    /// What cannot be read as name and value has an empty name. Empty if there are no fields to be read.
+    /// What cannot be read as name and value has an empty name. Empty if there are no fields to be read, and of a line of
+    /// text as long as nobody has asked for them.
     pub fields: Vec<(String, String)>,
     /// Its fields came as keys and values of JSON or the like, not as a line of text.
     pub json: bool,
