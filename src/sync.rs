@@ -3,7 +3,7 @@
 //! The model tests compile the same files with a scheduler's own in place of these, and then explore how threads
 //! may interleave (`tests/model`).
 
-pub use std::sync::{
+pub(crate) use std::sync::{
     Condvar, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
@@ -13,17 +13,17 @@ use std::{
 };
 
 #[cfg(test)]
-pub use std::{sync::Arc, thread};
+pub(crate) use std::{sync::Arc, thread};
 
 /// The standard library's lock, side by side with what it guards, on cache lines that hold nothing else. The price of a lock that
 /// two cores share is the cache lines that travel between them.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-pub struct Mutex<T>(sync::Mutex<T>);
+pub(crate) struct Mutex<T>(sync::Mutex<T>);
 
 impl<T> Mutex<T> {
     /// A free lock.
-    pub const fn new(value: T) -> Self {
+    pub(crate) const fn new(value: T) -> Self {
         Self(sync::Mutex::new(value))
     }
 }
@@ -39,13 +39,13 @@ impl<T> Deref for Mutex<T> {
 
 /// Runs a test of threads: once here, under thousands of schedules in the model tests.
 #[cfg(test)]
-pub fn explore(test: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn explore(test: impl Fn() + Send + Sync + 'static) {
     test();
 }
 
 /// The guard of a lock, whether or not it is poisoned; none if somebody holds it. Whoever asks has a policy for poison.
 #[inline]
-pub fn if_free<G>(attempt: TryLockResult<G>) -> Option<G> {
+pub(crate) fn if_free<G>(attempt: TryLockResult<G>) -> Option<G> {
     match attempt {
         Ok(guard) => Some(guard),
         Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),

@@ -27,7 +27,7 @@ use crate::{
 
 /// A record that is not whole, as far as it could be made out.
 #[derive(Clone, Debug)]
-pub struct Damage {
+pub(super) struct Damage {
     /// Which line it was, as far as that can be told.
     pub line: Option<(Producer, u64)>,
     /// What was changed; none for a line that was cut short.
@@ -46,7 +46,7 @@ pub struct Damage {
 
 impl Damage {
     /// What is wrong with the line.
-    pub fn finding(&self) -> (Kind, Entry) {
+    pub(super) fn finding(&self) -> (Kind, Entry) {
         let (kind, detail) = match &self.changes {
             Some(changes) if self.line.is_some() => {
                 (Kind::Altered, Detail::Changes(changes.clone()))
@@ -68,7 +68,7 @@ impl Damage {
 
 /// Where a gap was noticed: the first number behind it, and where that line stands.
 #[derive(Clone, Debug)]
-pub struct NoticedGap {
+pub(super) struct NoticedGap {
     /// Whose.
     pub producer: Producer,
     /// The numbers that were missing then.
@@ -78,7 +78,7 @@ pub struct NoticedGap {
 }
 
 /// Where a line stands, and what surrounds it there.
-pub trait Surroundings {
+pub(super) trait Surroundings {
     /// The line as evidence.
     fn text(&self) -> String;
     /// The records of `run` in front of it, the nearest first; none when the rest is not known.
@@ -87,7 +87,7 @@ pub trait Surroundings {
 
 /// How lines are to be judged whose run is known.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Strictness {
+pub(super) struct Strictness {
     /// A run that began before the first line of it that was read is judged from there.
     pub joins: bool,
     /// Any order will do.
@@ -99,11 +99,11 @@ pub struct Strictness {
 }
 
 /// Why a record is unexpected that cannot be made out.
-pub const NO_LINE: &str = "no line of the program, or none any more";
+pub(super) const NO_LINE: &str = "no line of the program, or none any more";
 
 /// One run's account.
 #[derive(Clone, Debug)]
-pub struct RunAccount {
+pub(super) struct RunAccount {
     /// What is known of the run beforehand.
     pub run: Arc<Run>,
     /// That was known when the account was opened.
@@ -152,7 +152,7 @@ pub struct RunAccount {
 
 impl RunAccount {
     /// The account of a run of which nothing was read. `memory` is what all runs together may take.
-    pub fn new(run: Arc<Run>, memory: u64) -> Self {
+    pub(super) fn new(run: Arc<Run>, memory: u64) -> Self {
         let workers = run.workload().map_or(0..0, Workload::workers);
         let entries = memory / 4 / 8 / (workers.len() as u64).max(1);
         Self {
@@ -182,7 +182,7 @@ impl RunAccount {
     }
 
     /// About how many bytes the account takes.
-    pub fn memory(&self) -> u64 {
+    pub(super) fn memory(&self) -> u64 {
         let workers: u64 = self.workers.iter().map(WorkerAccount::memory).sum();
         workers
             + self.main.memory()
@@ -193,7 +193,7 @@ impl RunAccount {
     }
 
     /// Whether the line with this number was seen undamaged.
-    pub fn holds(&self, producer: Producer, seq: u64) -> bool {
+    pub(super) fn holds(&self, producer: Producer, seq: u64) -> bool {
         match producer {
             Producer::Main => self.main.holds(seq),
             Producer::Worker(worker) => {
@@ -204,7 +204,7 @@ impl RunAccount {
     }
 
     /// The numbers of a producer's lines; none if the run has no such worker.
-    pub fn sequence(&self, producer: Producer) -> Option<&Sequence> {
+    pub(super) fn sequence(&self, producer: Producer) -> Option<&Sequence> {
         match producer {
             Producer::Main => Some(&self.main.sequence),
             Producer::Worker(worker) => self.workers.get(worker).map(|worker| &worker.sequence),
@@ -224,7 +224,7 @@ impl RunAccount {
 
     /// One more than the highest number that was seen of a producer, but for a worker's end; none if the run has no such
     /// worker.
-    pub fn next(&self, producer: Producer) -> Option<u64> {
+    pub(super) fn next(&self, producer: Producer) -> Option<u64> {
         match producer {
             Producer::Main => Some(self.main.next),
             Producer::Worker(worker) => self.workers.get(worker).map(|worker| worker.cursor.seq),
@@ -232,7 +232,7 @@ impl RunAccount {
     }
 
     /// The number from which on a producer's lines must be there.
-    pub fn from(&self, producer: Producer) -> u64 {
+    pub(super) fn from(&self, producer: Producer) -> u64 {
         let first = self.sequence(producer).and_then(|sequence| sequence.first);
         // Who was not heard since may have ended before.
         match self.joined {
@@ -253,7 +253,7 @@ impl RunAccount {
     }
 
     /// Where the first line behind the gap stands that has one of these numbers.
-    pub fn behind_gap(&self, producer: Producer, numbers: &Range<u64>) -> Option<Location> {
+    pub(super) fn behind_gap(&self, producer: Producer, numbers: &Range<u64>) -> Option<Location> {
         let opening = self.openings.iter().find(|opening| {
             opening.producer == producer
                 && opening.numbers.start < numbers.end
@@ -263,14 +263,14 @@ impl RunAccount {
     }
 
     /// Whether no line of the run was seen behind this place.
-    pub fn ends_at(&self, at: Location) -> bool {
+    pub(super) fn ends_at(&self, at: Location) -> bool {
         self.last
             .is_none_or(|(_, last)| last.file == at.file && last.line <= at.line)
     }
 
     /// Takes in an attempt's line.
     #[inline]
-    pub fn attempt(
+    pub(super) fn attempt(
         &mut self,
         attempt: &Attempt,
         at: Location,
@@ -415,13 +415,13 @@ impl RunAccount {
     }
 
     /// Names the lines of a producer that stand out of order, all lines before being there: what comes later changes nothing.
-    pub fn settle_order_of(&mut self, producer: Producer) {
+    pub(super) fn settle_order_of(&mut self, producer: Producer) {
         let moved = self.sequence_mut(producer).map(Sequence::settle);
         self.reordered(producer, moved.unwrap_or_default());
     }
 
     /// The place of a producer of the run among all of its producers, the main thread first.
-    pub fn place(&self, producer: Producer) -> usize {
+    pub(super) fn place(&self, producer: Producer) -> usize {
         match producer {
             Producer::Main => 0,
             Producer::Worker(number) => (number - self.workers.numbers().start) as usize + 1,
@@ -429,13 +429,13 @@ impl RunAccount {
     }
 
     /// The producers, the main thread first.
-    pub fn producers(&self) -> impl Iterator<Item = Producer> + use<> {
+    pub(super) fn producers(&self) -> impl Iterator<Item = Producer> + use<> {
         let workers = self.workers.numbers().map(Producer::Worker);
         std::iter::once(Producer::Main).chain(workers)
     }
 
     /// Names the lines out of order that may still have turned out to be in order.
-    pub fn settle_order(&mut self) {
+    pub(super) fn settle_order(&mut self) {
         self.producers()
             .for_each(|producer| self.settle_order_of(producer));
         let findings = &mut self.findings;
@@ -519,7 +519,7 @@ impl RunAccount {
     }
 
     /// Takes in a record that is not whole.
-    pub fn damaged(&mut self, damage: Damage) {
+    pub(super) fn damaged(&mut self, damage: Damage) {
         if let (Some((producer, seq)), false) = (damage.line, damage.sure)
             && let Some(sequence) = self.sequence_mut(producer)
         {
@@ -549,7 +549,7 @@ impl RunAccount {
 
     /// Thinks again about damaged lines of which it is not sure what they were: they cannot have been lines
     /// that are there undamaged.
-    pub fn reconsider_damage(&mut self) {
+    pub(super) fn reconsider_damage(&mut self) {
         let mut damage = std::mem::take(&mut self.damage);
         let known = damage.iter().filter(|damage| !damage.guessed);
         let known: HashSet<_> = known.filter_map(|damage| damage.line).collect();
@@ -583,7 +583,7 @@ impl RunAccount {
     }
 
     /// Takes in a record of another event than an attempt's end.
-    pub fn event(
+    pub(super) fn event(
         &mut self,
         record: &Record,
         received: u64,

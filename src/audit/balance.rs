@@ -26,7 +26,7 @@ use crate::{
 
 /// What is said of a run besides its findings.
 #[derive(Debug, Default)]
-pub struct Balance {
+pub(super) struct Balance {
     /// How many of the lost lines a "Log gap" announces.
     pub announced: u64,
     /// Lines that are not there of a run that has no end: whose, and which.
@@ -60,7 +60,7 @@ impl Extent {
 }
 
 /// Balances the books of a run: what is wrong goes to its findings. `killed` says that it is known to have no end.
-pub fn balance(account: &mut RunAccount, killed: bool, budget: &mut Budget) -> Balance {
+pub(super) fn balance(account: &mut RunAccount, killed: bool, budget: &mut Budget) -> Balance {
     let mut out = Balance::default();
     let run = account.run.clone();
     let Some(known) = run.known() else {
@@ -659,7 +659,7 @@ impl Books<'_> {
 }
 
 /// One number, or a range of them.
-pub fn numbers(range: Range<u64>) -> String {
+pub(super) fn numbers(range: Range<u64>) -> String {
     let last = range.end.saturating_sub(1);
     if range.start == last {
         last.to_string()

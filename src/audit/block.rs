@@ -2,7 +2,7 @@
 
 /// A block of whole lines, save where a line is longer than any block.
 #[derive(Debug, Default)]
-pub struct Block {
+pub(super) struct Block {
     /// Counts the blocks from 0.
     pub number: u64,
     /// The input that it comes from.
@@ -23,7 +23,7 @@ pub struct Block {
 
 impl Block {
     /// The lines.
-    pub fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer[..self.length]
     }
 }

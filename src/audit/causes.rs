@@ -12,7 +12,11 @@ use super::{
 const NEAR_MAX: u64 = 100;
 
 /// The likely causes of what was found in a run.
-pub fn causes(account: &RunAccount, run: &RunVerdict, evidence: &Evidence) -> Vec<LikelyCause> {
+pub(super) fn causes(
+    account: &RunAccount,
+    run: &RunVerdict,
+    evidence: &Evidence,
+) -> Vec<LikelyCause> {
     let found = &account.findings;
     let causes = [
         ("lost", lost(account, run, evidence)),

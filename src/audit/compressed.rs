@@ -6,7 +6,7 @@ use anyhow::Result;
 
 /// How a log is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// gzip.
     Gz,
     /// Zstandard.
@@ -29,7 +29,7 @@ impl std::fmt::Display for Kind {
 }
 
 /// What compressed data begins with.
-pub fn kind(start: &[u8]) -> Option<Kind> {
+pub(super) fn kind(start: &[u8]) -> Option<Kind> {
     let kinds: [(&[u8], Kind); 4] = [
         (b"\x1f\x8b\x08", Kind::Gz),
         (b"\x28\xb5\x2f\xfd", Kind::Zst),
@@ -42,7 +42,7 @@ pub fn kind(start: &[u8]) -> Option<Kind> {
 
 /// Unpacks what `raw` gives, several members one behind the other included.
 #[cfg(feature = "monitoring")]
-pub fn reader(kind: Kind, raw: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
+pub(super) fn reader(kind: Kind, raw: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
     let raw = std::io::BufReader::with_capacity(256 * 1024, raw);
     Ok(match kind {
         Kind::Gz => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
@@ -59,14 +59,14 @@ mod zst {
     use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
     /// Frames that follow each other.
-    pub enum Frames<R: BufRead> {
+    pub(super) enum Frames<R: BufRead> {
         Between(R),
         Within(Box<StreamingDecoder<R, FrameDecoder>>),
         Ended,
     }
 
     impl<R: BufRead> Frames<R> {
-        pub fn new(raw: R) -> Self {
+        pub(super) fn new(raw: R) -> Self {
             Self::Between(raw)
         }
     }
@@ -99,7 +99,7 @@ mod zst {
 
 /// This build has no feature `monitoring`.
 #[cfg(not(feature = "monitoring"))]
-pub fn reader(kind: Kind, _: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
+pub(super) fn reader(kind: Kind, _: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
     let tool = match kind {
         Kind::Gz => "zcat",
         Kind::Zst => "zstdcat",

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// Sums up. `whole` says that memory sufficed to read everything, `cut` what could not be read to its end.
-pub fn verdict(
+pub(super) fn verdict(
     config: &AuditConfig,
     names: &[String],
     judge: Judge<'_>,
@@ -216,7 +216,7 @@ fn selected(config: &AuditConfig, judge: &Judge<'_>) -> Option<usize> {
 }
 
 /// Findings are certain, and win; of runs, one that cannot be told makes the whole so.
-pub fn overall(verdict: &Verdict, select: Select) -> Status {
+pub(super) fn overall(verdict: &Verdict, select: Select) -> Status {
     let any = |status| {
         let runs = verdict.runs.iter().filter(|run| run.set_aside.is_none());
         let statuses = runs.map(|run| run.status);
@@ -236,7 +236,7 @@ pub fn overall(verdict: &Verdict, select: Select) -> Status {
 }
 
 /// Gives inputs and producers their names.
-pub struct Namer<'a> {
+pub(super) struct Namer<'a> {
     /// The names of the inputs.
     pub names: &'a [String],
 }
@@ -273,7 +273,7 @@ impl Namer<'_> {
     }
 
     /// The findings that these entries of a kind are.
-    pub fn findings(&self, kind: Kind, entries: &[Entry]) -> Vec<Finding> {
+    pub(super) fn findings(&self, kind: Kind, entries: &[Entry]) -> Vec<Finding> {
         entries
             .iter()
             .map(|entry| self.finding(kind, entry))
@@ -281,7 +281,7 @@ impl Namer<'_> {
     }
 
     /// The finding that an entry of this kind is.
-    pub fn finding(&self, kind: Kind, entry: &Entry) -> Finding {
+    pub(super) fn finding(&self, kind: Kind, entry: &Entry) -> Finding {
         let range = self.range(entry);
         let at = entry.at.map(|at| self.place(at));
         let place = at
@@ -358,7 +358,7 @@ impl Namer<'_> {
 }
 
 /// What is said of a run whose account is closed.
-pub fn run_verdict(
+pub(super) fn run_verdict(
     config: &AuditConfig,
     namer: &Namer<'_>,
     mut account: RunAccount,
@@ -446,7 +446,7 @@ fn damage(config: &AuditConfig, account: &mut RunAccount, balance: &mut Balance)
 }
 
 /// What the counts come to under the options.
-pub fn status(config: &AuditConfig, run: &RunVerdict, unreadable: bool) -> Status {
+pub(super) fn status(config: &AuditConfig, run: &RunVerdict, unreadable: bool) -> Status {
     let counts = &run.counts;
     let duplicated = if config.at_least_once {
         0

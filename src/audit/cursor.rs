@@ -11,25 +11,25 @@ use crate::{
 
 /// How much may still be computed; it grows with what was read.
 #[derive(Clone, Copy, Debug)]
-pub struct Budget(pub u64);
+pub(super) struct Budget(pub u64);
 
 impl Budget {
     /// Pays for `steps`; false when they are not to be had.
-    pub fn pay(&mut self, steps: u64) -> bool {
+    pub(super) fn pay(&mut self, steps: u64) -> bool {
         let rest = self.0.checked_sub(steps);
         self.0 = rest.unwrap_or(self.0);
         rest.is_some()
     }
 
     /// Pays for so many numbers in a set, which are kept as ranges.
-    pub fn pay_for_numbers(&mut self, count: u64) -> bool {
+    pub(super) fn pay_for_numbers(&mut self, count: u64) -> bool {
         self.pay(count >> 9)
     }
 }
 
 /// A place in a worker's plan, reached step by step.
 #[derive(Clone, Copy, Debug)]
-pub struct PlanCursor {
+pub(super) struct PlanCursor {
     /// The sequence number of the next attempt.
     pub seq: u64,
     /// The next attempt; none when the plan is at its end.
@@ -40,7 +40,7 @@ pub struct PlanCursor {
 
 impl PlanCursor {
     /// Where every worker begins.
-    pub const START: Self = Self {
+    pub(super) const START: Self = Self {
         seq: 0,
         position: Some(Position::FIRST),
         account: Account::ZERO,
@@ -48,14 +48,14 @@ impl PlanCursor {
 
     /// Goes past the attempt at `position`, which ends with `outcome`.
     #[inline]
-    pub fn pass(&mut self, rules: &Rules, position: Position, outcome: Outcome) {
+    pub(super) fn pass(&mut self, rules: &Rules, position: Position, outcome: Outcome) {
         self.account.count(position.attempt, outcome);
         self.seq += 1;
         self.position = rules.after(position, outcome);
     }
 
     /// Goes on to sequence number `seq` or to the plan's end; false when the budget does not reach.
-    pub fn go_to(&mut self, rules: &Rules, seq: u64, budget: &mut Budget) -> bool {
+    pub(super) fn go_to(&mut self, rules: &Rules, seq: u64, budget: &mut Budget) -> bool {
         while self.seq < seq {
             let Some(position) = self.position else {
                 return true;
@@ -71,7 +71,7 @@ impl PlanCursor {
 
 /// Finds the attempt of any sequence number, by the plan alone.
 #[derive(Clone, Debug)]
-pub struct PlanFinder {
+pub(super) struct PlanFinder {
     /// What was found last: the next one to be looked for mostly is its neighbour.
     last: (u64, Position),
     /// Operations from one entry of the table to the next; doubled whenever the table grows too long.
@@ -91,7 +91,7 @@ pub struct PlanFinder {
 const NEAR: u64 = 64;
 impl PlanFinder {
     /// A finder that has not looked at the plan yet; its table keeps to `entries_max`, an even number.
-    pub fn new(entries_max: usize) -> Self {
+    pub(super) fn new(entries_max: usize) -> Self {
         Self {
             last: (0, Position::FIRST),
             entries_max,
@@ -104,17 +104,22 @@ impl PlanFinder {
     }
 
     /// About how many bytes it takes.
-    pub fn memory(&self) -> u64 {
+    pub(super) fn memory(&self) -> u64 {
         (self.starts.capacity() * 8 + size_of::<Self>()) as u64
     }
 
     /// Notes where an attempt was found.
-    pub fn found(&mut self, seq: u64, position: Position) {
+    pub(super) fn found(&mut self, seq: u64, position: Position) {
         self.last = (seq, position);
     }
 
     /// The attempt with the number `seq`; none past the plan's end or out of the budget's reach.
-    pub fn position(&mut self, rules: &Rules, seq: u64, budget: &mut Budget) -> Option<Position> {
+    pub(super) fn position(
+        &mut self,
+        rules: &Rules,
+        seq: u64,
+        budget: &mut Budget,
+    ) -> Option<Position> {
         let position = match seq.abs_diff(self.last.0) {
             0..=NEAR => self.step(rules, seq, budget),
             _ => self.look_up(rules, seq, budget),

@@ -24,7 +24,7 @@ use crate::log::{
 
 /// What a suspect was.
 #[derive(Debug)]
-pub enum Diagnosis {
+pub(super) enum Diagnosis {
     /// This record, with these changes: the checksum says so.
     Altered(Box<Record>, Vec<Change>),
     /// Most likely the line with this number of a run, by its place in the registry; the checksum does not say.
@@ -41,7 +41,7 @@ const FAILURES_MAX: u32 = 64;
 const RESERVE: u64 = 1 << 26;
 
 /// Diagnoses the suspects of all runs.
-pub struct Diagnostician<'a> {
+pub(super) struct Diagnostician<'a> {
     pub accounts: &'a mut [Option<Box<RunAccount>>],
     pub registry: &'a Registry,
     pub budget: &'a mut Budget,
@@ -54,7 +54,7 @@ pub struct Diagnostician<'a> {
 impl Diagnostician<'_> {
     /// Finds out what a suspect was. `near` is the run of the lines around it, `beside` are the suspects directly in front of
     /// it and behind it.
-    pub fn diagnose(
+    pub(super) fn diagnose(
         &mut self,
         suspect: &Suspect,
         near: Option<u32>,

@@ -2,14 +2,14 @@
 //! says that is found afterwards.
 
 /// A way to write text otherwise.
-pub struct Escape {
+pub(super) struct Escape {
     /// What stands in text that was written in that way.
     marks: &'static [&'static [u8]],
     undo: fn(&[u8]) -> Vec<u8>,
 }
 
 /// All of them, in the order in which they are tried.
-pub const ESCAPES: [Escape; 6] = [
+pub(super) const ESCAPES: [Escape; 6] = [
     Escape {
         marks: &[
             b"\x1b[",
@@ -48,7 +48,7 @@ pub const ESCAPES: [Escape; 6] = [
 
 impl Escape {
     /// The text, if it may have been written in this way.
-    pub fn undo(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn undo(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         // What they begin with is rare.
         let has = |mark: &&[u8]| {
             memchr::memchr_iter(mark[0], bytes).any(|at| bytes[at..].starts_with(mark))
@@ -110,14 +110,14 @@ fn entities(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// CSV: a quote within quotes is doubled.
-pub fn doubled_quotes(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn doubled_quotes(bytes: &[u8]) -> Vec<u8> {
     replaced(bytes, |rest| {
         rest.starts_with(b"\"\"").then(|| (2, vec![b'"']))
     })
 }
 
 /// JSON's escapes, and those that other languages have besides.
-pub fn backslashes(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn backslashes(bytes: &[u8]) -> Vec<u8> {
     replaced(bytes, |rest| {
         let rest = rest.strip_prefix(b"\\")?;
         let plain = |byte| Some((2, vec![byte]));

@@ -184,7 +184,7 @@ const FORMS: [&Form; 3] = [&TEXT, &JSON, &ESCAPED];
 
 /// Reads lines of one run after the other.
 #[derive(Debug)]
-pub struct Reader {
+pub(super) struct Reader {
     stamps: StampReader,
     /// The canonical text of a JSON line; text lines are their own.
     canonical: LineBuffer,
@@ -192,7 +192,7 @@ pub struct Reader {
 
 impl Reader {
     /// A reader that has seen nothing.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             stamps: StampReader::new(),
             canonical: LineBuffer::default(),
@@ -201,7 +201,7 @@ impl Reader {
 
     /// Reads the line of `run` at the start of `bytes`, whatever stands behind it.
     #[inline]
-    pub fn read(&mut self, bytes: &[u8], run: &Run) -> Option<Exact> {
+    pub(super) fn read(&mut self, bytes: &[u8], run: &Run) -> Option<Exact> {
         match bytes {
             [b'{', b'"', ..] => self.read_form::<1>(bytes, run),
             [b'{', ..] => self.read_form::<2>(bytes, run),

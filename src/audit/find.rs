@@ -28,7 +28,7 @@ const SUSPECT_MAX: usize = 64 * 1024;
 
 /// Something that was found.
 #[derive(Debug)]
-pub struct Hit {
+pub(super) struct Hit {
     /// Where it stands in the bytes that were searched.
     pub span: Range<usize>,
     /// It stands there as it is, not escaped.
@@ -43,7 +43,7 @@ pub struct Hit {
 
 /// What was found.
 #[derive(Debug)]
-pub enum HitKind {
+pub(super) enum HitKind {
     /// A record whose checksum holds.
     Whole(Box<Record>),
     /// Something like a record.
@@ -52,14 +52,14 @@ pub enum HitKind {
 
 /// Finds records.
 #[derive(Debug, Default)]
-pub struct Finder {
+pub(super) struct Finder {
     walker: Walker,
 }
 
 impl Finder {
     /// Finds the records in the line at the start of `bytes`, and in what follows it if a document goes on there. Hits come in
     /// order. Returns how much was searched.
-    pub fn find(&mut self, bytes: &[u8], line: usize, hits: &mut Vec<Hit>) -> usize {
+    pub(super) fn find(&mut self, bytes: &[u8], line: usize, hits: &mut Vec<Hit>) -> usize {
         let end = self.layer(bytes, line, 0, hits);
         let searched = &bytes[..end];
         suspects(searched, hits);
@@ -383,7 +383,7 @@ fn unexplained(bytes: &[u8], hits: &[Hit]) -> bool {
 }
 
 /// Whether anything of this program may be in `bytes`.
-pub fn has_marks(bytes: &[u8]) -> bool {
+pub(super) fn has_marks(bytes: &[u8]) -> bool {
     marks(bytes).next().is_some()
 }
 
@@ -466,7 +466,7 @@ fn segment(bytes: &[u8], span: Range<usize>, marks: &[usize], hits: &mut Vec<Hit
 }
 
 /// A suspect, and where it stands in `bytes`, in front of which a quote may stand.
-pub fn suspect(bytes: &[u8], quoted: bool) -> (Range<usize>, Suspect) {
+pub(super) fn suspect(bytes: &[u8], quoted: bool) -> (Range<usize>, Suspect) {
     let json = is_keyed(bytes);
     let span = if json {
         json_span(bytes)

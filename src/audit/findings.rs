@@ -18,7 +18,7 @@ pub struct Location {
 
 /// What is wrong with lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub(super) enum Kind {
     /// They are not there.
     Lost,
     /// They are there once more.
@@ -45,7 +45,7 @@ pub enum Kind {
 
 impl Kind {
     /// The name of the difference that they are, as [`Counts`](super::verdict::Counts) has it.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Lost => "lost",
             Self::Duplicated => "duplicated",
@@ -64,7 +64,7 @@ const KINDS: usize = Kind::CounterFell as usize + 1;
 
 /// What is to be said besides numbers and places.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Detail {
+pub(super) enum Detail {
     /// Nothing.
     None,
     /// What a "Log gap" says, and where the producer's first line behind the gap stands.
@@ -82,7 +82,7 @@ pub enum Detail {
 
 /// Lines of one producer that follow each other and share a difference.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub(super) struct Entry {
     /// Who logged them, as far as that can be told; several where it may be any of them.
     pub producers: Vec<Producer>,
     /// Their numbers; none where they cannot be known.
@@ -97,7 +97,7 @@ pub struct Entry {
 
 impl Entry {
     /// So many lines of which nobody can tell whose they are, or what concerns no line.
-    pub fn unnamed(count: u64, at: Option<Location>, detail: Detail) -> Self {
+    pub(super) fn unnamed(count: u64, at: Option<Location>, detail: Detail) -> Self {
         Self {
             producers: Vec::new(),
             numbers: None,
@@ -108,7 +108,7 @@ impl Entry {
     }
 
     /// The lines of a producer with these numbers.
-    pub fn of(
+    pub(super) fn of(
         producer: Producer,
         numbers: Range<u64>,
         at: Option<Location>,
@@ -125,11 +125,11 @@ impl Entry {
 }
 
 /// How many ranges of a kind are kept for a run.
-pub const KEPT_MAX: usize = 1000;
+pub(super) const KEPT_MAX: usize = 1000;
 
 /// All differences of a run, or of none.
 #[derive(Clone, Debug, Default)]
-pub struct Findings {
+pub(super) struct Findings {
     kept: [Vec<Entry>; KINDS],
     counts: [u64; KINDS],
     /// Of each kind and producer the entry that a neighbour may be added to.
@@ -139,7 +139,7 @@ pub struct Findings {
 impl Findings {
     /// Adds the lines of `producer` with these numbers, of which the first stands at `at`. If they follow those before of
     /// their kind and producer, they are added to them; otherwise `detail` is asked what else is to be said.
-    pub fn add(
+    pub(super) fn add(
         &mut self,
         kind: Kind,
         producer: Producer,
@@ -167,7 +167,7 @@ impl Findings {
     }
 
     /// Adds so many lines that follow each other and that nothing predicts.
-    pub fn unexpected(
+    pub(super) fn unexpected(
         &mut self,
         count: u64,
         why: &str,
@@ -180,7 +180,7 @@ impl Findings {
     }
 
     /// Adds what is never joined with another.
-    pub fn add_alone(&mut self, kind: Kind, count: u64, entry: impl FnOnce() -> Entry) {
+    pub(super) fn add_alone(&mut self, kind: Kind, count: u64, entry: impl FnOnce() -> Entry) {
         let total = &mut self.counts[kind as usize];
         *total = total.saturating_add(count);
         let kept = &mut self.kept[kind as usize];
@@ -190,22 +190,22 @@ impl Findings {
     }
 
     /// Counts lines of which nothing more is known.
-    pub fn count_more(&mut self, kind: Kind, count: u64) {
+    pub(super) fn count_more(&mut self, kind: Kind, count: u64) {
         self.counts[kind as usize] += count;
     }
 
     /// How many lines, or balances, are of this kind.
-    pub fn count(&self, kind: Kind) -> u64 {
+    pub(super) fn count(&self, kind: Kind) -> u64 {
         self.counts[kind as usize]
     }
 
     /// The first ranges of this kind.
-    pub fn kept(&self, kind: Kind) -> &[Entry] {
+    pub(super) fn kept(&self, kind: Kind) -> &[Entry] {
         &self.kept[kind as usize]
     }
 
     /// About how many bytes they take.
-    pub fn memory(&self) -> u64 {
+    pub(super) fn memory(&self) -> u64 {
         let kept: usize = self.kept.iter().map(Vec::len).sum();
         (kept * 400) as u64
     }

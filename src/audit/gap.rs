@@ -55,11 +55,11 @@ fn digits(bytes: &[u8]) -> Option<usize> {
 
 /// What stood between records lately, the last first.
 #[derive(Debug, Default)]
-pub struct Gaps(Vec<Gap>);
+pub(super) struct Gaps(Vec<Gap>);
 
 /// A gap that was met again.
 #[derive(Clone, Copy, Debug)]
-pub struct Met {
+pub(super) struct Met {
     /// How many bytes it takes.
     pub length: usize,
     /// How many newlines are in it.
@@ -70,7 +70,7 @@ pub struct Met {
 
 impl Gaps {
     /// Remembers what stood between two records, and where in it a time stands.
-    pub fn learn(&mut self, form: &[u8], received: [Option<usize>; 2]) {
+    pub(super) fn learn(&mut self, form: &[u8], received: [Option<usize>; 2]) {
         if form.len() > LENGTH_MAX
             || self.0.iter().any(|gap| {
                 gap.alike(form)
@@ -103,24 +103,24 @@ impl Gaps {
     }
 
     /// Forgets everything: the next input has its own.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 
     /// Whether `bytes` begin with a gap that is known.
-    pub fn begin(&self, bytes: &[u8]) -> bool {
+    pub(super) fn begin(&self, bytes: &[u8]) -> bool {
         self.0.iter().any(|gap| gap.alike(bytes).is_some())
     }
 
     /// How many gaps there are to be tried.
     #[inline]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether `bytes` begin with the gap of this number.
     #[inline]
-    pub fn met(&self, number: usize, bytes: &[u8]) -> Option<Met> {
+    pub(super) fn met(&self, number: usize, bytes: &[u8]) -> Option<Met> {
         let gap = &self.0[number];
         // No digits in it, and so no time: mostly it is just a newline.
         if gap.fixed.len() == 1 {
@@ -141,14 +141,14 @@ impl Gaps {
 
     /// The one of this number is what was met: it will be tried first.
     #[inline]
-    pub fn prefer(&mut self, number: usize) {
+    pub(super) fn prefer(&mut self, number: usize) {
         if number > 0 {
             self.0[..=number].rotate_right(1);
         }
     }
 
     /// How many of `bytes`, a line, are like what stood in front of the records of late.
-    pub fn before(&self, bytes: &[u8]) -> Option<usize> {
+    pub(super) fn before(&self, bytes: &[u8]) -> Option<usize> {
         self.0.iter().find_map(|gap| {
             let start = memchr::memrchr(b'\n', &gap.form)? + 1;
             let mut line = Self::default();

@@ -28,7 +28,7 @@ const LINES_OF_WORKER: u64 = 2;
 
 /// Judges the groups that these runs are shards of. Of several runs of one shard all but one are set aside. Where not all
 /// that there is was read (`all_read`), no shard is called lost.
-pub fn judge(runs: &mut [RunVerdict], all_read: bool) -> Vec<GroupVerdict> {
+pub(super) fn judge(runs: &mut [RunVerdict], all_read: bool) -> Vec<GroupVerdict> {
     let mut groups: BTreeMap<GroupId, Vec<usize>> = BTreeMap::new();
     for (index, run) in runs.iter().enumerate() {
         if let Some(group) = run.workload.as_ref().and_then(|w| w.group.clone()) {
@@ -195,7 +195,7 @@ fn most_common(members: &[usize], runs: &[RunVerdict]) -> Option<Workload> {
 }
 
 /// Whether these are configurations of shards of one run.
-pub fn same_run(a: &Workload, b: &Workload) -> bool {
+pub(super) fn same_run(a: &Workload, b: &Workload) -> bool {
     a.shard.count() == b.shard.count()
         && *a
             == Workload {

@@ -108,13 +108,13 @@ impl Survey {
 }
 
 /// What blocks are read from.
-pub trait Blocks: Send {
+pub(super) trait Blocks: Send {
     /// Fills `block` with the next lines; false at the end of all inputs.
     fn next(&mut self, block: &mut Block) -> Result<bool>;
 }
 
 /// One input, and what was read of it already.
-pub struct Part {
+pub(super) struct Part {
     file: u32,
     input: Input,
     /// None before its turn, unless it cannot be read twice.
@@ -134,7 +134,7 @@ pub struct Part {
 }
 
 /// All that is to be read. Files are opened one after the other, however many there are.
-pub struct Inputs {
+pub(super) struct Inputs {
     names: Vec<String>,
     /// What could not be read to its end.
     pub cut: Arc<Mutex<Vec<String>>>,
@@ -145,7 +145,7 @@ pub struct Inputs {
 
 impl Inputs {
     /// Looks into all inputs and puts them into the order of their first records.
-    pub fn open(inputs: &[Input], shared: &Shared) -> Result<Self> {
+    pub(super) fn open(inputs: &[Input], shared: &Shared) -> Result<Self> {
         let mut parts = Vec::new();
         let mut size = Some(0);
         for (file, input) in inputs.iter().enumerate() {
@@ -203,12 +203,12 @@ impl Inputs {
     }
 
     /// The names of the inputs, in the order in which they were given.
-    pub fn names(&self) -> &[String] {
+    pub(super) fn names(&self) -> &[String] {
         &self.names
     }
 
     /// How many bytes there are in all, where that is known.
-    pub fn size(&self) -> Option<u64> {
+    pub(super) fn size(&self) -> Option<u64> {
         self.size
     }
 }
@@ -252,7 +252,7 @@ impl Blocks for Inputs {
 
 impl Part {
     /// A source that reads nothing where there is nothing yet.
-    pub fn growing(file: u32, source: Box<dyn Read + Send>, shared: &Arc<Shared>) -> Self {
+    pub(super) fn growing(file: u32, source: Box<dyn Read + Send>, shared: &Arc<Shared>) -> Self {
         Self {
             file,
             input: Input::Stdin,
@@ -268,12 +268,12 @@ impl Part {
     }
 
     /// Nothing more will come: what is left is handed out, be its last line whole or not.
-    pub fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.ended = true;
     }
 
     /// Reads whole lines into `block`; false when there are none left.
-    pub fn fill(&mut self, block: &mut Block) -> Result<bool> {
+    pub(super) fn fill(&mut self, block: &mut Block) -> Result<bool> {
         let source = match &mut self.source {
             Some(source) => source,
             none => none.insert(self.input.open()?.source),

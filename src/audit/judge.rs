@@ -36,7 +36,7 @@ enum Held {
 
 /// What the log shows besides records: it may tell why some are missing.
 #[derive(Debug, Default)]
-pub struct Evidence {
+pub(super) struct Evidence {
     /// How many NUL bytes lie in a hole, and where.
     pub hole: Option<(u64, Location)>,
     /// Notes of a limit on the rate of lines.
@@ -51,7 +51,7 @@ pub struct Evidence {
 
 /// What notes say of lines that a limit on their rate dropped.
 #[derive(Clone, Copy, Debug)]
-pub struct Dropped {
+pub(super) struct Dropped {
     /// How many notes there are.
     pub notes: u64,
     /// How many lines they speak of; 0 where none says a number.
@@ -71,7 +71,7 @@ impl Dropped {
 }
 
 /// Takes in blocks, in order.
-pub struct Judge<'a> {
+pub(super) struct Judge<'a> {
     shared: &'a Shared,
     config: &'a AuditConfig,
     /// The accounts, in the order of the registry; none of a run that is settled.
@@ -131,7 +131,7 @@ const STEPS_A_LINE: u64 = 64;
 
 impl<'a> Judge<'a> {
     /// A judge that has seen nothing, and shows each record to `observer`.
-    pub fn new(
+    pub(super) fn new(
         shared: &'a Shared,
         config: &'a AuditConfig,
         observer: Option<&'a mut dyn Observer>,
@@ -165,7 +165,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Takes in a block; false when memory is at its limit.
-    pub fn take(&mut self, block: &Block, scanned: &Scanned) -> bool {
+    pub(super) fn take(&mut self, block: &Block, scanned: &Scanned) -> bool {
         let first_block = block.file != self.file && self.turn_to(block.file, scanned);
         let bytes = block.bytes();
         // Lines are counted where they begin.
@@ -258,7 +258,7 @@ impl<'a> Judge<'a> {
     }
 
     /// About how many bytes the accounts take.
-    pub fn memory_used(&self) -> u64 {
+    pub(super) fn memory_used(&self) -> u64 {
         let accounts = self.accounts.iter().flatten();
         accounts.map(|account| account.memory()).sum()
     }
@@ -288,7 +288,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Gives up hoping for the "Run started" of a run.
-    pub fn give_up(&mut self, run: &Run) {
+    pub(super) fn give_up(&mut self, run: &Run) {
         self.shared
             .registry
             .adopt(run, self.config.fallback.as_ref());
@@ -296,12 +296,12 @@ impl<'a> Judge<'a> {
     }
 
     /// About how many bytes the lines take that are held back of runs whose "Run started" has not come yet.
-    pub fn memory_held(&self) -> u64 {
+    pub(super) fn memory_held(&self) -> u64 {
         (self.held.len() * size_of::<(u32, Held, Location)>()) as u64
     }
 
     /// Closes the account of a run, and lets go of what is kept of it.
-    pub fn close(&mut self, run: u32) -> Option<Box<RunAccount>> {
+    pub(super) fn close(&mut self, run: u32) -> Option<Box<RunAccount>> {
         let account = self.accounts[run as usize].take()?;
         self.shared.registry.release(&account.run);
         Some(account)
@@ -321,7 +321,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Gives up hoping for a "Run started" of the runs that were met, and judges what was held back of them.
-    pub fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         let group = self.group();
         for account in self.accounts.iter().flatten() {
             let run = &account.run;

@@ -36,7 +36,7 @@ struct Container {
 
 /// Walks documents, one after the other.
 #[derive(Debug, Default)]
-pub struct Walker {
+pub(super) struct Walker {
     leaves: Vec<Leaf>,
     containers: Vec<Container>,
     /// Those that are open, the innermost last.
@@ -45,7 +45,7 @@ pub struct Walker {
 
 /// How a walk ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Walked {
+pub(super) enum Walked {
     /// Behind the document.
     Closed(usize),
     /// Here the syntax is broken, in the frame that begins there.
@@ -53,7 +53,7 @@ pub enum Walked {
 }
 
 /// What one record came in, or nothing of ours.
-pub struct Frame<'a> {
+pub(super) struct Frame<'a> {
     bytes: &'a [u8],
     leaves: &'a [Leaf],
     containers: &'a [Container],
@@ -72,7 +72,12 @@ enum Expect {
 
 impl Walker {
     /// Walks through the object or array at `from`, and shows each frame.
-    pub fn walk(&mut self, bytes: &[u8], from: usize, mut each: impl FnMut(&Frame<'_>)) -> Walked {
+    pub(super) fn walk(
+        &mut self,
+        bytes: &[u8],
+        from: usize,
+        mut each: impl FnMut(&Frame<'_>),
+    ) -> Walked {
         self.leaves.clear();
         self.containers.clear();
         self.open.clear();
@@ -257,7 +262,7 @@ impl Walker {
 
 impl<'a> Frame<'a> {
     /// The objects in which a record's own fields may be: they have two of those that no others have.
-    pub fn candidates(&self) -> Vec<usize> {
+    pub(super) fn candidates(&self) -> Vec<usize> {
         let mut out: Vec<usize> = Vec::new();
         for leaf in self.leaves.iter().filter(|leaf| self.is_ours(leaf)) {
             let mates = self
@@ -282,7 +287,7 @@ impl<'a> Frame<'a> {
     }
 
     /// Where an object stands.
-    pub fn span_of(&self, container: usize) -> Range<usize> {
+    pub(super) fn span_of(&self, container: usize) -> Range<usize> {
         match container.checked_sub(self.base) {
             Some(at) => self.containers[at].span.clone(),
             None => self.span.clone(),
@@ -290,12 +295,12 @@ impl<'a> Frame<'a> {
     }
 
     /// What stands in an object, as it is.
-    pub fn bytes_of(&self, container: usize) -> Vec<u8> {
+    pub(super) fn bytes_of(&self, container: usize) -> Vec<u8> {
         self.bytes[self.span_of(container)].to_vec()
     }
 
     /// The fields of an object itself.
-    pub fn own(&self, container: usize) -> Vec<Field<'a>> {
+    pub(super) fn own(&self, container: usize) -> Vec<Field<'a>> {
         let own = self
             .leaves
             .iter()
@@ -305,7 +310,7 @@ impl<'a> Frame<'a> {
     }
 
     /// All other fields of the frame.
-    pub fn outer(&self, container: usize) -> Vec<Field<'a>> {
+    pub(super) fn outer(&self, container: usize) -> Vec<Field<'a>> {
         let outer = self
             .leaves
             .iter()
@@ -338,7 +343,7 @@ impl<'a> Frame<'a> {
     }
 
     /// Where the strings stand.
-    pub fn strings(&self) -> impl Iterator<Item = Range<usize>> {
+    pub(super) fn strings(&self) -> impl Iterator<Item = Range<usize>> {
         self.leaves
             .iter()
             .filter(|leaf| leaf.quoted)
@@ -348,7 +353,7 @@ impl<'a> Frame<'a> {
 
 /// Whether a line is a piece of a document whose other pieces stand on other lines: in an object it goes on behind its end, or
 /// it closes what it has not opened.
-pub fn is_piece(line: &[u8]) -> bool {
+pub(super) fn is_piece(line: &[u8]) -> bool {
     let line = line.trim_ascii();
     let closed = line.iter().take_while(|b| b"]}, ".contains(b)).count();
     let line = line[closed..].strip_suffix(b",").unwrap_or(&line[closed..]);

@@ -15,7 +15,7 @@ use crate::log::{
 
 /// A line that belongs to the run's account, where it stands and which it is.
 #[derive(Clone, Copy, Debug)]
-pub struct Placed<T> {
+pub(super) struct Placed<T> {
     /// What it tells.
     pub value: T,
     /// Its number.
@@ -28,7 +28,7 @@ pub struct Placed<T> {
 
 /// What "Run ended" says.
 #[derive(Clone, Debug)]
-pub struct RunEnd {
+pub(super) struct RunEnd {
     /// What it says of all workers together.
     pub closing: Closing,
     /// What asked for the stop, if it was stopped.
@@ -41,7 +41,7 @@ pub struct RunEnd {
 
 /// A "Log gap" line.
 #[derive(Clone, Debug)]
-pub struct LogGap {
+pub(super) struct LogGap {
     /// Its number.
     pub seq: u64,
     /// Where it stands.
@@ -54,7 +54,7 @@ pub struct LogGap {
 
 /// What a line is to its thread's account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entered {
+pub(super) enum Entered {
     /// It had not been seen.
     New,
     /// It is there already.
@@ -67,7 +67,7 @@ pub enum Entered {
 
 /// The main thread's lines.
 #[derive(Clone, Debug, Default)]
-pub struct MainThread {
+pub(super) struct MainThread {
     /// One more than the highest number that was seen.
     pub next: u64,
     /// The numbers of its lines.
@@ -95,18 +95,18 @@ const LAST_MAX: usize = 8;
 
 impl MainThread {
     /// About how many bytes the account takes.
-    pub fn memory(&self) -> u64 {
+    pub(super) fn memory(&self) -> u64 {
         let gaps = self.gaps.iter().map(|gap| gap.ranges.len() * 32 + 100);
         self.sequence.memory() + (self.threads.len() * 64) as u64 + gaps.sum::<usize>() as u64
     }
 
     /// Whether the line with this number was seen undamaged.
-    pub fn holds(&self, seq: u64) -> bool {
+    pub(super) fn holds(&self, seq: u64) -> bool {
         seq < self.next && !self.sequence.missing.contains(seq)
     }
 
     /// Takes in an event of a run with these workers.
-    pub fn enter(
+    pub(super) fn enter(
         &mut self,
         record: &Record,
         event: &Event,
@@ -207,14 +207,14 @@ impl MainThread {
     }
 
     /// Lines that stand behind "Run ended" and must not.
-    pub fn behind_the_end(&self) -> impl Iterator<Item = (u64, Location)> {
+    pub(super) fn behind_the_end(&self) -> impl Iterator<Item = (u64, Location)> {
         let end = self.ended.as_ref().map_or(u64::MAX, |ended| ended.seq);
         let last = self.last.iter().copied();
         last.filter(move |(seq, _)| *seq > end)
     }
 
     /// What stopped the run before its end, as "Run ended" has it.
-    pub fn stopped_by(&self) -> Option<String> {
+    pub(super) fn stopped_by(&self) -> Option<String> {
         let ended = &self.ended.as_ref()?.value;
         (ended.closing.reason == Reason::Stopped).then(|| ended.cause.clone())
     }

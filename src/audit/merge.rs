@@ -48,7 +48,7 @@ pub fn merge_files(files: &[PathBuf]) -> Result<Verdict> {
 }
 
 /// Makes verdicts one; each comes with the name by which to speak of it.
-pub fn merge(verdicts: Vec<(String, Verdict)>) -> Verdict {
+pub(super) fn merge(verdicts: Vec<(String, Verdict)>) -> Verdict {
     let mut out = Verdict {
         status: Status::Clean,
         cannot_tell: Vec::new(),

@@ -9,19 +9,19 @@ use roaring::RoaringTreemap;
 
 /// A set of numbers, compact where its members lie together.
 #[derive(Clone, Debug, Default)]
-pub struct Numbers(RoaringTreemap, u32);
+pub(super) struct Numbers(RoaringTreemap, u32);
 
 /// After so many numbers were taken out the set is put into its best form: stretches with many holes are slow to change.
 const REMOVALS: u32 = 4096;
 
 impl Numbers {
     /// How many members there are.
-    pub fn count(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.0.len()
     }
 
     /// About how many bytes the set takes.
-    pub fn memory(&self) -> u64 {
+    pub(super) fn memory(&self) -> u64 {
         // What it would take on a disk is what it takes here, but for the containers' own structures.
         let containers = self.0.bitmaps().map(|(_, b)| b.statistics().n_containers);
         let containers: u64 = containers.map(u64::from).sum();
@@ -32,25 +32,25 @@ impl Numbers {
     }
 
     /// Adds a number; says whether it is new.
-    pub fn insert(&mut self, number: u64) -> bool {
+    pub(super) fn insert(&mut self, number: u64) -> bool {
         self.0.insert(number)
     }
 
     /// Adds numbers.
-    pub fn insert_range(&mut self, range: Range<u64>) {
+    pub(super) fn insert_range(&mut self, range: Range<u64>) {
         if !range.is_empty() {
             self.0.insert_range(range);
         }
     }
 
     /// Whether `number` is a member.
-    pub fn contains(&self, number: u64) -> bool {
+    pub(super) fn contains(&self, number: u64) -> bool {
         self.0.contains(number)
     }
 
     /// Takes a number out; says whether it was a member.
     #[inline]
-    pub fn remove(&mut self, number: u64) -> bool {
+    pub(super) fn remove(&mut self, number: u64) -> bool {
         let removed = self.0.remove(number);
         self.1 += u32::from(removed);
         if self.1 == REMOVALS {
@@ -70,24 +70,24 @@ impl Numbers {
     }
 
     /// Takes numbers out.
-    pub fn remove_range(&mut self, range: Range<u64>) {
+    pub(super) fn remove_range(&mut self, range: Range<u64>) {
         if !range.is_empty() {
             self.0.remove_range(range);
         }
     }
 
     /// Takes out what is in `others`.
-    pub fn subtract(&mut self, others: &Self) {
+    pub(super) fn subtract(&mut self, others: &Self) {
         self.0 -= &others.0;
     }
 
     /// The members that are in `others` as well.
-    pub fn common(&self, others: &Self) -> Self {
+    pub(super) fn common(&self, others: &Self) -> Self {
         Self(&self.0 & &others.0, 0)
     }
 
     /// How many of the members lie in `range`.
-    pub fn count_in(&self, range: Range<u64>) -> u64 {
+    pub(super) fn count_in(&self, range: Range<u64>) -> u64 {
         if range.is_empty() || self.0.is_empty() {
             return 0;
         }
@@ -96,7 +96,7 @@ impl Numbers {
     }
 
     /// The first number from this one on that is no member.
-    pub fn absent_from(&self, number: u64) -> u64 {
+    pub(super) fn absent_from(&self, number: u64) -> u64 {
         let all = self
             .0
             .bitmaps()
@@ -111,7 +111,7 @@ impl Numbers {
     }
 
     /// The first number from this one down that is no member.
-    pub fn absent_down_from(&self, number: u64) -> u64 {
+    pub(super) fn absent_down_from(&self, number: u64) -> u64 {
         let all = self
             .0
             .bitmaps()
@@ -126,7 +126,7 @@ impl Numbers {
     }
 
     /// Shows `each` the members in `range` as ranges, ascending.
-    pub fn each_range_in(&self, range: Range<u64>, mut each: impl FnMut(Range<u64>)) {
+    pub(super) fn each_range_in(&self, range: Range<u64>, mut each: impl FnMut(Range<u64>)) {
         if range.is_empty() {
             return;
         }
@@ -149,7 +149,7 @@ impl Numbers {
     }
 
     /// Shows `each` the parts of `range` that are no members, ascending.
-    pub fn each_gap_in(&self, range: Range<u64>, mut each: impl FnMut(Range<u64>)) {
+    pub(super) fn each_gap_in(&self, range: Range<u64>, mut each: impl FnMut(Range<u64>)) {
         let mut start = range.start;
         self.each_range_in(range.clone(), |members| {
             if start < members.start {

@@ -35,7 +35,7 @@ impl Run {
 
 /// The arrivals of one producer.
 #[derive(Clone, Debug, Default)]
-pub struct Order {
+pub(super) struct Order {
     /// By their first numbers, but for the last to arrive; no two overlap.
     runs: BTreeMap<u64, Run>,
     /// The last to arrive.
@@ -51,23 +51,23 @@ pub struct Order {
 }
 
 /// Lines that stand out of order: their numbers, and where the first of them stands.
-pub type Moved = Vec<(Range<u64>, Location)>;
+pub(super) type Moved = Vec<(Range<u64>, Location)>;
 
 impl Order {
     /// About how many bytes it takes.
-    pub fn memory(&self) -> u64 {
+    pub(super) fn memory(&self) -> u64 {
         (self.runs.len() * 2 * size_of::<(u64, Run)>()) as u64
     }
 
     /// Whether some lines may have to be moved.
-    pub fn is_disordered(&self) -> bool {
+    pub(super) fn is_disordered(&self) -> bool {
         !self.runs.is_empty()
     }
 
     /// Takes in the arrival of a line that was not there before. `missing` are the numbers below the highest that have
     /// not arrived; of these `number` is none any more. Returns lines out of order where some must be settled now.
     #[inline]
-    pub fn arrive(
+    pub(super) fn arrive(
         &mut self,
         number: u64,
         at: Location,
@@ -89,7 +89,7 @@ impl Order {
 
     /// Takes in the arrival of a line that does not follow the one before it as far as `missing` knows.
     #[cold]
-    pub fn arrive_apart(
+    pub(super) fn arrive_apart(
         &mut self,
         number: u64,
         at: Location,
@@ -158,7 +158,7 @@ impl Order {
     }
 
     /// The lines out of order so far. From now on whatever is below the highest of the others is behind.
-    pub fn settle(&mut self, missing: &Numbers) -> Moved {
+    pub(super) fn settle(&mut self, missing: &Numbers) -> Moved {
         let mut runs: Vec<Run> = self.runs.values().copied().chain(self.current).collect();
         runs.sort_unstable_by_key(|run| (run.arrival, run.first));
         let kept = heaviest(&runs, self.backwards, missing);

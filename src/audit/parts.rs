@@ -26,7 +26,7 @@ const FORMS: [Form; 2] = [cri, docker];
 
 /// The whole of a line whose first piece stands at the start of `bytes`, `line` bytes long, and how many bytes its pieces take;
 /// none if that is no piece that another one follows.
-pub fn joined(bytes: &[u8], line: usize) -> Option<(Vec<u8>, usize)> {
+pub(super) fn joined(bytes: &[u8], line: usize) -> Option<(Vec<u8>, usize)> {
     let (form, first) = FORMS
         .iter()
         .find_map(|form| Some((form, form(&bytes[..line])?)))?;
@@ -53,7 +53,7 @@ pub fn joined(bytes: &[u8], line: usize) -> Option<(Vec<u8>, usize)> {
 }
 
 /// Whether the last line of `bytes` is a piece that another one follows.
-pub fn ends_open(bytes: &[u8]) -> bool {
+pub(super) fn ends_open(bytes: &[u8]) -> bool {
     let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let start = memchr::memrchr(b'\n', body).map_or(0, |n| n + 1);
     let line = &bytes[start..];
@@ -110,14 +110,14 @@ fn ends_whole(text: &[u8]) -> bool {
 }
 
 /// Whether a line is a piece in which nothing stands: the newline that was left of a whole line.
-pub fn is_blank(line: &[u8]) -> bool {
+pub(super) fn is_blank(line: &[u8]) -> bool {
     let mut pieces = FORMS.iter().filter_map(|form| form(line));
     pieces.any(|piece| piece.text.trim_ascii().is_empty())
 }
 
 /// Whether what stands between two strings of a document are keys and values of one object and of those within it: then
 /// both belong to the same thing.
-pub fn same_object(between: &[u8]) -> bool {
+pub(super) fn same_object(between: &[u8]) -> bool {
     let mut depth = 0_i32;
     let mut lowest = 0;
     let mut at = memchr::memchr(b'"', between).map_or(between.len(), |n| n + 1);
@@ -151,7 +151,7 @@ pub fn same_object(between: &[u8]) -> bool {
 }
 
 /// The text of a string whose opening quote stands in front of `bytes`, without a newline at its end.
-pub fn string(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn string(bytes: &[u8]) -> Vec<u8> {
     let length = string_length(bytes).map_or(bytes.len(), |n| n - 1);
     let mut text = backslashes(&bytes[..length]);
     if text.ends_with(b"\n") {

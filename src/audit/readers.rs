@@ -14,10 +14,10 @@ use anyhow::Result;
 use super::{block::Block, input::Blocks, scan::Scanner, scanned::Scanned, shared::Shared};
 
 /// A block on its way: filled by a reader, judged, and used again.
-pub type Parcel = (Block, Scanned);
+pub(super) type Parcel = (Block, Scanned);
 
 /// The readers. Whoever drops `free` ends them.
-pub struct Readers {
+pub(super) struct Readers {
     /// What they share.
     pub desk: Arc<Desk>,
     /// Where parcels go that were judged.
@@ -30,7 +30,7 @@ pub struct Readers {
 
 impl Readers {
     /// So many readers of these blocks; more parcels than readers are on their way.
-    pub fn start(shared: &Arc<Shared>, blocks: Box<dyn Blocks>, readers: usize) -> Self {
+    pub(super) fn start(shared: &Arc<Shared>, blocks: Box<dyn Blocks>, readers: usize) -> Self {
         let (free, parcels) = mpsc::channel::<Parcel>();
         for _ in 0..readers + 5 {
             // The receiver is alive: it is behind the lock below.
@@ -58,7 +58,7 @@ impl Readers {
 }
 
 /// How many readers there are with `threads`, of which 0 stands for all cores.
-pub fn count(threads: usize) -> usize {
+pub(super) fn count(threads: usize) -> usize {
     match threads {
         0 => thread::available_parallelism().map_or(2, |n| n.get()),
         n => n,
@@ -67,19 +67,19 @@ pub fn count(threads: usize) -> usize {
 
 /// Parcels, which come in any order, in the order in which they were read.
 #[derive(Default)]
-pub struct InOrder {
+pub(super) struct InOrder {
     waiting: BTreeMap<u64, Parcel>,
     next: u64,
 }
 
 impl InOrder {
     /// Takes a parcel in.
-    pub fn put(&mut self, parcel: Parcel) {
+    pub(super) fn put(&mut self, parcel: Parcel) {
         self.waiting.insert(parcel.0.number, parcel);
     }
 
     /// The next parcel; none before it has come.
-    pub fn next(&mut self) -> Option<Parcel> {
+    pub(super) fn next(&mut self) -> Option<Parcel> {
         let parcel = self.waiting.remove(&self.next)?;
         self.next += 1;
         Some(parcel)
@@ -87,7 +87,7 @@ impl InOrder {
 }
 
 /// Waits for readers that have nothing left to read.
-pub fn join(threads: Vec<JoinHandle<()>>) {
+pub(super) fn join(threads: Vec<JoinHandle<()>>) {
     for thread in threads {
         if let Err(panic) = thread.join() {
             std::panic::resume_unwind(panic);
@@ -96,7 +96,7 @@ pub fn join(threads: Vec<JoinHandle<()>>) {
 }
 
 /// What the readers share.
-pub struct Desk {
+pub(super) struct Desk {
     shared: Arc<Shared>,
     blocks: Mutex<Box<dyn Blocks>>,
     /// Parcels that are free to be filled; there are only so many, so that memory stays bounded.
@@ -135,7 +135,7 @@ impl Desk {
 
     /// A parcel that a reader has scanned or, if there is none yet, one scanned here by `scanner`, if there is one; none when
     /// all are done.
-    pub fn next_parcel(
+    pub(super) fn next_parcel(
         &self,
         scanned: &Receiver<Result<Parcel>>,
         scanner: Option<&mut Scanner<'_>>,
@@ -155,6 +155,6 @@ impl Desk {
     }
 }
 
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

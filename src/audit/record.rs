@@ -61,7 +61,7 @@ pub struct Record {
 
 /// Reads a line of either form, its keys in any order and with foreign ones among them.
 /// None unless the checksum holds.
-pub fn read(bytes: &[u8]) -> Option<Record> {
+pub(super) fn read(bytes: &[u8]) -> Option<Record> {
     let line = Line::parse(bytes).ok()?;
     if line.sum_holds() {
         return record(line);
@@ -86,7 +86,7 @@ fn in_schema_order(mut line: Line) -> Option<Line> {
 }
 
 /// What a line tells whose checksum holds; none if it lacks what every line has.
-pub fn record(line: Line) -> Option<Record> {
+pub(super) fn record(line: Line) -> Option<Record> {
     let author = match line.field("worker") {
         None => Producer::Main,
         Some(worker) => Producer::Worker(worker.parse().ok()?),
@@ -108,7 +108,7 @@ pub fn record(line: Line) -> Option<Record> {
 }
 
 /// The line that the program writes for an event, without its newline.
-pub fn render(
+pub(super) fn render(
     run: u64,
     author: Producer,
     seq: u64,
@@ -125,13 +125,13 @@ pub fn render(
 }
 
 /// What stands before the thread in a text line of this level.
-pub const LEVEL_WIDTH: usize = 7;
+pub(super) const LEVEL_WIDTH: usize = 7;
 
 /// The bytes with which every JSON line begins.
-pub const JSON_START: &[u8] = b"{\"timestamp\":\"";
+pub(super) const JSON_START: &[u8] = b"{\"timestamp\":\"";
 
 /// Whether a line of either form begins here.
-pub fn starts_here(bytes: &[u8]) -> bool {
+pub(super) fn starts_here(bytes: &[u8]) -> bool {
     let (stamp, json) = match bytes.strip_prefix(JSON_START) {
         Some(rest) => (rest, true),
         None => (bytes, false),
@@ -157,7 +157,7 @@ fn names_a_thread(bytes: &[u8]) -> bool {
 }
 
 /// Whether `bytes`, as far as they go, are what a time stamp looks like.
-pub fn has_stamp_shape(bytes: &[u8]) -> bool {
+pub(super) fn has_stamp_shape(bytes: &[u8]) -> bool {
     let shape = b"dddd-dd-ddTdd:dd:dd.ddddddZ";
     bytes.iter().zip(shape).all(|(byte, form)| match form {
         b'd' => byte.is_ascii_digit(),
@@ -174,7 +174,7 @@ const LEVELS: [[u8; LEVEL_WIDTH]; 5] = [
 ];
 
 /// The places inside `bytes` where a line of either form begins.
-pub fn starts(bytes: &[u8]) -> Vec<usize> {
+pub(super) fn starts(bytes: &[u8]) -> Vec<usize> {
     // Every stamp has its first hyphen at this offset: few other places need a closer look.
     (0..bytes.len())
         .filter(|&at| match bytes[at] {
@@ -186,7 +186,7 @@ pub fn starts(bytes: &[u8]) -> Vec<usize> {
 }
 
 /// The event that an attempt's end is logged as.
-pub fn attempt_event(position: Position, outcome: Outcome, counter: u64) -> Event {
+pub(super) fn attempt_event(position: Position, outcome: Outcome, counter: u64) -> Event {
     let (iteration, attempt) = (position.iteration, position.attempt);
     match outcome {
         Outcome::Success { .. } => Event::Succeeded {
@@ -216,7 +216,7 @@ pub fn attempt_event(position: Position, outcome: Outcome, counter: u64) -> Even
 
 /// A whole number at the start of `bytes`, at most 19 digits long, and how many bytes it takes.
 #[inline(always)]
-pub fn number(bytes: &[u8]) -> Option<(u64, usize)> {
+pub(super) fn number(bytes: &[u8]) -> Option<(u64, usize)> {
     match bytes.first_chunk().map(|word| few_digits(*word)) {
         Some((_, 0)) => None,
         Some((value, length @ 1..8)) => Some((value, length)),
@@ -252,7 +252,7 @@ fn many_digits(bytes: &[u8]) -> Option<(u64, usize)> {
 
 /// A checksum as the log writes it.
 #[inline]
-pub fn hex8(bytes: &[u8]) -> Option<u32> {
+pub(super) fn hex8(bytes: &[u8]) -> Option<u32> {
     let bytes: &[u8; 8] = bytes.first_chunk()?;
     let mut value = 0_u32;
     let mut bad = 0;
@@ -275,18 +275,18 @@ const HEX: [u8; 256] = {
 };
 
 /// Bytes of ` sum=1c9e00f2`.
-pub const SUM_LEN: usize = 13;
+pub(super) const SUM_LEN: usize = 13;
 
 /// Words that are looked for in line after line: how that is done best is found out once.
-pub type Words<const N: usize> = LazyLock<[Finder<'static>; N]>;
+pub(super) type Words<const N: usize> = LazyLock<[Finder<'static>; N]>;
 
 /// The searches for these words.
-pub fn words<const N: usize>(words: [&'static str; N]) -> [Finder<'static>; N] {
+pub(super) fn words<const N: usize>(words: [&'static str; N]) -> [Finder<'static>; N] {
     words.map(Finder::new)
 }
 
 /// Whether one of `words` stands in `bytes`.
-pub fn has_one<const N: usize>(words: &[Finder<'_>; N], bytes: &[u8]) -> bool {
+pub(super) fn has_one<const N: usize>(words: &[Finder<'_>; N], bytes: &[u8]) -> bool {
     words.iter().any(|word| word.find(bytes).is_some())
 }
 

@@ -109,7 +109,7 @@ impl Run {
 
 /// The runs that were met.
 #[derive(Debug)]
-pub struct Registry {
+pub(super) struct Registry {
     inner: RwLock<Inner>,
 }
 
@@ -123,7 +123,7 @@ struct Inner {
 
 impl Registry {
     /// An empty registry that takes at most `memory` bytes.
-    pub fn new(memory: u64) -> Self {
+    pub(super) fn new(memory: u64) -> Self {
         Self {
             inner: RwLock::new(Inner {
                 runs: Vec::new(),
@@ -134,26 +134,26 @@ impl Registry {
     }
 
     /// The run with this id.
-    pub fn get(&self, id: u64) -> Option<Arc<Run>> {
+    pub(super) fn get(&self, id: u64) -> Option<Arc<Run>> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         let index = *inner.by_id.get(&id)?;
         Some(inner.run(index, id))
     }
 
     /// How many runs were met.
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         inner.runs.len()
     }
 
     /// The runs that were met after so many others, in the order in which they were met.
-    pub fn behind(&self, count: usize) -> Vec<Arc<Run>> {
+    pub(super) fn behind(&self, count: usize) -> Vec<Arc<Run>> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         inner.runs[count..].iter().flatten().cloned().collect()
     }
 
     /// Forgets all but the id of a run whose account is closed, and has its memory back.
-    pub fn release(&self, run: &Run) {
+    pub(super) fn release(&self, run: &Run) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(Some(known)) = inner.runs.get_mut(run.index as usize).map(Option::take) {
             let workers = known.workload().map_or(0, |workload| workload.threads);
@@ -162,7 +162,7 @@ impl Registry {
     }
 
     /// The run with this id, which is entered if it is new. None when there is no room for it.
-    pub fn meet(&self, id: u64) -> Option<Arc<Run>> {
+    pub(super) fn meet(&self, id: u64) -> Option<Arc<Run>> {
         if let Some(run) = self.get(id) {
             return Some(run);
         }
@@ -179,7 +179,7 @@ impl Registry {
     }
 
     /// Enters the run that `event`, a "Run started", begins. None when there is no room for it.
-    pub fn start(&self, id: u64, event: &Event) -> Option<Arc<Run>> {
+    pub(super) fn start(&self, id: u64, event: &Event) -> Option<Arc<Run>> {
         let basis = match (event, event.workload()) {
             (Event::RunStarted { schema, .. }, _) if *schema != SCHEMA => Basis::None(format!(
                 "its log has schema {schema}, and this program knows schema {SCHEMA} only"
@@ -193,7 +193,7 @@ impl Registry {
     }
 
     /// Gives a run whose "Run started" is nowhere the configuration that the caller says it had.
-    pub fn adopt(&self, run: &Run, fallback: Option<&Workload>) {
+    pub(super) fn adopt(&self, run: &Run, fallback: Option<&Workload>) {
         let basis = match fallback {
             Some(workload) => Basis::Fallback(workload.clone()),
             None => Basis::None(

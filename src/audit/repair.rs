@@ -10,12 +10,12 @@ use crate::log::{
 };
 
 /// What it costs to try every character, in steps of plans: a millisecond.
-pub const REPAIR: u64 = 1 << 15;
+pub(super) const REPAIR: u64 = 1 << 15;
 /// Longer texts are not repaired by trial: the time grows with the square of the length.
 const REPAIR_MAX: usize = 1024;
 
 /// Puts one character right, so that the checksum holds.
-pub fn repair(suspect: &Suspect) -> Option<Record> {
+pub(super) fn repair(suspect: &Suspect) -> Option<Record> {
     if suspect.json && !suspect.fields.is_empty() {
         let texts = texts(suspect);
         let mut repaired = texts.iter().filter_map(|text| repair_text(text.as_bytes()));
@@ -33,7 +33,7 @@ pub fn repair(suspect: &Suspect) -> Option<Record> {
 
 /// The record that a suspect was whose end another one has, and that has the other's: whoever puts lines together from pieces
 /// of one length may confuse two of them.
-pub fn with_end_of(suspect: &Suspect, other: &Suspect) -> Option<Record> {
+pub(super) fn with_end_of(suspect: &Suspect, other: &Suspect) -> Option<Record> {
     let (one, other) = (&suspect.bytes[..], &other.bytes[..]);
     let length = one.len().min(other.len());
     if length > REPAIR_MAX {

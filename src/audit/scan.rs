@@ -41,7 +41,7 @@ const ESCAPED_START: &str = "{\\\"timestamp\\\":\\\"";
 const AROUND_MAX: usize = 512;
 
 /// Scans blocks, one after the other.
-pub struct Scanner<'a> {
+pub(super) struct Scanner<'a> {
     shared: &'a Shared,
     /// The run of the record before, which mostly is this record's as well.
     run: Option<Arc<Run>>,
@@ -69,7 +69,7 @@ struct Last {
 
 impl<'a> Scanner<'a> {
     /// A scanner that has seen nothing yet.
-    pub fn new(shared: &'a Shared) -> Self {
+    pub(super) fn new(shared: &'a Shared) -> Self {
         Self {
             shared,
             run: None,
@@ -84,7 +84,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Scans a block into `out`.
-    pub fn scan(&mut self, block: &Block, out: &mut Scanned) {
+    pub(super) fn scan(&mut self, block: &Block, out: &mut Scanned) {
         out.attempts.clear();
         out.others.clear();
         out.lines = 0;

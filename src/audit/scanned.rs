@@ -8,7 +8,7 @@ use super::{attempt::Attempt, block::BlockLocation, record::Record};
 
 /// What a block holds.
 #[derive(Debug, Default)]
-pub struct Scanned {
+pub(super) struct Scanned {
     /// The attempts whose records are whole, in the order of the input.
     pub attempts: Vec<Attempt>,
     /// All else, in the order of the input.
@@ -19,7 +19,7 @@ pub struct Scanned {
 
 /// Something other than an attempt.
 #[derive(Clone, Debug)]
-pub struct Other {
+pub(super) struct Other {
     /// How many attempts stand before it in the block.
     pub after: usize,
     /// Where it stands.
@@ -32,7 +32,7 @@ pub struct Other {
 
 /// What was found.
 #[derive(Clone, Debug)]
-pub enum What {
+pub(super) enum What {
     /// A whole record of a run, by its place in the registry: of another event than an attempt's end, or of an attempt
     /// that can only be understood once the run's configuration is known.
     Record(u32, Box<Record>),
@@ -46,7 +46,7 @@ pub enum What {
 
 /// What looks like a record of this program, or like a part of one, and whose checksum does not hold.
 #[derive(Clone, Debug, Default)]
-pub struct Suspect {
+pub(super) struct Suspect {
     /// The record as it stands there, out of its envelope and unescaped; cut where it is absurdly long.
     pub bytes: Vec<u8>,
     /// Its fields, whatever its form: names are those that the program gives them (`timestamp`, `level`, `thread`,
@@ -63,7 +63,7 @@ pub struct Suspect {
 
 impl Suspect {
     /// The value of a field.
-    pub fn field(&self, name: &str) -> Option<&str> {
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
         let mut named = self.fields.iter().filter(|(n, _)| n == name);
         named.next().map(|(_, value)| value.as_str())
     }
@@ -71,7 +71,7 @@ impl Suspect {
 
 /// Lines that follow each other and are not of this program.
 #[derive(Clone, Debug)]
-pub struct Foreign {
+pub(super) struct Foreign {
     /// How many there are.
     pub count: u64,
     /// What they are known to be; none if another program may have written them.
@@ -82,7 +82,7 @@ pub struct Foreign {
 
 /// What is known to stand between the records of a log that is all right, or says something about what is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Note {
+pub(super) enum Note {
     /// Nothing but blanks.
     Blank,
     /// So many NUL bytes: a hole in a sparse file.

@@ -8,7 +8,7 @@ use super::{
 
 /// What there is of a producer's numbers.
 #[derive(Clone, Debug, Default)]
-pub struct Sequence {
+pub(super) struct Sequence {
     /// The first number that was seen.
     pub first: Option<u64>,
     /// Numbers below the highest that were not seen.
@@ -21,14 +21,14 @@ pub struct Sequence {
 
 impl Sequence {
     /// About how many bytes it takes besides itself.
-    pub fn memory(&self) -> u64 {
+    pub(super) fn memory(&self) -> u64 {
         self.missing.memory() + self.claimed.memory() + self.order.memory()
     }
 
     /// Takes in the arrival of a line, which `ahead` says to stand in front of lines of which it is not known yet whether
     /// they are missing. Returns lines out of order where some must be settled now.
     #[inline]
-    pub fn arrive(
+    pub(super) fn arrive(
         &mut self,
         seq: u64,
         at: Location,
@@ -42,7 +42,7 @@ impl Sequence {
     }
 
     /// The lines that are out of order, if what is missing now is all that ever will be.
-    pub fn settle(&mut self) -> Moved {
+    pub(super) fn settle(&mut self) -> Moved {
         self.order.settle(&self.missing)
     }
 }

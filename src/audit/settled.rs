@@ -16,7 +16,7 @@ use super::{
 const KEPT_MAX: usize = 1000;
 
 /// What may still be found of a run whose account is closed.
-pub const KINDS: [Kind; 4] = [
+pub(super) const KINDS: [Kind; 4] = [
     Kind::Duplicated,
     Kind::Reordered,
     Kind::Truncated,
@@ -25,7 +25,7 @@ pub const KINDS: [Kind; 4] = [
 
 /// The runs whose accounts are closed.
 #[derive(Debug, Default)]
-pub struct Settled {
+pub(super) struct Settled {
     runs: BTreeMap<u32, SettledRun>,
     folded: Folded,
     /// What was found of each since it was last asked for; lines that came after all are [`Kind::Late`] here.
@@ -34,7 +34,7 @@ pub struct Settled {
 
 /// A run whose account is closed.
 #[derive(Debug)]
-pub struct SettledRun {
+pub(super) struct SettledRun {
     /// The run's id.
     id: u64,
     /// What was said of it then.
@@ -49,7 +49,7 @@ pub struct SettledRun {
 
 /// What the runs come to of which no more is kept.
 #[derive(Debug, Default)]
-pub struct Folded {
+pub(super) struct Folded {
     /// How many there are.
     pub runs: u64,
     /// Their lines.
@@ -62,7 +62,7 @@ pub struct Folded {
 
 impl Settled {
     /// Takes in what is said of a run; what was said of the oldest may be counted only from now on.
-    pub fn insert(&mut self, index: u32, id: u64, verdict: RunVerdict) {
+    pub(super) fn insert(&mut self, index: u32, id: u64, verdict: RunVerdict) {
         let run = SettledRun {
             id,
             verdict,
@@ -86,34 +86,34 @@ impl Settled {
     }
 
     /// What was found of each run since this was last asked for, by the runs' ids.
-    pub fn fresh(&mut self) -> BTreeMap<u64, Box<Findings>> {
+    pub(super) fn fresh(&mut self) -> BTreeMap<u64, Box<Findings>> {
         mem::take(&mut self.fresh)
     }
 
     /// How many runs there are.
-    pub fn count(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.runs.len() as u64 + self.folded.runs
     }
 
     /// The place in the registry of the run with this id.
-    pub fn index(&self, id: u64) -> Option<usize> {
+    pub(super) fn index(&self, id: u64) -> Option<usize> {
         let mut all = self.runs.iter();
         all.find(|(_, run)| run.id == id)
             .map(|(index, _)| *index as usize)
     }
 
     /// Hands over a run that is still kept.
-    pub fn take(&mut self, index: u32) -> Option<SettledRun> {
+    pub(super) fn take(&mut self, index: u32) -> Option<SettledRun> {
         self.runs.remove(&index)
     }
 
     /// The runs of which no more is kept.
-    pub fn folded(&self) -> &Folded {
+    pub(super) fn folded(&self) -> &Folded {
         &self.folded
     }
 
     /// Takes in a line of a run whose account is closed: one that had been lost and is behind all others, or else a copy.
-    pub fn comes_late(
+    pub(super) fn comes_late(
         &mut self,
         run: u32,
         producer: Producer,
@@ -147,12 +147,19 @@ impl Settled {
     }
 
     /// Takes in a record that is not whole, of a run that has all of its lines.
-    pub fn damaged(&mut self, run: u32, damage: Damage) {
+    pub(super) fn damaged(&mut self, run: u32, damage: Damage) {
         self.add(run, Kind::Truncated, 1, damage.at, "", damage.text);
     }
 
     /// Takes in so many lines that nothing predicts, behind a line of the run.
-    pub fn unexpected(&mut self, run: u32, count: u64, why: &str, at: Location, text: String) {
+    pub(super) fn unexpected(
+        &mut self,
+        run: u32,
+        count: u64,
+        why: &str,
+        at: Location,
+        text: String,
+    ) {
         self.add(run, Kind::Unexpected, count, at, why, text);
     }
 

@@ -4,14 +4,14 @@ use super::registry::Registry;
 
 /// What all blocks share.
 #[derive(Debug)]
-pub struct Shared {
+pub(super) struct Shared {
     /// The runs met so far.
     pub registry: Registry,
 }
 
 impl Shared {
     /// Room for runs that take `memory` bytes.
-    pub fn new(memory: u64) -> Self {
+    pub(super) fn new(memory: u64) -> Self {
         Self {
             registry: Registry::new(memory),
         }

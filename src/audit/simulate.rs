@@ -15,11 +15,11 @@ use crate::{
 };
 
 /// A random generator of the tests' own: they must not depend on what they test.
-pub struct Dice(pub u64);
+pub(crate) struct Dice(pub u64);
 
 impl Dice {
     /// A number below `sides`.
-    pub fn roll(&mut self, sides: u64) -> u64 {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -28,7 +28,7 @@ impl Dice {
 }
 
 /// A workload with some of everything.
-pub fn workload(seed: u64, threads: u32, iterations: u64) -> Workload {
+pub(crate) fn workload(seed: u64, threads: u32, iterations: u64) -> Workload {
     Workload {
         seed,
         threads,
@@ -53,7 +53,7 @@ pub fn workload(seed: u64, threads: u32, iterations: u64) -> Workload {
 
 /// A line of a log, and what it is.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The run.
     pub run: u64,
     /// Who logged it.
@@ -70,7 +70,7 @@ pub struct Entry {
 
 /// How a run goes.
 #[derive(Clone, Debug)]
-pub struct Course {
+pub(crate) struct Course {
     /// Its id.
     pub run: u64,
     /// When it starts, in microseconds since 1970.
@@ -123,7 +123,7 @@ impl Writer<'_> {
 }
 
 /// The lines that a run of `workload` writes.
-pub fn run(workload: &Workload, course: &Course, dice: &mut Dice) -> Vec<Entry> {
+pub(crate) fn run(workload: &Workload, course: &Course, dice: &mut Dice) -> Vec<Entry> {
     let mut writer = Writer {
         course,
         stamp: course.start,
@@ -262,7 +262,7 @@ fn end(workload: &Workload, workers: &[WorkerCourse], counter: u64, writer: &mut
 }
 
 /// The log that holds these lines.
-pub fn log(entries: &[Entry]) -> Vec<u8> {
+pub(crate) fn log(entries: &[Entry]) -> Vec<u8> {
     let mut out = Vec::new();
     for entry in entries {
         out.extend_from_slice(&entry.bytes);

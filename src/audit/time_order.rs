@@ -8,7 +8,7 @@ use super::{findings::Location, record::Producer};
 
 /// A line, as far as its place in the order is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimedLine {
+pub(super) struct TimedLine {
     /// Its time in microseconds since 1970.
     pub stamp: u64,
     /// Who logged it.
@@ -20,11 +20,11 @@ pub struct TimedLine {
 }
 
 /// How many lines in front of a fall are looked at.
-pub const EARLY_MAX: usize = 1000;
+pub(super) const EARLY_MAX: usize = 1000;
 
 /// Lines of one run in the order of one input.
 #[derive(Clone, Debug, Default)]
-pub struct TimeOrder {
+pub(super) struct TimeOrder {
     file: u32,
     backwards: bool,
     /// The highest time so far; where the input stands on its head, the lowest, turned round.
@@ -47,7 +47,7 @@ impl TimeOrder {
     /// Takes in a line. `before` gives the lines in front of it, the nearest first; none when the rest is not known. Lines that
     /// are known to be out of order go to `moved`.
     #[inline]
-    pub fn arrive<'a, I: Iterator<Item = Option<TimedLine>> + 'a>(
+    pub(super) fn arrive<'a, I: Iterator<Item = Option<TimedLine>> + 'a>(
         &mut self,
         line: TimedLine,
         backwards: bool,
@@ -99,7 +99,7 @@ impl TimeOrder {
     }
 
     /// Names the lines out of order of which it was open until now which they are.
-    pub fn settle(&mut self, moved: &mut dyn FnMut(TimedLine)) {
+    pub(super) fn settle(&mut self, moved: &mut dyn FnMut(TimedLine)) {
         let Some(Fall {
             early: Some(early),
             behind,

@@ -6,7 +6,7 @@ use crate::log::line::{STAMP_LEN, parse_stamp, stamp_text};
 const MICROS: u64 = 1_000_000;
 
 /// The time of a record, as the log writes it, out of any form that keeps all of it.
-pub fn normal_stamp(text: &str) -> Option<String> {
+pub(super) fn normal_stamp(text: &str) -> Option<String> {
     if text.len() == STAMP_LEN && parse_stamp(text).is_some() {
         return Some(text.to_owned());
     }
@@ -33,7 +33,7 @@ fn read(bytes: &[u8]) -> Option<(Time, usize)> {
 }
 
 /// The time at the start of `bytes`, in microseconds since 1970, whatever its precision.
-pub fn at(bytes: &[u8]) -> Option<u64> {
+pub(super) fn at(bytes: &[u8]) -> Option<u64> {
     let digits = bytes
         .iter()
         .take(20)
@@ -155,7 +155,7 @@ fn days(year: u64, month: u64, day: u64) -> Option<u64> {
 }
 
 /// Whether `bytes` are like `shape`, in which `d` is any digit and `?` is anything.
-pub fn shaped(bytes: &[u8], shape: &[u8]) -> bool {
+pub(super) fn shaped(bytes: &[u8], shape: &[u8]) -> bool {
     bytes.iter().zip(shape).all(|(byte, form)| match form {
         b'd' => byte.is_ascii_digit(),
         b'?' => true,
@@ -181,7 +181,7 @@ const KEYS: [&[u8]; 11] = [
 
 /// Where a pipeline's own time stands around a record: an offset from the start of `before`, or of `behind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beside {
+pub(super) enum Beside {
     /// In front of the record.
     Before(usize),
     /// Behind it.
@@ -189,7 +189,7 @@ pub enum Beside {
 }
 
 /// Finds the time that a pipeline put beside a record, given what stands in front of it and behind it.
-pub fn beside(before: &[u8], behind: &[u8]) -> Option<Beside> {
+pub(super) fn beside(before: &[u8], behind: &[u8]) -> Option<Beside> {
     for key in KEYS {
         let named = |bytes: &[u8]| {
             memchr::memmem::find_iter(bytes, key).find_map(|found| {

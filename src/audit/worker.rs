@@ -18,7 +18,7 @@ use crate::{
 
 /// What an attempt's line is to its worker's account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Accepted {
+pub(super) enum Accepted {
     /// It is the next one, or one that had not been seen.
     New,
     /// It had not been seen, and others from this number on are missing before it.
@@ -33,7 +33,7 @@ pub enum Accepted {
 
 /// A worker's account.
 #[derive(Clone, Debug)]
-pub struct WorkerAccount {
+pub(super) struct WorkerAccount {
     /// Behind the highest attempt that was seen.
     pub cursor: PlanCursor,
     /// The numbers of its lines; before the cursor, attempts are missing.
@@ -47,7 +47,7 @@ pub struct WorkerAccount {
 
 /// A "Worker ended" line.
 #[derive(Clone, Debug)]
-pub struct End {
+pub(super) struct End {
     /// Its number, which is how many attempts there were.
     pub seq: u64,
     /// What it says of the worker.
@@ -63,7 +63,7 @@ const ENDS_MAX: usize = 4;
 
 impl WorkerAccount {
     /// The account of a worker of which nothing was seen.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             cursor: PlanCursor::START,
             sequence: Sequence::default(),
@@ -74,7 +74,7 @@ impl WorkerAccount {
     }
 
     /// About how many bytes the account takes.
-    pub fn memory(&self) -> u64 {
+    pub(super) fn memory(&self) -> u64 {
         size_of::<Self>() as u64
             + self.sequence.memory()
             + self.finder.as_ref().map_or(0, |finder| finder.memory())
@@ -83,7 +83,7 @@ impl WorkerAccount {
 
     /// Takes in an attempt whose outcome is the plan's.
     #[inline]
-    pub fn accept(
+    pub(super) fn accept(
         &mut self,
         attempt: &Attempt,
         rules: &Rules,
@@ -140,7 +140,7 @@ impl WorkerAccount {
 
     /// Notes the counter of a success; false if it does not lie between those of the successes around it.
     #[inline]
-    pub fn count(&mut self, seq: u64, counter: u64) -> bool {
+    pub(super) fn count(&mut self, seq: u64, counter: u64) -> bool {
         match self.counter {
             Some((highest, last)) if seq < highest => counter < last,
             before => {
@@ -151,7 +151,12 @@ impl WorkerAccount {
     }
 
     /// Takes in a "Worker ended".
-    pub fn accept_end(&mut self, record: &Record, closing: Closing, at: Location) -> Entered {
+    pub(super) fn accept_end(
+        &mut self,
+        record: &Record,
+        closing: Closing,
+        at: Location,
+    ) -> Entered {
         let same = |end: &End| end.sum == record.sum && end.seq == record.seq;
         if self.ends.iter().any(same) {
             return Entered::Duplicate;
@@ -173,7 +178,7 @@ impl WorkerAccount {
     }
 
     /// The attempt that the plan has at this number.
-    pub fn planned(
+    pub(super) fn planned(
         &mut self,
         seq: u64,
         rules: &Rules,
@@ -187,7 +192,7 @@ impl WorkerAccount {
     }
 
     /// Whether the line with this number was seen undamaged.
-    pub fn holds(&self, seq: u64) -> bool {
+    pub(super) fn holds(&self, seq: u64) -> bool {
         self.ends.iter().any(|end| end.seq == seq)
             || seq < self.cursor.seq && !self.sequence.missing.contains(seq)
     }

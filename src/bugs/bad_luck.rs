@@ -20,7 +20,7 @@ use crate::{
 
 /// A moment at which two workers are at the same place in the code. It comes once in a run.
 #[derive(Debug)]
-pub struct BadLuck {
+pub(super) struct BadLuck {
     came: AtomicU32,
     over: AtomicBool,
     board: Arc<StatusBoard>,
@@ -29,7 +29,7 @@ pub struct BadLuck {
 
 impl BadLuck {
     /// Bad luck for one run.
-    pub fn new(setting: &Setting) -> Self {
+    pub(super) fn new(setting: &Setting) -> Self {
         Self {
             came: AtomicU32::new(0),
             over: AtomicBool::new(false),
@@ -41,7 +41,7 @@ impl BadLuck {
     /// The first worker that comes here waits for the second; then both go on, and nobody waits any more. It waits in vain
     /// where the run is stopped, or nobody else is at work: then the moment comes another time. One who slept until then would
     /// come too late to be in the way.
-    pub fn strike(&self) {
+    pub(super) fn strike(&self) {
         if self.over.load(Ordering::Relaxed) {
             return;
         }

@@ -23,7 +23,7 @@ struct TwoLocks {
     bad_luck: BadLuck,
 }
 
-pub fn open(setting: &Setting) -> Arc<dyn Handle> {
+pub(super) fn open(setting: &Setting) -> Arc<dyn Handle> {
     Arc::new(TwoLocks {
         counter: Mutex::new(0),
         data: Mutex::new(Vec::new()),

@@ -8,7 +8,7 @@ use std::io::Write;
 use tracing_appender::rolling::RollingFileAppender;
 
 /// Puts the buffer before the file.
-pub fn set_up(file: RollingFileAppender) -> Box<dyn Write + Send> {
+pub(super) fn set_up(file: RollingFileAppender) -> Box<dyn Write + Send> {
     let (writer, _guard) = tracing_appender::non_blocking(file);
     Box::new(writer)
 }

@@ -18,12 +18,12 @@ struct Processor {
 }
 
 /// The Processor, shared by all workers.
-pub struct LostUpdate {
+pub(super) struct LostUpdate {
     processor: Mutex<Processor>,
     bad_luck: BadLuck,
 }
 
-pub fn open(setting: &Setting) -> Arc<dyn Handle> {
+pub(super) fn open(setting: &Setting) -> Arc<dyn Handle> {
     let processor = Processor {
         counter: 0,
         data: Vec::new(),

@@ -20,7 +20,7 @@ mod unbounded_memory;
 
 use std::sync::Arc;
 
-pub use self::source::Excerpt;
+pub(crate) use self::source::Excerpt;
 use self::source::source;
 use crate::{
     log::file::Wrap,
@@ -115,12 +115,12 @@ pub struct Setting {
 }
 
 /// The specimen that `--bug` calls `name`.
-pub fn find(name: &str) -> Option<&'static Specimen> {
+pub(crate) fn find(name: &str) -> Option<&'static Specimen> {
     SPECIMENS.iter().find(|specimen| specimen.name == name)
 }
 
 /// All specimens, in the order of the review's problems.
-pub static SPECIMENS: &[Specimen] = &[
+pub(crate) static SPECIMENS: &[Specimen] = &[
     Specimen {
         name: "unbounded-memory",
         title: "a global list that nobody empties",

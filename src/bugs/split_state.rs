@@ -11,6 +11,6 @@ use crate::{
 };
 
 /// What a thread works with; each thread calls this for itself.
-pub fn open(setting: &Setting) -> Arc<dyn Handle> {
+pub(super) fn open(setting: &Setting) -> Arc<dyn Handle> {
     Arc::new(Mutex::new(Processor::new(setting.data_limit)))
 }

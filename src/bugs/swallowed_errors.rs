@@ -17,7 +17,7 @@ fn simulate_io(attempt: &Attempt) -> Result<(), IoFailure> {
 }
 
 /// What worker number `worker` does: each of its operations, once.
-pub fn attempts(workload: &Workload, worker: u32) -> Attempts {
+pub(super) fn attempts(workload: &Workload, worker: u32) -> Attempts {
     let delay = workload.time_scale.apply(workload.success_delay);
     let plan = Plan::new(workload, worker);
     let operations = plan.filter(|attempt| attempt.number == 1);

@@ -15,7 +15,7 @@ static RESULTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// The honest Processor, and the list beside it.
 struct Remembering(Mutex<Processor>);
 
-pub fn open(setting: &Setting) -> Arc<dyn Handle> {
+pub(super) fn open(setting: &Setting) -> Arc<dyn Handle> {
     let processor = Processor::new(setting.data_limit);
     Arc::new(Remembering(Mutex::new(processor)))
 }

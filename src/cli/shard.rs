@@ -8,7 +8,7 @@ use crate::plan::workload::{GroupId, Shard};
 
 /// The options that make this process a part of a larger run.
 #[derive(Clone, Debug, Args)]
-pub struct ShardArgs {
+pub(super) struct ShardArgs {
     /// Be part I (from 0) of N of one run; auto: as Slurm or Kubernetes say. Needs --seed
     #[arg(long, value_name = "I/N", value_parser = parse_shard, requires = "seed", allow_hyphen_values = true, hide_short_help = true)]
     shard: Option<Part>,
@@ -20,18 +20,18 @@ pub struct ShardArgs {
 
 impl ShardArgs {
     /// Which part it is; all of it without `--shard`.
-    pub fn shard(&self) -> Shard {
+    pub(super) fn shard(&self) -> Shard {
         self.shard.as_ref().map_or(Shard::WHOLE, |part| part.shard)
     }
 
     /// The id of the group that it is a part of.
-    pub fn group(&self) -> Option<&GroupId> {
+    pub(super) fn group(&self) -> Option<&GroupId> {
         let of_job = self.shard.as_ref().and_then(|part| part.job.as_ref());
         self.group.as_ref().or(of_job)
     }
 
     /// Whether it is a part of a group whose id nobody gave.
-    pub fn lacks_group(&self) -> bool {
+    pub(super) fn lacks_group(&self) -> bool {
         self.shard.is_some() && self.group().is_none()
     }
 }

@@ -14,11 +14,11 @@ const HEIGHT: usize = 10;
 
 /// What the samples of one run tell: operations that were completed, and bytes that were resident.
 #[derive(Clone, Debug)]
-pub struct Memory(Vec<(u64, u64)>);
+pub(super) struct Memory(Vec<(u64, u64)>);
 
 impl Memory {
     /// The samples among the lines of a run.
-    pub fn of(records: &[Record]) -> Self {
+    pub(super) fn of(records: &[Record]) -> Self {
         let samples = records.iter().filter_map(|record| match record.event {
             Event::Sample {
                 resident_bytes: Known(Some(bytes)),
@@ -31,14 +31,14 @@ impl Memory {
     }
 
     /// Whether memory rises with the operations.
-    pub fn rises(&self) -> bool {
+    pub(super) fn rises(&self) -> bool {
         self.bytes_per_operation()
             .is_some_and(|bytes| bytes >= RISE_BYTES_MIN)
     }
 
     /// By how much memory grows with each further operation, once a third of them are done: by then whatever is needed
     /// once is there. None where there are no two such samples.
-    pub fn bytes_per_operation(&self) -> Option<f64> {
+    pub(super) fn bytes_per_operation(&self) -> Option<f64> {
         let last = *self.0.last()?;
         let first = *self.0.iter().find(|(counter, _)| *counter >= last.0 / 3)?;
         let operations = last.0.checked_sub(first.0).filter(|n| *n > 0)?;
@@ -46,12 +46,12 @@ impl Memory {
     }
 
     /// The most that a sample has.
-    pub fn peak(&self) -> u64 {
+    pub(super) fn peak(&self) -> u64 {
         self.0.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0)
     }
 
     /// How many samples there are.
-    pub fn samples(&self) -> usize {
+    pub(super) fn samples(&self) -> usize {
         self.0.len()
     }
 
@@ -75,7 +75,7 @@ impl Memory {
 }
 
 /// Both in one chart, a line of text each row.
-pub fn draw(broken: &Memory, fixed: &Memory) -> Vec<String> {
+pub(super) fn draw(broken: &Memory, fixed: &Memory) -> Vec<String> {
     let operations = [broken, fixed].map(|memory| memory.0.last().map_or(0, |last| last.0));
     let operations = operations[0].max(operations[1]);
     let top = broken.peak().max(fixed.peak()).max(1);

@@ -19,7 +19,7 @@ const INDENT: &str = "  ";
 
 /// The layout of pages.
 #[derive(Clone, Copy, Debug)]
-pub struct Page {
+pub(super) struct Page {
     coloured: bool,
     in_depth: bool,
 }
@@ -36,12 +36,12 @@ enum Ink {
 
 impl Page {
     /// Pages in depth, or in brief.
-    pub fn new(coloured: bool, in_depth: bool) -> Self {
+    pub(super) fn new(coloured: bool, in_depth: bool) -> Self {
         Self { coloured, in_depth }
     }
 
     /// What stands before the first specimen.
-    pub fn opening(&self, specimens: usize, seed: u64) -> String {
+    pub(super) fn opening(&self, specimens: usize, seed: u64) -> String {
         if self.in_depth {
             return String::new();
         }
@@ -55,7 +55,7 @@ impl Page {
     }
 
     /// The page of one specimen.
-    pub fn of(&self, trial: &Trial, exhibit: &Exhibit, conclusion: Conclusion) -> String {
+    pub(super) fn of(&self, trial: &Trial, exhibit: &Exhibit, conclusion: Conclusion) -> String {
         let specimen = trial.specimen;
         let mut out = String::new();
         if !self.in_depth {
@@ -92,7 +92,7 @@ impl Page {
     }
 
     /// What stands behind the last specimen.
-    pub fn closing(&self, good: bool, specimen: Option<&Specimen>) -> String {
+    pub(super) fn closing(&self, good: bool, specimen: Option<&Specimen>) -> String {
         let mut out = "\n".to_owned();
         match specimen {
             Some(specimen) => {

@@ -10,7 +10,7 @@ use crate::{
 
 /// A line of the log.
 #[derive(Clone, Debug)]
-pub struct Record {
+pub(super) struct Record {
     /// Its number in the file, from 1.
     pub line: usize,
     /// Microseconds since 1970.
@@ -23,7 +23,7 @@ pub struct Record {
 
 impl Record {
     /// Reads a log. What is no line of the program is left out: to find that is the audit's business.
-    pub fn read_all(log: &str) -> Vec<Self> {
+    pub(super) fn read_all(log: &str) -> Vec<Self> {
         let read = |(number, text): (usize, &str)| {
             let line = Line::parse(text.as_bytes()).ok()?;
             Some(Self {
@@ -37,7 +37,7 @@ impl Record {
     }
 
     /// The worker and the counter that it has got to, if this tells of a success.
-    pub fn success(&self) -> Option<(u32, u64)> {
+    pub(super) fn success(&self) -> Option<(u32, u64)> {
         match self.event {
             Event::Succeeded { counter, .. } => Some((self.worker?, counter)),
             _ => None,
@@ -46,6 +46,6 @@ impl Record {
 }
 
 /// The workload of the run that `records` are of.
-pub fn workload(records: &[Record]) -> Option<Workload> {
+pub(super) fn workload(records: &[Record]) -> Option<Workload> {
     records.iter().find_map(|record| record.event.workload())
 }

@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(2);
 
 /// The two runs of one specimen.
 #[derive(Debug)]
-pub struct Trial {
+pub(super) struct Trial {
     /// The specimen.
     pub specimen: &'static Specimen,
     /// The run with the bug.
@@ -36,7 +36,7 @@ pub struct Trial {
 
 /// A run that was made, and what was found out about it.
 #[derive(Debug)]
-pub struct Run {
+pub(super) struct Run {
     /// The command line, as a person would type it.
     pub command: String,
     /// The file that the log was in.
@@ -61,7 +61,7 @@ pub struct Run {
 
 /// What a trial comes to.
 #[derive(Clone, Copy, Debug)]
-pub struct Conclusion {
+pub(super) struct Conclusion {
     /// The bug was caught, and the run said of itself what the table of specimens claims it does.
     pub caught: bool,
     /// The fixed run has nothing of it, and is clean.
@@ -73,7 +73,7 @@ impl Trial {
     ///
     /// # Errors
     /// The program cannot be run, or what it left behind cannot be read.
-    pub fn run(specimen: &'static Specimen, seed: u64) -> anyhow::Result<Self> {
+    pub(super) fn run(specimen: &'static Specimen, seed: u64) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("hifi-lab-")
             .tempdir()
@@ -92,7 +92,7 @@ impl Trial {
     }
 
     /// Whether the bug was caught, by whom the table names, and the fixed run is clean.
-    pub fn conclude(&self) -> Conclusion {
+    pub(super) fn conclude(&self) -> Conclusion {
         let Self {
             specimen,
             broken,
@@ -143,26 +143,26 @@ impl Run {
     }
 
     /// A number of the summary, by its path there; 0 if it has none.
-    pub fn number(&self, path: &str) -> u64 {
+    pub(super) fn number(&self, path: &str) -> u64 {
         let number = self.summary.pointer(path).and_then(Value::as_u64);
         number.unwrap_or(0)
     }
 
     /// The problems that the summary tells of.
-    pub fn problems(&self) -> Vec<&str> {
+    pub(super) fn problems(&self) -> Vec<&str> {
         let problems = self.summary["problems"].as_array();
         let problems = problems.into_iter().flatten();
         problems.filter_map(Value::as_str).collect()
     }
 
     /// The differences that the audit found, as it writes them.
-    pub fn findings(&self) -> impl Iterator<Item = &Value> {
+    pub(super) fn findings(&self) -> impl Iterator<Item = &Value> {
         let runs = self.verdict["runs"].as_array().into_iter().flatten();
         runs.filter_map(|run| run["findings"].as_array()).flatten()
     }
 
     /// How many differences the audit found, by kind.
-    pub fn counts(&self) -> Vec<(&str, u64)> {
+    pub(super) fn counts(&self) -> Vec<(&str, u64)> {
         let counts = self.verdict.pointer("/runs/0/counts");
         let counts = counts.and_then(Value::as_object).into_iter().flatten();
         let counts = counts.map(|(kind, count)| (kind.as_str(), count.as_u64().unwrap_or(0)));
@@ -170,7 +170,7 @@ impl Run {
     }
 
     /// What a program may want to know of it.
-    pub fn figures(&self) -> Value {
+    pub(super) fn figures(&self) -> Value {
         json!({
             "command": self.command,
             "exit_code": self.exit_code,

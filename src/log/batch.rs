@@ -4,7 +4,7 @@ use super::clock::Stamp;
 
 /// A finished line, in the forms that the sinks need.
 #[derive(Clone, Copy, Debug)]
-pub struct FinishedLine<'a> {
+pub(crate) struct FinishedLine<'a> {
     /// When it was made.
     pub stamp: Stamp,
     /// Its number along its producer's lines.
@@ -19,7 +19,7 @@ pub struct FinishedLine<'a> {
 
 /// Finished lines, one behind the other.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub(crate) struct Batch {
     text: Vec<u8>,
     json: Vec<u8>,
     marks: Vec<Mark>,
@@ -42,7 +42,7 @@ const SHORT_LINE_BYTES: usize = 128;
 impl Batch {
     /// An empty batch with room for lines of `bytes`: it seldom grows, which would cost memory in another thread's heap each time.
     /// What is not used of it costs none.
-    pub fn with_capacity(bytes: usize) -> Self {
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
         Self {
             text: Vec::with_capacity(bytes + LINE_BYTES),
             json: Vec::with_capacity(bytes + LINE_BYTES),
@@ -52,7 +52,7 @@ impl Batch {
 
     /// Adds a line.
     #[inline]
-    pub fn push(&mut self, line: &FinishedLine<'_>) {
+    pub(crate) fn push(&mut self, line: &FinishedLine<'_>) {
         self.text.extend_from_slice(line.text);
         self.json.extend_from_slice(line.json);
         self.marks.push(Mark {
@@ -64,40 +64,40 @@ impl Batch {
     }
 
     /// Whether there is no line in it.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.marks.is_empty()
     }
 
     /// How many lines there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.marks.len()
     }
 
     /// How many bytes its lines have, as text and as JSON.
     #[inline]
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.text.len() + self.json.len()
     }
 
     /// Removes all lines. The memory stays, for the next ones.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.text.clear();
         self.json.clear();
         self.marks.clear();
     }
 
     /// All lines as text.
-    pub fn text(&self) -> &[u8] {
+    pub(crate) fn text(&self) -> &[u8] {
         &self.text
     }
 
     /// All lines as JSON.
-    pub fn json(&self) -> &[u8] {
+    pub(crate) fn json(&self) -> &[u8] {
         &self.json
     }
 
     /// The text of each line, and whether the console shows it.
-    pub fn lines(&self) -> impl Iterator<Item = (&[u8], bool)> {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (&[u8], bool)> {
         (0..self.len()).map(|i| {
             let text = &self.text[self.end_before(i).0..self.marks[i].text_end];
             (text, self.marks[i].to_console)
@@ -105,18 +105,18 @@ impl Batch {
     }
 
     /// The stamp of each line.
-    pub fn stamps(&self) -> impl Iterator<Item = Stamp> {
+    pub(crate) fn stamps(&self) -> impl Iterator<Item = Stamp> {
         self.marks.iter().map(|mark| mark.stamp)
     }
 
     /// Whether the lines are in time order.
-    pub fn is_sorted(&self) -> bool {
+    pub(crate) fn is_sorted(&self) -> bool {
         self.marks.is_sorted_by_key(|mark| mark.stamp)
     }
 
     /// Copies all lines of `parts` in place of its own, in time order. Those of a part with the same stamp stay in the order in
     /// which they came. `order` is memory to work with.
-    pub fn merge(&mut self, parts: &[Self], order: &mut Vec<(Stamp, u32, u32)>) {
+    pub(crate) fn merge(&mut self, parts: &[Self], order: &mut Vec<(Stamp, u32, u32)>) {
         self.clear();
         order.clear();
         for (part, n) in parts.iter().zip(0..) {

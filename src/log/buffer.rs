@@ -12,7 +12,7 @@ const NAME_MAX: usize = 32;
 
 /// Bytes that grow at one end and are used again for each line, so that a line costs no allocation.
 #[derive(Debug, Default)]
-pub struct LineBuffer {
+pub(crate) struct LineBuffer {
     /// Those up to `len` count.
     bytes: Vec<u8>,
     len: usize,
@@ -21,32 +21,32 @@ pub struct LineBuffer {
 impl LineBuffer {
     /// What has been put together so far.
     #[inline]
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 
     /// The same, and behind it bytes that have no meaning.
     #[inline]
-    pub fn bytes_and_more(&self) -> &[u8] {
+    pub(crate) fn bytes_and_more(&self) -> &[u8] {
         &self.bytes
     }
 
     /// Begins again with `start`.
     #[inline]
-    pub fn begin(&mut self, start: &[u8]) {
+    pub(crate) fn begin(&mut self, start: &[u8]) {
         self.len = 0;
         self.push(start);
     }
 
     /// Writes over what stands from the byte number `at` on.
     #[inline]
-    pub fn patch<const N: usize>(&mut self, at: usize, piece: [u8; N]) {
+    pub(crate) fn patch<const N: usize>(&mut self, at: usize, piece: [u8; N]) {
         self.bytes[..self.len][at..at + N].copy_from_slice(&piece);
     }
 
     /// Adds a piece of any length.
     #[inline]
-    pub fn push(&mut self, piece: &[u8]) {
+    pub(crate) fn push(&mut self, piece: &[u8]) {
         let end = self.len + piece.len();
         if end > self.bytes.len() {
             self.grow(piece.len());
@@ -57,20 +57,20 @@ impl LineBuffer {
 
     /// Adds a piece of a known length, 64 bytes at most.
     #[inline]
-    pub fn push_short<const N: usize>(&mut self, piece: [u8; N]) {
+    pub(crate) fn push_short<const N: usize>(&mut self, piece: [u8; N]) {
         self.room()[..N].copy_from_slice(&piece);
         self.len += N;
     }
 
     /// Adds a whole number in decimal digits.
     #[inline]
-    pub fn push_number(&mut self, value: u64) {
+    pub(crate) fn push_number(&mut self, value: u64) {
         self.len += store_number(self.room(), 0, value);
     }
 
     /// Adds `before`, a name and `after`.
     #[inline]
-    pub fn push_name<const B: usize, const A: usize>(
+    pub(crate) fn push_name<const B: usize, const A: usize>(
         &mut self,
         before: [u8; B],
         name: &str,
@@ -85,7 +85,7 @@ impl LineBuffer {
 
     /// Adds `before`, a name, `after` and a whole number.
     #[inline]
-    pub fn push_named_number<const B: usize, const A: usize>(
+    pub(crate) fn push_named_number<const B: usize, const A: usize>(
         &mut self,
         before: [u8; B],
         name: &str,
@@ -191,7 +191,7 @@ const ZEROS: u64 = 0x3030_3030_3030_3030;
 /// 10^4, both halves by 100, all quarters by 10, each step on all parts at once. The factors are the inverses
 /// 2^20 / 100 and 2^10 / 10, rounded up, which are exact for parts of this size.
 #[inline]
-pub fn eight_digits(value: u32) -> u64 {
+pub(crate) fn eight_digits(value: u32) -> u64 {
     let halves = u64::from(value / 10_000) | u64::from(value % 10_000) << 32;
     let hundreds = ((halves * 10_486) >> 20) & 0x0000_007f_0000_007f;
     let quarters = hundreds | (halves - hundreds * 100) << 16;

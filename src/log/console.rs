@@ -11,7 +11,7 @@ use crate::log::config::ConsoleConfig;
 
 /// Standard error, as the log writes to it.
 #[derive(Debug)]
-pub struct Console {
+pub(crate) struct Console {
     stream: Stream,
     coloured: bool,
     /// A progress line may stand where the next text is to begin.
@@ -23,7 +23,7 @@ impl Console {
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub fn open(config: &ConsoleConfig, patience: Patience) -> anyhow::Result<Self> {
+    pub(crate) fn open(config: &ConsoleConfig, patience: Patience) -> anyhow::Result<Self> {
         Ok(Self {
             stream: Stream::stderr(patience)?,
             coloured: config.coloured,
@@ -32,17 +32,17 @@ impl Console {
     }
 
     /// Standard error itself.
-    pub fn stream(&self) -> &Stream {
+    pub(crate) fn stream(&self) -> &Stream {
         &self.stream
     }
 
     /// Whether lines are coloured here, so that their bytes differ from the file's.
-    pub fn is_coloured(&self) -> bool {
+    pub(crate) fn is_coloured(&self) -> bool {
         self.coloured
     }
 
     /// Appends a text line to `out` as the console shows it.
-    pub fn render(&self, line: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn render(&self, line: &[u8], out: &mut Vec<u8>) {
         match line
             .split_at_checked(LEVEL_END)
             .map(|(head, rest)| (head.split_at(LEVEL_START), rest))
@@ -61,12 +61,12 @@ impl Console {
     }
 
     /// Tells a person something at once, whatever the console's level.
-    pub fn notice(&self, text: &str) {
+    pub(crate) fn notice(&self, text: &str) {
         self.say(&format!("hifi: {text}\n"));
     }
 
     /// Writes whole lines for people that are none of the log's.
-    pub fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         let clear = if self.progress { CLEAR } else { &[] };
         self.stream.write_text(&[clear, text.as_bytes()].concat());
     }
@@ -74,14 +74,14 @@ impl Console {
     /// Shows a progress line in place of the one before; an empty one goes. A reader that stalls misses some. The cursor
     /// stays at the line's beginning: a terminal that is made narrower breaks the line, and from there all of it is
     /// overwritten.
-    pub fn show(&self, line: &str) {
+    pub(crate) fn show(&self, line: &str) {
         if self.stream.is_idle() || line.is_empty() {
             self.stream.write_text(&[line.as_bytes(), CLEAR].concat());
         }
     }
 
     /// What became of the lines so far.
-    pub fn report(&self) -> SinkReport {
+    pub(crate) fn report(&self) -> SinkReport {
         self.stream.report()
     }
 }

@@ -36,7 +36,7 @@ const RETRY: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The open log file.
-pub struct LogFile {
+pub(crate) struct LogFile {
     path: PathBuf,
     rotation: Rotation,
     /// The open file, or what stands before it.
@@ -62,7 +62,7 @@ pub struct LogFile {
 }
 
 /// Puts something before the file: a specimen's way of opening the log.
-pub type Wrap = fn(RollingFileAppender) -> Box<dyn Write + Send>;
+pub(crate) type Wrap = fn(RollingFileAppender) -> Box<dyn Write + Send>;
 
 /// The name under which the file is open (rotation changes it), and which file that is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl LogFile {
     ///
     /// # Errors
     /// It cannot be opened, or it is nothing that keeps a log.
-    pub fn open(path: &Path, rotation: Rotation) -> anyhow::Result<Self> {
+    pub(crate) fn open(path: &Path, rotation: Rotation) -> anyhow::Result<Self> {
         let (appender, name) = open(path, rotation)?;
         Ok(Self {
             path: path.into(),
@@ -105,7 +105,7 @@ impl LogFile {
     }
 
     /// Writes whole lines, `count` in number, it being `now`. Returns what a person should be told at once, if anything.
-    pub fn write(&mut self, lines: &[u8], count: u64, now: Stamp) -> Option<String> {
+    pub(crate) fn write(&mut self, lines: &[u8], count: u64, now: Stamp) -> Option<String> {
         if self.next_try.is_some_and(|next_try| now < next_try) {
             self.miss(lines, now);
             return None;
@@ -143,23 +143,23 @@ impl LogFile {
     ///
     /// # Errors
     /// The file cannot be opened a second time.
-    pub fn reopen(&mut self, wrap: Wrap) -> anyhow::Result<()> {
+    pub(crate) fn reopen(&mut self, wrap: Wrap) -> anyhow::Result<()> {
         self.out = wrap(open(&self.path, self.rotation)?.0);
         Ok(())
     }
 
     /// Whether there are events that should be logged.
-    pub fn has_reports(&self) -> bool {
+    pub(crate) fn has_reports(&self) -> bool {
         !self.reports.is_empty()
     }
 
     /// The events that should be logged.
-    pub fn take_reports(&mut self) -> Vec<Event> {
+    pub(crate) fn take_reports(&mut self) -> Vec<Event> {
         mem::take(&mut self.reports)
     }
 
     /// Lets the next write try a file that was failing, with the gap to be told of in that write.
-    pub fn try_at_once(&mut self) {
+    pub(crate) fn try_at_once(&mut self) {
         if self.next_try.is_some() {
             self.next_try = Some(Stamp::default());
             self.report_gap();
@@ -167,13 +167,13 @@ impl LogFile {
     }
 
     /// From now on there is only the run's last line to come.
-    pub fn await_last_line(&mut self) {
+    pub(crate) fn await_last_line(&mut self) {
         self.awaits_last_line = true;
     }
 
     /// The last line has been here: tries once more to write it, if it could not be written. That the file was opened anew no
     /// longer matters.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.awaits_last_line = false;
         let held = mem::take(&mut self.held);
         if !held.is_empty() || self.fragment {
@@ -186,17 +186,17 @@ impl LogFile {
     }
 
     /// The path that is written to now.
-    pub fn current_path(&self) -> &Path {
+    pub(crate) fn current_path(&self) -> &Path {
         &self.name.path
     }
 
     /// Whether a line that was written as late as this, or later, is lost.
-    pub fn lost_since(&self, stamp: Stamp) -> bool {
+    pub(crate) fn lost_since(&self, stamp: Stamp) -> bool {
         self.last_loss >= Some(stamp)
     }
 
     /// What became of the lines so far.
-    pub fn report(&self) -> SinkReport {
+    pub(crate) fn report(&self) -> SinkReport {
         self.counts
     }
 

@@ -31,7 +31,7 @@ use crate::{
 
 /// The queue of a run.
 #[derive(Debug)]
-pub struct Queue {
+pub(crate) struct Queue {
     /// Producer number `p` puts its lines into stripe `p % stripes.len()`.
     stripes: Vec<Mutex<Stripe>>,
     drain: Mutex<Drain>,
@@ -74,7 +74,7 @@ struct Calls {
 
 /// What a thread is to the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// It leads the run, and logs the last line.
     Main,
     /// The writer: it must never wait for room, which only it may be able to make.
@@ -85,7 +85,7 @@ pub enum Role {
 
 /// Whose lines the queue takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OpenTo {
+pub(crate) enum OpenTo {
     /// Everybody's.
     #[default]
     All,
@@ -99,7 +99,7 @@ pub enum OpenTo {
 
 /// What became of a line that was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub(crate) enum Taken {
     /// It waits.
     Waits,
     /// It waits, and has made its batch half full: it is time for a drain.
@@ -108,7 +108,7 @@ pub enum Taken {
 
 /// Why a line was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub(crate) enum Refused {
     /// It must be made anew, with this number.
     MakeAnew(u64),
     /// The batch is full. After a drain it may be tried again.
@@ -119,7 +119,7 @@ pub enum Refused {
 
 /// Why the writer woke up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Call {
+pub(crate) enum Call {
     /// It is wanted at once.
     Urgent,
     /// A line waits, which the writer did not know.
@@ -134,7 +134,7 @@ pub enum Call {
 
 impl Queue {
     /// An empty queue for `producers`, with so many `stripes` and room in each for a batch of `batch_bytes` and a line.
-    pub fn new(producers: usize, stripes: usize, batch_bytes: usize) -> Self {
+    pub(crate) fn new(producers: usize, stripes: usize, batch_bytes: usize) -> Self {
         let stripe = || Stripe {
             batch: Batch::with_capacity(batch_bytes),
             next_seq: vec![0; producers.div_ceil(stripes)],
@@ -157,7 +157,7 @@ impl Queue {
     }
 
     /// Lines that were taken so far.
-    pub fn lines(&self) -> u64 {
+    pub(crate) fn lines(&self) -> u64 {
         let stripes = self.all_stripes();
         stripes.iter().flat_map(|stripe| &stripe.next_seq).sum()
     }
@@ -167,7 +167,7 @@ impl Queue {
     /// # Errors
     /// The line was not taken, and the error says what is to be done.
     #[inline]
-    pub fn put(
+    pub(crate) fn put(
         &self,
         producer: usize,
         role: Role,
@@ -210,7 +210,7 @@ impl Queue {
     }
 
     /// The number of a line that is written without the queue; none if the log is closed for its producer.
-    pub fn number(&self, producer: usize, role: Role) -> Option<u64> {
+    pub(crate) fn number(&self, producer: usize, role: Role) -> Option<u64> {
         let mut stripe = self.stripe(producer);
         if !stripe.open_to.admits(role) {
             return None;
@@ -221,7 +221,7 @@ impl Queue {
     }
 
     /// Says whose lines are taken from now on. What was taken before stays.
-    pub fn open_to(&self, open_to: OpenTo) {
+    pub(crate) fn open_to(&self, open_to: OpenTo) {
         for mut stripe in self.all_stripes() {
             stripe.open_to = open_to;
         }
@@ -229,21 +229,24 @@ impl Queue {
 
     /// Takes all lines that wait, once no other drain is going on. They must be written before the drain is dropped.
     /// `now` reads the clock.
-    pub fn drain(&self, now: impl FnOnce() -> Stamp) -> MutexGuard<'_, Drain> {
+    pub(crate) fn drain(&self, now: impl FnOnce() -> Stamp) -> MutexGuard<'_, Drain> {
         let mut drain = self.drain.lock().unwrap_or_else(PoisonError::into_inner);
         drain.take(self, now);
         drain
     }
 
     /// The same, unless another drain is going on.
-    pub fn drain_if_free(&self, now: impl FnOnce() -> Stamp) -> Option<MutexGuard<'_, Drain>> {
+    pub(crate) fn drain_if_free(
+        &self,
+        now: impl FnOnce() -> Stamp,
+    ) -> Option<MutexGuard<'_, Drain>> {
         let mut drain = if_free(self.drain.try_lock())?;
         drain.take(self, now);
         Some(drain)
     }
 
     /// The first of both, for a producer that found its batch full; none if the drain that it waited for made room.
-    pub fn drain_if_full(
+    pub(crate) fn drain_if_full(
         &self,
         producer: usize,
         now: impl FnOnce() -> Stamp,
@@ -257,13 +260,13 @@ impl Queue {
     }
 
     /// Wakes the writer at once.
-    pub fn hurry(&self) {
+    pub(crate) fn hurry(&self) {
         self.calls().urgent = true;
         self.wake_up.notify_one();
     }
 
     /// Waits until all lines that were logged so far are written.
-    pub fn flush(&self) {
+    pub(crate) fn flush(&self) {
         let mut calls = self.calls();
         calls.flushes_asked += 1;
         let asked = calls.flushes_asked;
@@ -277,20 +280,20 @@ impl Queue {
     }
 
     /// Tells those that wait for the flush number `asked` that it is done.
-    pub fn flushed(&self, asked: u64) {
+    pub(crate) fn flushed(&self, asked: u64) {
         self.calls().flushes_done = asked;
         self.flushed.notify_all();
     }
 
     /// Tells the writer that no more lines will come.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.calls().closing = true;
         self.wake_up.notify_one();
     }
 
     /// The writer waits for a call, for at most `patience`. With `line_known` it knows that a line waits, and need not be
     /// woken for another.
-    pub fn wait(&self, line_known: bool, patience: Duration) -> Call {
+    pub(crate) fn wait(&self, line_known: bool, patience: Duration) -> Call {
         let mut calls = self.calls();
         let mut time_up = patience.is_zero();
         loop {
@@ -349,7 +352,7 @@ impl OpenTo {
 
 /// The lines that are being written, in time order. One drain after another uses its memory again.
 #[derive(Debug, Default)]
-pub struct Drain {
+pub(crate) struct Drain {
     /// What was taken from each stripe.
     taken: Vec<Batch>,
     /// The one of them that has all lines, in time order; none if they had to be merged.
@@ -381,7 +384,7 @@ impl Drain {
     }
 
     /// The lines.
-    pub fn batch(&self) -> &Batch {
+    pub(crate) fn batch(&self) -> &Batch {
         self.whole.map_or(&self.merged, |i| &self.taken[i])
     }
 }

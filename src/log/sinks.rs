@@ -21,7 +21,7 @@ use crate::{
 
 /// Where the log goes.
 #[derive(Debug)]
-pub enum Destination {
+pub(crate) enum Destination {
     /// A file.
     File(Box<LogFile>),
     /// Standard output, whose reader may stall like that of the console.
@@ -33,7 +33,7 @@ impl Destination {
     ///
     /// # Errors
     /// The file cannot be opened, or the system refuses a thread.
-    pub fn open(config: &LogConfig, patience: Patience) -> anyhow::Result<Self> {
+    pub(crate) fn open(config: &LogConfig, patience: Patience) -> anyhow::Result<Self> {
         Ok(match &config.path {
             Some(path) => Self::File(Box::new(LogFile::open(path, config.rotation)?)),
             None => Self::Stdout(Arc::new(Stream::stdout(patience)?)),
@@ -41,7 +41,7 @@ impl Destination {
     }
 
     /// The file, if it is one.
-    pub fn file(&mut self) -> Option<&mut LogFile> {
+    pub(crate) fn file(&mut self) -> Option<&mut LogFile> {
         match self {
             Self::File(file) => Some(file),
             Self::Stdout(_) => None,
@@ -49,7 +49,7 @@ impl Destination {
     }
 
     /// Standard output, if that is where the log goes.
-    pub fn stdout(&self) -> Option<&Arc<Stream>> {
+    pub(crate) fn stdout(&self) -> Option<&Arc<Stream>> {
         match self {
             Self::File(_) => None,
             Self::Stdout(stdout) => Some(stdout),
@@ -57,7 +57,7 @@ impl Destination {
     }
 
     /// The path that is written to now.
-    pub fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         match self {
             Self::File(file) => file.current_path().to_string_lossy().into_owned(),
             Self::Stdout(_) => "-".into(),
@@ -65,7 +65,7 @@ impl Destination {
     }
 
     /// Whether there are events that should be logged.
-    pub fn has_reports(&self) -> bool {
+    pub(crate) fn has_reports(&self) -> bool {
         matches!(self, Self::File(file) if file.has_reports())
     }
 
@@ -78,7 +78,7 @@ impl Destination {
     }
 
     /// What became of the lines so far.
-    pub fn report(&self) -> SinkReport {
+    pub(crate) fn report(&self) -> SinkReport {
         match self {
             Self::File(file) => file.report(),
             Self::Stdout(stdout) => stdout.report(),
@@ -100,7 +100,7 @@ impl Destination {
 
 /// Both sinks.
 #[derive(Debug)]
-pub struct Sinks {
+pub(crate) struct Sinks {
     /// The log itself.
     pub log: Destination,
     /// The console.
@@ -116,7 +116,7 @@ pub struct Sinks {
 
 impl Sinks {
     /// The sinks that `config` asks for, which are open.
-    pub fn new(config: &LogConfig, log: Destination, console: Console) -> Self {
+    pub(crate) fn new(config: &LogConfig, log: Destination, console: Console) -> Self {
         let file_is_json = config.format == LogFormat::Json;
         // The program has no event below this level.
         let shows_all = config
@@ -135,24 +135,24 @@ impl Sinks {
 
     /// Does some `work`. If an error of the program itself strikes, that is lost, and all that comes after, since nobody
     /// knows what is whole; it is taken from the producers and counted.
-    pub fn attempt(&mut self, work: impl FnOnce(&mut Self)) {
+    pub(crate) fn attempt(&mut self, work: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
             self.give_up();
         }
     }
 
     /// Writes no more: what these hold may not be whole.
-    pub fn give_up(&mut self) {
+    pub(crate) fn give_up(&mut self) {
         self.given_up = true;
     }
 
     /// Whether a line that was written as late as `stamp`, or later, may be lost.
-    pub fn lost_since(&self, stamp: Stamp) -> bool {
+    pub(crate) fn lost_since(&self, stamp: Stamp) -> bool {
         self.given_up || self.log.lost_since(stamp)
     }
 
     /// What became of the file's share of `lines` lines, when all of them have been here.
-    pub fn file_report(&self, lines: u64) -> SinkReport {
+    pub(crate) fn file_report(&self, lines: u64) -> SinkReport {
         let mut report = self.log.report();
         if self.given_up {
             report.errors += 1;
@@ -162,7 +162,7 @@ impl Sinks {
     }
 
     /// Writes a batch, it being `now`: first to the file, which the console must never harm.
-    pub fn write(&mut self, batch: &Batch, now: Stamp) {
+    pub(crate) fn write(&mut self, batch: &Batch, now: Stamp) {
         if batch.is_empty() || self.given_up {
             return;
         }
@@ -190,7 +190,7 @@ impl Sinks {
     }
 
     /// Writes one line in the same way.
-    pub fn write_line(&mut self, line: &FinishedLine<'_>) {
+    pub(crate) fn write_line(&mut self, line: &FinishedLine<'_>) {
         if self.given_up {
             return;
         }

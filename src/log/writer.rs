@@ -25,19 +25,19 @@ const REPORTS_MAX: u32 = 3;
 
 /// The thread that drains when it is due.
 #[derive(Debug)]
-pub struct Writer {
+pub(crate) struct Writer {
     pipeline: Arc<Pipeline>,
 }
 
 impl Writer {
     /// The writer for `pipeline`.
-    pub fn new(pipeline: Arc<Pipeline>) -> Self {
+    pub(crate) fn new(pipeline: Arc<Pipeline>) -> Self {
         Self { pipeline }
     }
 
     /// Serves until the log is closed, whatever strikes: `main` waits for this thread. Of what comes after an error of the
     /// program itself nobody knows whether it is whole: it is taken from the producers, counted and lost.
-    pub fn serve_to_the_end(self) {
+    pub(crate) fn serve_to_the_end(self) {
         if catch_unwind(AssertUnwindSafe(|| self.serve())).is_err() {
             self.pipeline.sinks().give_up();
             self.serve();

@@ -184,7 +184,7 @@ fn other_threads(workers: &HashSet<u64>, text: &mut String) {
 
 /// The thread that dumps on request: who asks must not wait for a console that stalls.
 #[derive(Debug)]
-pub struct DumpService {
+pub(crate) struct DumpService {
     requester: DumpRequester,
     thread: Option<JoinHandle<()>>,
 }
@@ -197,17 +197,17 @@ enum Request {
 
 /// The way to ask for a dump.
 #[derive(Clone, Debug)]
-pub struct DumpRequester(SyncSender<Request>);
+pub(crate) struct DumpRequester(SyncSender<Request>);
 
 /// The requests that wait to be served.
 #[derive(Debug)]
-pub struct DumpRequests {
+pub(crate) struct DumpRequests {
     requester: DumpRequester,
     inbox: Receiver<Request>,
 }
 
 /// A way to ask for dumps. A request that comes before there is a [`DumpService`] waits for it.
-pub fn requests() -> (DumpRequester, DumpRequests) {
+pub(crate) fn requests() -> (DumpRequester, DumpRequests) {
     let (requests, inbox) = sync_channel(1);
     let requester = DumpRequester(requests);
     let requests = DumpRequests {
@@ -219,7 +219,7 @@ pub fn requests() -> (DumpRequester, DumpRequests) {
 
 impl DumpRequester {
     /// Asks for a dump; a second request while one is waiting asks for nothing more.
-    pub fn send(&self) {
+    pub(crate) fn send(&self) {
         let _ = self.0.try_send(Request::Dump);
     }
 }
@@ -229,7 +229,7 @@ impl DumpService {
     ///
     /// # Errors
     /// The system refuses it.
-    pub fn start(dumper: Dumper, requests: DumpRequests) -> anyhow::Result<Self> {
+    pub(crate) fn start(dumper: Dumper, requests: DumpRequests) -> anyhow::Result<Self> {
         let DumpRequests { requester, inbox } = requests;
         let thread = thread::Builder::new()
             .name("thread-dump".into())

@@ -36,14 +36,14 @@ impl Usage {
 }
 
 /// The most files that may be open at one time.
-pub fn open_files_max() -> Option<u64> {
+pub(crate) fn open_files_max() -> Option<u64> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     let soft = field(&limits, "Max open files")?;
     soft.split_ascii_whitespace().next()?.parse().ok()
 }
 
 /// When the process was started, in seconds since 1970: field 22 of /proc/PID/stat, in ticks since the machine was.
-pub fn start_time() -> Option<f64> {
+pub(crate) fn start_time() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     let machine = fs::read_to_string("/proc/stat").ok()?;
     let booted: f64 = field(&machine, "btime ")?.parse().ok()?;

@@ -44,7 +44,7 @@ pub struct Sources {
 
 /// A thread that does something again and again, until this is dropped.
 #[derive(Debug)]
-pub struct Watcher {
+pub(crate) struct Watcher {
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -117,7 +117,7 @@ impl Drop for Watcher {
 ///
 /// # Errors
 /// The system refuses the thread.
-pub fn sample(interval: Micros, counters: Arc<[Arc<Counters>]>) -> anyhow::Result<Watcher> {
+pub(crate) fn sample(interval: Micros, counters: Arc<[Arc<Counters>]>) -> anyhow::Result<Watcher> {
     Watcher::start("sampler", interval.into(), move |look| {
         let usage = Usage::now();
         let (counter, data_length) = Totals::latest(&counters);
@@ -155,7 +155,7 @@ pub struct Stall {
 ///
 /// # Errors
 /// The system refuses the thread.
-pub fn watch_for_stall(
+pub(crate) fn watch_for_stall(
     after: Micros,
     dumper: Dumper,
     stop: Arc<Stop>,

@@ -4,11 +4,11 @@ use std::fmt;
 
 /// A length of time in the unit that suits it, with three digits that count.
 #[derive(Clone, Copy, Debug)]
-pub struct Seconds(pub f64);
+pub(crate) struct Seconds(pub f64);
 
 impl Seconds {
     /// So many nanoseconds.
-    pub fn from_nanos(nanos: u64) -> Self {
+    pub(crate) fn from_nanos(nanos: u64) -> Self {
         Self(nanos as f64 / 1e9)
     }
 }
@@ -34,7 +34,7 @@ impl fmt::Display for Seconds {
 }
 
 /// A count and what is counted, in the plural where it is not one.
-pub fn counted(count: impl fmt::Display, noun: &str) -> String {
+pub(crate) fn counted(count: impl fmt::Display, noun: &str) -> String {
     let count = count.to_string();
     let plural = if count == "1" { "" } else { "s" };
     format!("{count} {noun}{plural}")

@@ -6,7 +6,7 @@ use crate::plan::workload::{Backoff, Micros, RetryPolicy};
 
 /// What follows a failed attempt, and after which delay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub(super) enum Decision {
     /// Try the operation again after the delay.
     Retry(Micros),
     /// Give the operation up; the delay is still slept, as the seed of this program did.
@@ -17,7 +17,7 @@ pub enum Decision {
 ///
 /// An operation has one attempt more than it has retries. `share`, from 0 to 1, says how much of
 /// the random part of the delay is taken off: jitter shortens a delay and never outgrows its cap.
-pub fn decide(policy: &RetryPolicy, attempt: u64, share: f64) -> Decision {
+pub(super) fn decide(policy: &RetryPolicy, attempt: u64, share: f64) -> Decision {
     let grown = match policy.backoff {
         Backoff::Fixed => policy.delay,
         Backoff::Exponential => policy.delay.doubled(attempt - 1),

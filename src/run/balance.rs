@@ -8,7 +8,7 @@ use crate::{
 type Pair = ((&'static str, u64), (&'static str, u64));
 
 /// What does not balance, in words; nothing in an honest run.
-pub fn imbalances(outcome: &RunOutcome) -> Vec<String> {
+pub(super) fn imbalances(outcome: &RunOutcome) -> Vec<String> {
     let counted = outcome.totals.account.figures().into_iter();
     let twice = counted
         .zip(outcome.closing.account.figures())

@@ -13,7 +13,7 @@ use std::{collections::VecDeque, fmt, mem, task::Waker, time::Duration};
 use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, PoisonError};
 
 /// Who asked for an operation: is called with the answer, on the frontend's thread.
-pub type Requester = Box<dyn FnOnce(Answer) + Send>;
+pub(crate) type Requester = Box<dyn FnOnce(Answer) + Send>;
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

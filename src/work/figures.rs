@@ -4,18 +4,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A count that one thread alone adds to.
 #[derive(Debug, Default)]
-pub struct Count(AtomicU64);
+pub(crate) struct Count(AtomicU64);
 
 impl Count {
     /// Adds `n`. Without a second writer, load and store need not be one step.
     #[inline]
-    pub fn add(&self, n: u64) {
+    pub(crate) fn add(&self, n: u64) {
         self.0.store(self.get().wrapping_add(n), Ordering::Relaxed);
     }
 
     /// The count so far.
     #[inline]
-    pub fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 
@@ -28,17 +28,17 @@ impl Count {
 
 /// A value that one thread alone sets. Who sees it sees what that thread had set before.
 #[derive(Debug, Default)]
-pub struct Gauge(AtomicU64);
+pub(crate) struct Gauge(AtomicU64);
 
 impl Gauge {
     /// Sets the value.
     #[inline]
-    pub fn set(&self, value: u64) {
+    pub(crate) fn set(&self, value: u64) {
         self.0.store(value, Ordering::Release);
     }
 
     /// The value as it was set last.
-    pub fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }
 }
@@ -186,7 +186,7 @@ impl PowersTotal {
 }
 
 /// A histogram that can be told with fewer buckets, whose bounds are powers of two.
-pub trait Cumulative {
+pub(crate) trait Cumulative {
     /// How many times are shorter than 2^`power` nanoseconds.
     fn below(&self, power: u32) -> u64;
     /// How many there are.

@@ -13,11 +13,11 @@ use crate::plan::Place;
 
 /// The payload of a panic that the plan asked for.
 #[derive(Clone, Copy, Debug)]
-pub struct SimulatedPanic(pub Place);
+pub(crate) struct SimulatedPanic(pub Place);
 
 /// Keeps the panics that the plan asked for off stderr: the log tells of them. All others, in whatever thread, are
 /// counted in what is returned, and printed as ever, with the place in the source.
-pub fn install_panic_hook() -> Arc<AtomicU64> {
+pub(crate) fn install_panic_hook() -> Arc<AtomicU64> {
     let others = Arc::new(AtomicU64::new(0));
     let print = panic::take_hook();
     panic::set_hook(Box::new({
@@ -33,7 +33,7 @@ pub fn install_panic_hook() -> Arc<AtomicU64> {
 }
 
 /// The words of a caught panic.
-pub fn words(payload: &(dyn Any + Send)) -> String {
+pub(crate) fn words(payload: &(dyn Any + Send)) -> String {
     if let Some(SimulatedPanic(place)) = payload.downcast_ref() {
         place.words().into()
     } else if let Some(text) = payload.downcast_ref::<&str>() {

@@ -19,7 +19,7 @@ use crate::{
 
 /// A worker times the lock with one in so many of its completed operations: two more readings of the clock would
 /// show in each.
-pub const HOLD_SAMPLE: u64 = 64;
+pub(crate) const HOLD_SAMPLE: u64 = 64;
 
 /// One worker's figures, to be read by anyone at any time.
 #[derive(Debug, Default)]
@@ -116,7 +116,7 @@ impl Totals {
 
 /// The attempt that a worker is at.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Current {
+pub(crate) struct Current {
     /// The operation, counted from 1.
     pub iteration: u64,
     /// The attempt, counted from 1.
@@ -127,19 +127,19 @@ pub struct Current {
 
 /// Tells log and figures what a worker does.
 #[derive(Debug)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     counters: Arc<Counters>,
 }
 
 impl Recorder {
     /// A recorder that counts in `counters`, which no other may write to.
-    pub fn new(counters: Arc<Counters>) -> Self {
+    pub(crate) fn new(counters: Arc<Counters>) -> Self {
         Self { counters }
     }
 
     /// The attempt succeeded. Returns the time of it.
     #[inline]
-    pub fn succeeded(&self, at: Current, recorded: Recorded) -> Stamp {
+    pub(crate) fn succeeded(&self, at: Current, recorded: Recorded) -> Stamp {
         Event::Succeeded {
             iteration: at.iteration,
             attempt: at.attempt,
@@ -157,12 +157,12 @@ impl Recorder {
 
     /// Whether the next completed operation is one whose lock is to be timed.
     #[inline]
-    pub fn samples_hold(&self) -> bool {
+    pub(crate) fn samples_hold(&self) -> bool {
         self.counters.completed.get().is_multiple_of(HOLD_SAMPLE)
     }
 
     /// The lock was held for so long.
-    pub fn held(&self, hold: Duration) {
+    pub(crate) fn held(&self, hold: Duration) {
         self.counters
             .lock_hold_nanos
             .record(u64::try_from(hold.as_nanos()).unwrap_or(u64::MAX));
@@ -170,7 +170,7 @@ impl Recorder {
 
     /// The attempt failed and is tried again after `delay`. Returns the time of it.
     #[inline]
-    pub fn failed(&self, at: Current, delay_us: Micros) -> Stamp {
+    pub(crate) fn failed(&self, at: Current, delay_us: Micros) -> Stamp {
         Event::Failed {
             iteration: at.iteration,
             attempt: at.attempt,
@@ -185,7 +185,7 @@ impl Recorder {
 
     /// The attempt failed and its operation is given up. Returns the time of it.
     #[inline]
-    pub fn abandoned(&self, at: Current, delay_us: Micros) -> Stamp {
+    pub(crate) fn abandoned(&self, at: Current, delay_us: Micros) -> Stamp {
         Event::Failed {
             iteration: at.iteration,
             attempt: at.attempt,
@@ -199,7 +199,7 @@ impl Recorder {
     }
 
     /// An unexpected error struck in the attempt.
-    pub fn unexpected(&self, at: Current, error: String) {
+    pub(crate) fn unexpected(&self, at: Current, error: String) {
         Event::Unexpected {
             iteration: at.iteration,
             attempt: at.attempt,
@@ -211,7 +211,7 @@ impl Recorder {
     }
 
     /// A stop came before the operation's next attempt.
-    pub fn interrupted(&self) {
+    pub(crate) fn interrupted(&self) {
         self.counters.interrupted.add(1);
     }
 

@@ -371,7 +371,7 @@ impl<T> Drop for Held<'_, T> {
 }
 
 /// The system's id of the calling thread, as Linux tells it.
-pub fn os_thread_id() -> Option<u64> {
+pub(crate) fn os_thread_id() -> Option<u64> {
     let task = fs::read_link("/proc/thread-self").ok()?;
     task.file_name()?.to_str()?.parse().ok()
 }

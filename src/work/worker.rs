@@ -30,7 +30,7 @@ use crate::{
 
 /// All that a worker works with.
 #[derive(Debug)]
-pub struct Worker {
+pub(crate) struct Worker {
     /// Its number.
     pub number: u32,
     /// How many operations it has to do.
@@ -91,7 +91,7 @@ enum Onward {
 impl Worker {
     /// Works on `processor` until all `attempts` are made, a stop or the deadline comes, or an unexpected error
     /// strikes. Returns what it has done, which is logged by then.
-    pub fn work(self, processor: &dyn Handle, attempts: Attempts) -> Done {
+    pub(crate) fn work(self, processor: &dyn Handle, attempts: Attempts) -> Done {
         self.stop.enlist();
         self.status().register();
         let mut progress = Progress {

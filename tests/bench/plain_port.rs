@@ -16,9 +16,9 @@ use tracing_appender::{non_blocking::NonBlockingBuilder, rolling};
 use tracing_subscriber::{filter::LevelFilter, fmt, prelude::*};
 
 /// The variable that asks for it: `THREADS ITERATIONS`.
-pub const ASKED_FOR: &str = "HIFI_PLAIN_PORT";
+pub(crate) const ASKED_FOR: &str = "HIFI_PLAIN_PORT";
 
-pub fn is_asked_for() -> bool {
+pub(crate) fn is_asked_for() -> bool {
     env::var_os(ASKED_FOR).is_some()
 }
 
@@ -36,7 +36,7 @@ fn simulate_io() -> anyhow::Result<&'static str> {
     }
 }
 
-pub fn run() {
+pub(crate) fn run() {
     let asked = env::var(ASKED_FOR).unwrap();
     let (threads, iterations) = asked.split_once(' ').unwrap();
     let iterations: u64 = iterations.parse().unwrap();

@@ -44,7 +44,7 @@ const OTHERS: [(&str, InFolder); 5] = [
 ];
 
 /// Runs `rounds` rounds and prints what came of them: for each of the others its time in that of the program.
-pub fn print(rounds: usize) {
+pub(crate) fn print(rounds: usize) {
     let mut ratios = OTHERS.map(|_| Vec::new());
     for round in 0..=rounds {
         let folder = tempfile::tempdir().unwrap();
@@ -69,13 +69,13 @@ pub fn print(rounds: usize) {
 }
 
 /// Runs the program in a folder of its own, which is removed.
-pub fn run_hifi(threads: u64, each: u64) {
+pub(crate) fn run_hifi(threads: u64, each: u64) {
     let folder = tempfile::tempdir().unwrap();
     timed(&mut hifi(folder.path(), threads, each));
 }
 
 /// A log of the program.
-pub fn make_log(folder: &Path, threads: u64, each: u64) -> PathBuf {
+pub(crate) fn make_log(folder: &Path, threads: u64, each: u64) -> PathBuf {
     timed(&mut hifi(folder, threads, each));
     folder.join("app.log")
 }
@@ -107,7 +107,7 @@ fn timed(command: &mut Command) -> Duration {
     took
 }
 
-pub fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

@@ -20,7 +20,7 @@ use hyper_util::rt::TokioIo;
 use super::race::median;
 
 /// The variable that asks for the bare server.
-pub const ASKED_FOR: &str = "HIFI_BARE_SERVER";
+pub(crate) const ASKED_FOR: &str = "HIFI_BARE_SERVER";
 
 /// As long as an answer of the program.
 const CONSTANT: &str = "{\"outcome\":\"completed\",\"worker\":3,\"iteration\":12345,\"attempts\":1,\"counter\":123456}\n";
@@ -29,12 +29,12 @@ const CONSTANT: &str = "{\"outcome\":\"completed\",\"worker\":3,\"iteration\":12
 const CONNECTIONS: [u32; 3] = [1, 16, 64];
 const SECONDS: u32 = 3;
 
-pub fn is_asked_for() -> bool {
+pub(crate) fn is_asked_for() -> bool {
     env::var_os(ASKED_FOR).is_some()
 }
 
 /// Serves the constant until it is killed.
-pub fn run_bare_server() {
+pub(crate) fn run_bare_server() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()
@@ -64,7 +64,7 @@ struct Measured {
 }
 
 /// Runs `rounds` rounds and prints what came of them.
-pub fn print(rounds: usize) {
+pub(crate) fn print(rounds: usize) {
     if Command::new("wrk").arg("-v").output().is_err() {
         println!("Serving is left out: install wrk (Debian: wrk).\n");
         return;

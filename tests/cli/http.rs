@@ -7,7 +7,7 @@ use std::{
 };
 
 /// An answer: its status code and its body.
-pub fn get(addr: SocketAddr, path: &str) -> io::Result<(u16, String)> {
+pub(crate) fn get(addr: SocketAddr, path: &str) -> io::Result<(u16, String)> {
     exchange(
         addr,
         format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").as_bytes(),
@@ -15,7 +15,7 @@ pub fn get(addr: SocketAddr, path: &str) -> io::Result<(u16, String)> {
 }
 
 /// Sends bytes, and takes what comes back as an answer.
-pub fn exchange(addr: SocketAddr, bytes: &[u8]) -> io::Result<(u16, String)> {
+pub(crate) fn exchange(addr: SocketAddr, bytes: &[u8]) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(addr)?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     stream.write_all(bytes)?;
@@ -55,7 +55,7 @@ fn unchunk(mut body: &str) -> String {
 }
 
 /// The address on which a run says that it serves `what`, once `notices` holds it.
-pub fn served_address(notices: &str, what: &str) -> Option<SocketAddr> {
+pub(crate) fn served_address(notices: &str, what: &str) -> Option<SocketAddr> {
     let (before, _) = notices.split_once(&format!("/{what}\n"))?;
     let (_, addr) = before.rsplit_once("http://")?;
     addr.parse().ok()

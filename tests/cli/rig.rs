@@ -22,16 +22,16 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A little less than a pipe holds on Linux (pipe(7)): lines that do not fit into its pages leave gaps. A log that is
 /// longer has filled the console's pipe, or is about to.
-pub const PIPE_BYTES: u64 = 60 << 10;
+pub(crate) const PIPE_BYTES: u64 = 60 << 10;
 
 /// A folder of its own, which is removed if the test succeeds.
-pub struct Rig {
+pub(crate) struct Rig {
     folder: TempDir,
     judged: Cell<bool>,
 }
 
 impl Rig {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("hifi-test-").tempdir();
         Self {
             folder: folder.expect("a temporary folder"),
@@ -40,7 +40,7 @@ impl Rig {
     }
 
     /// Audits logs with the options and files in `args`. The folder's logs then count as judged.
-    pub fn audit(&self, args: &str) -> Finished {
+    pub(crate) fn audit(&self, args: &str) -> Finished {
         self.judged.set(true);
         self.hifi(&format!("audit --format json {args}"))
     }
@@ -60,16 +60,16 @@ impl Rig {
             .collect()
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     /// The program, to be run in the folder with nothing of the caller's environment but the search path.
-    pub fn command(&self, args: &str) -> Command {
+    pub(crate) fn command(&self, args: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hifi"));
         command.args(args.split_whitespace());
         command.current_dir(self.folder.path()).env_clear();
@@ -79,7 +79,7 @@ impl Rig {
     }
 
     /// The program, as [`Rig::command`] has it, with at most so many bytes of address space.
-    pub fn limited(&self, memory: u64, args: &str) -> Command {
+    pub(crate) fn limited(&self, memory: u64, args: &str) -> Command {
         let mut command = Command::new("prlimit");
         command.arg(format!("--as={memory}"));
         command.arg(env!("CARGO_BIN_EXE_hifi"));
@@ -89,7 +89,7 @@ impl Rig {
     }
 
     /// Runs `command` to its end, while `feed` writes what it reads.
-    pub fn fed(
+    pub(crate) fn fed(
         &self,
         mut command: Command,
         feed: impl FnOnce(ChildStdin) + Send + 'static,
@@ -110,18 +110,18 @@ impl Rig {
     }
 
     /// Runs the program to its end.
-    pub fn hifi(&self, args: &str) -> Finished {
+    pub(crate) fn hifi(&self, args: &str) -> Finished {
         self.finish(self.command(args))
     }
 
     /// Runs `command` to its end, with what it prints caught unless it goes elsewhere already.
-    pub fn finish(&self, mut command: Command) -> Finished {
+    pub(crate) fn finish(&self, mut command: Command) -> Finished {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         self.finish_as_is(command)
     }
 
     /// Runs `command` to its end with its streams as they are.
-    pub fn finish_as_is(&self, mut command: Command) -> Finished {
+    pub(crate) fn finish_as_is(&self, mut command: Command) -> Finished {
         let words = format!("{command:?}");
         let child = command
             .spawn()
@@ -130,14 +130,14 @@ impl Rig {
     }
 
     /// Starts the program in the background.
-    pub fn start(&self, args: &str) -> Started<'_> {
+    pub(crate) fn start(&self, args: &str) -> Started<'_> {
         let mut command = self.command(args);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         self.start_command(command)
     }
 
     /// Starts `command` in the background.
-    pub fn start_command(&self, mut command: Command) -> Started<'_> {
+    pub(crate) fn start_command(&self, mut command: Command) -> Started<'_> {
         let words = format!("{command:?}");
         let child = command
             .spawn()
@@ -208,7 +208,7 @@ impl Drop for Rig {
 }
 
 /// A program in the background.
-pub struct Started<'a> {
+pub(crate) struct Started<'a> {
     rig: &'a Rig,
     words: String,
     child: Child,
@@ -216,7 +216,7 @@ pub struct Started<'a> {
 
 impl Started<'_> {
     /// Waits until `file` in the folder holds `text`.
-    pub fn until(&self, file: &str, text: &str) {
+    pub(crate) fn until(&self, file: &str, text: &str) {
         let started = Instant::now();
         while !fs::read_to_string(self.rig.path(file)).is_ok_and(|content| content.contains(text)) {
             assert!(
@@ -229,7 +229,7 @@ impl Started<'_> {
     }
 
     /// Waits until `file` in the folder is longer than this.
-    pub fn until_longer_than(&self, file: &str, bytes: u64) {
+    pub(crate) fn until_longer_than(&self, file: &str, bytes: u64) {
         let started = Instant::now();
         while fs::metadata(self.rig.path(file)).map_or(0, |found| found.len()) <= bytes {
             assert!(
@@ -242,7 +242,7 @@ impl Started<'_> {
     }
 
     /// Waits until it has as many threads.
-    pub fn until_threads(&self, count: usize) {
+    pub(crate) fn until_threads(&self, count: usize) {
         let started = Instant::now();
         let tasks = format!("/proc/{}/task", self.child.id());
         while fs::read_dir(&tasks).map_or(0, Iterator::count) < count {
@@ -256,12 +256,12 @@ impl Started<'_> {
     }
 
     /// Sends a signal, by its name.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         self.signals(&[name]);
     }
 
     /// Sends signals, one right behind the other, however busy the machine is.
-    pub fn signals(&self, names: &[&str]) {
+    pub(crate) fn signals(&self, names: &[&str]) {
         let kills: Vec<String> = names
             .iter()
             .map(|name| format!("kill -s {name} {}", self.child.id()))
@@ -275,18 +275,18 @@ impl Started<'_> {
     }
 
     /// Its process id.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Waits for its end.
-    pub fn finish(self) -> Finished {
+    pub(crate) fn finish(self) -> Finished {
         self.rig.wait(self.words, self.child)
     }
 }
 
 /// A program that has ended.
-pub struct Finished {
+pub(crate) struct Finished {
     command: String,
     folder: PathBuf,
     output: Option<std::process::ExitStatus>,
@@ -296,18 +296,18 @@ pub struct Finished {
 
 impl Finished {
     /// The signal that ended it, if one did.
-    pub fn ended_by(&self) -> Option<i32> {
+    pub(crate) fn ended_by(&self) -> Option<i32> {
         self.output.and_then(|status| status.signal())
     }
 
     /// Its exit code, if it ended of its own.
-    pub fn exit_code(&self) -> Option<i32> {
+    pub(crate) fn exit_code(&self) -> Option<i32> {
         self.output.and_then(|status| status.code())
     }
 
     /// Expects an exit code.
     #[track_caller]
-    pub fn code(self, expected: i32) -> Self {
+    pub(crate) fn code(self, expected: i32) -> Self {
         if self.output.and_then(|status| status.code()) != Some(expected) {
             self.fail(&format!("its exit code was to be {expected}"));
         }
@@ -316,7 +316,7 @@ impl Finished {
 
     /// Expects text on standard error.
     #[track_caller]
-    pub fn complains(self, text: &str) -> Self {
+    pub(crate) fn complains(self, text: &str) -> Self {
         if !self.stderr().contains(text) {
             self.fail(&format!("its standard error was to hold {text:?}"));
         }
@@ -325,31 +325,31 @@ impl Finished {
 
     /// Expects text on standard output.
     #[track_caller]
-    pub fn prints(self, text: &str) -> Self {
+    pub(crate) fn prints(self, text: &str) -> Self {
         if !self.stdout().contains(text) {
             self.fail(&format!("its standard output was to hold {text:?}"));
         }
         self
     }
 
-    pub fn stdout(&self) -> String {
+    pub(crate) fn stdout(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
-    pub fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.stderr).into_owned()
     }
 
     /// What it printed, as JSON.
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.stdout).unwrap_or_else(|error| {
             self.fail(&format!("its standard output was to be JSON: {error}"))
         })
     }
 
     #[track_caller]
-    pub fn fail(&self, why: &str) -> ! {
+    pub(crate) fn fail(&self, why: &str) -> ! {
         let start =
             |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(4000)]).into_owned();
         panic!(
@@ -364,14 +364,14 @@ impl Finished {
 }
 
 /// The lines of a JSON log or plan.
-pub fn json_lines(text: &str) -> Vec<Value> {
+pub(crate) fn json_lines(text: &str) -> Vec<Value> {
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
         .collect()
 }
 
 /// Whether the tests run as root, which some faults need; CI does. Says so where a test is left out.
-pub fn is_root(what: &str) -> bool {
+pub(crate) fn is_root(what: &str) -> bool {
     let output: Output = Command::new("id")
         .arg("-u")
         .output()
@@ -384,15 +384,15 @@ pub fn is_root(what: &str) -> bool {
 }
 
 /// Says that a test, or a part of one, is left out: past the catching of what tests print, so that it is seen.
-pub fn left_out(what: &str) {
+pub(crate) fn left_out(what: &str) {
     let _ = writeln!(io::stderr(), "LEFT OUT: {what}");
 }
 
 /// Mounts a file system of `size` in memory at `folder`, for as long as the mount lives.
-pub struct Tmpfs(PathBuf);
+pub(crate) struct Tmpfs(PathBuf);
 
 impl Tmpfs {
-    pub fn mount(folder: &Path, size: &str) -> Self {
+    pub(crate) fn mount(folder: &Path, size: &str) -> Self {
         fs::create_dir(folder).expect("the mount point can be made");
         let status = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
@@ -405,7 +405,7 @@ impl Tmpfs {
 
     /// Gives it another size.
     #[cfg(feature = "monitoring")]
-    pub fn resize(&self, size: &str) {
+    pub(crate) fn resize(&self, size: &str) {
         let status = Command::new("mount")
             .args(["-o", &format!("remount,size={size}")])
             .arg(&self.0)

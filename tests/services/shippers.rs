@@ -265,13 +265,13 @@ fn dropped(rig: &Rig) -> Vec<u64> {
 }
 
 /// logrotate, for the rig's app.log.
-pub struct Rotation<'a> {
+pub(crate) struct Rotation<'a> {
     rig: &'a Rig,
     logrotate: PathBuf,
 }
 
 impl<'a> Rotation<'a> {
-    pub fn new(rig: &'a Rig, logrotate: PathBuf, how: &str) -> Self {
+    pub(crate) fn new(rig: &'a Rig, logrotate: PathBuf, how: &str) -> Self {
         let conf = format!(
             "{}/app.log {{\nrotate 100\nmissingok\nifempty\n{how}\n}}\n",
             folder(rig)
@@ -281,7 +281,7 @@ impl<'a> Rotation<'a> {
     }
 
     /// Rotates now.
-    pub fn force(&self) {
+    pub(crate) fn force(&self) {
         let mut command = Command::new(&self.logrotate);
         command
             .args(["--force", "--state", "rotation.state", "logrotate.conf"])
@@ -300,10 +300,10 @@ impl<'a> Rotation<'a> {
 }
 
 /// A service in the foreground, which ends with the test.
-pub struct Daemon(Child);
+pub(crate) struct Daemon(Child);
 
 impl Daemon {
-    pub fn rsyslog(rig: &Rig, conf: &str) -> Self {
+    pub(crate) fn rsyslog(rig: &Rig, conf: &str) -> Self {
         let mut command = Command::new(program("rsyslogd", "rsyslog"));
         command.args(["-n", "-f", "service.conf", "-i"]);
         command.arg(rig.path("service.pid"));
@@ -349,7 +349,7 @@ impl Daemon {
     }
 
     /// Lets it write what it holds.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let id = self.0.id().to_string();
         let sent = Command::new("kill").args(["-s", "TERM", &id]).status();
         assert!(sent.unwrap().success());
@@ -365,7 +365,7 @@ impl Drop for Daemon {
 }
 
 /// The program of that name; administrators' programs are not on everyone's search path.
-pub fn program(name: &str, package: &str) -> PathBuf {
+pub(crate) fn program(name: &str, package: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     folders
@@ -385,12 +385,12 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The rig's folder, for a configuration file.
-pub fn folder(rig: &Rig) -> String {
+pub(crate) fn folder(rig: &Rig) -> String {
     rig.path("").to_str().unwrap().trim_end_matches('/').into()
 }
 
 /// What a service has written so far.
-pub fn content(rig: &Rig, name: &str) -> String {
+pub(crate) fn content(rig: &Rig, name: &str) -> String {
     match fs::read(rig.path(name)) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -404,7 +404,7 @@ fn size(rig: &Rig) -> u64 {
 }
 
 #[track_caller]
-pub fn wait_for(what: &str, mut arrived: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, mut arrived: impl FnMut() -> bool) {
     let started = Instant::now();
     while !arrived() {
         assert!(started.elapsed() < PATIENCE, "{what} never came");

@@ -7,7 +7,7 @@ use std::{
 
 /// A bell, shared by those who ring it and the one who waits.
 #[derive(Debug, Default)]
-pub struct Bell {
+pub(super) struct Bell {
     state: Mutex<State>,
     rung: Condvar,
 }
@@ -20,24 +20,24 @@ struct State {
 
 impl Bell {
     /// There may be something to be read.
-    pub fn ring(&self) {
+    pub(super) fn ring(&self) {
         self.state().rung = true;
         self.rung.notify_all();
     }
 
     /// It is time to end.
-    pub fn end(&self) {
+    pub(super) fn end(&self) {
         self.state().ended = true;
         self.rung.notify_all();
     }
 
     /// Whether it is time to end.
-    pub fn ended(&self) -> bool {
+    pub(super) fn ended(&self) -> bool {
         self.state().ended
     }
 
     /// Waits until it was rung since the last time, or for so long.
-    pub fn wait(&self, longest: Duration) {
+    pub(super) fn wait(&self, longest: Duration) {
         let quiet = |state: &mut State| !state.rung && !state.ended;
         let waited = self.rung.wait_timeout_while(self.state(), longest, quiet);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);

@@ -18,7 +18,7 @@ const KEPT_MAX: usize = 4;
 
 /// What stands under a path, whichever file that is. Where there is nothing to be read now, nothing is read.
 #[derive(Debug)]
-pub struct GrowingFile {
+pub(super) struct GrowingFile {
     path: PathBuf,
     current: Option<Opened>,
     /// Files that stood there before.
@@ -35,7 +35,7 @@ struct Opened {
 
 impl GrowingFile {
     /// The file under this path, which need not be there yet.
-    pub fn new(path: PathBuf) -> Self {
+    pub(super) fn new(path: PathBuf) -> Self {
         Self {
             path,
             current: None,

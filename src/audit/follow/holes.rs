@@ -12,7 +12,7 @@ const PARTS: u32 = 256;
 
 /// The holes in the numbers of one producer.
 #[derive(Debug, Default)]
-pub struct Holes {
+pub(super) struct Holes {
     /// Below this number what is missing has been noticed.
     noticed: u64,
     /// What was missing when it was noticed, the first first.
@@ -38,7 +38,7 @@ struct Pending {
 }
 
 /// What there is of a producer's lines.
-pub struct Present<'a> {
+pub(super) struct Present<'a> {
     /// Which numbers below `next` are there.
     sequence: &'a Sequence,
     /// One more than the highest that is there, but for the end.
@@ -51,7 +51,7 @@ pub struct Present<'a> {
 
 impl<'a> Present<'a> {
     /// What there is of the lines of a producer; none if the run has no such worker.
-    pub fn of(account: &'a RunAccount, producer: Producer) -> Option<Self> {
+    pub(super) fn of(account: &'a RunAccount, producer: Producer) -> Option<Self> {
         let end = match producer {
             Producer::Main => None,
             Producer::Worker(worker) => account.workers.get(worker)?.ends.first(),
@@ -92,29 +92,29 @@ impl<'a> Present<'a> {
     }
 
     /// Whether all lines up to the highest are there.
-    pub fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         self.absent_count() == 0
     }
 
     /// Whether the lines are all there, from the first to the end.
-    pub fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.end == Some(self.next) && self.is_whole()
     }
 
     /// Whether not even the numbers that are not asked for are missing.
-    pub fn has_no_hole(&self) -> bool {
+    pub(super) fn has_no_hole(&self) -> bool {
         self.sequence.missing.count() == 0 && self.reach() == self.next
     }
 }
 
 impl Holes {
     /// Whether something is missing of which it is not decided whether it is lost.
-    pub fn undecided(&self) -> bool {
+    pub(super) fn undecided(&self) -> bool {
         !self.pending.is_empty()
     }
 
     /// Looks at what there is at the time `now`: hands out what is lost since the last look, and what is taken back.
-    pub fn look(
+    pub(super) fn look(
         &mut self,
         present: &Present<'_>,
         now: Duration,
@@ -152,7 +152,7 @@ impl Holes {
     }
 
     /// Of numbers that are lost by the run's own account those of which that was not said.
-    pub fn lose_more(&mut self, numbers: Range<u64>) -> Numbers {
+    pub(super) fn lose_more(&mut self, numbers: Range<u64>) -> Numbers {
         let mut more = Numbers::default();
         more.insert_range(numbers);
         more.subtract(&self.lost);

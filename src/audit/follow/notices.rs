@@ -16,16 +16,16 @@ const WITHOUT: Duration = Duration::from_millis(100);
 const WITH: Duration = Duration::from_secs(1);
 
 /// Rings when something happens in the folders of files. To drop it is to end that.
-pub struct Notices(Option<RecommendedWatcher>);
+pub(super) struct Notices(Option<RecommendedWatcher>);
 
 impl Notices {
     /// Rings `bell` when there may be something to be read in one of `files`.
-    pub fn of(files: &[PathBuf], bell: &Arc<Bell>) -> Self {
+    pub(super) fn of(files: &[PathBuf], bell: &Arc<Bell>) -> Self {
         Self(watch(files, Arc::clone(bell)).ok())
     }
 
     /// How long to wait at most before files are looked at.
-    pub fn interval(&self) -> Duration {
+    pub(super) fn interval(&self) -> Duration {
         match self.0 {
             Some(_) => WITH,
             None => WITHOUT,

@@ -20,7 +20,7 @@ const CHUNK: usize = 64 * 1024;
 const CHUNKS: usize = 16;
 
 /// What came through a pipe. Where there is nothing to be read now, nothing is read.
-pub struct Pipe {
+pub(super) struct Pipe {
     chunks: Receiver<io::Result<Vec<u8>>>,
     chunk: io::Cursor<Vec<u8>>,
     ended: Arc<AtomicBool>,
@@ -31,7 +31,7 @@ impl Pipe {
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub fn start(input: Input, bell: Arc<Bell>) -> Result<(Self, Arc<AtomicBool>)> {
+    pub(super) fn start(input: Input, bell: Arc<Bell>) -> Result<(Self, Arc<AtomicBool>)> {
         let (sender, chunks) = sync_channel(CHUNKS);
         let read = move || {
             let send = |chunk| {

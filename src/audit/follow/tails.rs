@@ -30,7 +30,7 @@ use crate::{
 const SPACING: Duration = Duration::from_millis(40);
 
 /// The inputs that are followed.
-pub struct Tails {
+pub(super) struct Tails {
     tails: Vec<Tail>,
     names: Vec<String>,
     /// Which is read next: one that never runs dry must not keep the others from being read.
@@ -55,7 +55,7 @@ impl Tails {
     ///
     /// # Errors
     /// One of them can never be read.
-    pub fn open(inputs: &[Input], shared: &Arc<Shared>, bell: &Arc<Bell>) -> Result<Self> {
+    pub(super) fn open(inputs: &[Input], shared: &Arc<Shared>, bell: &Arc<Bell>) -> Result<Self> {
         let mut tails = Vec::new();
         let mut files = Vec::new();
         for (number, input) in inputs.iter().enumerate() {

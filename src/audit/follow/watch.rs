@@ -28,7 +28,7 @@ const ROOM: Duration = Duration::from_secs(1);
 const NAMED_MAX: usize = 50;
 
 /// What was seen and said of all runs.
-pub struct Watch<'a> {
+pub(super) struct Watch<'a> {
     config: &'a AuditConfig,
     bulletin: Bulletin<'a>,
     runs: BTreeMap<u32, RunWatch>,
@@ -122,7 +122,7 @@ const KINDS: [Kind; 8] = [
 
 impl<'a> Watch<'a> {
     /// Nothing was seen.
-    pub fn new(config: &'a AuditConfig, patience: Duration, names: &'a [String]) -> Self {
+    pub(super) fn new(config: &'a AuditConfig, patience: Duration, names: &'a [String]) -> Self {
         Self {
             config,
             bulletin: Bulletin {
@@ -141,7 +141,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Looks at all accounts at the time `now`; hands out what is new.
-    pub fn look(&mut self, judge: &mut Judge<'_>, now: Duration) -> Vec<News> {
+    pub(super) fn look(&mut self, judge: &mut Judge<'_>, now: Duration) -> Vec<News> {
         for index in self.met..judge.accounts.len() {
             self.runs.insert(index as u32, RunWatch::new(now));
         }
@@ -183,7 +183,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Whether there was a run, and all have ended, with all of their lines or after all patience.
-    pub fn all_ended(&self, judge: &Judge<'_>) -> bool {
+    pub(super) fn all_ended(&self, judge: &Judge<'_>) -> bool {
         let ended = |(index, run): (&u32, &RunWatch)| {
             let account = judge.accounts[*index as usize].as_deref();
             run.state == RunState::Ended && (run.balanced || account.is_none_or(is_complete))
@@ -192,7 +192,7 @@ impl<'a> Watch<'a> {
     }
 
     /// How things stand, as far as it is known here.
-    pub fn figures(&self, judge: &Judge<'_>, figures: &mut Figures) {
+    pub(super) fn figures(&self, judge: &Judge<'_>, figures: &mut Figures) {
         figures.lines = judge.lines;
         let Bulletin {
             counts, taken_back, ..

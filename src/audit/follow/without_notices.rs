@@ -8,16 +8,16 @@ use super::bell::Bell;
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Never rings.
-pub struct Notices;
+pub(super) struct Notices;
 
 impl Notices {
     /// Does nothing.
-    pub fn of(_files: &[PathBuf], _bell: &Arc<Bell>) -> Self {
+    pub(super) fn of(_files: &[PathBuf], _bell: &Arc<Bell>) -> Self {
         Self
     }
 
     /// How long to wait at most before files are looked at.
-    pub fn interval(&self) -> Duration {
+    pub(super) fn interval(&self) -> Duration {
         INTERVAL
     }
 }

@@ -17,7 +17,7 @@ fn by_worker(run: &Run) -> BTreeMap<u32, (u64, u64, u64)> {
     workers
 }
 
-pub fn show(trial: &Trial) -> Option<Exhibit> {
+pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
     let (broken, fixed) = (by_worker(&trial.broken), by_worker(&trial.fixed));
     let (completed, counter) = (
         trial.broken.number("/operations/completed"),

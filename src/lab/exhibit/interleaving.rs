@@ -21,7 +21,7 @@ struct Collision<'a> {
     highest: u64,
 }
 
-pub fn show(trial: &Trial) -> Option<Exhibit> {
+pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
     let run = &trial.broken;
     let collision = Collision::first_of(run)?;
     let (completed, counter) = (run.number("/operations/completed"), run.number("/counter"));

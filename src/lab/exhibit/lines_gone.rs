@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Exhibit;
 use crate::lab::trial::Trial;
 
-pub fn show(trial: &Trial) -> Option<Exhibit> {
+pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
     let run = &trial.broken;
     let (logged, written, lost) = (
         run.number("/log_lines"),

@@ -8,7 +8,7 @@ use crate::lab::{
     trial::Trial,
 };
 
-pub fn show(trial: &Trial) -> Option<Exhibit> {
+pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
     let [broken, fixed] = [&trial.broken, &trial.fixed].map(|run| Memory::of(&run.records));
     let megabytes = |memory: &Memory| memory.peak() as f64 / 1e6;
     let per_operation = [&broken, &fixed].map(Memory::bytes_per_operation);

@@ -15,7 +15,7 @@ use crate::bugs;
 
 /// Something to look at.
 #[derive(Debug)]
-pub struct Exhibit {
+pub(super) struct Exhibit {
     /// What it shows, in a sentence or two.
     pub brief: String,
     /// The thing itself: lines of text that are laid out already.
@@ -31,7 +31,7 @@ impl Exhibit {
     ///
     /// # Errors
     /// The trial does not show what it should.
-    pub fn of(trial: &Trial) -> anyhow::Result<Self> {
+    pub(super) fn of(trial: &Trial) -> anyhow::Result<Self> {
         let exhibit = match trial.specimen.exhibit {
             bugs::Exhibit::Interleaving => interleaving::show(trial),
             bugs::Exhibit::Counters => counters::show(trial),

@@ -15,7 +15,7 @@ use crate::{
 /// Rows that are shown, the first two of which agree where there are as many.
 const ROWS: usize = 8;
 
-pub fn show(trial: &Trial) -> Option<Exhibit> {
+pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
     let run = &trial.broken;
     let workload = records::workload(&run.records)?;
     let planned = |worker| Plan::new(&workload, worker);

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Exhibit;
 use crate::lab::trial::Trial;
 
-pub fn show(trial: &Trial) -> Option<Exhibit> {
+pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
     let run = &trial.broken;
     let dump = run.stderr.split("Full thread dump ").nth(1)?;
     let cycle = dump

@@ -8,10 +8,10 @@ mod sentry;
 #[path = "without_sentry.rs"]
 mod sentry;
 
-pub use self::sentry::{BUILT_IN, Dsn, ErrorTracking};
+pub(crate) use self::sentry::{BUILT_IN, Dsn, ErrorTracking};
 
 /// The environment variable that says where errors are reported to.
-pub const DSN_VARIABLE: &str = "SENTRY_DSN";
+pub(crate) const DSN_VARIABLE: &str = "SENTRY_DSN";
 
 /// What became of a run's errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]

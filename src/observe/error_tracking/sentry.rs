@@ -48,7 +48,7 @@ use crate::{
 };
 
 /// Whether this is in the program.
-pub const BUILT_IN: bool = true;
+pub(crate) const BUILT_IN: bool = true;
 
 /// How long the run's end waits for the courier, unless a stop was asked for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -81,7 +81,7 @@ impl FromStr for Dsn {
 
 /// Reports to Sentry. Nothing is reported where no DSN is given.
 #[derive(Debug)]
-pub struct ErrorTracking(Option<Active>);
+pub(crate) struct ErrorTracking(Option<Active>);
 
 #[derive(Debug)]
 struct Active {
@@ -95,7 +95,12 @@ impl ErrorTracking {
     ///
     /// # Errors
     /// The system refuses the courier's thread.
-    pub fn start(dsn: Option<&Dsn>, run: u64, seed: u64, clock: Clock) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        dsn: Option<&Dsn>,
+        run: u64,
+        seed: u64,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
         let Some(Dsn(dsn)) = dsn else {
             return Ok(Self(None));
         };
@@ -122,13 +127,13 @@ impl ErrorTracking {
     }
 
     /// The `tracing` layer that makes the reports. It is to stand behind the log's, whose time stamps it takes.
-    pub fn layer(&self) -> Option<Reporter> {
+    pub(crate) fn layer(&self) -> Option<Reporter> {
         self.0.as_ref().map(|active| active.reporter.clone())
     }
 
     /// Waits until all reports are sent, as far as patience goes, and says what became of them. A courier that is
     /// not done by then is left behind.
-    pub fn finish(self, stop: &Stop) -> Option<Delivery> {
+    pub(crate) fn finish(self, stop: &Stop) -> Option<Delivery> {
         let Active { reporter, done } = self.0?;
         drop(reporter.queue().take());
         let started = Instant::now();
@@ -210,7 +215,7 @@ thread_local! {
 
 /// The `tracing` layer that makes reports of the program's errors.
 #[derive(Clone, Debug)]
-pub struct Reporter {
+pub(crate) struct Reporter {
     clock: Clock,
     ledger: Arc<Ledger>,
     allowance: Arc<Allowance>,

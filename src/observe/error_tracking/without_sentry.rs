@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Whether this is in the program.
-pub const BUILT_IN: bool = false;
+pub(crate) const BUILT_IN: bool = false;
 
 /// Where errors are to be reported to. It is not looked at.
 #[derive(Clone, Debug)]
@@ -27,14 +27,19 @@ impl FromStr for Dsn {
 
 /// Nothing is reported.
 #[derive(Debug)]
-pub struct ErrorTracking;
+pub(crate) struct ErrorTracking;
 
 impl ErrorTracking {
     /// Says so, if something was to be reported: other programs may be meant by the variable.
     ///
     /// # Errors
     /// None.
-    pub fn start(dsn: Option<&Dsn>, _run: u64, _seed: u64, _clock: Clock) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        dsn: Option<&Dsn>,
+        _run: u64,
+        _seed: u64,
+        _clock: Clock,
+    ) -> anyhow::Result<Self> {
         if dsn.is_some() {
             complain(&format!(
                 "{DSN_VARIABLE} is set, but this hifi was built without the feature `sentry`, so nothing is reported; build \
@@ -45,12 +50,12 @@ impl ErrorTracking {
     }
 
     /// Does nothing.
-    pub fn layer(&self) -> Identity {
+    pub(crate) fn layer(&self) -> Identity {
         Identity::new()
     }
 
     /// Does nothing.
-    pub fn finish(self, _stop: &Stop) -> Option<Delivery> {
+    pub(crate) fn finish(self, _stop: &Stop) -> Option<Delivery> {
         None
     }
 }

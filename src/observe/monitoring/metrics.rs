@@ -27,10 +27,10 @@ const POWER_MAX: u32 = 36;
 
 /// The log's figures as they were seen last. While lines are being written they are not to be had.
 #[derive(Debug, Default)]
-pub struct LogFigures(Mutex<(SinkReport, SinkReport)>);
+pub(super) struct LogFigures(Mutex<(SinkReport, SinkReport)>);
 
 /// The text of a scrape.
-pub fn text(
+pub(super) fn text(
     sources: &Sources,
     requests: Option<&RequestFigures>,
     log: &LogFigures,
@@ -42,7 +42,10 @@ pub fn text(
 }
 
 /// The text for a textfile collector, which tells the same figures of its own process: these are left out.
-pub fn final_text(sources: &Sources, requests: Option<&RequestFigures>) -> anyhow::Result<String> {
+pub(super) fn final_text(
+    sources: &Sources,
+    requests: Option<&RequestFigures>,
+) -> anyhow::Result<String> {
     let mut families = run_families(sources, &LogFigures::default());
     families.extend(requests.into_iter().flat_map(request_families));
     encode(&families)

@@ -58,7 +58,7 @@ const CODES: [u16; 8] = [200, 400, 404, 405, 408, 413, 500, 503];
 
 /// Requests by the code of their answer, and how long they took. The server's thread alone counts.
 #[derive(Debug, Default)]
-pub struct RequestFigures {
+pub(super) struct RequestFigures {
     codes: [Count; CODES.len()],
     seconds: Histogram,
 }
@@ -71,13 +71,13 @@ impl RequestFigures {
     }
 
     /// How many were answered with each code; those that nobody was answered with are there too.
-    pub fn by_code(&self) -> BTreeMap<u16, u64> {
+    pub(super) fn by_code(&self) -> BTreeMap<u16, u64> {
         let counts = self.codes.iter().map(Count::get);
         CODES.into_iter().zip(counts).collect()
     }
 
     /// From a request's arrival to its answer.
-    pub fn seconds(&self) -> Distribution {
+    pub(super) fn seconds(&self) -> Distribution {
         let mut seconds = Distribution::default();
         seconds.add(&self.seconds);
         seconds
@@ -103,7 +103,7 @@ struct Operations {
 ///
 /// # Errors
 /// The system refuses what a server needs.
-pub fn serve(
+pub(super) fn serve(
     listener: TcpListener,
     backlog: Arc<Backlog>,
     figures: Arc<RequestFigures>,

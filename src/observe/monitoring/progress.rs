@@ -22,7 +22,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 
 /// The line. To drop it is to remove it.
 #[derive(Debug)]
-pub struct Progress {
+pub(super) struct Progress {
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -32,7 +32,7 @@ impl Progress {
     ///
     /// # Errors
     /// The system refuses the thread.
-    pub fn start(sources: Sources) -> anyhow::Result<Self> {
+    pub(super) fn start(sources: Sources) -> anyhow::Result<Self> {
         let (end, ended) = channel();
         let thread = thread::Builder::new()
             .name("progress".into())

@@ -35,7 +35,7 @@ struct Scrapes {
 ///
 /// # Errors
 /// The system refuses what a server needs.
-pub fn serve(
+pub(super) fn serve(
     listener: TcpListener,
     sources: Sources,
     requests: Option<Arc<RequestFigures>>,

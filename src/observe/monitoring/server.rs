@@ -44,7 +44,7 @@ const LOOK_PAUSE: Duration = Duration::from_millis(1);
 
 /// What a client may take of a server.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub(super) struct Limits {
     /// Connections at one time.
     pub connections: usize,
     /// From the beginning of a connection, or from the answer before, to the end of a request's head.
@@ -56,7 +56,7 @@ pub struct Limits {
 }
 
 /// What a server answers.
-pub trait Service: Send + Sync + 'static {
+pub(super) trait Service: Send + Sync + 'static {
     /// The answer to a request that came by this connection. A panic in it costs its client the answer, and nobody else
     /// anything.
     fn answer(
@@ -73,13 +73,13 @@ pub trait Service: Send + Sync + 'static {
 
 /// A connection, as its service knows it.
 #[derive(Debug, Default)]
-pub struct Connection {
+pub(super) struct Connection {
     awaits_answer: AtomicBool,
 }
 
 impl Connection {
     /// Waits for what an answer is made from. Meanwhile the connection is not closed.
-    pub async fn keep_while<T>(&self, waits: impl Future<Output = T>) -> T {
+    pub(super) async fn keep_while<T>(&self, waits: impl Future<Output = T>) -> T {
         self.awaits_answer.store(true, Ordering::Relaxed);
         let result = waits.await;
         self.awaits_answer.store(false, Ordering::Relaxed);
@@ -96,7 +96,7 @@ type Connections = Mutex<VecDeque<(AbortHandle, Arc<Connection>)>>;
 
 /// The server's thread. To drop it is to end it.
 #[derive(Debug)]
-pub struct Server {
+pub(super) struct Server {
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -106,7 +106,7 @@ impl Server {
     ///
     /// # Errors
     /// The system refuses what a server needs.
-    pub fn start<S: Service>(
+    pub(super) fn start<S: Service>(
         listener: TcpListener,
         name: &'static str,
         limits: Limits,
@@ -229,7 +229,7 @@ fn lock(connections: &Connections) -> MutexGuard<'_, VecDeque<(AbortHandle, Arc<
 }
 
 /// An answer in plain text.
-pub fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+pub(super) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(text.into()));
     *response.status_mut() = status;
     let format = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -238,7 +238,7 @@ pub fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>
 }
 
 /// The answer where another method is needed.
-pub fn only(methods: &'static str) -> Response<Full<Bytes>> {
+pub(super) fn only(methods: &'static str) -> Response<Full<Bytes>> {
     let text = format!("only {methods} is answered here\n");
     let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
     let methods = HeaderValue::from_static(methods);
