@@ -1,15 +1,20 @@
 //! Escapes in which whole lines come, undone: a table, easy to add to. Which of them was used the checksum of the record
 //! says that is found afterwards.
 
+use std::{borrow::Cow, iter};
+
 /// A way to write text otherwise.
-pub(super) struct Escape {
+pub struct Escape {
     /// What stands in text that was written in that way.
     marks: &'static [&'static [u8]],
-    undo: fn(&[u8]) -> Vec<u8>,
+    replace: Replace,
 }
 
+/// If something escaped stands at the start: how long that is, and what it stands for.
+type Replace = fn(&[u8]) -> Option<(usize, Vec<u8>)>;
+
 /// All of them, in the order in which they are tried.
-pub(super) const ESCAPES: [Escape; 6] = [
+pub const ESCAPES: [Escape; 7] = [
     Escape {
         marks: &[
             b"\x1b[",
@@ -22,44 +27,67 @@ pub(super) const ESCAPES: [Escape; 6] = [
             b"\\e[",
             b"\\x1B[",
         ],
-        undo: colours,
+        replace: colour,
     },
     Escape {
         marks: &[b"&quot;", b"&#", b"&amp;", b"&lt;"],
-        undo: entities,
+        replace: entity,
     },
     Escape {
         marks: &[b"\"\""],
-        undo: doubled_quotes,
+        replace: doubled_quote,
     },
     Escape {
         marks: &[b"\\"],
-        undo: backslashes,
+        replace: backslash,
     },
     Escape {
         marks: &[b"%22", b"%20", b"%3D"],
-        undo: percents,
+        replace: percent,
     },
     Escape {
         marks: &[b"#011", b"#033", b"\0"],
-        undo: controls,
+        replace: control,
+    },
+    Escape {
+        marks: &[b"Z INFO ", b"Z WARN "],
+        replace: lone_blank,
     },
 ];
 
 impl Escape {
     /// The text, if it may have been written in this way.
-    pub(super) fn undo(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+    pub fn undo(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         // What they begin with is rare.
         let has = |mark: &&[u8]| {
             memchr::memchr_iter(mark[0], bytes).any(|at| bytes[at..].starts_with(mark))
         };
         let marked = self.marks.iter().any(has);
-        marked.then(|| (self.undo)(bytes))
+        marked.then(|| replaced(bytes, self.replace))
+    }
+
+    /// Where in `bytes` that stands which is at these `places` of the text, which rise.
+    pub fn origins(&self, bytes: &[u8], places: &[usize]) -> Vec<usize> {
+        let (mut origins, mut length) = (Vec::with_capacity(places.len()), 0);
+        for (at, text) in steps(bytes, self.replace) {
+            let within = |place: &&usize| **place < length + text.len();
+            while let Some(place) = places.get(origins.len()).filter(within) {
+                let plain = matches!(text, Cow::Borrowed(_));
+                origins.push(if plain {
+                    at + place.saturating_sub(length)
+                } else {
+                    at
+                });
+            }
+            length += text.len();
+        }
+        origins.resize(places.len(), bytes.len());
+        origins
     }
 }
 
 /// Without the sequences that colour a terminal's text, in whatever form their first character came.
-fn colours(bytes: &[u8]) -> Vec<u8> {
+fn colour(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
     const STARTS: [&[u8]; 9] = [
         b"\x1b[",
         b"#033[",
@@ -71,20 +99,18 @@ fn colours(bytes: &[u8]) -> Vec<u8> {
         b"\\033[",
         b"\\e[",
     ];
-    replaced(bytes, |rest| {
-        let start = STARTS.iter().find(|start| rest.starts_with(start))?;
-        let codes = &rest[start.len()..];
-        let length = codes
-            .iter()
-            .take_while(|b| b.is_ascii_digit() || **b == b';' || **b == b'?')
-            .count();
-        let letter = codes.get(length)?.is_ascii_alphabetic();
-        letter.then(|| (start.len() + length + 1, Vec::new()))
-    })
+    let start = STARTS.iter().find(|start| rest.starts_with(start))?;
+    let codes = &rest[start.len()..];
+    let length = codes
+        .iter()
+        .take_while(|b| b.is_ascii_digit() || **b == b';' || **b == b'?')
+        .count();
+    let letter = codes.get(length)?.is_ascii_alphabetic();
+    letter.then(|| (start.len() + length + 1, Vec::new()))
 }
 
 /// HTML and XML: `&quot;`, `&#34;`, `&#x22;`.
-fn entities(bytes: &[u8]) -> Vec<u8> {
+fn entity(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
     const NAMED: [(&[u8], u8); 6] = [
         (b"&quot;", b'"'),
         (b"&amp;", b'&'),
@@ -93,75 +119,85 @@ fn entities(bytes: &[u8]) -> Vec<u8> {
         (b"&apos;", b'\''),
         (b"&nbsp;", b' '),
     ];
-    replaced(bytes, |rest| {
-        if let Some((name, byte)) = NAMED.iter().find(|(name, _)| rest.starts_with(name)) {
-            return Some((name.len(), vec![*byte]));
-        }
-        let number = rest.strip_prefix(b"&#")?;
-        let length = number.iter().take(8).position(|b| *b == b';')?;
-        let digits = std::str::from_utf8(&number[..length]).ok()?;
-        let code = match digits.strip_prefix(['x', 'X']) {
-            Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-            None => digits.parse().ok()?,
-        };
-        let text = char::from_u32(code)?.to_string();
-        Some((length + 3, text.into_bytes()))
-    })
+    if let Some((name, byte)) = NAMED.iter().find(|(name, _)| rest.starts_with(name)) {
+        return Some((name.len(), vec![*byte]));
+    }
+    let number = rest.strip_prefix(b"&#")?;
+    let length = number.iter().take(8).position(|b| *b == b';')?;
+    let digits = std::str::from_utf8(&number[..length]).ok()?;
+    let code = match digits.strip_prefix(['x', 'X']) {
+        Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+        None => digits.parse().ok()?,
+    };
+    let text = char::from_u32(code)?.to_string();
+    Some((length + 3, text.into_bytes()))
 }
 
 /// CSV: a quote within quotes is doubled.
-pub(super) fn doubled_quotes(bytes: &[u8]) -> Vec<u8> {
-    replaced(bytes, |rest| {
-        rest.starts_with(b"\"\"").then(|| (2, vec![b'"']))
-    })
+fn doubled_quote(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
+    rest.starts_with(b"\"\"").then(|| (2, vec![b'"']))
+}
+
+/// A cell of CSV without its escapes.
+pub fn doubled_quotes(bytes: &[u8]) -> Vec<u8> {
+    replaced(bytes, doubled_quote)
 }
 
 /// JSON's escapes, and those that other languages have besides.
-pub(super) fn backslashes(bytes: &[u8]) -> Vec<u8> {
-    replaced(bytes, |rest| {
-        let rest = rest.strip_prefix(b"\\")?;
-        let plain = |byte| Some((2, vec![byte]));
-        match rest.first()? {
-            b'n' => plain(b'\n'),
-            b't' => plain(b'\t'),
-            b'r' => plain(b'\r'),
-            b'b' => plain(8),
-            b'f' => plain(12),
-            b'e' => plain(0x1b),
-            byte @ (b'"' | b'\\' | b'/' | b'\'') => plain(*byte),
-            b'x' => plain(u8::try_from(hex(rest, 1, 2)?).ok()?).map(|(_, byte)| (4, byte)),
-            b'u' => {
-                let unit = hex(rest, 1, 4)?;
-                if (0xd800..0xdc00).contains(&unit) && rest.get(5..7) == Some(b"\\u") {
-                    let low = hex(rest, 7, 4)?.checked_sub(0xdc00)?;
-                    let c = char::from_u32(0x10000 + ((unit - 0xd800) << 10) + low)?;
-                    return Some((12, c.to_string().into_bytes()));
-                }
-                Some((6, char::from_u32(unit)?.to_string().into_bytes()))
+fn backslash(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
+    let rest = rest.strip_prefix(b"\\")?;
+    let plain = |byte| Some((2, vec![byte]));
+    match rest.first()? {
+        b'n' => plain(b'\n'),
+        b't' => plain(b'\t'),
+        b'r' => plain(b'\r'),
+        b'b' => plain(8),
+        b'f' => plain(12),
+        b'e' => plain(0x1b),
+        byte @ (b'"' | b'\\' | b'/' | b'\'') => plain(*byte),
+        b'x' => plain(u8::try_from(hex(rest, 1, 2)?).ok()?).map(|(_, byte)| (4, byte)),
+        b'u' => {
+            let unit = hex(rest, 1, 4)?;
+            if (0xd800..0xdc00).contains(&unit) && rest.get(5..7) == Some(b"\\u") {
+                let low = hex(rest, 7, 4)?.checked_sub(0xdc00)?;
+                let c = char::from_u32(0x10000 + ((unit - 0xd800) << 10) + low)?;
+                return Some((12, c.to_string().into_bytes()));
             }
-            _ => None,
+            Some((6, char::from_u32(unit)?.to_string().into_bytes()))
         }
-    })
+        _ => None,
+    }
+}
+
+/// A JSON string without its escapes.
+pub fn backslashes(bytes: &[u8]) -> Vec<u8> {
+    replaced(bytes, backslash)
 }
 
 /// URLs: `%22`.
-fn percents(bytes: &[u8]) -> Vec<u8> {
-    replaced(bytes, |rest| {
-        (rest.first() == Some(&b'%')).then_some(())?;
-        Some((3, vec![u8::try_from(hex(rest, 1, 2)?).ok()?]))
-    })
+fn percent(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
+    match rest.first()? {
+        b'%' => Some((3, vec![u8::try_from(hex(rest, 1, 2)?).ok()?])),
+        // In a form's fields a plus is a blank.
+        b'+' => Some((1, vec![b' '])),
+        _ => None,
+    }
 }
 
 /// What rsyslog writes for control characters, and NUL bytes between others.
-fn controls(bytes: &[u8]) -> Vec<u8> {
-    replaced(bytes, |rest| {
-        if rest.starts_with(b"#0") {
-            let octal = rest.get(1..4)?;
-            let digits = std::str::from_utf8(octal).ok()?;
-            return Some((4, vec![u8::from_str_radix(digits, 8).ok()?]));
-        }
-        (rest[0] == 0).then(|| (1, Vec::new()))
-    })
+fn control(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
+    if rest.starts_with(b"#0") {
+        let octal = rest.get(1..4)?;
+        let digits = std::str::from_utf8(octal).ok()?;
+        return Some((4, vec![u8::from_str_radix(digits, 8).ok()?]));
+    }
+    (rest[0] == 0).then(|| (1, Vec::new()))
+}
+
+/// Two blanks stand in front of a level of four letters. Where blanks are not kept, as in HTML, one is left.
+fn lone_blank(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
+    let level = rest.starts_with(b" INFO ") || rest.starts_with(b" WARN ");
+    level.then(|| (1, b"  ".to_vec()))
 }
 
 fn hex(bytes: &[u8], at: usize, length: usize) -> Option<u32> {
@@ -170,24 +206,33 @@ fn hex(bytes: &[u8], at: usize, length: usize) -> Option<u32> {
 }
 
 /// A copy, with other bytes wherever `replace` says how many go and what comes for them.
-fn replaced(bytes: &[u8], replace: impl Fn(&[u8]) -> Option<(usize, Vec<u8>)>) -> Vec<u8> {
+fn replaced(bytes: &[u8], replace: Replace) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b' ' => {}
-            _ => {
-                if let Some((length, other)) = replace(&bytes[at..]) {
-                    out.extend_from_slice(&other);
-                    at += length;
-                    continue;
-                }
-            }
-        }
-        out.push(bytes[at]);
-        at += 1;
-    }
+    steps(bytes, replace).for_each(|(_, text)| out.extend_from_slice(&text));
     out
+}
+
+/// Where each piece of `bytes` begins that stands for something, and for what.
+fn steps(bytes: &[u8], replace: Replace) -> impl Iterator<Item = (usize, Cow<'_, [u8]>)> {
+    let mut at = 0;
+    iter::from_fn(move || {
+        let (start, rest) = (at, bytes.get(at..).filter(|rest| !rest.is_empty())?);
+        // Letters and digits begin no escape.
+        let plain = rest
+            .iter()
+            .take_while(|b| b.is_ascii_alphanumeric())
+            .count();
+        if plain > 0 {
+            at += plain;
+            return Some((start, Cow::Borrowed(&rest[..plain])));
+        }
+        let (length, text) = match replace(rest) {
+            Some((length, text)) => (length, Cow::Owned(text)),
+            None => (1, Cow::Borrowed(&rest[..1])),
+        };
+        at += length;
+        Some((start, text))
+    })
 }
 
 #[cfg(test)]
@@ -204,7 +249,8 @@ mod tests {
             ("a=&quot;b &amp; c&#34;&#x21;", "a=\"b & c\"!"),
             ("x=\"\"y\"\"", "x=\"y\""),
             (r#"\"a\"\n\u00e9\ud83d\ude00\x41"#, "\"a\"\né😀A"),
-            ("%7B%22a%22", "{\"a\""),
+            ("%7B%22a%22+1", "{\"a\" 1"),
+            ("0Z INFO main", "0Z  INFO main"),
         ] {
             let undone = ESCAPES
                 .iter()
@@ -218,6 +264,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_stood_escaped_is_found_again() {
+        let escape = &ESCAPES[3];
+        let escaped = br#"x\n\"ab\" z"#;
+        assert_eq!(escape.undo(escaped).unwrap(), b"x\n\"ab\" z");
+        assert_eq!(escape.origins(escaped, &[0, 2, 4, 5, 8]), [0, 3, 6, 7, 11]);
+    }
+
     proptest! {
         #[test]
         fn strings_come_back(text: String) {
@@ -229,7 +283,7 @@ mod tests {
         #[test]
         fn any_bytes_end(bytes: Vec<u8>) {
             for escape in &ESCAPES {
-                (escape.undo)(&bytes);
+                replaced(&bytes, escape.replace);
             }
         }
     }

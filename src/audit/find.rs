@@ -224,21 +224,29 @@ impl Finder {
             let amount = readable(&inner);
             // An escape that is none may look a little better, where what it takes away is the damage.
             if amount > most.saturating_add(4) {
-                (*most, better) = (amount, Some(inner));
+                (*most, better) = (amount, Some((escape, inner)));
             }
             if *most == WHOLE {
                 break;
             }
         }
-        for hit in better.into_iter().flatten() {
-            hits.push(Hit {
-                span: from..bytes.len(),
-                plain: false,
-                around: None,
-                frame: None,
-                ..hit
-            });
-        }
+        let Some((escape, inner)) = better else {
+            return;
+        };
+        let origins = |place: fn(&Hit) -> usize| {
+            let mut places: Vec<usize> = inner.iter().map(place).collect();
+            places.sort_unstable();
+            escape.origins(rest, &places)
+        };
+        let (starts, ends) = (origins(|hit| hit.span.start), origins(|hit| hit.span.end));
+        let spans = starts.into_iter().zip(ends);
+        hits.extend(inner.into_iter().zip(spans).map(|(hit, (start, end))| Hit {
+            span: from + start..from + end,
+            plain: false,
+            around: Some(from..bytes.len()),
+            frame: None,
+            ..hit
+        }));
     }
 }
 
