@@ -14,7 +14,7 @@ use crate::log::{
 
 /// A field as it stands: its key, with those of the objects around it in front (`process.thread.name`), and its value.
 #[derive(Clone, Debug)]
-pub(super) struct Field<'a> {
+pub struct Field<'a> {
     /// The keys, joined by dots.
     pub path: Cow<'a, str>,
     /// The value, unescaped.
@@ -99,24 +99,25 @@ const LEVELS: [(&str, [&str; 4]); 3] = [
 ];
 
 /// The fields of one record among others.
-pub(super) struct Keyed<'a, 'b> {
+pub struct Keyed<'a, 'b> {
     own: &'b [Field<'a>],
     /// What stands around it.
     outer: &'b [Field<'a>],
     /// What stands in front of each of its names.
     prefix: &'b str,
-    upper: bool,
+    /// The names begin with a capital.
+    capital: bool,
 }
 
 impl<'a, 'b> Keyed<'a, 'b> {
     /// The record whose checksum is one of the fields in `own`; `outer` are those of the objects around it.
-    pub(super) fn new(own: &'b [Field<'a>], outer: &'b [Field<'a>]) -> Option<Self> {
-        let (prefix, upper) = own.iter().find_map(|field| prefix_of(&field.path))?;
+    pub fn new(own: &'b [Field<'a>], outer: &'b [Field<'a>]) -> Option<Self> {
+        let (prefix, capital) = own.iter().find_map(|field| prefix_of(&field.path))?;
         let keyed = Self {
             own,
             outer,
             prefix,
-            upper,
+            capital,
         };
         (keyed.named("run").is_some() || keyed.named("seq").is_some()).then_some(keyed)
     }
@@ -124,9 +125,8 @@ impl<'a, 'b> Keyed<'a, 'b> {
     fn named(&self, name: &str) -> Option<&'b Field<'a>> {
         self.own.iter().find(|field| {
             let own = field.path.strip_prefix(self.prefix);
-            own.is_some_and(|own| match self.upper {
-                true => own.len() == name.len() && own.eq_ignore_ascii_case(name) && own != name,
-                false => own == name,
+            own.is_some_and(|own| {
+                own.starts_with(char::is_uppercase) == self.capital && in_snake_case(own) == name
             })
         })
     }
@@ -147,7 +147,7 @@ impl<'a, 'b> Keyed<'a, 'b> {
     }
 
     /// The whole record, if its checksum holds.
-    pub(super) fn record(&self) -> Option<Record> {
+    pub fn record(&self) -> Option<Record> {
         // Two records that were spliced have a name twice.
         let twice = |name: &str| {
             self.own
@@ -203,7 +203,7 @@ impl<'a, 'b> Keyed<'a, 'b> {
     }
 
     /// The fields in normal form, as far as they can be understood.
-    pub(super) fn fields(&self) -> Vec<(String, String)> {
+    pub fn fields(&self) -> Vec<(String, String)> {
         let heads = ["timestamp", "level", "thread", "message"];
         let mut out: Vec<(String, String)> = heads
             .iter()
@@ -211,27 +211,45 @@ impl<'a, 'b> Keyed<'a, 'b> {
             .collect();
         for field in self.own {
             let name = field.path.strip_prefix(self.prefix).unwrap_or(&field.path);
-            let name = if self.upper {
-                name.to_ascii_lowercase()
+            let name = if name.starts_with(char::is_uppercase) == self.capital {
+                in_snake_case(name)
             } else {
-                name.to_owned()
+                Cow::Borrowed(name)
             };
-            if !heads.contains(&name.as_str()) {
+            if !heads.contains(&&*name) {
                 let value = normal(&name, field);
-                out.push((name, value));
+                out.push((name.into_owned(), value));
             }
         }
         out
     }
 }
 
-/// What stands in front of the names of a record, if this is the name of its checksum; and whether names are in capitals.
+/// What stands in front of the names of a record, if this is the name of its checksum; and whether names begin with a capital.
 fn prefix_of(path: &str) -> Option<(&str, bool)> {
-    let (prefix, upper) = match path.strip_suffix("sum") {
-        Some(prefix) => (prefix, false),
-        None => (path.strip_suffix("SUM")?, true),
-    };
-    (!prefix.ends_with(|c: char| c.is_alphanumeric())).then_some((prefix, upper))
+    let sum = ["sum", "SUM", "Sum"].into_iter();
+    let (prefix, capital) = sum
+        .filter_map(|sum| Some((path.strip_suffix(sum)?, sum != "sum")))
+        .next()?;
+    (!prefix.ends_with(|c: char| c.is_alphanumeric())).then_some((prefix, capital))
+}
+
+/// A name in small letters, with lines between its words: `delay_us` for `delayUs`, `DelayUs` and `DELAY_US`.
+fn in_snake_case(name: &str) -> Cow<'_, str> {
+    if !name.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Cow::Borrowed(name);
+    }
+    if !name.bytes().any(|b| b.is_ascii_lowercase()) {
+        return Cow::Owned(name.to_ascii_lowercase());
+    }
+    let mut out = String::with_capacity(name.len() + 4);
+    for (at, c) in name.char_indices() {
+        if c.is_ascii_uppercase() && at > 0 {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    Cow::Owned(out)
 }
 
 fn ends_with_name(path: &str, name: &str) -> bool {
@@ -293,7 +311,7 @@ fn is_sum(right: u32, found: &Field<'_>) -> bool {
 }
 
 /// The fields of a line of text that is damaged; none where its syntax is broken.
-pub(super) fn of_line(bytes: &[u8]) -> Vec<(String, String)> {
+pub fn of_line(bytes: &[u8]) -> Vec<(String, String)> {
     match Line::parse(bytes) {
         Ok(_) => of_text(&String::from_utf8_lossy(bytes)),
         Err(_) => Vec::new(),
@@ -364,7 +382,7 @@ fn closing_quote(text: &str) -> Option<usize> {
 
 /// The fields of a record in JSON whose syntax is damaged. It is split wherever a comma and a key seem to stand, so that all
 /// but the damaged piece can be read; that one has no name.
-pub(super) fn of_broken_json(text: &str) -> Vec<(String, String)> {
+pub fn of_broken_json(text: &str) -> Vec<(String, String)> {
     let body = text.trim();
     let (front, body) = match body.strip_prefix('{') {
         Some(body) => ("", body),

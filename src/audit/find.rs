@@ -74,6 +74,13 @@ impl Finder {
         if !opened && !unexplained(&bytes[..line], hits) {
             return line;
         }
+        // A terminal's colours may stand within a document's strings, which would be read with them.
+        if !opened && depth < DEPTH_MAX && memmem::find(&bytes[..line], b"\x1b[").is_some() {
+            self.escaped(&bytes[..line], depth, hits);
+            if !unexplained(&bytes[..line], hits) {
+                return line;
+            }
+        }
         let end = self.documents(bytes, line, opened, depth, hits);
         if end > line {
             let known = explained(hits);
@@ -400,9 +407,12 @@ fn marks(bytes: &[u8]) -> impl Iterator<Item = usize> {
     static NAMES: Words<2> = LazyLock::new(|| words(["run", "sum"]));
     let word = |name: &'static memmem::Finder<'_>, width: usize| {
         name.find_iter(bytes).filter(move |at| {
-            let apart = at
-                .checked_sub(1)
-                .is_none_or(|before| !bytes[before].is_ascii_alphanumeric());
+            // In a URL the code of a blank or a quote is in front.
+            let coded = at.checked_sub(3).is_some_and(|at| bytes[at] == b'%');
+            let apart = coded
+                || at
+                    .checked_sub(1)
+                    .is_none_or(|before| !bytes[before].is_ascii_alphanumeric());
             let rest = &bytes[at + name.needle().len()..];
             apart
                 && rest.first().is_some_and(|b| !b.is_ascii_alphanumeric())

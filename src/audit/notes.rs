@@ -36,10 +36,20 @@ const BANNERS: &[&str] = &[
     "Total bytes processed:",
     "http://",
     "https://",
-    // GitHub Actions and others
+    // GitHub Actions, Azure, GitLab
     "##[",
     "::group::",
     "::endgroup::",
+    "section_start:",
+    "section_end:",
+    // databases
+    "INSERT INTO ",
+    "COPY ",
+    "-[ RECORD ",
+    // diff
+    "--- ",
+    "+++ ",
+    "@@ -",
     // PowerShell's and pm2's headers, rotation
     "[TAILING]",
     "last 15 lines:",
@@ -133,15 +143,14 @@ static IN_SUMMARY: Words<6> = LazyLock::new(|| {
 });
 
 /// What is known of a line without a record; whether it is the `first` of its input.
-pub(super) fn note(line: &[u8], first: bool) -> Option<Note> {
+pub fn note(line: &[u8], first: bool) -> Option<Note> {
     if line.iter().all(|byte| byte.is_ascii_whitespace()) {
         return Some(Note::Blank);
     }
     if line.iter().all(|byte| *byte == 0) {
         return Some(Note::Hole(line.len() as u64));
     }
-    // Nothing but what holds a document together.
-    if line.iter().all(|byte| b"[]{}(),;\"' \t\r".contains(byte)) {
+    if holds_together(line.trim_ascii()) {
         return Some(Note::Banner);
     }
     if memchr::memchr_iter(0x1f, line).any(|at| line[at..].starts_with(b"\x1f\x8b\x08")) {
@@ -155,7 +164,31 @@ pub(super) fn note(line: &[u8], first: bool) -> Option<Note> {
         return Some(Note::Dropped(number(line)));
     }
     let begins = |words: &[&str]| words.iter().any(|word| line.starts_with(word.as_bytes()));
-    (begins(BANNERS) || is_header(line, first)).then_some(Note::Banner)
+    (begins(BANNERS) || is_row_count(line) || is_header(line, first)).then_some(Note::Banner)
+}
+
+/// Whether this is how a database's shell ends a table: `(63 rows)`.
+fn is_row_count(line: &[u8]) -> bool {
+    let count = line.strip_prefix(b"(").and_then(|rest| {
+        let rest = rest.strip_suffix(b" rows)");
+        rest.or_else(|| line[1..].strip_suffix(b" row)"))
+    });
+    count.is_some_and(|count| count.iter().all(u8::is_ascii_digit))
+}
+
+/// Whether there is nothing but what holds a document together: tags, brackets, fences, rules, or one word in braces.
+fn holds_together(line: &[u8]) -> bool {
+    let tags = line.starts_with(b"<") && line.ends_with(b">");
+    let braced = line.starts_with(b"{") && line.ends_with(b"}");
+    let word = || {
+        line[1..line.len() - 1]
+            .iter()
+            .all(u8::is_ascii_alphanumeric)
+    };
+    tags || braced && word()
+        || line
+            .iter()
+            .all(|b| b"[]{}(),;\"' \t\r`-+=|_*~\\.".contains(b))
 }
 
 /// Whether this is the header of a table: names alone. A single bare name is one only in the `first` line.
@@ -168,30 +201,31 @@ fn is_header(line: &[u8], first: bool) -> bool {
                 b.is_ascii_alphanumeric() || b"_@.-".contains(b) || *b == b' ' && quoted.is_some()
             })
     };
-    let mut cells = line.split(|b| b",;\t".contains(b));
+    let mut cells = line.split(|b| b",;\t|".contains(b)).map(<[u8]>::trim_ascii);
     let many = cells.clone().nth(1).is_some();
     (many || first || line.starts_with(b"\"")) && cells.all(name)
 }
 
 /// Whether a line looks like a piece of what stands around each record, where each has more lines than one: `NAME=value`,
-/// `name: value`, no letter in front, or journald's cursor behind.
-pub(super) fn is_around(line: &[u8]) -> bool {
+/// `name: value`, `name | value`, no letter in front, or journald's cursor behind.
+pub fn is_around(line: &[u8]) -> bool {
     let cursor = || find(line, b" [s=").is_some_and(|at| find(&line[at..], b";i=").is_some());
     let word = line.split(|byte| *byte == b' ').next().unwrap_or(line);
     !line.first().is_some_and(u8::is_ascii_alphanumeric)
         || word.contains(&b'=')
         || word.ends_with(b":")
+        || line[word.len()..].trim_ascii_start().starts_with(b"| ")
         || cursor()
 }
 
 /// Whether a line is nothing but what a binary format has between records: a byte of 10 in it, which is a tag or a length,
 /// ends a line.
-pub(super) fn is_binary(line: &[u8]) -> bool {
+pub fn is_binary(line: &[u8]) -> bool {
     line.len() <= SHORT_MAX || controls(line) > 0 || str::from_utf8(line).is_err()
 }
 
 /// How many control characters there are that no text has. NUL is none of them: files have holes.
-pub(super) fn controls(bytes: &[u8]) -> usize {
+pub fn controls(bytes: &[u8]) -> usize {
     let control = |b: &&u8| matches!(b, 1..=8 | 14..=26 | 28..=31);
     bytes.iter().filter(control).count()
 }

@@ -18,6 +18,155 @@ fn what_shippers_do_to_lines_is_clean() {
     }
 }
 
+/// A whole log in the form of a document that holds it.
+type Document = fn(&[String]) -> String;
+
+fn in_html(line: &str) -> String {
+    let line = line.replace('&', "&amp;").replace('<', "&lt;");
+    line.replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// Documents, many of them in one line.
+const DOCUMENTS: [(&str, Document); 12] = [
+    ("one string", |lines| {
+        serde_json::json!({"output": lines.join("\n")}).to_string()
+    }),
+    ("a step's output", |lines| {
+        serde_json::json!([{"message": lines.join("\r\n"), "type": "out"}]).to_string()
+    }),
+    ("HTML", |lines| {
+        let cells = lines.iter().map(|line| in_html(line)).collect::<Vec<_>>();
+        format!("<pre>{}</pre>", cells.join("<br>"))
+    }),
+    ("a table in HTML", |lines| {
+        let rows = lines
+            .iter()
+            .map(|line| format!("<tr><td>{}</td></tr>\n", in_html(line)));
+        format!("<table>\n{}</table>\n", rows.collect::<String>())
+    }),
+    ("XML in one line", |lines| {
+        let lines = lines.iter().map(|line| format!("<e>{}</e>", in_html(line)));
+        format!("<log>{}</log>", lines.collect::<String>())
+    }),
+    ("a database's dump", |lines| {
+        let escaped = lines
+            .iter()
+            .map(|line| line.replace('\\', "\\\\").replace('"', "\\\""));
+        let rows = escaped
+            .map(|line| format!("(1,'{line}')"))
+            .collect::<Vec<_>>();
+        format!("INSERT INTO `logs` VALUES {};\n", rows.join(","))
+    }),
+    ("a database's table", |lines| {
+        let rows = lines.iter().map(|line| format!("  1 | {line}\n"));
+        let rows = rows.collect::<String>();
+        format!(
+            " id |  line \n----+------\n{rows}({} rows)\n\n",
+            lines.len()
+        )
+    }),
+    ("a database's records", |lines| {
+        let rows = lines
+            .iter()
+            .map(|line| format!("-[ RECORD 1 ]-\nid   | 7\nline | {line}\n"));
+        rows.collect()
+    }),
+    ("a fence", |lines| {
+        format!("```\n{}\n```\n", lines.join("\n"))
+    }),
+    ("a form", |lines| {
+        let encoded = lines.iter().map(|line| {
+            let line = line
+                .replace('%', "%25")
+                .replace('=', "%3D")
+                .replace('"', "%22");
+            line.replace('+', "%2B")
+                .replace(':', "%3A")
+                .replace(' ', "+")
+        });
+        encoded.map(|line| format!("log={line}\n")).collect()
+    }),
+    ("a URL", |lines| {
+        let encoded = lines.iter().map(|line| {
+            let line = line
+                .replace('%', "%25")
+                .replace('=', "%3D")
+                .replace('"', "%22");
+            line.replace('{', "%7B")
+                .replace(':', "%3A")
+                .replace(' ', "%20")
+        });
+        encoded
+            .map(|line| format!("GET /log?m={line} HTTP/1.1\n"))
+            .collect()
+    }),
+    ("coloured matches", |lines| {
+        let worker = "\u{1b}[01;31m\u{1b}[KWorker\u{1b}[m\u{1b}[K";
+        lines.join("\n").replace("Worker", worker) + "\n"
+    }),
+];
+
+#[test]
+fn documents_that_hold_a_log_are_read_line_by_line() {
+    let workload = simulate::workload(7, 4, 50);
+    for json in [false, true] {
+        let entries = simulate::run(&workload, &course(1, json, None), &mut Dice(5));
+        let lines = entries
+            .iter()
+            .map(|e| String::from_utf8(e.bytes.clone()).unwrap());
+        let mut lines: Vec<String> = lines.collect();
+        for (name, document) in DOCUMENTS {
+            assert_clean(&audit(&config(document(&lines).into_bytes())), name);
+        }
+        lines.remove(lines.len() / 2);
+        for (name, document) in DOCUMENTS {
+            let verdict = audit(&config(document(&lines).into_bytes()));
+            let lost = Counts {
+                lost: 1,
+                ..Counts::default()
+            };
+            let found = (verdict.runs[0].counts, verdict.stray_count);
+            assert_eq!(found, (lost, 0), "{name}: {}", report(&verdict));
+        }
+    }
+}
+
+/// Text in which no two blanks follow each other.
+#[test]
+fn blanks_that_were_not_kept_are_no_damage() {
+    let (_, entries) = finished(5, 100);
+    let log = String::from_utf8(simulate::log(&entries)).unwrap();
+    assert_clean(
+        &audit(&config(log.replace("  ", " ").into_bytes())),
+        "blanks",
+    );
+}
+
+#[test]
+fn names_in_other_cases_are_known() {
+    let workload = simulate::workload(7, 4, 50);
+    let entries = simulate::run(&workload, &course(1, true, None), &mut Dice(5));
+    let log = simulate::log(&entries);
+    let camel = String::from_utf8(log).unwrap();
+    let camel = [
+        "delay_us",
+        "not_started",
+        "failed_attempts",
+        "failure_rate",
+        "success_delay_us",
+    ]
+    .iter()
+    .fold(camel, |log, name| {
+        let mut words = name.split('_');
+        let first = words.next().unwrap().to_owned();
+        let other = words.fold(first, |name, word| {
+            name + &word[..1].to_uppercase() + &word[1..]
+        });
+        log.replace(&format!("\"{name}\""), &format!("\"{other}\""))
+    });
+    assert_clean(&audit(&config(camel.into_bytes())), "camel case");
+}
+
 #[test]
 fn json_keys_in_any_order_with_foreign_ones_are_clean() {
     let workload = simulate::workload(7, 4, 50);
