@@ -14,7 +14,7 @@ pub struct Escape {
 type Replace = fn(&[u8]) -> Option<(usize, Vec<u8>)>;
 
 /// All of them, in the order in which they are tried.
-pub const ESCAPES: [Escape; 7] = [
+pub const ESCAPES: [Escape; 6] = [
     Escape {
         marks: &[
             b"\x1b[",
@@ -48,10 +48,6 @@ pub const ESCAPES: [Escape; 7] = [
     Escape {
         marks: &[b"#011", b"#033", b"\0"],
         replace: control,
-    },
-    Escape {
-        marks: &[b"Z INFO ", b"Z WARN "],
-        replace: lone_blank,
     },
 ];
 
@@ -194,12 +190,6 @@ fn control(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
     (rest[0] == 0).then(|| (1, Vec::new()))
 }
 
-/// Two blanks stand in front of a level of four letters. Where blanks are not kept, as in HTML, one is left.
-fn lone_blank(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
-    let level = rest.starts_with(b" INFO ") || rest.starts_with(b" WARN ");
-    level.then(|| (1, b"  ".to_vec()))
-}
-
 fn hex(bytes: &[u8], at: usize, length: usize) -> Option<u32> {
     let digits = std::str::from_utf8(bytes.get(at..at + length)?).ok()?;
     u32::from_str_radix(digits, 16).ok()
@@ -250,7 +240,6 @@ mod tests {
             ("x=\"\"y\"\"", "x=\"y\""),
             (r#"\"a\"\n\u00e9\ud83d\ude00\x41"#, "\"a\"\né😀A"),
             ("%7B%22a%22+1", "{\"a\" 1"),
-            ("0Z INFO main", "0Z  INFO main"),
         ] {
             let undone = ESCAPES
                 .iter()

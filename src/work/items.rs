@@ -10,7 +10,7 @@ use crate::plan::workload::Limit;
 
 /// One item of the Processor's data: it reads as `Data-17`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Item(pub u64);
+pub struct Item(pub u64);
 
 impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -19,20 +19,19 @@ impl fmt::Display for Item {
 }
 
 /// How many items go to the older ones together: as many as the cache line has room for.
-const NEWEST: usize = 3;
+const NEWEST: usize = 4;
 
-/// Items in the order in which they were added.
+/// Items in the order in which they were added. The older ones come last in memory: they are seldom touched.
 #[derive(Debug)]
-pub(crate) struct Items {
+#[repr(C)]
+pub struct Items {
     /// How many were added, with those that have been dropped since.
     added: u64,
     /// How many are kept: beyond it, the oldest is dropped.
     limit: u64,
     /// Of these the first `added` modulo [`NEWEST`] are items; the others have gone to the older ones.
     newest: [Item; NEWEST],
-    // Behind a pointer, which takes less of the cache line than the queue itself would.
-    #[allow(clippy::box_collection)]
-    older: Box<VecDeque<Item>>,
+    older: VecDeque<Item>,
 }
 
 impl Items {
@@ -40,20 +39,20 @@ impl Items {
     const RESERVED_MAX: u64 = 1 << 17;
 
     /// No items, with room for those within the limit.
-    pub(crate) fn new(limit: Limit) -> Self {
+    pub fn new(limit: Limit) -> Self {
         let limit = limit.or_max();
         let reserved = limit.min(Self::RESERVED_MAX) as usize;
         Self {
             added: 0,
             limit,
             newest: [Item::default(); NEWEST],
-            older: Box::new(VecDeque::with_capacity(reserved + NEWEST)),
+            older: VecDeque::with_capacity(reserved + NEWEST),
         }
     }
 
     /// Adds an item. The oldest makes room where there are too many.
     #[inline]
-    pub(crate) fn push(&mut self, item: Item) {
+    pub fn push(&mut self, item: Item) {
         let place = self.newest().len();
         self.newest[place] = item;
         self.added += 1;
@@ -66,17 +65,17 @@ impl Items {
 
     /// How many items are kept.
     #[inline]
-    pub(crate) fn len(&self) -> u64 {
+    pub fn len(&self) -> u64 {
         self.added.min(self.limit)
     }
 
     /// How many were dropped because of the limit.
-    pub(crate) fn dropped(&self) -> u64 {
+    pub fn dropped(&self) -> u64 {
         self.added - self.len()
     }
 
-    /// The items that are kept, the oldest first. Up to two that no longer count are still in memory.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Item> {
+    /// The items that are kept, the oldest first. Up to three that no longer count are still in memory.
+    pub fn iter(&self) -> impl Iterator<Item = &Item> {
         let present = self.older.len() + self.newest().len();
         let surplus = present as u64 - self.len();
         let items = self.older.iter().chain(self.newest());

@@ -131,17 +131,6 @@ fn documents_that_hold_a_log_are_read_line_by_line() {
     }
 }
 
-/// Text in which no two blanks follow each other.
-#[test]
-fn blanks_that_were_not_kept_are_no_damage() {
-    let (_, entries) = finished(5, 100);
-    let log = String::from_utf8(simulate::log(&entries)).unwrap();
-    assert_clean(
-        &audit(&config(log.replace("  ", " ").into_bytes())),
-        "blanks",
-    );
-}
-
 #[test]
 fn names_in_other_cases_are_known() {
     let workload = simulate::workload(7, 4, 50);
