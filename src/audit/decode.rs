@@ -4,7 +4,7 @@
 use std::{borrow::Cow, iter};
 
 /// A way to write text otherwise.
-pub struct Escape {
+pub(super) struct Escape {
     /// What stands in text that was written in that way.
     marks: &'static [&'static [u8]],
     replace: Replace,
@@ -14,7 +14,7 @@ pub struct Escape {
 type Replace = fn(&[u8]) -> Option<(usize, Vec<u8>)>;
 
 /// All of them, in the order in which they are tried.
-pub const ESCAPES: [Escape; 6] = [
+pub(super) const ESCAPES: [Escape; 6] = [
     Escape {
         marks: &[
             b"\x1b[",
@@ -53,7 +53,7 @@ pub const ESCAPES: [Escape; 6] = [
 
 impl Escape {
     /// The text, if it may have been written in this way.
-    pub fn undo(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn undo(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         // What they begin with is rare.
         let has = |mark: &&[u8]| {
             memchr::memchr_iter(mark[0], bytes).any(|at| bytes[at..].starts_with(mark))
@@ -63,7 +63,7 @@ impl Escape {
     }
 
     /// Where in `bytes` that stands which is at these `places` of the text, which rise.
-    pub fn origins(&self, bytes: &[u8], places: &[usize]) -> Vec<usize> {
+    pub(super) fn origins(&self, bytes: &[u8], places: &[usize]) -> Vec<usize> {
         let (mut origins, mut length) = (Vec::with_capacity(places.len()), 0);
         for (at, text) in steps(bytes, self.replace) {
             let within = |place: &&usize| **place < length + text.len();
@@ -135,7 +135,7 @@ fn doubled_quote(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
 }
 
 /// A cell of CSV without its escapes.
-pub fn doubled_quotes(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn doubled_quotes(bytes: &[u8]) -> Vec<u8> {
     replaced(bytes, doubled_quote)
 }
 
@@ -166,7 +166,7 @@ fn backslash(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
 }
 
 /// A JSON string without its escapes.
-pub fn backslashes(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn backslashes(bytes: &[u8]) -> Vec<u8> {
     replaced(bytes, backslash)
 }
 

@@ -14,7 +14,7 @@ use crate::log::{
 
 /// A field as it stands: its key, with those of the objects around it in front (`process.thread.name`), and its value.
 #[derive(Clone, Debug)]
-pub struct Field<'a> {
+pub(super) struct Field<'a> {
     /// The keys, joined by dots.
     pub path: Cow<'a, str>,
     /// The value, unescaped.
@@ -99,7 +99,7 @@ const LEVELS: [(&str, [&str; 4]); 3] = [
 ];
 
 /// The fields of one record among others.
-pub struct Keyed<'a, 'b> {
+pub(super) struct Keyed<'a, 'b> {
     own: &'b [Field<'a>],
     /// What stands around it.
     outer: &'b [Field<'a>],
@@ -111,7 +111,7 @@ pub struct Keyed<'a, 'b> {
 
 impl<'a, 'b> Keyed<'a, 'b> {
     /// The record whose checksum is one of the fields in `own`; `outer` are those of the objects around it.
-    pub fn new(own: &'b [Field<'a>], outer: &'b [Field<'a>]) -> Option<Self> {
+    pub(super) fn new(own: &'b [Field<'a>], outer: &'b [Field<'a>]) -> Option<Self> {
         let (prefix, capital) = own.iter().find_map(|field| prefix_of(&field.path))?;
         let keyed = Self {
             own,
@@ -147,7 +147,7 @@ impl<'a, 'b> Keyed<'a, 'b> {
     }
 
     /// The whole record, if its checksum holds.
-    pub fn record(&self) -> Option<Record> {
+    pub(super) fn record(&self) -> Option<Record> {
         // Two records that were spliced have a name twice.
         let twice = |name: &str| {
             self.own
@@ -203,7 +203,7 @@ impl<'a, 'b> Keyed<'a, 'b> {
     }
 
     /// The fields in normal form, as far as they can be understood.
-    pub fn fields(&self) -> Vec<(String, String)> {
+    pub(super) fn fields(&self) -> Vec<(String, String)> {
         let heads = ["timestamp", "level", "thread", "message"];
         let mut out: Vec<(String, String)> = heads
             .iter()
@@ -311,7 +311,7 @@ fn is_sum(right: u32, found: &Field<'_>) -> bool {
 }
 
 /// The fields of a line of text that is damaged; none where its syntax is broken.
-pub fn of_line(bytes: &[u8]) -> Vec<(String, String)> {
+pub(super) fn of_line(bytes: &[u8]) -> Vec<(String, String)> {
     match Line::parse(bytes) {
         Ok(_) => of_text(&String::from_utf8_lossy(bytes)),
         Err(_) => Vec::new(),
@@ -382,7 +382,7 @@ fn closing_quote(text: &str) -> Option<usize> {
 
 /// The fields of a record in JSON whose syntax is damaged. It is split wherever a comma and a key seem to stand, so that all
 /// but the damaged piece can be read; that one has no name.
-pub fn of_broken_json(text: &str) -> Vec<(String, String)> {
+pub(super) fn of_broken_json(text: &str) -> Vec<(String, String)> {
     let body = text.trim();
     let (front, body) = match body.strip_prefix('{') {
         Some(body) => ("", body),

@@ -143,7 +143,7 @@ static IN_SUMMARY: Words<6> = LazyLock::new(|| {
 });
 
 /// What is known of a line without a record; whether it is the `first` of its input.
-pub fn note(line: &[u8], first: bool) -> Option<Note> {
+pub(super) fn note(line: &[u8], first: bool) -> Option<Note> {
     if line.iter().all(|byte| byte.is_ascii_whitespace()) {
         return Some(Note::Blank);
     }
@@ -208,7 +208,7 @@ fn is_header(line: &[u8], first: bool) -> bool {
 
 /// Whether a line looks like a piece of what stands around each record, where each has more lines than one: `NAME=value`,
 /// `name: value`, `name | value`, no letter in front, or journald's cursor behind.
-pub fn is_around(line: &[u8]) -> bool {
+pub(super) fn is_around(line: &[u8]) -> bool {
     let cursor = || find(line, b" [s=").is_some_and(|at| find(&line[at..], b";i=").is_some());
     let word = line.split(|byte| *byte == b' ').next().unwrap_or(line);
     !line.first().is_some_and(u8::is_ascii_alphanumeric)
@@ -220,12 +220,12 @@ pub fn is_around(line: &[u8]) -> bool {
 
 /// Whether a line is nothing but what a binary format has between records: a byte of 10 in it, which is a tag or a length,
 /// ends a line.
-pub fn is_binary(line: &[u8]) -> bool {
+pub(super) fn is_binary(line: &[u8]) -> bool {
     line.len() <= SHORT_MAX || controls(line) > 0 || str::from_utf8(line).is_err()
 }
 
 /// How many control characters there are that no text has. NUL is none of them: files have holes.
-pub fn controls(bytes: &[u8]) -> usize {
+pub(super) fn controls(bytes: &[u8]) -> usize {
     let control = |b: &&u8| matches!(b, 1..=8 | 14..=26 | 28..=31);
     bytes.iter().filter(control).count()
 }

@@ -10,7 +10,7 @@ use crate::plan::workload::Limit;
 
 /// One item of the Processor's data: it reads as `Data-17`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Item(pub u64);
+pub(crate) struct Item(pub u64);
 
 impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -24,7 +24,7 @@ const NEWEST: usize = 4;
 /// Items in the order in which they were added. The older ones come last in memory: they are seldom touched.
 #[derive(Debug)]
 #[repr(C)]
-pub struct Items {
+pub(crate) struct Items {
     /// How many were added, with those that have been dropped since.
     added: u64,
     /// How many are kept: beyond it, the oldest is dropped.
@@ -39,7 +39,7 @@ impl Items {
     const RESERVED_MAX: u64 = 1 << 17;
 
     /// No items, with room for those within the limit.
-    pub fn new(limit: Limit) -> Self {
+    pub(crate) fn new(limit: Limit) -> Self {
         let limit = limit.or_max();
         let reserved = limit.min(Self::RESERVED_MAX) as usize;
         Self {
@@ -52,7 +52,7 @@ impl Items {
 
     /// Adds an item. The oldest makes room where there are too many.
     #[inline]
-    pub fn push(&mut self, item: Item) {
+    pub(crate) fn push(&mut self, item: Item) {
         let place = self.newest().len();
         self.newest[place] = item;
         self.added += 1;
@@ -65,17 +65,17 @@ impl Items {
 
     /// How many items are kept.
     #[inline]
-    pub fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.added.min(self.limit)
     }
 
     /// How many were dropped because of the limit.
-    pub fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         self.added - self.len()
     }
 
     /// The items that are kept, the oldest first. Up to three that no longer count are still in memory.
-    pub fn iter(&self) -> impl Iterator<Item = &Item> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Item> {
         let present = self.older.len() + self.newest().len();
         let surplus = present as u64 - self.len();
         let items = self.older.iter().chain(self.newest());

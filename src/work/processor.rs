@@ -19,12 +19,12 @@ use crate::{
 };
 
 /// The one Processor of a run. Each worker has a clone of this handle, and all clones lead to the same Processor.
-pub type SharedProcessor = Arc<Mutex<Processor>>;
+pub(crate) type SharedProcessor = Arc<Mutex<Processor>>;
 
 /// What the workers work on.
 #[derive(Debug)]
 #[repr(C)]
-pub struct Processor {
+pub(crate) struct Processor {
     /// Completed operations.
     counter: u64,
     /// The newest items, up to a limit; each completed operation adds one.
@@ -33,7 +33,7 @@ pub struct Processor {
 
 impl Processor {
     /// An empty Processor that keeps at most `data_limit` items.
-    pub fn new(data_limit: Limit) -> Self {
+    pub(crate) fn new(data_limit: Limit) -> Self {
         Self {
             counter: 0,
             data: Items::new(data_limit),
