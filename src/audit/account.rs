@@ -304,22 +304,21 @@ impl RunAccount {
                 if attempt.kind == AttemptKind::Success {
                     self.count(attempt, at, budget);
                 }
-                self.arrives(producer, attempt.seq, attempt.stamp, at, how, around);
+                let line = TimedLine {
+                    stamp: attempt.stamp,
+                    producer,
+                    seq: attempt.seq,
+                    at,
+                };
+                self.arrives(line, attempt.received, how, around);
                 if let Accepted::BehindGap(first) = accepted {
                     self.gap(producer, first..attempt.seq, at, how);
                 }
-                if attempt.received > 0 {
-                    self.received(
-                        producer,
-                        attempt.seq,
-                        attempt.stamp,
-                        attempt.received,
-                        at,
-                        how,
-                    );
-                }
             }
-            Accepted::Duplicate => self.duplicate(producer, attempt.seq, at),
+            Accepted::Duplicate => {
+                self.findings
+                    .add_line(Kind::Duplicated, producer, attempt.seq, at)
+            }
             Accepted::OffPlan => self.leave_plan(attempt, at, budget, around),
             Accepted::TooFar => self.too_far += 1,
         }
@@ -339,34 +338,33 @@ impl RunAccount {
             self.counter_missing.insert_range(self.counter_next..value);
             self.counter_next = value + 1;
         } else if !self.counter_missing.remove(value) {
-            // Values of the counter, not numbers of lines: the producer only keeps them together.
-            let values = value..value.saturating_add(1);
+            // A value of the counter, not a line's number: the producer only keeps them together.
             self.findings
-                .add(Kind::CounterAgain, Producer::Main, values, Some(at), || {
-                    Detail::None
-                });
+                .add_line(Kind::CounterAgain, Producer::Main, value, at);
         }
         if !self.workers[attempt.worker].count(attempt.seq, value) {
-            self.one(
-                Kind::CounterFell,
-                Producer::Worker(attempt.worker),
-                attempt.seq,
-                at,
-            );
+            let producer = Producer::Worker(attempt.worker);
+            self.findings
+                .add_line(Kind::CounterFell, producer, attempt.seq, at);
         }
     }
 
-    /// Notes a line's time, and its place among its producer's lines and the run's.
+    /// Notes a line's time, and its place among its producer's lines and the run's; `received` is when the pipeline received
+    /// it, or 0.
     #[inline]
     fn arrives(
         &mut self,
-        producer: Producer,
-        seq: u64,
-        stamp: u64,
-        at: Location,
+        line: TimedLine,
+        received: u64,
         how: Strictness,
         around: &impl Surroundings,
     ) {
+        let TimedLine {
+            stamp,
+            producer,
+            seq,
+            at,
+        } = line;
         self.same_stamp += u64::from(self.last.is_some_and(|(last, _)| last == stamp));
         self.last = Some((stamp, at));
         if self
@@ -374,6 +372,12 @@ impl RunAccount {
             .is_none_or(|first| how.backwards && stamp < first)
         {
             self.first_stamp = Some(stamp);
+        }
+        if received > 0 {
+            let delay = self.delays.count(stamp, received);
+            if how.max_delay.is_some_and(|max| delay > max as i64) {
+                self.findings.add_line(Kind::Late, producer, seq, at);
+            }
         }
         if how.any_order {
             return;
@@ -392,12 +396,6 @@ impl RunAccount {
             // The time is asked only where the numbers are in order.
             return;
         }
-        let line = TimedLine {
-            stamp,
-            producer,
-            seq,
-            at,
-        };
         let (findings, run) = (&mut self.findings, self.run.index);
         self.time
             .arrive(line, how.backwards, || around.before(run), &mut |line| {
@@ -408,9 +406,7 @@ impl RunAccount {
     fn reordered(&mut self, producer: Producer, moved: Moved) {
         for (numbers, at) in moved {
             self.findings
-                .add(Kind::Reordered, producer, numbers, Some(at), || {
-                    Detail::None
-                });
+                .add_plain(Kind::Reordered, producer, numbers, at);
         }
     }
 
@@ -451,33 +447,6 @@ impl RunAccount {
                 at,
             });
         }
-    }
-
-    /// Takes in the time at which the pipeline received a line.
-    fn received(
-        &mut self,
-        producer: Producer,
-        seq: u64,
-        logged: u64,
-        received: u64,
-        at: Location,
-        how: Strictness,
-    ) {
-        let delay = self.delays.count(logged, received);
-        if how.max_delay.is_some_and(|max| delay > max as i64) {
-            self.one(Kind::Late, producer, seq, at);
-        }
-    }
-
-    fn one(&mut self, kind: Kind, producer: Producer, seq: u64, at: Location) {
-        let numbers = seq..seq.saturating_add(1);
-        self.findings
-            .add(kind, producer, numbers, Some(at), || Detail::None);
-    }
-
-    fn duplicate(&mut self, producer: Producer, seq: u64, at: Location) {
-        self.copies.get_or_insert((self.lines, 0)).1 = self.lines;
-        self.one(Kind::Duplicated, producer, seq, at);
     }
 
     /// Takes in an attempt that the plan does not have there.
@@ -620,12 +589,15 @@ impl RunAccount {
         let (producer, seq) = (record.author, record.seq);
         match entered {
             Entered::New => {
-                self.arrives(producer, seq, record.stamp, at, how, around);
-                if received > 0 {
-                    self.received(producer, seq, record.stamp, received, at, how);
-                }
+                let line = TimedLine {
+                    stamp: record.stamp,
+                    producer,
+                    seq,
+                    at,
+                };
+                self.arrives(line, received, how, around);
             }
-            Entered::Duplicate => self.duplicate(producer, seq, at),
+            Entered::Duplicate => self.findings.add_line(Kind::Duplicated, producer, seq, at),
             Entered::Unexpected(why) => self.findings.unexpected(1, why, at, || around.text()),
             Entered::TooFar => self.too_far += 1,
         }
@@ -633,12 +605,5 @@ impl RunAccount {
 }
 
 fn time_fell(findings: &mut Findings, line: TimedLine) {
-    let numbers = line.seq..line.seq.saturating_add(1);
-    findings.add(
-        Kind::TimeFell,
-        line.producer,
-        numbers,
-        Some(line.at),
-        || Detail::None,
-    );
+    findings.add_line(Kind::TimeFell, line.producer, line.seq, line.at);
 }

@@ -179,6 +179,22 @@ impl Findings {
         });
     }
 
+    /// Adds lines of which nothing else is to be said.
+    pub(super) fn add_plain(
+        &mut self,
+        kind: Kind,
+        producer: Producer,
+        numbers: Range<u64>,
+        at: Location,
+    ) {
+        self.add(kind, producer, numbers, Some(at), || Detail::None);
+    }
+
+    /// Adds one line of which nothing else is to be said.
+    pub(super) fn add_line(&mut self, kind: Kind, producer: Producer, seq: u64, at: Location) {
+        self.add_plain(kind, producer, seq..seq.saturating_add(1), at);
+    }
+
     /// Adds what is never joined with another.
     pub(super) fn add_alone(&mut self, kind: Kind, count: u64, entry: impl FnOnce() -> Entry) {
         let total = &mut self.counts[kind as usize];

@@ -129,11 +129,8 @@ impl Settled {
         let was_lost = run.take_back(&producer.thread(), seq);
         run.taken_back += u64::from(was_lost);
         let fresh = self.fresh.entry(run.id).or_default();
-        let numbers = seq..seq.saturating_add(1);
         if was_lost {
-            fresh.add(Kind::Late, producer, numbers.clone(), Some(at), || {
-                Detail::None
-            });
+            fresh.add_line(Kind::Late, producer, seq, at);
         }
         let kind = match was_lost {
             true => Kind::Reordered,
@@ -141,7 +138,7 @@ impl Settled {
         };
         if !(was_lost && any_order) {
             for findings in [&mut run.since, fresh] {
-                findings.add(kind, producer, numbers.clone(), Some(at), || Detail::None);
+                findings.add_line(kind, producer, seq, at);
             }
         }
     }
