@@ -17,11 +17,22 @@ mod rig;
 mod browser;
 /// Logs that are followed behind rsyslog and through logrotate.
 mod canary;
+/// conmon.
+mod container;
+/// rsyslog, over TCP.
+mod forwarding;
+/// systemd's journal.
+mod journal;
+/// Those who read JUnit's XML.
+#[cfg(feature = "monitoring")]
+mod junit;
 /// Locust and JMeter against a run that serves operations.
 #[cfg(feature = "monitoring")]
 mod load_testers;
 /// jq and lnav.
 mod log_readers;
+/// OTLP, as protobuf writes it.
+mod otlp;
 /// Prometheus and promtool.
 #[cfg(feature = "monitoring")]
 mod prometheus;
@@ -32,3 +43,7 @@ mod schedulers;
 mod sentry;
 /// rsyslog, syslog-ng and logrotate between the log and the audit.
 mod shippers;
+/// script.
+mod terminal;
+/// A log that is to come out of them whole.
+mod whole;

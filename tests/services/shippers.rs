@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::rig::Rig;
 
 /// Nothing that is waited for takes this long: what does has failed.
-const PATIENCE: Duration = Duration::from_secs(25);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(25);
 
 /// A run with every kind of line in it, retries, abandoned operations and unexpected errors; it ends with 1.
 const RUN: &str =
