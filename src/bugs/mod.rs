@@ -275,7 +275,7 @@ pub(crate) static SPECIMENS: &[Specimen] = &[
              underscore in its name has silenced the warning that it is never used.",
             Excerpt {
                 file: source!("bugs/lossy_log.rs"),
-                parts: &["pub fn set_up"],
+                parts: &["fn set_up"],
             },
         ),
         fix: (
@@ -319,7 +319,7 @@ pub(crate) static SPECIMENS: &[Specimen] = &[
             Excerpt {
                 file: source!("work/processor.rs"),
                 parts: &[
-                    "pub type SharedProcessor",
+                    "type SharedProcessor",
                     "fn record(&self, worker: &WorkerStatus) -> Recorded {",
                 ],
             },
