@@ -358,7 +358,7 @@ fn ends(bytes: &[u8], json: bool) -> bool {
     if json {
         let tail = &bytes[bytes.len().saturating_sub(18)..];
         return bytes.ends_with(b"}")
-            || tail.len() == 18 && tail[16] == b'"' && memmem::find(tail, b"\"sum\":\"").is_some();
+            || tail.len() == 18 && tail[16] == b'"' && tail[1..].starts_with(b"\"sum\":\"");
     }
     let Some(tail) = bytes.last_chunk::<{ record::SUM_LEN }>() else {
         return false;

@@ -41,6 +41,13 @@ pub(super) struct Hit {
     pub what: HitKind,
 }
 
+impl Hit {
+    /// Whether it is a record whose checksum holds.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.what, HitKind::Whole(_))
+    }
+}
+
 /// What was found.
 #[derive(Debug)]
 pub(super) enum HitKind {
@@ -110,16 +117,22 @@ impl Finder {
     ) -> usize {
         let slice = if opened { bytes } else { &bytes[..line] };
         let (mut at, mut end, mut tries) = (0, line, 0);
+        let mut broken = None;
         let mut walker = std::mem::take(&mut self.walker);
         while let Some(start) =
             memchr::memchr2(b'{', b'[', &slice[at.min(end)..end]).map(|n| at + n)
         {
             let mut strings = Vec::new();
-            let mut done = start;
+            let (mut done, before) = (start, hits.len());
             let walked = walker.walk(slice, start, |frame| {
                 done = frame.span.end;
                 in_frame(frame, hits, &mut strings);
             });
+            if broken == Some(start) {
+                // The brace is the damage: what stands in front of it belongs to what is not whole behind it.
+                let mut index = 0..;
+                hits.retain(|hit| index.next() < Some(before) || hit.is_whole());
+            }
             for (string, frame) in strings {
                 self.string(bytes, string, &frame, depth, hits);
             }
@@ -139,6 +152,7 @@ impl Finder {
                     end = end.max(lines);
                     // What it has shown of a frame that broke later is not shown again.
                     at = done.max(frame.max(start) + 1);
+                    broken = Some(place);
                     tries += 1;
                 }
             }
@@ -214,8 +228,18 @@ impl Finder {
     /// Whatever is left, with its escapes undone in the way that yields whole records, or else in the way in which most of a
     /// record can be read.
     fn escaped(&mut self, bytes: &[u8], depth: u32, hits: &mut Vec<Hit>) {
-        let from = hits.iter().map(|hit| hit.span.end).max().unwrap_or(0);
-        let rest = &bytes[from.min(bytes.len())..];
+        let mut from = 0;
+        let end = bytes.len()..bytes.len();
+        for span in explained(hits).into_iter().chain([end]) {
+            if span.start > from && has_marks(&bytes[from..span.start]) {
+                self.unescaped(bytes, from..span.start, depth, hits);
+            }
+            from = from.max(span.end);
+        }
+    }
+
+    fn unescaped(&mut self, bytes: &[u8], span: Range<usize>, depth: u32, hits: &mut Vec<Hit>) {
+        let rest = &bytes[span.clone()];
         let as_it_is = || {
             let mut found = Vec::new();
             suspects(rest, &mut found);
@@ -248,9 +272,9 @@ impl Finder {
         let (starts, ends) = (origins(|hit| hit.span.start), origins(|hit| hit.span.end));
         let spans = starts.into_iter().zip(ends);
         hits.extend(inner.into_iter().zip(spans).map(|(hit, (start, end))| Hit {
-            span: from + start..from + end,
+            span: span.start + start..span.start + end,
             plain: false,
-            around: Some(from..bytes.len()),
+            around: Some(span.clone()),
             frame: None,
             ..hit
         }));
@@ -578,11 +602,14 @@ fn json_span(bytes: &[u8]) -> Range<usize> {
     let (first, last) = (places().min().unwrap_or(0), places().max().unwrap_or(0));
     // Where the brace itself is damaged there is one character for it.
     let start = memchr::memrchr(b'{', &bytes[..first]).unwrap_or(first.saturating_sub(2));
+    // What stands directly behind a name closes nothing.
+    let name = memchr::memchr(b'"', &bytes[last..]).map_or(0, |n| n + 1);
     let closes = |n: &usize| {
-        matches!(
-            bytes[(last + n).saturating_sub(1)],
-            b'"' | b'0'..=b'9' | b' ' | b'\n'
-        )
+        *n > name
+            && matches!(
+                bytes[(last + n).saturating_sub(1)],
+                b'"' | b'0'..=b'9' | b' ' | b'\n'
+            )
     };
     let end = memchr::memchr_iter(b'}', &bytes[last..]).find(closes);
     let end = end.map_or(without_newline(bytes).len(), |n| last + n + 1);

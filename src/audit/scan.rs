@@ -155,7 +155,7 @@ impl<'a> Scanner<'a> {
         let mut hits = Vec::new();
         let mut end = self.finder.find(rest, window, &mut hits);
         // A record may be longer than that: a line is looked at as a whole once, where it begins.
-        let whole = |hits: &[Hit]| hits.iter().any(|hit| matches!(hit.what, HitKind::Whole(_)));
+        let whole = |hits: &[Hit]| hits.iter().any(Hit::is_whole);
         if window < line && !whole(&hits) && (at == 0 || block.bytes()[at - 1] == b'\n') {
             let mut all = Vec::new();
             let far = self.finder.find(rest, line, &mut all);
@@ -255,6 +255,10 @@ impl<'a> Scanner<'a> {
         let word = inner.rsplit(|byte| *byte == b' ').next().unwrap_or(inner);
         if word.len() > 4 && word.len() < STAMP_LEN && has_stamp_shape(word) {
             inner = word;
+        }
+        let brace = memchr::memrchr(b'{', inner).map(|at| &inner[at..]);
+        if let Some(rest) = brace.filter(|rest| rest.len() > 2 && begins_json(rest, JSON_START)) {
+            inner = rest;
         }
         if let Some(start) = json_start(inner) {
             inner = &inner[start..];
@@ -473,9 +477,7 @@ fn newlines(bytes: &[u8]) -> u32 {
 /// How far a part of a long line was searched for good: what reaches over its end is found with the next part.
 fn piecewise(hits: &mut Vec<Hit>, window: usize) -> usize {
     let sure = window - OVERLAP;
-    hits.retain(|hit| {
-        hit.span.start < sure && (hit.span.end < sure || matches!(hit.what, HitKind::Whole(_)))
-    });
+    hits.retain(|hit| hit.span.start < sure && (hit.span.end < sure || hit.is_whole()));
     hits.last().map_or(sure, |hit| hit.span.end)
 }
 
@@ -567,15 +569,17 @@ fn json_start(bytes: &[u8]) -> Option<usize> {
         .last()
 }
 
+/// Whether these are the brace and a part of the name of a JSON record's time, or all of it and a part of the time.
+fn begins_json(bytes: &[u8], start: &[u8]) -> bool {
+    let length = bytes.len().min(start.len());
+    let begun = length > 1 && start[..length] == bytes[..length];
+    begun && has_stamp_shape(&bytes[length..]) && !bytes.ends_with(b"}")
+}
+
 /// Whether this is the beginning of a record, though too short to have anything by which one is known.
 fn begins_like_a_record(bytes: &[u8]) -> bool {
-    let json = |start: &[u8]| {
-        let length = bytes.len().min(start.len());
-        let begun = length > 1 && start[..length] == bytes[..length];
-        begun && has_stamp_shape(&bytes[length..]) && !bytes.ends_with(b"}")
-    };
-    json(JSON_START)
-        || json(ESCAPED_START.as_bytes())
+    begins_json(bytes, JSON_START)
+        || begins_json(bytes, ESCAPED_START.as_bytes())
         || !bytes.is_empty()
             && (bytes.len() <= STAMP_LEN + LEVEL_WIDTH || starts_here(bytes))
             && has_stamp_shape(bytes)

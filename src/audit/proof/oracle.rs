@@ -199,8 +199,13 @@ impl Reading<'_> {
             unreachable!()
         };
         let must = self.expected.lines.get(&at.line);
-        let cut = must.into_iter().flatten();
-        let mut cut = cut.filter(|said| matches!(said, Said::Truncated(None) | Said::Cut(_)));
+        let mut must = must.into_iter().flatten();
+        if must.clone().any(|said| matches!(said, Said::Spliced(..))) {
+            return self.said(at, Said::Unexpected);
+        }
+        let mut cut = must
+            .by_ref()
+            .filter(|said| matches!(said, Said::Truncated(None) | Said::Cut(_)));
         let said = cut.next().cloned().unwrap_or(Said::Unexpected);
         self.out.lines.entry(at.line).or_default().push(said);
     }
