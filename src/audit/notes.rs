@@ -191,7 +191,24 @@ fn holds_together(line: &[u8]) -> bool {
             .all(|b| b"[]{}(),;\"' \t\r`-+=|_*~\\.".contains(b))
 }
 
-/// Whether this is the header of a table: names alone. A single bare name is one only in the `first` line.
+/// What the only column of a table is called.
+const COLUMNS: &[&[u8]] = &[
+    b"_raw",
+    b"log",
+    b"line",
+    b"message",
+    b"Message",
+    b"@message",
+    b"msg",
+    b"body",
+    b"text",
+    b"textPayload",
+    b"raw",
+    b"event",
+    b"value",
+];
+
+/// Whether this is the header of a table: names alone. A single bare name is one only in the `first` line, and a usual one.
 fn is_header(line: &[u8], first: bool) -> bool {
     let name = |cell: &[u8]| {
         let quoted = cell.strip_prefix(b"\"").and_then(|c| c.strip_suffix(b"\""));
@@ -203,7 +220,7 @@ fn is_header(line: &[u8], first: bool) -> bool {
     };
     let mut cells = line.split(|b| b",;\t|".contains(b)).map(<[u8]>::trim_ascii);
     let many = cells.clone().nth(1).is_some();
-    (many || first || line.starts_with(b"\"")) && cells.all(name)
+    (many || first && COLUMNS.contains(&line) || line.starts_with(b"\"")) && cells.all(name)
 }
 
 /// Whether a line looks like a piece of what stands around each record, where each has more lines than one: `NAME=value`,
