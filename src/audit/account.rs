@@ -315,10 +315,7 @@ impl RunAccount {
                     self.gap(producer, first..attempt.seq, at, how);
                 }
             }
-            Accepted::Duplicate => {
-                self.findings
-                    .add_line(Kind::Duplicated, producer, attempt.seq, at)
-            }
+            Accepted::Duplicate => self.duplicate(producer, attempt.seq, at),
             Accepted::OffPlan => self.leave_plan(attempt, at, budget, around),
             Accepted::TooFar => self.too_far += 1,
         }
@@ -436,6 +433,12 @@ impl RunAccount {
             .for_each(|producer| self.settle_order_of(producer));
         let findings = &mut self.findings;
         self.time.settle(&mut |line| time_fell(findings, line));
+    }
+
+    /// Takes in a line that was there before.
+    fn duplicate(&mut self, producer: Producer, seq: u64, at: Location) {
+        self.copies.get_or_insert((self.lines, 0)).1 = self.lines;
+        self.findings.add_line(Kind::Duplicated, producer, seq, at);
     }
 
     #[cold]
@@ -597,7 +600,7 @@ impl RunAccount {
                 };
                 self.arrives(line, received, how, around);
             }
-            Entered::Duplicate => self.findings.add_line(Kind::Duplicated, producer, seq, at),
+            Entered::Duplicate => self.duplicate(producer, seq, at),
             Entered::Unexpected(why) => self.findings.unexpected(1, why, at, || around.text()),
             Entered::TooFar => self.too_far += 1,
         }

@@ -206,6 +206,7 @@ impl<'a> Scanner<'a> {
             };
             match hit.what {
                 HitKind::Whole(record) => {
+                    hole(&bytes[at..start], location, out);
                     let frame = hit.frame.map(|frame| at + frame.start..at + frame.end);
                     // Behind a record a search may begin within a frame.
                     let from_start = at == 0 || bytes[at - 1] == b'\n';
@@ -468,6 +469,19 @@ fn other(out: &mut Scanned, location: BlockLocation, what: What) {
         received: 0,
         what,
     });
+}
+
+/// Notes the NUL bytes at the end of what stands in front of a record: a sparse file has them there.
+fn hole(before: &[u8], location: BlockLocation, out: &mut Scanned) {
+    let length = before.iter().rev().take_while(|byte| **byte == 0).count();
+    if length > 0 {
+        let foreign = Foreign {
+            count: 1,
+            note: Some(Note::Hole(length as u64)),
+            text: Vec::new(),
+        };
+        other(out, location, What::Foreign(foreign));
+    }
 }
 
 fn newlines(bytes: &[u8]) -> u32 {

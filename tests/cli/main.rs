@@ -10,6 +10,8 @@ mod rig;
 mod audit;
 /// Bad values: refused before anything is created.
 mod bad_values;
+/// The likely causes of what is found.
+mod causes;
 /// Errors that are to be reported to Sentry.
 mod error_tracking;
 /// All that can go wrong, caused for real.
