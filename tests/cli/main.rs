@@ -27,6 +27,9 @@ mod hostile;
 mod lab;
 /// What the log holds, and what the console shows of it.
 mod log;
+/// What an audit takes of memory.
+#[cfg(feature = "monitoring")]
+mod memory;
 /// Metrics, their server and file; completions.
 #[cfg(feature = "monitoring")]
 mod metrics;

@@ -33,6 +33,9 @@ mod load_testers;
 mod log_readers;
 /// OTLP, as protobuf writes it.
 mod otlp;
+/// gzip, zstd, xz, bzip2.
+#[cfg(feature = "monitoring")]
+mod packed;
 /// Prometheus and promtool.
 #[cfg(feature = "monitoring")]
 mod prometheus;
