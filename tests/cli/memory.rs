@@ -8,6 +8,9 @@ use std::{
 
 use crate::rig::Rig;
 
+/// What is around a line.
+type Shape = fn(&str) -> String;
+
 /// So much it may take for any log in order.
 const MOST_KIB: u64 = 64 << 10;
 
@@ -21,7 +24,7 @@ fn memory_stays_flat_through_each_shape() {
         ))
         .code(0);
         let log = || BufReader::new(File::open(rig.path(format)).unwrap());
-        let shapes: [(&str, fn(&str) -> String); 3] = [
+        let shapes: [(&str, Shape); 3] = [
             ("bare", |line| format!("{line}\n")),
             ("Docker's", |line| {
                 let line = serde_json::to_string(&format!("{line}\n")).unwrap();
