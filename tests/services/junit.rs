@@ -31,7 +31,7 @@ print(json.dumps({
 fn a_verdict_as_junit_is_read_by_others() {
     let rig = Rig::new();
     let log = Log::of_run(&rig, "text");
-    let strays = "<b title=\"x\">\u{1}\u{1b}[31m & ]]></b>\n";
+    let strays = "disk 1 <b title=\"x\">\u{1}\u{1b}[31m & ]]></b> is full\n";
     let head: String = log.text.split_inclusive('\n').take(100).collect();
     for (text, code, failures, errors) in [
         (log.text.clone(), 0, json!([]), json!([])),
