@@ -25,7 +25,7 @@ type Form = fn(&[u8]) -> Option<Piece<'_>>;
 const FORMS: [Form; 2] = [cri, docker];
 
 /// The whole of a line whose first piece stands at the start of `bytes`, `line` bytes long, and how many bytes its pieces take;
-/// none if that is no piece that another one follows.
+/// behind it the lines that another stream has between them. None if that is no piece that another one follows.
 pub(super) fn joined(bytes: &[u8], line: usize) -> Option<(Vec<u8>, usize)> {
     let (form, first) = FORMS
         .iter()
@@ -33,21 +33,36 @@ pub(super) fn joined(bytes: &[u8], line: usize) -> Option<(Vec<u8>, usize)> {
     first.more.then_some(())?;
     let mut whole = first.text.into_owned();
     let mut at = line;
+    // What another stream of the same container has written between the pieces.
+    let (mut other, mut between, mut ahead) = (Vec::new(), Vec::new(), line);
     for _ in 0..PIECES_MAX {
-        let rest = &bytes[at..];
+        let rest = &bytes[ahead..];
         let line = memchr::memchr(b'\n', rest).map_or(rest.len(), |n| n + 1);
-        let Some(piece) = form(&rest[..line]).filter(|piece| piece.stream == first.stream) else {
+        let Some(piece) = form(&rest[..line]) else {
             break;
         };
+        ahead += line;
+        if piece.stream != first.stream {
+            between.extend_from_slice(&piece.text);
+            if !piece.more {
+                between.push(b'\n');
+            }
+            continue;
+        }
         // A line that was cut off for good: a new one begins. What begins with a time alone may be JSON's, cut in front of it.
         if starts_here(&piece.text) {
             break;
         }
         whole.extend_from_slice(&piece.text);
-        at += line;
+        other.append(&mut between);
+        at = ahead;
         if !piece.more || whole.len() > LENGTH_MAX {
             break;
         }
+    }
+    if !other.is_empty() {
+        whole.push(b'\n');
+        whole.append(&mut other);
     }
     (at > line).then_some((whole, at))
 }
@@ -184,6 +199,23 @@ mod tests {
         assert_eq!(joined(docker, 33), Some((b"a=\"b".to_vec(), docker.len())));
         assert!(!ends_open(docker));
         assert!(ends_open(&docker[..33]));
+    }
+
+    #[test]
+    fn another_streams_lines_may_stand_between_pieces() {
+        let part = |stream: &str, tag: &str, text: &str| {
+            format!("2026-11-23T17:42:00.1Z {stream} {tag} {text}\n")
+        };
+        let first = part("stdout", "P", "ab");
+        let others =
+            part("stderr", "P", "x") + &part("stderr", "F", "y") + &part("stderr", "F", "z");
+        let last = part("stdout", "F", "cd");
+        let lines = format!("{first}{others}{last}{others}");
+        let length = lines.len() - others.len();
+        let whole = b"abcd\nxy\nz\n".to_vec();
+        assert_eq!(joined(lines.as_bytes(), first.len()), Some((whole, length)));
+        let open = format!("{first}{others}");
+        assert_eq!(joined(open.as_bytes(), first.len()), None);
     }
 
     /// The second piece begins with a time, as a line of text does.
