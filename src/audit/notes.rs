@@ -21,7 +21,9 @@ const BANNERS: &[&str] = &[
     "-- Reboot --",
     "-- No entries --",
     "-- cursor:",
-    // script, screen, tmux
+    // script, screen, tmux, asciinema
+    "{\"version\": 2, \"width\"",
+    "{\"version\":2,\"width\"",
     "Script started on",
     "Script done on",
     "Script done, file is",
@@ -34,6 +36,9 @@ const BANNERS: &[&str] = &[
     "Common labels:",
     "Line limit:",
     "Total bytes processed:",
+    // CloudWatch
+    "NEXTFORWARDTOKEN",
+    "NEXTBACKWARDTOKEN",
     "http://",
     "https://",
     // GitHub Actions, Azure, GitLab
@@ -46,6 +51,8 @@ const BANNERS: &[&str] = &[
     "INSERT INTO ",
     "COPY ",
     "-[ RECORD ",
+    // zip's list of its files
+    "PK\u{1}\u{2}",
     // diff
     "--- ",
     "+++ ",
@@ -164,7 +171,9 @@ pub(super) fn note(line: &[u8], first: bool) -> Option<Note> {
         return Some(Note::Dropped(number(line)));
     }
     let begins = |words: &[&str]| words.iter().any(|word| line.starts_with(word.as_bytes()));
-    (begins(BANNERS) || is_row_count(line) || is_header(line, first)).then_some(Note::Banner)
+    let repeated = || find(line, b"last message repeated ").is_some();
+    let banner = begins(BANNERS) || repeated() || is_row_count(line) || is_header(line, first);
+    banner.then_some(Note::Banner)
 }
 
 /// Whether this is how a database's shell ends a table: `(63 rows)`.
@@ -185,7 +194,8 @@ fn holds_together(line: &[u8]) -> bool {
             .iter()
             .all(u8::is_ascii_alphanumeric)
     };
-    tags || braced && word()
+    tags || line == b"null"
+        || braced && word()
         || line
             .iter()
             .all(|b| b"[]{}(),;\"' \t\r`-+=|_*~\\.".contains(b))
@@ -218,20 +228,25 @@ fn is_header(line: &[u8], first: bool) -> bool {
                 b.is_ascii_alphanumeric() || b"_@.-".contains(b) || *b == b' ' && quoted.is_some()
             })
     };
-    let mut cells = line.split(|b| b",;\t|".contains(b)).map(<[u8]>::trim_ascii);
+    let mut cells = line
+        .split(|b| b",;\t|".contains(b))
+        .map(<[u8]>::trim_ascii)
+        .filter(|cell| !cell.is_empty());
     let many = cells.clone().nth(1).is_some();
     (many || first && COLUMNS.contains(&line) || line.starts_with(b"\"")) && cells.all(name)
 }
 
 /// Whether a line looks like a piece of what stands around each record, where each has more lines than one: `NAME=value`,
-/// `name: value`, `name | value`, no letter in front, or journald's cursor behind.
+/// `name: value`, `name : value`, `name | value`, no letter in front, or journald's cursor behind.
 pub(super) fn is_around(line: &[u8]) -> bool {
     let cursor = || find(line, b" [s=").is_some_and(|at| find(&line[at..], b";i=").is_some());
     let word = line.split(|byte| *byte == b' ').next().unwrap_or(line);
+    let behind = line[word.len()..].trim_ascii_start();
     !line.first().is_some_and(u8::is_ascii_alphanumeric)
         || word.contains(&b'=')
         || word.ends_with(b":")
-        || line[word.len()..].trim_ascii_start().starts_with(b"| ")
+        || behind.starts_with(b"| ")
+        || behind.starts_with(b": ")
         || cursor()
 }
 

@@ -27,7 +27,7 @@ fn in_html(line: &str) -> String {
 }
 
 /// Documents, many of them in one line.
-const DOCUMENTS: [(&str, Document); 12] = [
+const DOCUMENTS: [(&str, Document); 16] = [
     ("one string", |lines| {
         serde_json::json!({"output": lines.join("\n")}).to_string()
     }),
@@ -73,6 +73,30 @@ const DOCUMENTS: [(&str, Document); 12] = [
     }),
     ("a fence", |lines| {
         format!("```\n{}\n```\n", lines.join("\n"))
+    }),
+    ("an object's fields in lines", |lines| {
+        let fields = lines
+            .iter()
+            .map(|line| format!("\nMessage : {line}\nHost    : h\n"));
+        fields.collect()
+    }),
+    ("a value and null", |lines| {
+        let values = lines
+            .iter()
+            .map(|line| format!("{}\nnull\n", serde_json::json!(line)));
+        values.collect::<String>() + "Nov 23 17:42:00 h last message repeated 3 times\n"
+    }),
+    ("a table in Markdown", |lines| {
+        let rows = lines.iter().map(|line| format!("| 1 | {line} |\n"));
+        format!("| n | line |\n|---|------|\n{}", rows.collect::<String>())
+    }),
+    ("a terminal's recording", |lines| {
+        let events = lines.chunks(3).map(|lines| {
+            let shown = lines.join("\r\n") + "\r\n";
+            format!("{}\n", serde_json::json!([0.5, "o", shown]))
+        });
+        let head = "{\"version\": 2, \"width\": 80, \"height\": 24}\n".to_owned();
+        head + &events.collect::<String>()
     }),
     ("a form", |lines| {
         let encoded = lines.iter().map(|line| {
