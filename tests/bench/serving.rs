@@ -120,7 +120,7 @@ fn measure(folder: &Path, mut server: Command, connections: u32) -> Measured {
     let measured = || {
         Some(Measured {
             rate: after("Requests/sec:")?.parse().ok()?,
-            p99: seconds(after("99%")?)?,
+            p99: seconds(after(" 99%")?)?,
         })
     };
     measured().unwrap_or_else(|| panic!("{server:?} gave no answer to measure: {said}"))
