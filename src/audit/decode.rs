@@ -13,20 +13,23 @@ pub(super) struct Escape {
 /// If something escaped stands at the start: how long that is, and what it stands for.
 type Replace = fn(&[u8]) -> Option<(usize, Vec<u8>)>;
 
+/// How a terminal's sequences begin, in whatever form their first character came.
+const COLOURS: [&[u8]; 9] = [
+    b"\x1b[",
+    b"#033[",
+    b"^[[",
+    b"\\x1b[",
+    b"\\u001b[",
+    b"\\u001B[",
+    b"\\033[",
+    b"\\e[",
+    b"\\x1B[",
+];
+
 /// All of them, in the order in which they are tried.
 pub(super) const ESCAPES: [Escape; 6] = [
     Escape {
-        marks: &[
-            b"\x1b[",
-            b"#033[",
-            b"^[[",
-            b"\\x1b[",
-            b"\\u001b[",
-            b"\\u001B[",
-            b"\\033[",
-            b"\\e[",
-            b"\\x1B[",
-        ],
+        marks: &COLOURS,
         replace: colour,
     },
     Escape {
@@ -84,18 +87,7 @@ impl Escape {
 
 /// Without the sequences that colour a terminal's text, in whatever form their first character came.
 fn colour(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
-    const STARTS: [&[u8]; 9] = [
-        b"\x1b[",
-        b"#033[",
-        b"^[[",
-        b"\\x1b[",
-        b"\\x1B[",
-        b"\\u001b[",
-        b"\\u001B[",
-        b"\\033[",
-        b"\\e[",
-    ];
-    let start = STARTS.iter().find(|start| rest.starts_with(start))?;
+    let start = COLOURS.iter().find(|start| rest.starts_with(start))?;
     let codes = &rest[start.len()..];
     let length = codes
         .iter()
