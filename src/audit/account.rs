@@ -8,7 +8,7 @@ use super::{
     attempt::{Attempt, AttemptKind},
     cursor::Budget,
     delay::Delays,
-    findings::{Detail, Entry, Findings, KEPT_MAX, Kind, Location},
+    findings::{Findings, KEPT_MAX, Kind, Location, Names},
     main_thread::{Entered, MainThread},
     numbers::Numbers,
     order::Moved,
@@ -17,7 +17,7 @@ use super::{
     registry::Run,
     sequence::Sequence,
     time_order::{TimeOrder, TimedLine},
-    verdict::Change,
+    verdict::{Change, Finding},
     worker::{Accepted, WorkerAccount},
 };
 use crate::{
@@ -46,23 +46,32 @@ pub(super) struct Damage {
 
 impl Damage {
     /// What is wrong with the line.
-    pub(super) fn finding(&self) -> (Kind, Entry) {
-        let (kind, detail) = match &self.changes {
-            Some(changes) if self.line.is_some() => {
-                (Kind::Altered, Detail::Changes(changes.clone()))
-            }
-            _ => {
-                let detail = Detail::Words(String::new(), self.text.clone());
-                (Kind::Truncated, detail)
-            }
-        };
-        let line = self.line;
-        let entry = Entry {
-            producers: line.map(|(producer, _)| producer).into_iter().collect(),
-            numbers: line.map(|(_, seq)| seq..seq.saturating_add(1)),
-            ..Entry::unnamed(1, Some(self.at), detail)
-        };
-        (kind, entry)
+    pub(super) fn kind(&self) -> Kind {
+        match &self.changes {
+            Some(_) if self.line.is_some() => Kind::Altered,
+            _ => Kind::Truncated,
+        }
+    }
+
+    /// What there is to be said of it.
+    pub(super) fn finding(&self, names: &Names) -> Finding {
+        let at = names.place(self.at);
+        let author = self.line.map(|(producer, _)| producer.thread());
+        let seq = self.line.map(|(_, seq)| seq);
+        match (&self.changes, author, seq) {
+            (Some(changes), Some(author), Some(seq)) => Finding::Altered {
+                author,
+                seq,
+                changes: changes.clone(),
+                at,
+            },
+            (_, author, seq) => Finding::Truncated {
+                author,
+                seq,
+                at,
+                text: self.text.clone(),
+            },
+        }
     }
 }
 
@@ -152,7 +161,7 @@ pub(super) struct RunAccount {
 
 impl RunAccount {
     /// The account of a run of which nothing was read. `memory` is what all runs together may take.
-    pub(super) fn new(run: Arc<Run>, memory: u64) -> Self {
+    pub(super) fn new(run: Arc<Run>, memory: u64, names: &Names) -> Self {
         let workers = run.workload().map_or(0..0, Workload::workers);
         let entries = memory / 4 / 8 / (workers.len() as u64).max(1);
         Self {
@@ -163,7 +172,7 @@ impl RunAccount {
             main: MainThread::default(),
             counter_next: 1,
             counter_missing: Numbers::default(),
-            findings: Findings::default(),
+            findings: Findings::new(names.clone()),
             damage: Vec::new(),
             damage_more: (0, 0),
             cut_lengths: None,
@@ -335,14 +344,14 @@ impl RunAccount {
             self.counter_missing.insert_range(self.counter_next..value);
             self.counter_next = value + 1;
         } else if !self.counter_missing.remove(value) {
-            // A value of the counter, not a line's number: the producer only keeps them together.
             self.findings
-                .add_line(Kind::CounterAgain, Producer::Main, value, at);
+                .books(Some(at), || format!("counter {value} again"));
         }
         if !self.workers[attempt.worker].count(attempt.seq, value) {
-            let producer = Producer::Worker(attempt.worker);
-            self.findings
-                .add_line(Kind::CounterFell, producer, attempt.seq, at);
+            let (worker, seq) = (attempt.worker, attempt.seq);
+            self.findings.books(Some(at), || {
+                format!("the counter does not rise along Worker-{worker} at seq {seq}")
+            });
         }
     }
 
@@ -403,7 +412,7 @@ impl RunAccount {
     fn reordered(&mut self, producer: Producer, moved: Moved) {
         for (numbers, at) in moved {
             self.findings
-                .add_plain(Kind::Reordered, producer, numbers, at);
+                .add_lines(Kind::Reordered, producer, numbers, at);
         }
     }
 
@@ -469,10 +478,10 @@ impl RunAccount {
             iteration,
             attempt: number,
         } = attempt.position;
-        let detail = || {
+        let mut why = || {
             let rules = run.rules(attempt.worker);
             let planned = rules.and_then(|r| worker.planned(attempt.seq, r, budget, entries_max));
-            let why = match planned {
+            match planned {
                 None => "the plan has no such attempt".to_owned(),
                 Some(planned) if planned == attempt.position => {
                     "the plan has another outcome for this attempt".to_owned()
@@ -481,13 +490,20 @@ impl RunAccount {
                     "the plan has iteration {} attempt {} here, not iteration {iteration} attempt {number}",
                     planned.iteration, planned.attempt
                 ),
-            };
-            Detail::Words(why, around.text())
+            }
         };
         let numbers = attempt.seq..attempt.seq.saturating_add(1);
         let producer = Producer::Worker(attempt.worker);
         self.findings
-            .add(Kind::Unexpected, producer, numbers, Some(at), detail);
+            .add_joined(Kind::Unexpected, producer, numbers, at, |range, at| {
+                let (thread, seq, why) = (range.author, attempt.seq, why());
+                Finding::Unexpected {
+                    why: format!("{thread} at seq {seq} left its plan: {why}"),
+                    count: 1,
+                    at,
+                    text: around.text(),
+                }
+            });
     }
 
     /// Takes in a record that is not whole.
@@ -513,10 +529,9 @@ impl RunAccount {
 
     /// Whether lines of `producer` were found out of order.
     fn is_out_of_order(&self, producer: Producer) -> bool {
-        let moved = self.findings.kept(Kind::Reordered);
-        moved
-            .iter()
-            .any(|entry| entry.producers.contains(&producer))
+        let (thread, moved) = (producer.thread(), self.findings.kept(Kind::Reordered));
+        let mut ranges = moved.iter().filter_map(Finding::range);
+        ranges.any(|range| range.author == thread)
     }
 
     /// Thinks again about damaged lines of which it is not sure what they were: they cannot have been lines

@@ -8,12 +8,13 @@ use std::{collections::BTreeMap, fmt::Display, ops::Range};
 use super::{
     account::RunAccount,
     cursor::{Budget, PlanCursor},
-    findings::{Detail, Entry, Findings, Kind, Location},
+    findings::{Findings, Kind, Location},
     main_thread::{Placed, RunEnd},
     numbers::Numbers,
     per_worker::PerWorker,
     record::Producer,
     registry::{Basis, Known},
+    verdict::{Finding, Range as Lines},
     worker::End,
 };
 use crate::{
@@ -30,7 +31,7 @@ pub(super) struct Balance {
     /// How many of the lost lines a "Log gap" announces.
     pub announced: u64,
     /// Lines that are not there of a run that has no end: whose, and which.
-    pub outstanding: Vec<(Producer, Range<u64>)>,
+    pub outstanding: Vec<Lines>,
     /// Why it cannot be told.
     pub cannot_tell: Vec<String>,
     /// What the reader should know besides.
@@ -83,6 +84,10 @@ pub(super) fn balance(account: &mut RunAccount, killed: bool, budget: &mut Budge
         }
     };
     account.settle_order();
+    if account.findings.count(Kind::Reordered) > 0 {
+        // Where the numbers are out of order already, the time tells nothing more.
+        account.findings.forget(Kind::TimeFell);
+    }
     account.reconsider_damage();
     if run.contradicted() {
         let why = "two \"Run started\" of this run tell different configurations";
@@ -153,9 +158,7 @@ impl Books<'_> {
     }
 
     fn fault(&mut self, what: String, at: Option<Location>) {
-        self.findings.add_alone(Kind::Books, 1, || {
-            Entry::unnamed(1, at, Detail::Words(what, String::new()))
-        });
+        self.findings.books(at, || what);
     }
 
     fn compare<T: PartialEq + Display>(&mut self, what: &str, found: T, expected: T, at: Location) {
@@ -319,17 +322,16 @@ impl Books<'_> {
         let count = rest
             .saturating_add(open.len() as u64)
             .saturating_sub(open.iter().map(piece).sum());
-        let producers = open.iter().copied().map(Producer::Worker).collect();
-        self.findings.add_alone(Kind::Lost, count, || Entry {
-            producers,
-            ..Entry::unnamed(
+        let threads: Vec<_> = open.iter().map(|n| Producer::Worker(*n).thread()).collect();
+        self.findings.add(Kind::Lost, count, |_| Finding::Lost {
+            range: Lines {
+                author: threads.join(" or "),
+                first: None,
+                last: None,
                 count,
-                None,
-                Detail::Lost {
-                    announced: false,
-                    before: None,
-                },
-            )
+            },
+            announced: false,
+            before: None,
         });
         let note = "several \"Worker ended\" are lost, and lines before them: which numbers these had cannot be known";
         self.out.notes.push(note.into());
@@ -442,7 +444,7 @@ impl Books<'_> {
             // One more for "Worker ended".
             let behind = attempts..cursor.seq + 1;
             worker.sequence.claimed.each_gap_in(behind, |numbers| {
-                outstanding.push((Producer::Worker(number), numbers));
+                outstanding.push(Lines::of(Producer::Worker(number), numbers));
             });
         }
     }
@@ -457,7 +459,9 @@ impl Books<'_> {
             // "Total operations completed", "Total data processed" and "Run ended" at least.
             let missing = 1 + u64::from(main.operations.is_none()) + u64::from(main.data.is_none());
             let numbers = main.next..main.next.saturating_add(missing);
-            self.out.outstanding.push((Producer::Main, numbers));
+            self.out
+                .outstanding
+                .push(Lines::of(Producer::Main, numbers));
         }
         for (seq, at) in main.behind_the_end() {
             let why = format!("main logged seq {seq} after its end");
@@ -540,9 +544,10 @@ impl Books<'_> {
             for (numbers, announced) in ranges {
                 let before = self.account.behind_gap(*producer, &numbers);
                 let count = numbers.end - numbers.start;
-                self.findings.add_alone(Kind::Lost, count, || {
-                    let detail = Detail::Lost { announced, before };
-                    Entry::of(*producer, numbers, None, detail)
+                self.findings.add(Kind::Lost, count, |names| Finding::Lost {
+                    range: Lines::of(*producer, numbers),
+                    announced,
+                    before: before.map(|at| names.place(at)),
                 });
             }
         }
@@ -598,7 +603,7 @@ impl Books<'_> {
             ..
         } = self.account;
         let claimed = workers.iter().map(|worker| worker.sequence.claimed.count());
-        let outstanding = self.out.outstanding.iter().map(|(_, n)| n.end - n.start);
+        let outstanding = self.out.outstanding.iter().map(|lines| lines.count);
         claimed
             .chain(outstanding)
             .chain([self.findings.count(Kind::Lost), *off_plan, *too_far])
@@ -659,7 +664,7 @@ impl Books<'_> {
 }
 
 /// One number, or a range of them.
-pub(super) fn numbers(range: Range<u64>) -> String {
+fn numbers(range: Range<u64>) -> String {
     let last = range.end.saturating_sub(1);
     if range.start == last {
         last.to_string()

@@ -2,10 +2,9 @@
 
 use super::{
     account::RunAccount,
-    findings::{Detail, Entry, Findings, Kind, Location},
+    findings::{Findings, Kind},
     judge::{Dropped, Evidence},
-    record::Producer,
-    verdict::{LikelyCause, RunVerdict},
+    verdict::{Finding, LikelyCause, Place, Range},
 };
 
 /// Behind a place where lines are missing, one of the producers goes on within so many lines.
@@ -14,12 +13,12 @@ const NEAR_MAX: u64 = 100;
 /// The likely causes of what was found in a run.
 pub(super) fn causes(
     account: &RunAccount,
-    run: &RunVerdict,
+    announced: u64,
     evidence: &Evidence,
 ) -> Vec<LikelyCause> {
     let found = &account.findings;
     let causes = [
-        ("lost", lost(account, run, evidence)),
+        ("lost", lost(account, announced, evidence)),
         ("duplicated", duplicated(account)),
         ("truncated", truncated(account, found)),
     ];
@@ -32,17 +31,17 @@ pub(super) fn causes(
         .collect()
 }
 
-fn lost(account: &RunAccount, run: &RunVerdict, evidence: &Evidence) -> Option<String> {
-    let counts = &run.counts;
-    if counts.lost == 0 {
+fn lost(account: &RunAccount, announced: u64, evidence: &Evidence) -> Option<String> {
+    let lost = account.findings.count(Kind::Lost);
+    if lost == 0 {
         return None;
     }
-    if counts.announced == counts.lost {
+    if announced == lost {
         return Some(
             "the log file could not be written for a while, and the program said so".into(),
         );
     }
-    if counts.announced > 0 {
+    if announced > 0 {
         let text = "in part the log file could not be written, and the program said so; the rest is lost otherwise";
         return Some(text.into());
     }
@@ -50,7 +49,7 @@ fn lost(account: &RunAccount, run: &RunVerdict, evidence: &Evidence) -> Option<S
         return Some(rate_limit(dropped));
     }
     let entries = account.findings.kept(Kind::Lost);
-    if let Some((bytes, at)) = evidence.hole
+    if let Some((bytes, at)) = &evidence.hole
         && entries.iter().any(|entry| is_behind(entry, at))
     {
         return Some(format!(
@@ -67,7 +66,7 @@ fn lost(account: &RunAccount, run: &RunVerdict, evidence: &Evidence) -> Option<S
         let cut = account.findings.kept(Kind::Truncated);
         let in_mid_line = cut
             .iter()
-            .any(|entry| entry.at.is_some_and(|at| at.line == 1));
+            .any(|cut| cut.place().is_some_and(|at| at.line == 1));
         return Some(match in_mid_line {
             true => "reading began in the middle of a line, as at an offset that belongs to another file".into(),
             false => "the beginning is missing: a part that was rotated away and not given, or a reader that came late"
@@ -91,15 +90,10 @@ fn rate_limit(Dropped { notes, lines, at }: Dropped) -> String {
 }
 
 /// Whether the line that shows a loss stands so soon behind this place that the loss may lie there.
-fn is_behind(entry: &Entry, place: Location) -> bool {
-    let Detail::Lost {
-        before: Some(next), ..
-    } = entry.detail
-    else {
-        return false;
-    };
+fn is_behind(lost: &Finding, place: &Place) -> bool {
     let soon = place.line..=place.line + NEAR_MAX;
-    next.file == place.file && soon.contains(&next.line)
+    lost.place()
+        .is_some_and(|next| next.file == place.file && soon.contains(&next.line))
 }
 
 /// Whether no two lines that follow each other share their time stamp though so many lines in so little time would.
@@ -113,17 +107,14 @@ fn shown_once(account: &RunAccount) -> bool {
 }
 
 /// Whether of main and each other producer that is concerned it is the first lines, and no others.
-fn is_head(entries: &[Entry]) -> bool {
-    let starts = |entry: &Entry| {
-        entry
-            .numbers
-            .as_ref()
-            .is_some_and(|numbers| numbers.start == 0)
-    };
-    entries.iter().all(starts)
-        && entries
+fn is_head(findings: &[Finding]) -> bool {
+    let starts = |range: &Range| range.first == Some(0);
+    findings
+        .iter()
+        .all(|found| found.range().is_some_and(starts))
+        && findings
             .iter()
-            .any(|entry| entry.producers == [Producer::Main])
+            .any(|found| found.range().is_some_and(|range| range.author == "main"))
 }
 
 fn duplicated(account: &RunAccount) -> Option<String> {

@@ -3,9 +3,12 @@
 //! Counts stay exact; of each kind only the first ranges are kept, so that a log in which every line is wrong takes no more
 //! memory than another.
 
-use std::{collections::HashMap, ops::Range};
+use std::{collections::HashMap, ops, sync::Arc};
 
-use super::{record::Producer, verdict::Change};
+use super::{
+    record::Producer,
+    verdict::{Counts, Finding, Place, Range},
+};
 
 /// Where a line stands: which input, and which line of it, from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,7 +19,7 @@ pub struct Location {
     pub line: u64,
 }
 
-/// What is wrong with lines.
+/// What is wrong with lines, in the order in which it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     /// They are not there.
@@ -37,14 +40,23 @@ pub(super) enum Kind {
     Late,
     /// A balance does not hold.
     Books,
-    /// Values of the counter, not lines: they are there again.
-    CounterAgain,
-    /// The counter does not rise.
-    CounterFell,
 }
 
 impl Kind {
-    /// The name of the difference that they are, as [`Counts`](super::verdict::Counts) has it.
+    /// All of them.
+    pub(super) const ALL: [Self; 9] = [
+        Self::Lost,
+        Self::Duplicated,
+        Self::Reordered,
+        Self::TimeFell,
+        Self::Altered,
+        Self::Truncated,
+        Self::Unexpected,
+        Self::Late,
+        Self::Books,
+    ];
+
+    /// The name of the difference that they are, as [`Counts`] has it.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Lost => "lost",
@@ -54,72 +66,26 @@ impl Kind {
             Self::Truncated => "truncated",
             Self::Unexpected => "unexpected",
             Self::Late => "late",
-            Self::Books | Self::CounterAgain | Self::CounterFell => "books",
+            Self::Books => "books",
         }
     }
 }
 
-/// How many kinds there are.
-const KINDS: usize = Kind::CounterFell as usize + 1;
+/// The names of the inputs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names(pub Arc<[String]>);
 
-/// What is to be said besides numbers and places.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Detail {
-    /// Nothing.
-    None,
-    /// What a "Log gap" says, and where the producer's first line behind the gap stands.
-    Lost {
-        /// The program itself said that they are lost.
-        announced: bool,
-        /// Where the next line stands.
-        before: Option<Location>,
-    },
-    /// Why, in words, and what the line says.
-    Words(String, String),
-    /// What was changed.
-    Changes(Vec<Change>),
-}
-
-/// Lines of one producer that follow each other and share a difference.
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    /// Who logged them, as far as that can be told; several where it may be any of them.
-    pub producers: Vec<Producer>,
-    /// Their numbers; none where they cannot be known.
-    pub numbers: Option<Range<u64>>,
-    /// How many there are.
-    pub count: u64,
-    /// Where the first stands.
-    pub at: Option<Location>,
-    /// What is to be said besides.
-    pub detail: Detail,
-}
-
-impl Entry {
-    /// So many lines of which nobody can tell whose they are, or what concerns no line.
-    pub(super) fn unnamed(count: u64, at: Option<Location>, detail: Detail) -> Self {
-        Self {
-            producers: Vec::new(),
-            numbers: None,
-            count,
-            at,
-            detail,
-        }
+impl Names {
+    /// The name of an input.
+    pub(super) fn input(&self, file: u32) -> String {
+        self.0.get(file as usize).cloned().unwrap_or_default()
     }
 
-    /// The lines of a producer with these numbers.
-    pub(super) fn of(
-        producer: Producer,
-        numbers: Range<u64>,
-        at: Option<Location>,
-        detail: Detail,
-    ) -> Self {
-        Self {
-            producers: vec![producer],
-            count: numbers.end - numbers.start,
-            numbers: Some(numbers),
-            at,
-            detail,
+    /// A place, with the name of its input.
+    pub(super) fn place(&self, at: Location) -> Place {
+        Place {
+            file: self.input(at.file),
+            line: at.line,
         }
     }
 }
@@ -130,40 +96,71 @@ pub(super) const KEPT_MAX: usize = 1000;
 /// All differences of a run, or of none.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Findings {
-    kept: [Vec<Entry>; KINDS],
-    counts: [u64; KINDS],
-    /// Of each kind and producer the entry that a neighbour may be added to.
-    open: HashMap<(Kind, Producer), usize>,
+    names: Names,
+    kept: [Vec<Finding>; Kind::ALL.len()],
+    counts: [u64; Kind::ALL.len()],
+    /// Of each kind and producer what a neighbour may be added to, and which number that would have.
+    open: HashMap<(Kind, Producer), (usize, u64)>,
 }
 
 impl Findings {
-    /// Adds the lines of `producer` with these numbers, of which the first stands at `at`. If they follow those before of
-    /// their kind and producer, they are added to them; otherwise `detail` is asked what else is to be said.
-    pub(super) fn add(
+    /// No differences, in inputs with these names.
+    pub(super) fn new(names: Names) -> Self {
+        Self {
+            names,
+            ..Self::default()
+        }
+    }
+
+    /// Adds the lines of `producer` with these numbers, of which nothing else is to be said.
+    pub(super) fn add_lines(
         &mut self,
         kind: Kind,
         producer: Producer,
-        numbers: Range<u64>,
-        at: Option<Location>,
-        detail: impl FnOnce() -> Detail,
+        numbers: ops::Range<u64>,
+        at: Location,
     ) {
-        let count = numbers.end - numbers.start;
+        self.add_joined(kind, producer, numbers, at, |range, at| match kind {
+            Kind::Late => Finding::Late { range, at },
+            Kind::Duplicated => Finding::Duplicated { range, at },
+            _ => Finding::Reordered {
+                range,
+                at,
+                time_only: kind == Kind::TimeFell,
+            },
+        });
+    }
+
+    /// Adds one line of which nothing else is to be said.
+    pub(super) fn add_line(&mut self, kind: Kind, producer: Producer, seq: u64, at: Location) {
+        self.add_lines(kind, producer, seq..seq.saturating_add(1), at);
+    }
+
+    /// Adds the lines of `producer` with these numbers, of which the first stands at `at`. If they follow those before of
+    /// their kind and producer, they are added to them; otherwise `make` is asked what there is to be said.
+    pub(super) fn add_joined(
+        &mut self,
+        kind: Kind,
+        producer: Producer,
+        numbers: ops::Range<u64>,
+        at: Location,
+        make: impl FnOnce(Range, Place) -> Finding,
+    ) {
         let kept = &mut self.kept[kind as usize];
-        if let Some(entry) = self.open.get(&(kind, producer)).map(|i| &mut kept[*i])
-            && let Some(before) = &mut entry.numbers
-            && before.end == numbers.start
+        let open = self.open.entry((kind, producer)).or_insert((usize::MAX, 0));
+        if open.1 == numbers.start
+            && let Some(before) = kept.get_mut(open.0)
         {
-            before.end = numbers.end;
-            entry.count += count;
-            self.counts[kind as usize] += count;
+            open.1 = numbers.end;
+            before.extend(numbers.end - numbers.start);
+            self.counts[kind as usize] += numbers.end - numbers.start;
             return;
         }
-        if kept.len() < KEPT_MAX {
-            self.open.insert((kind, producer), kept.len());
-        } else {
-            self.open.remove(&(kind, producer));
-        }
-        self.add_alone(kind, count, || Entry::of(producer, numbers, at, detail()));
+        *open = (kept.len(), numbers.end);
+        let count = numbers.end - numbers.start;
+        self.add(kind, count, |names| {
+            make(Range::of(producer, numbers), names.place(at))
+        });
     }
 
     /// Adds so many lines that follow each other and that nothing predicts.
@@ -174,40 +171,75 @@ impl Findings {
         at: Location,
         text: impl FnOnce() -> String,
     ) {
-        self.add_alone(Kind::Unexpected, count, || {
-            Entry::unnamed(count, Some(at), Detail::Words(why.into(), text()))
+        self.add(Kind::Unexpected, count, |names| Finding::Unexpected {
+            why: why.into(),
+            count,
+            at: names.place(at),
+            text: text(),
         });
     }
 
-    /// Adds lines of which nothing else is to be said.
-    pub(super) fn add_plain(
-        &mut self,
-        kind: Kind,
-        producer: Producer,
-        numbers: Range<u64>,
-        at: Location,
-    ) {
-        self.add(kind, producer, numbers, Some(at), || Detail::None);
-    }
-
-    /// Adds one line of which nothing else is to be said.
-    pub(super) fn add_line(&mut self, kind: Kind, producer: Producer, seq: u64, at: Location) {
-        self.add_plain(kind, producer, seq..seq.saturating_add(1), at);
+    /// Adds what does not balance, and where that shows.
+    pub(super) fn books(&mut self, at: Option<Location>, what: impl FnOnce() -> String) {
+        self.add(Kind::Books, 1, |names| Finding::Books {
+            what: what(),
+            at: at.map(|at| names.place(at)),
+        });
     }
 
     /// Adds what is never joined with another.
-    pub(super) fn add_alone(&mut self, kind: Kind, count: u64, entry: impl FnOnce() -> Entry) {
-        let total = &mut self.counts[kind as usize];
-        *total = total.saturating_add(count);
+    pub(super) fn add(&mut self, kind: Kind, count: u64, finding: impl FnOnce(&Names) -> Finding) {
+        self.count_more(kind, count);
         let kept = &mut self.kept[kind as usize];
         if kept.len() < KEPT_MAX {
-            kept.push(entry());
+            kept.push(finding(&self.names));
         }
     }
 
     /// Counts lines of which nothing more is known.
     pub(super) fn count_more(&mut self, kind: Kind, count: u64) {
-        self.counts[kind as usize] += count;
+        let total = &mut self.counts[kind as usize];
+        *total = total.saturating_add(count);
+    }
+
+    /// Forgets all of a kind.
+    pub(super) fn forget(&mut self, kind: Kind) {
+        self.kept[kind as usize].clear();
+        self.counts[kind as usize] = 0;
+    }
+
+    /// Takes a line out of the lost ones; false if it was not lost.
+    pub(super) fn take_back(&mut self, producer: Producer, seq: u64) -> bool {
+        let (thread, kept) = (producer.thread(), &mut self.kept[Kind::Lost as usize]);
+        let has = |finding: &Finding| {
+            let range = finding.range();
+            range.is_some_and(|range| {
+                range.author == thread && range.first <= Some(seq) && range.last >= Some(seq)
+            })
+        };
+        let Some(place) = kept.iter().position(has) else {
+            return false;
+        };
+        let whole = kept.remove(place);
+        let (first, last) = whole.range().map_or((None, None), |r| (r.first, r.last));
+        let parts = [
+            first.map(|first| first..seq),
+            last.map(|last| seq + 1..last + 1),
+        ];
+        for part in parts
+            .into_iter()
+            .rev()
+            .flatten()
+            .filter(|part| !part.is_empty())
+        {
+            let mut rest = whole.clone();
+            if let Finding::Lost { range, .. } = &mut rest {
+                *range = Range::of(producer, part);
+            }
+            kept.insert(place, rest);
+        }
+        self.counts[Kind::Lost as usize] -= 1;
+        true
     }
 
     /// How many lines, or balances, are of this kind.
@@ -215,9 +247,23 @@ impl Findings {
         self.counts[kind as usize]
     }
 
+    /// How many lines, or balances, are of each kind.
+    pub(super) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for kind in Kind::ALL {
+            counts.count(kind.name(), self.count(kind));
+        }
+        counts
+    }
+
     /// The first ranges of this kind.
-    pub(super) fn kept(&self, kind: Kind) -> &[Entry] {
+    pub(super) fn kept(&self, kind: Kind) -> &[Finding] {
         &self.kept[kind as usize]
+    }
+
+    /// The first ranges of each kind.
+    pub(super) fn into_kept(self) -> Vec<Finding> {
+        self.kept.into_iter().flatten().collect()
     }
 
     /// About how many bytes they take.
@@ -235,16 +281,12 @@ mod tests {
     fn neighbours_are_joined_and_all_are_counted() {
         let mut findings = Findings::default();
         let worker = Producer::Worker(1);
-        let mut add = |seq| {
-            findings.add(Kind::Duplicated, worker, seq..seq + 1, None, || {
-                Detail::None
-            })
-        };
+        let mut add = |seq| findings.add_line(Kind::Duplicated, worker, seq, Location::default());
         (5..9).chain([20]).for_each(&mut add);
         (0..4000).for_each(|n| add(100 + 2 * n));
         assert_eq!(findings.count(Kind::Duplicated), 4005);
         let kept = findings.kept(Kind::Duplicated);
         assert_eq!(kept.len(), KEPT_MAX);
-        assert_eq!((&kept[0].numbers, kept[0].count), (&Some(5..9), 4));
+        assert_eq!(kept[0].range(), Some(&Range::of(worker, 5..9)));
     }
 }

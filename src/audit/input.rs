@@ -202,11 +202,6 @@ impl Inputs {
         })
     }
 
-    /// The names of the inputs, in the order in which they were given.
-    pub(super) fn names(&self) -> &[String] {
-        &self.names
-    }
-
     /// How many bytes there are in all, where that is known.
     pub(super) fn size(&self) -> Option<u64> {
         self.size

@@ -4,7 +4,7 @@
 //! given to a run, inputs that stand on their head are noticed, and memory is watched over.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     iter, mem,
     sync::Arc,
 };
@@ -16,7 +16,7 @@ use super::{
     config::AuditConfig,
     cursor::Budget,
     damage::{Diagnosis, Diagnostician},
-    findings::{Findings, Location},
+    findings::{Findings, Kind, Location, Names},
     group::same_run,
     observer::Observer,
     record::{Producer, Record, starts_here},
@@ -24,7 +24,9 @@ use super::{
     scanned::{Foreign, Note, Other, Scanned, Suspect, What},
     settled::Settled,
     shared::Shared,
+    source::Input,
     time_order::{EARLY_MAX, TimedLine},
+    verdict::Place,
 };
 use crate::plan::workload::{Shard, Workload};
 
@@ -38,15 +40,15 @@ enum Held {
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
     /// How many NUL bytes lie in a hole, and where.
-    pub hole: Option<(u64, Location)>,
+    pub hole: Option<(u64, Place)>,
     /// Notes of a limit on the rate of lines.
     pub dropped: Option<Dropped>,
     /// The first piece that could not be read as a record, and where it stands.
-    pub unreadable: Option<(String, Location)>,
+    pub unreadable: Option<(String, Place)>,
     /// Inputs that stand on their head.
     pub backwards: BTreeSet<u32>,
     /// Of each input how many records it holds, and how many lines that are none.
-    pub inputs: HashMap<u32, (u64, u64)>,
+    pub inputs: BTreeMap<u32, (u64, u64)>,
 }
 
 /// What notes say of lines that a limit on their rate dropped.
@@ -73,7 +75,10 @@ impl Dropped {
 /// Takes in blocks, in order.
 pub(super) struct Judge<'a> {
     shared: &'a Shared,
-    config: &'a AuditConfig,
+    /// What is to be audited, and how strictly.
+    pub config: &'a AuditConfig,
+    /// The names of the inputs.
+    pub names: Names,
     /// The accounts, in the order of the registry; none of a run that is settled.
     pub accounts: Vec<Option<Box<RunAccount>>>,
     /// What came of the runs whose accounts were closed before the end.
@@ -136,6 +141,7 @@ impl<'a> Judge<'a> {
         config: &'a AuditConfig,
         observer: Option<&'a mut dyn Observer>,
     ) -> Self {
+        let names = Names(config.inputs.iter().map(Input::name).collect());
         Self {
             shared,
             config,
@@ -144,7 +150,8 @@ impl<'a> Judge<'a> {
             budget: Budget(STEPS_FREE),
             failures: 0,
             worn_out: false,
-            strays: Findings::default(),
+            strays: Findings::new(names.clone()),
+            names,
             no_room: 0,
             lines: 0,
             evidence: Evidence::default(),
@@ -270,7 +277,7 @@ impl<'a> Judge<'a> {
             if fallback.is_some() && run.known().is_none() {
                 self.shared.registry.adopt(&run, fallback);
             }
-            let account = Box::new(RunAccount::new(run, self.config.memory));
+            let account = Box::new(RunAccount::new(run, self.config.memory, &self.names));
             if !account.open {
                 to_open.push(self.accounts.len() as u32);
             }
@@ -282,7 +289,7 @@ impl<'a> Judge<'a> {
                 self.to_open.push(run);
                 continue;
             };
-            **account = RunAccount::new(Arc::clone(&account.run), self.config.memory);
+            **account = RunAccount::new(Arc::clone(&account.run), self.config.memory, &self.names);
             self.release(run);
         }
     }
@@ -528,7 +535,16 @@ impl<'a> Judge<'a> {
     fn damaged(&mut self, run: u32, damage: Damage) {
         match &mut self.accounts[run as usize] {
             Some(account) => account.damaged(damage),
-            None => self.settled.damaged(run, damage),
+            // Of a run that has all of its lines.
+            None => {
+                if let Some(findings) = self.settled.findings(run, 1) {
+                    let damage = Damage {
+                        line: None,
+                        ..damage
+                    };
+                    findings.add(Kind::Truncated, 1, |names| damage.finding(names));
+                }
+            }
         }
     }
 
@@ -538,7 +554,7 @@ impl<'a> Judge<'a> {
         match foreign.note {
             Some(Note::Blank | Note::Banner | Note::Summary) => {}
             Some(Note::Hole(bytes)) => {
-                evidence.hole.get_or_insert((bytes, at));
+                evidence.hole.get_or_insert((bytes, self.names.place(at)));
             }
             Some(Note::Dropped(Some(0))) => {}
             Some(Note::Dropped(lines)) => {
@@ -567,14 +583,15 @@ impl<'a> Judge<'a> {
     /// Takes in so many lines that nothing predicts, in the midst of a run's lines or of none's.
     fn unexpected(&mut self, count: u64, why: &'static str, at: Location, text: &[u8]) {
         let unreadable = &mut self.evidence.unreadable;
-        unreadable.get_or_insert_with(|| (excerpt(text), at));
+        unreadable.get_or_insert_with(|| (excerpt(text), self.names.place(at)));
         if let Some(run) = self.input.last_run {
-            return match &mut self.accounts[run as usize] {
-                Some(account) => account
-                    .findings
-                    .unexpected(count, why, at, || excerpt(text)),
-                None => self.settled.unexpected(run, count, why, at, excerpt(text)),
+            let findings = match &mut self.accounts[run as usize] {
+                Some(account) => Some(&mut account.findings),
+                None => self.settled.findings(run, count),
             };
+            return findings
+                .map(|findings| findings.unexpected(count, why, at, || excerpt(text)))
+                .unwrap_or_default();
         }
         let why = "it belongs to no run that is known";
         self.strays.unexpected(count, why, at, || excerpt(text));

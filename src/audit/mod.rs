@@ -115,7 +115,6 @@ pub fn run_observed(
 ) -> Result<Verdict> {
     let shared = Arc::new(Shared::new(config.memory / 4 * 3));
     let inputs = Inputs::open(&config.inputs, &shared)?;
-    let names = inputs.names().to_vec();
     // The observer outlives what is made here, and is lent for as long only.
     let observer = observer.map(|observer| observer as &mut dyn Observer);
     let mut judge = Judge::new(&shared, config, observer);
@@ -130,7 +129,7 @@ pub fn run_observed(
     let (full, cut) = course.read(inputs)?;
     let bytes = course.bytes;
     judge.finish();
-    Ok(conclude::verdict(config, &names, judge, bytes, full, cut))
+    Ok(conclude::verdict(judge, bytes, full, cut))
 }
 
 /// One reading of all inputs.

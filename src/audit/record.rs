@@ -33,6 +33,14 @@ impl Producer {
         }
     }
 
+    /// Whose thread has this name.
+    pub fn named(thread: &str) -> Option<Self> {
+        match thread.strip_prefix("Worker-") {
+            Some(number) => Some(Self::Worker(number.parse().ok()?)),
+            None => (thread == "main").then_some(Self::Main),
+        }
+    }
+
     /// The author's worker number.
     pub fn worker(self) -> Option<u32> {
         match self {

@@ -231,7 +231,7 @@ fn write_finding(out: &mut String, finding: &Finding) -> fmt::Result {
 
 /// Which lines a finding concerns, and where they are.
 fn headline(finding: &Finding) -> String {
-    let at = finding.place().map(place);
+    let at = finding.place().map(Place::to_string);
     let behind = |range, words: &str| format!("{}, {words}", range_words(range));
     match (finding, at.unwrap_or_default()) {
         (
@@ -331,10 +331,6 @@ pub(super) fn range_words(range: &Range) -> String {
         (Some(first), Some(last)) => format!("{author}: seq {first}-{last} ({count})"),
         _ => format!("{author}: {count} whose numbers cannot be known"),
     }
-}
-
-fn place(place: &Place) -> String {
-    format!("{}:{}", place.file, place.line)
 }
 
 fn plural(count: u64, noun: &str) -> String {

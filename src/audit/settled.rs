@@ -6,45 +6,33 @@
 use std::{collections::BTreeMap, mem};
 
 use super::{
-    account::Damage,
-    findings::{Detail, Entry, Findings, Kind, Location},
+    conclude::Judged,
+    config::AuditConfig,
+    findings::{Findings, Kind, Location},
     record::Producer,
-    verdict::{Counts, Finding, RunVerdict, Status},
+    verdict::{Counts, Status},
 };
 
 /// Of so many runs it is kept what is said of each.
 const KEPT_MAX: usize = 1000;
-
-/// What may still be found of a run whose account is closed.
-pub(super) const KINDS: [Kind; 4] = [
-    Kind::Duplicated,
-    Kind::Reordered,
-    Kind::Truncated,
-    Kind::Unexpected,
-];
 
 /// The runs whose accounts are closed.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
     runs: BTreeMap<u32, SettledRun>,
     folded: Folded,
-    /// What was found of each since it was last asked for; lines that came after all are [`Kind::Late`] here.
-    fresh: BTreeMap<u64, Box<Findings>>,
+    /// Lines that came after they had been given up: of which runs they are, and which.
+    back: Vec<(u64, Producer, u64)>,
 }
 
 /// A run whose account is closed.
 #[derive(Debug)]
-pub(super) struct SettledRun {
+struct SettledRun {
     /// The run's id.
     id: u64,
-    /// What was said of it then.
-    pub verdict: RunVerdict,
-    /// What was found since.
-    pub since: Findings,
-    /// Lines that came since.
-    pub lines: u64,
-    /// So many of them had been lost.
-    pub taken_back: u64,
+    judged: Judged,
+    /// So many lines that had been lost have come since.
+    taken_back: u64,
 }
 
 /// What the runs come to of which no more is kept.
@@ -62,32 +50,33 @@ pub(super) struct Folded {
 
 impl Settled {
     /// Takes in what is said of a run; what was said of the oldest may be counted only from now on.
-    pub(super) fn insert(&mut self, index: u32, id: u64, verdict: RunVerdict) {
+    pub(super) fn insert(&mut self, index: u32, id: u64, judged: Judged, config: &AuditConfig) {
         let run = SettledRun {
             id,
-            verdict,
-            since: Findings::default(),
-            lines: 0,
+            judged,
             taken_back: 0,
         };
         self.runs.insert(index, run);
         if self.runs.len() > KEPT_MAX
             && let Some((_, oldest)) = self.runs.pop_first()
         {
-            let folded = &mut self.folded;
-            folded.runs += 1;
-            folded.lines += oldest.verdict.lines + oldest.lines;
-            folded.counts.add(&oldest.verdict.counts);
-            for kind in KINDS {
-                folded.counts.count(kind.name(), oldest.since.count(kind));
-            }
-            folded.findings |= oldest.verdict.status == Status::Findings;
+            let oldest = oldest.judged.sum_up(config, false);
+            self.folded.runs += 1;
+            self.folded.lines += oldest.lines;
+            self.folded.counts.add(&oldest.counts);
+            self.folded.findings |= oldest.status == Status::Findings;
         }
     }
 
-    /// What was found of each run since this was last asked for, by the runs' ids.
-    pub(super) fn fresh(&mut self) -> BTreeMap<u64, Box<Findings>> {
-        mem::take(&mut self.fresh)
+    /// The runs of which it is kept what is said, by their places in the registry: each one's id and findings.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (u32, u64, &Findings)> {
+        let runs = self.runs.iter();
+        runs.map(|(index, run)| (*index, run.id, &run.judged.findings))
+    }
+
+    /// The lines that came since this was last asked for after they had been given up.
+    pub(super) fn back(&mut self) -> Vec<(u64, Producer, u64)> {
+        mem::take(&mut self.back)
     }
 
     /// How many runs there are.
@@ -97,19 +86,35 @@ impl Settled {
 
     /// The place in the registry of the run with this id.
     pub(super) fn index(&self, id: u64) -> Option<usize> {
-        let mut all = self.runs.iter();
-        all.find(|(_, run)| run.id == id)
-            .map(|(index, _)| *index as usize)
+        let mut all = self.runs();
+        all.find(|(_, of, _)| *of == id)
+            .map(|(index, ..)| index as usize)
     }
 
     /// Hands over a run that is still kept.
-    pub(super) fn take(&mut self, index: u32) -> Option<SettledRun> {
-        self.runs.remove(&index)
+    pub(super) fn take(&mut self, index: u32) -> Option<Judged> {
+        let mut run = self.runs.remove(&index)?;
+        if run.taken_back > 0 {
+            run.judged.verdict.notes.push(format!(
+                "{} lines came long after its end, when they had been given up for lost",
+                run.taken_back
+            ));
+        }
+        Some(run.judged)
     }
 
     /// The runs of which no more is kept.
     pub(super) fn folded(&self) -> &Folded {
         &self.folded
+    }
+
+    /// What was found of a run, to which `more` lines are to be added; none if no more than its counts is kept.
+    pub(super) fn findings(&mut self, run: u32, more: u64) -> Option<&mut Findings> {
+        let run = self.runs.get_mut(&run);
+        if run.is_none() {
+            self.folded.counts.unexpected += more;
+        }
+        run.map(|run| &mut run.judged.findings)
     }
 
     /// Takes in a line of a run whose account is closed: one that had been lost and is behind all others, or else a copy.
@@ -125,90 +130,15 @@ impl Settled {
             self.folded.counts.duplicated += 1;
             return;
         };
-        run.lines += 1;
-        let was_lost = run.take_back(&producer.thread(), seq);
-        run.taken_back += u64::from(was_lost);
-        let fresh = self.fresh.entry(run.id).or_default();
-        if was_lost {
-            fresh.add_line(Kind::Late, producer, seq, at);
+        let Judged { verdict, findings } = &mut run.judged;
+        verdict.lines += 1;
+        if !findings.take_back(producer, seq) {
+            return findings.add_line(Kind::Duplicated, producer, seq, at);
         }
-        let kind = match was_lost {
-            true => Kind::Reordered,
-            false => Kind::Duplicated,
-        };
-        if !(was_lost && any_order) {
-            for findings in [&mut run.since, fresh] {
-                findings.add_line(kind, producer, seq, at);
-            }
+        run.taken_back += 1;
+        self.back.push((run.id, producer, seq));
+        if !any_order {
+            findings.add_line(Kind::Reordered, producer, seq, at);
         }
-    }
-
-    /// Takes in a record that is not whole, of a run that has all of its lines.
-    pub(super) fn damaged(&mut self, run: u32, damage: Damage) {
-        self.add(run, Kind::Truncated, 1, damage.at, "", damage.text);
-    }
-
-    /// Takes in so many lines that nothing predicts, behind a line of the run.
-    pub(super) fn unexpected(
-        &mut self,
-        run: u32,
-        count: u64,
-        why: &str,
-        at: Location,
-        text: String,
-    ) {
-        self.add(run, Kind::Unexpected, count, at, why, text);
-    }
-
-    fn add(&mut self, run: u32, kind: Kind, count: u64, at: Location, why: &str, text: String) {
-        let Some(run) = self.runs.get_mut(&run) else {
-            self.folded.counts.unexpected += count;
-            return;
-        };
-        let fresh = self.fresh.entry(run.id).or_default();
-        for findings in [&mut run.since, fresh] {
-            let detail = Detail::Words(why.into(), text.clone());
-            findings.add_alone(kind, count, || Entry::unnamed(count, Some(at), detail));
-        }
-    }
-}
-
-impl SettledRun {
-    /// Takes a line out of the lost ones; false if it was not lost.
-    fn take_back(&mut self, author: &str, seq: u64) -> bool {
-        let findings = &mut self.verdict.findings;
-        let place = findings.iter().position(|finding| match finding {
-            Finding::Lost { range, .. } => {
-                let (first, last) = (range.first, range.last);
-                range.author == author
-                    && first.is_some_and(|first| first <= seq)
-                    && last.is_some_and(|last| seq <= last)
-            }
-            _ => false,
-        });
-        let Some(place) = place else {
-            return false;
-        };
-        let whole = findings.remove(place);
-        let Finding::Lost { range, .. } = &whole else {
-            return false;
-        };
-        let parts = [
-            (range.first, seq.checked_sub(1)),
-            (Some(seq + 1), range.last),
-        ];
-        for (first, last) in parts.into_iter().rev() {
-            let (Some(first), Some(last)) = (first, last) else {
-                continue;
-            };
-            let mut part = whole.clone();
-            if let (Finding::Lost { range, .. }, true) = (&mut part, first <= last) {
-                (range.first, range.last) = (Some(first), Some(last));
-                range.count = last - first + 1;
-                findings.insert(place, part);
-            }
-        }
-        self.verdict.counts.lost -= 1;
-        true
     }
 }

@@ -3,9 +3,11 @@
 //! Counts are exact; of what they count, the first are shown with their evidence. This file must not know how
 //! the difference is found, nor how it is shown.
 
+use std::{fmt, ops};
+
 use serde::{Deserialize, Serialize};
 
-use super::delay::DelaySummary;
+use super::{delay::DelaySummary, record::Producer};
 use crate::plan::workload::{GroupId, Shard, Workload};
 
 /// Where something stands.
@@ -15,6 +17,12 @@ pub struct Place {
     pub file: String,
     /// The number of the line, from 1.
     pub line: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
 }
 
 /// Consecutive lines of one author.
@@ -28,6 +36,18 @@ pub struct Range {
     pub last: Option<u64>,
     /// How many lines.
     pub count: u64,
+}
+
+impl Range {
+    /// The lines of a producer with these numbers.
+    pub(super) fn of(producer: Producer, numbers: ops::Range<u64>) -> Self {
+        Self {
+            author: producer.thread(),
+            first: Some(numbers.start),
+            last: Some(numbers.end.saturating_sub(1)),
+            count: numbers.end - numbers.start,
+        }
+    }
 }
 
 /// What was changed in a line.
@@ -158,6 +178,57 @@ impl Finding {
             Self::Unexpected { .. } => "unexpected",
             Self::Late { .. } => "late",
             Self::Books { .. } => "books",
+        }
+    }
+
+    /// The lines that it concerns, where it may be many.
+    pub fn range(&self) -> Option<&Range> {
+        match self {
+            Self::Lost { range, .. }
+            | Self::Duplicated { range, .. }
+            | Self::Reordered { range, .. }
+            | Self::Late { range, .. } => Some(range),
+            _ => None,
+        }
+    }
+
+    /// How many lines, or balances, it concerns.
+    pub(super) fn count(&self) -> u64 {
+        match self {
+            Self::Unexpected { count, .. } => *count,
+            _ => self.range().map_or(1, |range| range.count),
+        }
+    }
+
+    /// Concerns so many of the lines that follow as well.
+    pub(super) fn extend(&mut self, lines: u64) {
+        if let Self::Unexpected { count, .. } = self {
+            *count += lines;
+        } else if let Some(range) = self.range_mut() {
+            range.last = range.last.map(|last| last + lines);
+            range.count += lines;
+        }
+    }
+
+    /// The last of its lines, so many.
+    pub(super) fn last_lines(&self, lines: u64) -> Self {
+        let mut out = self.clone();
+        if let Self::Unexpected { count, .. } = &mut out {
+            *count = lines;
+        } else if let Some(range) = out.range_mut() {
+            range.first = range.last.map(|last| (last + 1).saturating_sub(lines));
+            range.count = lines;
+        }
+        out
+    }
+
+    fn range_mut(&mut self) -> Option<&mut Range> {
+        match self {
+            Self::Lost { range, .. }
+            | Self::Duplicated { range, .. }
+            | Self::Reordered { range, .. }
+            | Self::Late { range, .. } => Some(range),
+            _ => None,
         }
     }
 

@@ -97,7 +97,6 @@ pub fn follow(
         let bell = Arc::clone(&bell);
         move || bell.end()
     });
-    let names: Vec<String> = config.inputs.iter().map(Input::name).collect();
     let tails = Tails::open(&config.inputs, &shared, &bell)?;
     let Readers {
         desk: _,
@@ -108,7 +107,7 @@ pub fn follow(
     let mut judge = Judge::new(&shared, config, None);
     let began = SystemTime::now();
     let mut course = Following {
-        watch: Watch::new(config, follow.patience, &names),
+        watch: Watch::new(&judge, follow.patience),
         delays: Delays::default(),
         figures: Figures {
             began: micros(began) as f64 / 1e6,
@@ -145,14 +144,7 @@ pub fn follow(
     judge.finish();
     course.looked -= LOOK;
     course.look(&mut judge, watcher, &bell)?;
-    Ok(conclude::verdict(
-        config,
-        &names,
-        judge,
-        bytes,
-        whole,
-        Vec::new(),
-    ))
+    Ok(conclude::verdict(judge, bytes, whole, Vec::new()))
 }
 
 /// Learns of the runs that began before: what else is in these logs is not judged.
@@ -168,8 +160,8 @@ fn learn(started: &[PathBuf], shared: &Arc<Shared>) -> Result<()> {
 }
 
 /// What goes on while lines come.
-struct Following<'a> {
-    watch: Watch<'a>,
+struct Following {
+    watch: Watch,
     delays: Delays,
     figures: Figures,
     /// When it began, in microseconds since 1970.
@@ -178,7 +170,7 @@ struct Following<'a> {
     clock: Duration,
 }
 
-impl Following<'_> {
+impl Following {
     /// Takes the time of lines that have just come. How long lines took that were logged before nobody knows.
     fn time(&mut self, scanned: &Scanned) {
         let now = micros(SystemTime::now());

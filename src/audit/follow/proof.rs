@@ -38,21 +38,22 @@ struct Followed<'a> {
     part: Part,
     scanner: Scanner<'a>,
     judge: Judge<'a>,
-    watch: Watch<'a>,
+    watch: Watch,
     now: Duration,
     told: Vec<News>,
     peak: u64,
 }
 
 impl<'a> Followed<'a> {
-    fn new(config: &'a AuditConfig, shared: &'a Arc<Shared>, names: &'a [String]) -> Self {
+    fn new(config: &'a AuditConfig, shared: &'a Arc<Shared>) -> Self {
         let written = Written::default();
+        let judge = Judge::new(shared, config, None);
         Self {
             part: Part::growing(0, Box::new(written.clone()), shared),
             written,
             scanner: Scanner::new(shared),
-            judge: Judge::new(shared, config, None),
-            watch: Watch::new(config, PATIENCE, names),
+            watch: Watch::new(&judge, PATIENCE),
+            judge,
             now: Duration::ZERO,
             told: Vec::new(),
             peak: 0,
@@ -78,12 +79,12 @@ impl<'a> Followed<'a> {
         self.peak = self.peak.max(self.judge.memory_used());
     }
 
-    fn end(mut self, config: &AuditConfig, names: &[String]) -> (Verdict, Vec<News>) {
+    fn end(mut self) -> (Verdict, Vec<News>) {
         self.part.end();
         self.read();
         self.judge.finish();
         self.look(Duration::ZERO);
-        let verdict = conclude::verdict(config, names, self.judge, 0, true, Vec::new());
+        let verdict = conclude::verdict(self.judge, 0, true, Vec::new());
         (verdict, self.told)
     }
 }
@@ -286,9 +287,8 @@ fn judge_both(way: &Way) {
     let mut config = AuditConfig::new(vec![Input::Bytes("log".into(), log.clone())]);
     let plain = run(&config, &mut |_, _| {}).unwrap();
     config.follow = true;
-    let names = ["log".to_owned()];
     let shared = Arc::new(Shared::new(config.memory));
-    let mut followed = Followed::new(&config, &shared, &names);
+    let mut followed = Followed::new(&config, &shared);
     let mut rest = &log[..];
     let long = dice.roll(2) == 0;
     while !rest.is_empty() {
@@ -308,7 +308,7 @@ fn judge_both(way: &Way) {
         followed.look(gone);
         followed.look(gone);
     }
-    let (verdict, told) = followed.end(&config, &names);
+    let (verdict, told) = followed.end();
     assert_eq!(essence(&verdict), essence(&plain), "{way:?}");
     check_told(&told, &verdict, gone);
 }
@@ -330,9 +330,8 @@ fn follow_runs(count: u64, memory: u64, loses: impl Fn(u64) -> bool) -> (Verdict
         memory,
         ..AuditConfig::new(Vec::new())
     };
-    let names = ["log".to_owned()];
     let shared = Arc::new(Shared::new(1 << 20));
-    let mut followed = Followed::new(&config, &shared, &names);
+    let mut followed = Followed::new(&config, &shared);
     let mut dice = Dice(9);
     for number in 0..count {
         let workload = simulate::workload(number, 3, 4);
@@ -350,7 +349,7 @@ fn follow_runs(count: u64, memory: u64, loses: impl Fn(u64) -> bool) -> (Verdict
         followed.look(PATIENCE / 2);
     }
     let peak = followed.peak;
-    let (verdict, told) = followed.end(&config, &names);
+    let (verdict, told) = followed.end();
     (verdict, told, peak)
 }
 

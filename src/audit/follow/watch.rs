@@ -11,15 +11,13 @@ use super::{
 };
 use crate::audit::{
     account::RunAccount,
-    balance,
-    conclude::{self, Namer},
-    config::{AuditConfig, Select},
-    findings::{Detail, Entry, Findings, Kind, Location},
+    balance, conclude,
+    config::Select,
+    findings::{Findings, Kind, Names},
     judge::Judge,
     numbers::Numbers,
     record::Producer,
-    settled,
-    verdict::{Counts, Finding, Range as Lines},
+    verdict::{Counts, Finding, Place, Range as Lines},
 };
 
 /// So often is looked how much memory there is.
@@ -28,10 +26,11 @@ const ROOM: Duration = Duration::from_secs(1);
 const NAMED_MAX: usize = 50;
 
 /// What was seen and said of all runs.
-pub(super) struct Watch<'a> {
-    config: &'a AuditConfig,
-    bulletin: Bulletin<'a>,
+pub(super) struct Watch {
+    bulletin: Bulletin,
     runs: BTreeMap<u32, RunWatch>,
+    /// What was told of the runs whose accounts are closed.
+    settled: BTreeMap<u32, Told>,
     /// Runs that were met.
     met: usize,
     /// When memory is looked at again.
@@ -41,10 +40,10 @@ pub(super) struct Watch<'a> {
 }
 
 /// What is to be told, of all runs together.
-struct Bulletin<'a> {
+struct Bulletin {
     patience: Duration,
     select: Select,
-    namer: Namer<'a>,
+    names: Names,
     counts: Counts,
     /// Of the lost lines so many came after all.
     taken_back: u64,
@@ -55,8 +54,7 @@ struct Bulletin<'a> {
 struct RunWatch {
     /// The main thread's, then the workers'.
     holes: Vec<Holes>,
-    /// Of each kind the counts of the entries that were told, and of all.
-    told: [Told; KINDS.len()],
+    told: Told,
     /// How many records that are not whole were told one by one, and how many besides.
     damage: (usize, u64),
     /// What was told of its account at the end.
@@ -72,68 +70,75 @@ struct RunWatch {
     told_joined: bool,
 }
 
-/// How many lines were told of a kind of findings: in each entry, and in all.
+/// How many lines were told: of each kind in each finding, and in all.
 #[derive(Default)]
-struct Told {
-    entries: Vec<u64>,
-    count: u64,
-}
+struct Told([(Vec<u64>, u64); Kind::ALL.len()]);
 
 impl Told {
-    /// What there is to tell beyond that, and is told from now on: the new part of each entry, and how many lines more.
-    fn more(&mut self, findings: &Findings, kind: Kind) -> (Vec<Entry>, u64) {
-        let mut rest = findings.count(kind) - self.count;
+    /// All that was found is told.
+    fn all(findings: &Findings) -> Self {
+        let mut out = Self::default();
+        for kind in Kind::ALL {
+            out.more(findings, kind);
+        }
+        out
+    }
+
+    /// What there is to tell beyond that, and is told from now on: the new part of each finding, and how many lines more.
+    fn more(&mut self, findings: &Findings, kind: Kind) -> (Vec<Finding>, u64) {
+        let (told, count) = &mut self.0[kind as usize];
+        let mut rest = findings.count(kind).saturating_sub(*count);
         let mut new = Vec::new();
         if rest == 0 {
             return (new, 0);
         }
-        self.count += rest;
+        *count += rest;
         let kept = findings.kept(kind);
-        self.entries.resize(kept.len(), 0);
-        for (found, told) in kept.iter().zip(&mut self.entries) {
-            let count = found.count - *told;
-            if count == 0 {
-                continue;
+        told.resize(kept.len(), 0);
+        for (found, told) in kept.iter().zip(told) {
+            let count = found.count() - *told;
+            if count > 0 {
+                *told = found.count();
+                rest = rest.saturating_sub(count);
+                new.push(found.last_lines(count));
             }
-            *told = found.count;
-            rest = rest.saturating_sub(count);
-            let numbers = found.numbers.clone();
-            new.push(Entry {
-                count,
-                numbers: numbers.map(|all| all.end.saturating_sub(count)..all.end),
-                ..found.clone()
-            });
         }
         (new, rest)
     }
 }
 
 /// Kinds of which whatever the account has is told at once.
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 6] = [
     Kind::Duplicated,
     Kind::Reordered,
     Kind::TimeFell,
     Kind::Unexpected,
     Kind::Late,
     Kind::Books,
-    Kind::CounterAgain,
-    Kind::CounterFell,
 ];
 
-impl<'a> Watch<'a> {
+/// What may still be found of a run whose account is closed.
+const KINDS_SETTLED: [Kind; 4] = [
+    Kind::Duplicated,
+    Kind::Reordered,
+    Kind::Truncated,
+    Kind::Unexpected,
+];
+
+impl Watch {
     /// Nothing was seen.
-    pub(super) fn new(config: &'a AuditConfig, patience: Duration, names: &'a [String]) -> Self {
+    pub(super) fn new(judge: &Judge<'_>, patience: Duration) -> Self {
         Self {
-            config,
             bulletin: Bulletin {
                 patience,
-                select: config.select,
-                namer: Namer { names },
+                select: judge.config.select,
+                names: judge.names.clone(),
                 counts: Counts::default(),
                 taken_back: 0,
                 news: Vec::new(),
             },
             runs: BTreeMap::new(),
+            settled: BTreeMap::new(),
             met: 0,
             room_due: Duration::ZERO,
             strays: Told::default(),
@@ -167,7 +172,7 @@ impl<'a> Watch<'a> {
                 run.balanced = true;
                 let mut budget = judge.budget;
                 let mut copy = account.clone();
-                balance::balance(&mut copy, self.config.killed, &mut budget);
+                balance::balance(&mut copy, judge.config.killed, &mut budget);
                 run.balance(&mut teller, account, &copy);
             }
             if complete {
@@ -212,13 +217,13 @@ impl<'a> Watch<'a> {
 
     /// Sees to it that memory suffices: runs that have no "Run started" are given up, and those that have ended are let go.
     fn make_room(&mut self, judge: &mut Judge<'_>) {
-        if judge.memory_held() > self.config.memory / 4 {
+        if judge.memory_held() > judge.config.memory / 4 {
             let unknown = judge.accounts.iter().flatten();
             let unknown = unknown.filter(|account| account.run.known().is_none());
             let unknown: Vec<_> = unknown.map(|account| account.run.clone()).collect();
             unknown.iter().for_each(|run| judge.give_up(run));
         }
-        while judge.memory_used() > self.config.memory / 2 {
+        while judge.memory_used() > judge.config.memory / 2 {
             let mut ended = self.runs.iter();
             let ended = ended.find(|(_, run)| run.state == RunState::Ended && run.balanced);
             let Some((&index, _)) = ended else {
@@ -231,26 +236,27 @@ impl<'a> Watch<'a> {
     fn close(&mut self, judge: &mut Judge<'_>, index: u32) {
         self.runs.remove(&index);
         if let Some(account) = judge.close(index) {
-            let (id, namer) = (account.run.id, &self.bulletin.namer);
-            let (evidence, budget) = (&judge.evidence, &mut judge.budget);
-            let verdict =
-                conclude::run_verdict(self.config, namer, *account, evidence, false, budget);
-            judge.settled.insert(index, id, verdict);
+            let (id, config) = (account.run.id, judge.config);
+            let judged = conclude::judge_run(config, *account, &judge.evidence, &mut judge.budget);
+            judge.settled.insert(index, id, judged, config);
         }
     }
 
     /// Tells what came of runs whose accounts are closed.
     fn look_at_settled(&mut self, judge: &mut Judge<'_>) {
-        for (id, found) in judge.settled.fresh() {
+        for (id, producer, seq) in judge.settled.back() {
             let mut teller = self.bulletin.of_run(id);
-            for back in found.kept(Kind::Late) {
-                if let (Some(producer), Some(numbers)) = (back.producers.first(), &back.numbers) {
-                    teller.back(*producer, &numbers_of(numbers.clone()));
-                }
+            teller.back(producer, &numbers_of(seq..seq + 1));
+        }
+        let mut before = std::mem::take(&mut self.settled);
+        for (index, id, findings) in judge.settled.runs() {
+            let told = before.remove(&index);
+            let mut told = told.unwrap_or_else(|| Told::all(findings));
+            let mut teller = self.bulletin.of_run(id);
+            for kind in KINDS_SETTLED {
+                teller.all(kind, told.more(findings, kind));
             }
-            for kind in settled::KINDS {
-                teller.all(kind, Told::default().more(&found, kind));
-            }
+            self.settled.insert(index, told);
         }
     }
 
@@ -261,13 +267,13 @@ impl<'a> Watch<'a> {
     }
 }
 
-impl<'a> Bulletin<'a> {
-    fn of_run(&mut self, id: u64) -> Teller<'_, 'a> {
+impl Bulletin {
+    fn of_run(&mut self, id: u64) -> Teller<'_> {
         let silent = !self.select.may_be(id);
         self.of(Some(format!("{id:016x}")), silent)
     }
 
-    fn of(&mut self, run: Option<String>, silent: bool) -> Teller<'_, 'a> {
+    fn of(&mut self, run: Option<String>, silent: bool) -> Teller<'_> {
         Teller {
             bulletin: self,
             run,
@@ -277,15 +283,15 @@ impl<'a> Bulletin<'a> {
 }
 
 /// Tells what is new of one run.
-struct Teller<'t, 'a> {
-    bulletin: &'t mut Bulletin<'a>,
+struct Teller<'a> {
+    bulletin: &'a mut Bulletin,
     /// The run's id; none of lines that belong to none.
     run: Option<String>,
     /// Of this run nothing is told.
     silent: bool,
 }
 
-impl Teller<'_, '_> {
+impl Teller<'_> {
     fn tell(&mut self, news: impl FnOnce(Option<String>) -> News) {
         if !self.silent {
             self.bulletin.news.push(news(self.run.clone()));
@@ -298,8 +304,8 @@ impl Teller<'_, '_> {
         }
     }
 
-    fn finding(&mut self, finding: Finding, count: u64) {
-        self.count(finding.kind(), count);
+    fn finding(&mut self, finding: Finding) {
+        self.count(finding.kind(), finding.count());
         self.tell(|run| News::Finding { run, finding });
     }
 
@@ -310,68 +316,50 @@ impl Teller<'_, '_> {
         }
     }
 
-    fn entry(&mut self, kind: Kind, entry: &Entry) {
-        self.finding(self.bulletin.namer.finding(kind, entry), entry.count);
-    }
-
-    fn all(&mut self, kind: Kind, (entries, rest): (Vec<Entry>, u64)) {
-        entries.iter().for_each(|entry| self.entry(kind, entry));
+    fn all(&mut self, kind: Kind, (findings, rest): (Vec<Finding>, u64)) {
+        findings.into_iter().for_each(|found| self.finding(found));
         self.more(kind.name(), rest);
     }
 
     /// Tells of numbers of a producer, range by range, or together where there are many.
-    fn numbers(&mut self, numbers: &Numbers, mut tell: impl FnMut(&mut Self, Range<u64>, u64)) {
-        let mut ranges = Vec::new();
-        let mut rest: Option<(Range<u64>, u64)> = None;
-        numbers.each_range_in(0..u64::MAX, |range| {
-            let count = range.end - range.start;
-            match &mut rest {
-                _ if ranges.len() < NAMED_MAX => ranges.push(range),
-                Some((all, counted)) => {
-                    all.end = range.end;
-                    *counted += count;
-                }
-                None => rest = Some((range, count)),
+    fn lines(&mut self, producer: Producer, numbers: &Numbers, tell: impl Fn(&mut Self, Lines)) {
+        let mut all: Vec<Lines> = Vec::new();
+        numbers.each_range_in(0..u64::MAX, |range| match all.get_mut(NAMED_MAX) {
+            Some(last) => {
+                last.last = Some(range.end - 1);
+                last.count += range.end - range.start;
             }
+            None => all.push(Lines::of(producer, range)),
         });
-        for range in ranges {
-            let count = range.end - range.start;
-            tell(self, range, count);
-        }
-        if let Some((range, count)) = rest {
-            tell(self, range, count);
-        }
+        all.into_iter().for_each(|range| tell(self, range));
     }
 
     fn lost(&mut self, account: &RunAccount, producer: Producer, numbers: &Numbers) {
-        self.numbers(numbers, |teller, numbers, count| {
+        self.lines(producer, numbers, |teller, range| {
+            let numbers = range.first.unwrap_or(0)..range.last.map_or(0, |last| last + 1);
             let before = account.behind_gap(producer, &numbers);
-            let detail = Detail::Lost {
+            teller.finding(Finding::Lost {
+                range,
                 announced: false,
-                before,
-            };
-            let lost = Entry::of(producer, numbers, None, detail);
-            teller.entry(Kind::Lost, &Entry { count, ..lost });
+                before: before.map(|at| teller.bulletin.names.place(at)),
+            });
         });
     }
 
-    fn reordered(&mut self, producer: Producer, numbers: &Numbers, at: Option<Location>) {
-        self.numbers(numbers, |teller, numbers, count| {
-            let moved = Entry::of(producer, numbers, at, Detail::None);
-            teller.entry(Kind::Reordered, &Entry { count, ..moved });
+    fn reordered(&mut self, producer: Producer, numbers: &Numbers, at: &Place) {
+        self.lines(producer, numbers, |teller, range| {
+            teller.finding(Finding::Reordered {
+                range,
+                at: at.clone(),
+                time_only: false,
+            });
         });
     }
 
     fn back(&mut self, producer: Producer, numbers: &Numbers) {
-        self.numbers(numbers, |teller, numbers, count| {
-            teller.count("late", count);
-            teller.bulletin.taken_back += if teller.silent { 0 } else { count };
-            let range = Lines {
-                author: producer.thread(),
-                first: Some(numbers.start),
-                last: Some(numbers.end - 1),
-                count,
-            };
+        self.lines(producer, numbers, |teller, range| {
+            teller.count("late", range.count);
+            teller.bulletin.taken_back += if teller.silent { 0 } else { range.count };
             teller.tell(|run| News::TakenBack { run, range });
         });
     }
@@ -399,7 +387,7 @@ impl RunWatch {
     fn new(now: Duration) -> Self {
         Self {
             holes: Vec::new(),
-            told: Default::default(),
+            told: Told::default(),
             damage: (0, 0),
             books: Vec::new(),
             lines: 0,
@@ -412,7 +400,7 @@ impl RunWatch {
         }
     }
 
-    fn look(&mut self, teller: &mut Teller<'_, '_>, account: &mut RunAccount, now: Duration) {
+    fn look(&mut self, teller: &mut Teller<'_>, account: &mut RunAccount, now: Duration) {
         if self.balanced && account.lines == self.lines {
             // It has ended, and what it lacks was told.
             return;
@@ -445,7 +433,7 @@ impl RunWatch {
 
     fn look_at_numbers(
         &mut self,
-        teller: &mut Teller<'_, '_>,
+        teller: &mut Teller<'_>,
         account: &mut RunAccount,
         now: Duration,
     ) {
@@ -472,25 +460,26 @@ impl RunWatch {
     }
 
     /// Tells what the account's findings have more than was told.
-    fn look_at_findings(&mut self, teller: &mut Teller<'_, '_>, account: &RunAccount) {
+    fn look_at_findings(&mut self, teller: &mut Teller<'_>, account: &RunAccount) {
         // Where the numbers tell that lines are out of order, the time need not.
         let disordered = account.findings.count(Kind::Reordered) > 0
             || (account.producers()).any(|producer| is_disordered(account, producer));
-        for (kind, told) in KINDS.into_iter().zip(&mut self.told) {
+        for kind in KINDS {
             if kind == Kind::TimeFell && disordered {
                 continue;
             }
-            let (new, rest) = told.more(&account.findings, kind);
-            for entry in &new {
-                match (kind, &entry.producers[..], &entry.numbers) {
-                    (Kind::Reordered, [producer], Some(numbers)) => {
-                        let holes = &mut self.holes[account.place(*producer)];
+            let (new, rest) = self.told.more(&account.findings, kind);
+            for found in new {
+                let lines = found.range().and_then(one_producers);
+                match (lines, found.place()) {
+                    (Some((producer, numbers)), Some(at)) if kind == Kind::Reordered => {
+                        let holes = &mut self.holes[account.place(producer)];
                         let mut untold = numbers_of(numbers.clone());
                         untold.subtract(&holes.moved);
-                        holes.moved.remove_range(numbers.clone());
-                        teller.reordered(*producer, &untold, entry.at);
+                        holes.moved.remove_range(numbers);
+                        teller.reordered(producer, &untold, at);
                     }
-                    _ => teller.entry(kind, entry),
+                    _ => teller.finding(found),
                 }
             }
             teller.more(kind.name(), rest);
@@ -498,11 +487,10 @@ impl RunWatch {
     }
 
     /// Tells of records that are not whole.
-    fn look_at_damage(&mut self, teller: &mut Teller<'_, '_>, account: &RunAccount) {
+    fn look_at_damage(&mut self, teller: &mut Teller<'_>, account: &RunAccount) {
         let (named, more) = &mut self.damage;
         for damage in &account.damage[*named..] {
-            let (kind, found) = damage.finding();
-            teller.entry(kind, &found);
+            teller.finding(damage.finding(&teller.bulletin.names));
         }
         *named = account.damage.len();
         let (altered, truncated) = account.damage_more;
@@ -511,40 +499,34 @@ impl RunWatch {
     }
 
     /// Tells what the balance of a run that has ended finds missing besides, and what does not balance.
-    fn balance(
-        &mut self,
-        teller: &mut Teller<'_, '_>,
-        account: &RunAccount,
-        balanced: &RunAccount,
-    ) {
+    fn balance(&mut self, teller: &mut Teller<'_>, account: &RunAccount, balanced: &RunAccount) {
         for found in balanced.findings.kept(Kind::Lost) {
-            if let ([producer], Some(numbers)) = (&found.producers[..], &found.numbers) {
-                let more = self.holes[account.place(*producer)].lose_more(numbers.clone());
-                teller.lost(account, *producer, &more);
+            if let Some((producer, numbers)) = found.range().and_then(one_producers) {
+                let more = self.holes[account.place(producer)].lose_more(numbers);
+                teller.lost(account, producer, &more);
             } else {
-                self.tell_once(teller, Kind::Lost, found);
+                self.tell_once(teller, found);
             }
         }
         for kind in [Kind::Books, Kind::Unexpected] {
             let known = account.findings.kept(kind).len();
             for found in balanced.findings.kept(kind).iter().skip(known) {
-                self.tell_once(teller, kind, found);
+                self.tell_once(teller, found);
             }
         }
     }
 
-    fn tell_once(&mut self, teller: &mut Teller<'_, '_>, kind: Kind, found: &Entry) {
-        let finding = teller.bulletin.namer.finding(kind, found);
-        if !self.books.contains(&finding) {
-            self.books.push(finding.clone());
-            teller.finding(finding, found.count);
+    fn tell_once(&mut self, teller: &mut Teller<'_>, found: &Finding) {
+        if !self.books.contains(found) {
+            self.books.push(found.clone());
+            teller.finding(found.clone());
         }
     }
 }
 
 /// Tells which lines are out of order as things stand; what was said is not said again.
 fn tell_moved(
-    teller: &mut Teller<'_, '_>,
+    teller: &mut Teller<'_>,
     account: &RunAccount,
     producer: Producer,
     holes: &mut Holes,
@@ -555,7 +537,8 @@ fn tell_moved(
         let mut numbers = numbers_of(range);
         numbers.subtract(&holes.moved);
         numbers.each_range_in(0..u64::MAX, |part| holes.moved.insert_range(part));
-        teller.reordered(producer, &numbers, Some(at));
+        let at = teller.bulletin.names.place(at);
+        teller.reordered(producer, &numbers, &at);
     }
 }
 
@@ -563,6 +546,14 @@ fn tell_moved(
 fn is_disordered(account: &RunAccount, producer: Producer) -> bool {
     let sequence = account.sequence(producer);
     sequence.is_some_and(|sequence| sequence.order.is_disordered())
+}
+
+/// The lines of a range, where it is known whose they are and which.
+fn one_producers(range: &Lines) -> Option<(Producer, Range<u64>)> {
+    Some((
+        Producer::named(&range.author)?,
+        range.first?..range.last? + 1,
+    ))
 }
 
 fn numbers_of(range: Range<u64>) -> Numbers {
