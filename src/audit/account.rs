@@ -18,7 +18,7 @@ use super::{
     sequence::Sequence,
     time_order::{TimeOrder, TimedLine},
     verdict::{Change, Finding},
-    worker::{Accepted, WorkerAccount},
+    worker::WorkerAccount,
 };
 use crate::{
     log::{account::Closing, event::Event},
@@ -86,14 +86,6 @@ pub(super) struct NoticedGap {
     pub at: Location,
 }
 
-/// Where a line stands, and what surrounds it there.
-pub(super) trait Surroundings {
-    /// The line as evidence.
-    fn text(&self) -> String;
-    /// The records of `run` in front of it, the nearest first; none when the rest is not known.
-    fn before(&self, run: u32) -> impl Iterator<Item = Option<TimedLine>>;
-}
-
 /// How lines are to be judged whose run is known.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Strictness {
@@ -109,6 +101,9 @@ pub(super) struct Strictness {
 
 /// Why a record is unexpected that cannot be made out.
 pub(super) const NO_LINE: &str = "no line of the program, or none any more";
+
+/// What a line is whose worker the run does not have.
+pub(super) const NO_WORKER: Entered = Entered::Unexpected("the run has no such worker");
 
 /// One run's account.
 #[derive(Clone, Debug)]
@@ -133,8 +128,6 @@ pub(super) struct RunAccount {
     pub findings: Findings,
     /// Records that are not whole: what they were may become clearer.
     pub damage: Vec<Damage>,
-    /// How many altered and truncated ones there are beyond those.
-    pub damage_more: (u64, u64),
     /// The lengths of the shortest and the longest line that was cut short.
     pub cut_lengths: Option<(u32, u32)>,
     /// The first and the last line that was there before, counted among the run's lines.
@@ -174,7 +167,6 @@ impl RunAccount {
             counter_missing: Numbers::default(),
             findings: Findings::new(names.clone()),
             damage: Vec::new(),
-            damage_more: (0, 0),
             cut_lengths: None,
             copies: None,
             openings: Vec::new(),
@@ -198,6 +190,7 @@ impl RunAccount {
             + self.counter_missing.memory()
             + self.findings.memory()
             + (self.damage.len() * 400) as u64
+            + self.time.memory()
             + 1024
     }
 
@@ -277,7 +270,7 @@ impl RunAccount {
             .is_none_or(|(_, last)| last.file == at.file && last.line <= at.line)
     }
 
-    /// Takes in an attempt's line.
+    /// Takes in an attempt's line; `text` is the line as evidence.
     #[inline]
     pub(super) fn attempt(
         &mut self,
@@ -285,48 +278,71 @@ impl RunAccount {
         at: Location,
         how: Strictness,
         budget: &mut Budget,
-        around: &impl Surroundings,
+        text: &impl Fn() -> String,
     ) {
-        if self.lines == 0 && how.joins {
-            self.meet(Producer::Worker(attempt.worker), attempt.seq);
-        }
-        self.lines += 1;
+        let line = TimedLine {
+            stamp: attempt.stamp,
+            producer: Producer::Worker(attempt.worker),
+            seq: attempt.seq,
+            at,
+        };
+        self.begin(&line, how);
         let (Some(worker), Some(rules)) = (
             self.workers.get_mut(attempt.worker),
             self.run.rules(attempt.worker),
         ) else {
             if self.run.workload().is_some() {
-                self.findings
-                    .unexpected(1, "the run has no such worker", at, || around.text());
+                self.enter(line, 0, NO_WORKER, how, text);
             }
             return;
         };
-        let accepted = if attempt.planned == Some(true) {
-            worker.accept(attempt, rules, budget, self.entries_max)
-        } else {
-            Accepted::OffPlan
+        let entered = match attempt.planned {
+            Some(true) => worker.accept(attempt, rules, budget, self.entries_max),
+            _ => Entered::OffPlan,
         };
-        let producer = Producer::Worker(attempt.worker);
-        match accepted {
-            Accepted::New | Accepted::BehindGap(_) => {
-                worker.sequence.first.get_or_insert(attempt.seq);
-                if attempt.kind == AttemptKind::Success {
-                    self.count(attempt, at, budget);
-                }
-                let line = TimedLine {
-                    stamp: attempt.stamp,
-                    producer,
-                    seq: attempt.seq,
-                    at,
-                };
-                self.arrives(line, attempt.received, how, around);
-                if let Accepted::BehindGap(first) = accepted {
-                    self.gap(producer, first..attempt.seq, at, how);
-                }
+        match entered {
+            Entered::OffPlan => self.leave_plan(attempt, at, budget, text),
+            Entered::New | Entered::BehindGap(_) if attempt.kind == AttemptKind::Success => {
+                self.count(attempt, at, budget);
             }
-            Accepted::Duplicate => self.duplicate(producer, attempt.seq, at),
-            Accepted::OffPlan => self.leave_plan(attempt, at, budget, around),
-            Accepted::TooFar => self.too_far += 1,
+            _ => {}
+        }
+        self.enter(line, attempt.received, entered, how, text);
+    }
+
+    /// Counts a line.
+    #[inline]
+    fn begin(&mut self, line: &TimedLine, how: Strictness) {
+        if self.lines == 0 && how.joins {
+            self.meet(line.producer, line.seq);
+        }
+        self.lines += 1;
+    }
+
+    /// Notes what a line is to the account of its thread; `received` is when the pipeline received it, or 0.
+    #[inline]
+    fn enter(
+        &mut self,
+        line: TimedLine,
+        received: u64,
+        entered: Entered,
+        how: Strictness,
+        text: &impl Fn() -> String,
+    ) {
+        match entered {
+            Entered::New => self.arrives(line, received, how),
+            Entered::BehindGap(first) => {
+                self.arrives(line, received, how);
+                self.gap(line, first, how);
+            }
+            Entered::Duplicate => {
+                self.copies.get_or_insert((self.lines, 0)).1 = self.lines;
+                self.findings
+                    .add_line(Kind::Duplicated, line.producer, line.seq, line.at);
+            }
+            Entered::Unexpected(why) => self.findings.unexpected(1, why, line.at, text),
+            Entered::OffPlan => self.off_plan += 1,
+            Entered::TooFar => self.too_far += 1,
         }
     }
 
@@ -355,16 +371,9 @@ impl RunAccount {
         }
     }
 
-    /// Notes a line's time, and its place among its producer's lines and the run's; `received` is when the pipeline received
-    /// it, or 0.
+    /// Notes a line's time, and its place among its producer's lines and the run's.
     #[inline]
-    fn arrives(
-        &mut self,
-        line: TimedLine,
-        received: u64,
-        how: Strictness,
-        around: &impl Surroundings,
-    ) {
+    fn arrives(&mut self, line: TimedLine, received: u64, how: Strictness) {
         let TimedLine {
             stamp,
             producer,
@@ -385,28 +394,28 @@ impl RunAccount {
                 self.findings.add_line(Kind::Late, producer, seq, at);
             }
         }
-        if how.any_order {
-            return;
-        }
         // An end in front of lines of which it is not known yet whether they are missing.
         let ahead = match producer {
             Producer::Main => false,
             Producer::Worker(worker) => seq > self.workers[worker].cursor.seq,
         };
-        let sequence = self.sequence_mut(producer);
-        let moved = sequence.and_then(|all| all.arrive(seq, at, how.backwards, ahead));
+        let moved = self.sequence_mut(producer).and_then(|sequence| {
+            sequence.first.get_or_insert(seq);
+            match how.any_order {
+                true => None,
+                false => sequence.arrive(seq, at, how.backwards, ahead),
+            }
+        });
         if let Some(moved) = moved {
             self.reordered(producer, moved);
         }
-        if self.findings.count(Kind::Reordered) > 0 {
+        if how.any_order || self.findings.count(Kind::Reordered) > 0 {
             // The time is asked only where the numbers are in order.
             return;
         }
-        let (findings, run) = (&mut self.findings, self.run.index);
+        let findings = &mut self.findings;
         self.time
-            .arrive(line, how.backwards, || around.before(run), &mut |line| {
-                time_fell(findings, line)
-            });
+            .arrive(line, how.backwards, &mut |line| time_fell(findings, line));
     }
 
     fn reordered(&mut self, producer: Producer, moved: Moved) {
@@ -444,19 +453,13 @@ impl RunAccount {
         self.time.settle(&mut |line| time_fell(findings, line));
     }
 
-    /// Takes in a line that was there before.
-    fn duplicate(&mut self, producer: Producer, seq: u64, at: Location) {
-        self.copies.get_or_insert((self.lines, 0)).1 = self.lines;
-        self.findings.add_line(Kind::Duplicated, producer, seq, at);
-    }
-
     #[cold]
-    fn gap(&mut self, producer: Producer, numbers: Range<u64>, at: Location, how: Strictness) {
+    fn gap(&mut self, line: TimedLine, first: u64, how: Strictness) {
         if self.openings.len() < KEPT_MAX && !how.backwards {
             self.openings.push(NoticedGap {
-                producer,
-                numbers,
-                at,
+                producer: line.producer,
+                numbers: first..line.seq,
+                at: line.at,
             });
         }
     }
@@ -468,12 +471,11 @@ impl RunAccount {
         attempt: &Attempt,
         at: Location,
         budget: &mut Budget,
-        around: &impl Surroundings,
+        text: &impl Fn() -> String,
     ) {
         let (run, entries_max) = (Arc::clone(&self.run), self.entries_max);
         let worker = &mut self.workers[attempt.worker];
         worker.sequence.claimed.insert(attempt.seq);
-        self.off_plan += 1;
         let Position {
             iteration,
             attempt: number,
@@ -501,7 +503,7 @@ impl RunAccount {
                     why: format!("{thread} at seq {seq} left its plan: {why}"),
                     count: 1,
                     at,
-                    text: around.text(),
+                    text: text(),
                 }
             });
     }
@@ -520,10 +522,8 @@ impl RunAccount {
         }
         if self.damage.len() < KEPT_MAX {
             self.damage.push(damage);
-        } else if damage.changes.is_some() {
-            self.damage_more.0 += 1;
         } else {
-            self.damage_more.1 += 1;
+            self.findings.count_more(damage.kind(), 1);
         }
     }
 
@@ -577,48 +577,36 @@ impl RunAccount {
         at: Location,
         how: Strictness,
         budget: &mut Budget,
-        around: &impl Surroundings,
+        text: &impl Fn() -> String,
     ) {
-        if self.lines == 0 && how.joins {
-            self.meet(record.author, record.seq);
-        }
-        self.lines += 1;
+        let line = TimedLine {
+            stamp: record.stamp,
+            producer: record.author,
+            seq: record.seq,
+            at,
+        };
+        self.begin(&line, how);
         if self.run.workload().is_none() {
             return;
         }
-        let Some(event) = &record.event else {
-            let why = "its checksum holds, but the program has no such event of this thread";
-            return self.findings.unexpected(1, why, at, || around.text());
-        };
-        let entered = match (record.author, event) {
+        let entered = match (record.author, &record.event) {
+            (_, None) => Entered::Unexpected(
+                "its checksum holds, but the program has no such event of this thread",
+            ),
             _ if record.seq == u64::MAX => Entered::TooFar,
-            (Producer::Worker(worker), Event::WorkerEnded { .. }) => {
+            (Producer::Worker(worker), Some(event @ Event::WorkerEnded { .. })) => {
                 match (self.workers.get_mut(worker), Closing::of(event)) {
                     (Some(worker), Some(closing)) => worker.accept_end(record, closing, at),
-                    _ => Entered::Unexpected("the run has no such worker"),
+                    _ => NO_WORKER,
                 }
             }
-            (Producer::Main, event) if !matches!(event, Event::WorkerEnded { .. }) => {
+            (Producer::Main, Some(event)) if !matches!(event, Event::WorkerEnded { .. }) => {
                 let workers = self.workers.numbers();
                 self.main.enter(record, event, workers, at, budget)
             }
             _ => Entered::Unexpected("another thread logs events of this kind"),
         };
-        let (producer, seq) = (record.author, record.seq);
-        match entered {
-            Entered::New => {
-                let line = TimedLine {
-                    stamp: record.stamp,
-                    producer,
-                    seq,
-                    at,
-                };
-                self.arrives(line, received, how, around);
-            }
-            Entered::Duplicate => self.duplicate(producer, seq, at),
-            Entered::Unexpected(why) => self.findings.unexpected(1, why, at, || around.text()),
-            Entered::TooFar => self.too_far += 1,
-        }
+        self.enter(line, received, entered, how, text);
     }
 }
 

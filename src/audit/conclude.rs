@@ -260,9 +260,6 @@ fn damage(config: &AuditConfig, account: &mut RunAccount, balance: &mut Balance)
             account.findings.add(kind, 1, |names| damage.finding(names));
         }
     }
-    let (altered, truncated) = account.damage_more;
-    account.findings.count_more(Kind::Altered, altered);
-    account.findings.count_more(Kind::Truncated, truncated);
 }
 
 /// What the counts come to under the options.

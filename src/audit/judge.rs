@@ -4,13 +4,13 @@
 //! given to a run, inputs that stand on their head are noticed, and memory is watched over.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    iter, mem,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    mem,
     sync::Arc,
 };
 
 use super::{
-    account::{Damage, NO_LINE, RunAccount, Strictness, Surroundings},
+    account::{Damage, NO_LINE, RunAccount, Strictness},
     attempt::Attempt,
     block::{Block, BlockLocation},
     config::AuditConfig,
@@ -25,7 +25,6 @@ use super::{
     settled::Settled,
     shared::Shared,
     source::Input,
-    time_order::{EARLY_MAX, TimedLine},
     verdict::Place,
 };
 use crate::plan::workload::{Shard, Workload};
@@ -34,6 +33,15 @@ use crate::plan::workload::{Shard, Workload};
 enum Held {
     Attempt(Attempt),
     Record(Box<Record>, u64),
+}
+
+impl Held {
+    fn producer(&self) -> Producer {
+        match self {
+            Self::Attempt(attempt) => Producer::Worker(attempt.worker),
+            Self::Record(record, _) => record.author,
+        }
+    }
 }
 
 /// What the log shows besides records: it may tell why some are missing.
@@ -121,14 +129,7 @@ struct Reached {
     in_damage: bool,
     /// The newest lines come first.
     backwards: bool,
-    /// The last lines before the block, with their runs, where blocks are as short as a followed log brings them.
-    recent: VecDeque<(u32, TimedLine)>,
-    /// There were more of them.
-    recent_cut: bool,
 }
-
-/// So many of an input's last lines are kept, to tell which lines are out of order.
-const RECENT_MAX: usize = 4 * EARLY_MAX;
 
 /// Steps that are allowed whatever is read, and steps for each line that is read.
 const STEPS_FREE: u64 = 1 << 28;
@@ -173,7 +174,9 @@ impl<'a> Judge<'a> {
 
     /// Takes in a block; false when memory is at its limit.
     pub(super) fn take(&mut self, block: &Block, scanned: &Scanned) -> bool {
-        let first_block = block.file != self.file && self.turn_to(block.file, scanned);
+        if block.file != self.file {
+            self.turn_to(block.file, scanned);
+        }
         let bytes = block.bytes();
         // Lines are counted where they begin.
         self.lines += u64::from(scanned.lines) + u64::from(!block.continues);
@@ -187,43 +190,28 @@ impl<'a> Judge<'a> {
             return false;
         }
         let goes_on = block.continues && self.input.in_damage;
-        // Taken out, so that the place can look at it while accounts change.
-        let recent = mem::take(&mut self.input.recent);
-        let mut here = Here {
-            scanned,
-            block: bytes,
-            attempt: 0,
-            other: 0,
-            file: self.file,
-            base: self.input.lines + 1,
-            whole: first_block || self.config.follow && !self.input.recent_cut,
-            recent: &recent,
-        };
+        let mut taken = 0;
         for (i, other) in scanned.others.iter().enumerate() {
-            self.attempts(&mut here, other.after);
+            self.attempts(bytes, &scanned.attempts[taken..other.after]);
+            taken = other.after;
             if !(goes_on && i == 0 && is_rest(other)) {
-                self.other(&here, other);
+                self.other(bytes, scanned, i);
             }
-            here.other = i + 1;
         }
-        self.attempts(&mut here, scanned.attempts.len());
+        self.attempts(bytes, &scanned.attempts[taken..]);
         let last = scanned.others.last();
         self.input.in_damage = matches!(
             last.map(|l| &l.what),
             Some(What::Suspect(_) | What::Foreign(_))
         ) && last.is_some_and(|last| last.after == scanned.attempts.len())
             && !bytes.ends_with(b"\n");
-        self.input.recent = recent;
-        if self.config.follow {
-            self.keep_recent(scanned);
-        }
         self.input.lines += u64::from(scanned.lines);
         self.blocks += 1;
         !self.blocks.is_multiple_of(16) || self.memory_used() <= self.config.memory
     }
 
-    /// Goes on with another input; true where it is read for the first time.
-    fn turn_to(&mut self, file: u32, scanned: &Scanned) -> bool {
+    /// Goes on with another input.
+    fn turn_to(&mut self, file: u32, scanned: &Scanned) {
         let next = self.others.remove(&file);
         let first = next.is_none();
         let before = mem::replace(&mut self.input, next.unwrap_or_default());
@@ -238,30 +226,6 @@ impl<'a> Judge<'a> {
         if let (Some(observer), true) = (&mut self.observer, first) {
             observer.begins(self.how.backwards);
         }
-        first
-    }
-
-    /// Keeps the last lines of a block, for what the next one may have to say of them.
-    fn keep_recent(&mut self, scanned: &Scanned) {
-        let (none, recent) = (VecDeque::new(), &mut self.input.recent);
-        let here = Here {
-            scanned,
-            block: &[],
-            attempt: 0,
-            other: 0,
-            file: self.file,
-            base: self.input.lines + 1,
-            whole: false,
-            recent: &none,
-        };
-        let mut place = (scanned.attempts.len(), scanned.others.len());
-        let lines = iter::from_fn(|| here.step_back(&mut place));
-        let mut last: Vec<_> = lines.flatten().take(RECENT_MAX).collect();
-        last.reverse();
-        recent.extend(last);
-        let more = recent.len().saturating_sub(RECENT_MAX);
-        self.input.recent_cut |= more > 0 || scanned.attempts.len() > RECENT_MAX;
-        recent.drain(..more);
     }
 
     /// About how many bytes the accounts take.
@@ -270,27 +234,47 @@ impl<'a> Judge<'a> {
         accounts.map(|account| account.memory()).sum()
     }
 
+    /// Where something stands in the present block.
+    #[inline]
+    fn place(&self, location: BlockLocation) -> Location {
+        Location {
+            file: self.file,
+            line: self.input.lines + 1 + u64::from(location.line),
+        }
+    }
+
+    /// Opens the accounts of runs that are known now, and judges what was held back of them.
     fn meet_runs(&mut self) {
         let fallback = self.config.fallback.as_ref();
-        let mut to_open = mem::take(&mut self.to_open);
         for run in self.shared.registry.behind(self.accounts.len()) {
             if fallback.is_some() && run.known().is_none() {
                 self.shared.registry.adopt(&run, fallback);
             }
-            let account = Box::new(RunAccount::new(run, self.config.memory, &self.names));
-            if !account.open {
-                to_open.push(self.accounts.len() as u32);
-            }
-            self.accounts.push(Some(account));
+            self.to_open.push(run.index);
+            let account = RunAccount::new(run, self.config.memory, &self.names);
+            self.accounts.push(Some(Box::new(account)));
         }
-        for run in to_open {
+        for run in mem::take(&mut self.to_open) {
             let account = self.accounts[run as usize].as_mut();
             let Some(account) = account.filter(|account| account.run.known().is_some()) else {
                 self.to_open.push(run);
                 continue;
             };
-            **account = RunAccount::new(Arc::clone(&account.run), self.config.memory, &self.names);
-            self.release(run);
+            if !account.open {
+                let run = Arc::clone(&account.run);
+                **account = RunAccount::new(run, self.config.memory, &self.names);
+            }
+            let held = mem::take(&mut self.held).into_iter();
+            let (now, later) = held.partition(|(of, ..)| *of == run);
+            self.held = later;
+            for (_, held, at) in now {
+                match held {
+                    Held::Attempt(attempt) => self.attempt(&attempt, at, &String::new),
+                    Held::Record(record, received) => {
+                        self.record(run, &record, received, at, &String::new);
+                    }
+                }
+            }
         }
     }
 
@@ -312,19 +296,6 @@ impl<'a> Judge<'a> {
         let account = self.accounts[run as usize].take()?;
         self.shared.registry.release(&account.run);
         Some(account)
-    }
-
-    /// Judges what was held back of a run that is known now.
-    fn release(&mut self, run: u32) {
-        let held = mem::take(&mut self.held).into_iter();
-        let (now, later) = held.partition(|(of, ..)| *of == run);
-        self.held = later;
-        for (_, held, at) in now {
-            match held {
-                Held::Attempt(attempt) => self.attempt(attempt, at, &Nowhere),
-                Held::Record(record, received) => self.record(run, &record, received, at, &Nowhere),
-            }
-        }
     }
 
     /// Gives up hoping for a "Run started" of the runs that were met, and judges what was held back of them.
@@ -359,10 +330,7 @@ impl<'a> Judge<'a> {
     /// Which shard of the group a run is whose "Run started" is lost: the numbers of its workers tell.
     fn shard(&self, run: u32, group: &Workload) -> Option<Workload> {
         let held = self.held.iter().filter(|(of, ..)| *of == run);
-        let workers = held.filter_map(|(_, held, _)| match held {
-            Held::Attempt(attempt) => Some(attempt.worker),
-            Held::Record(record, _) => record.author.worker(),
-        });
+        let workers = held.filter_map(|(_, held, _)| held.producer().worker());
         let (lowest, highest) =
             workers.fold((u32::MAX, 0), |(low, high), n| (low.min(n), high.max(n)));
         let shard = Workload {
@@ -372,33 +340,11 @@ impl<'a> Judge<'a> {
         shard.workers().contains(&highest).then_some(shard)
     }
 
-    /// Takes in the attempts of a block up to the one with the index `end`.
-    fn attempts(&mut self, here: &mut Here<'_>, end: usize) {
-        let attempts = &here.scanned.attempts[here.attempt..end];
+    /// Takes in attempts of a block that follow each other.
+    fn attempts(&mut self, block: &[u8], attempts: &[Attempt]) {
         for attempt in attempts {
-            let at = here.place(attempt.location);
-            let Some(account) = &mut self.accounts[attempt.run as usize] else {
-                self.settled.comes_late(
-                    attempt.run,
-                    Producer::Worker(attempt.worker),
-                    attempt.seq,
-                    at,
-                    self.how.any_order,
-                );
-                here.attempt += 1;
-                continue;
-            };
-            if account.open && attempt.planned.is_some() {
-                if let Some(observer) = &mut self.observer {
-                    observer.attempt(&account.run, attempt, at);
-                }
-                account.attempt(attempt, at, self.how, &mut self.budget, here);
-            } else if account.open {
-                self.attempt(*attempt, at, here);
-            } else {
-                self.held.push((attempt.run, Held::Attempt(*attempt), at));
-            }
-            here.attempt += 1;
+            let text = || line_at(block, attempt.location);
+            self.attempt(attempt, self.place(attempt.location), &text);
         }
         if let Some(last) = attempts.last() {
             self.input.last_run = Some(last.run);
@@ -406,17 +352,31 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Takes in an attempt that was read when its run was not known.
-    #[cold]
-    fn attempt(&mut self, mut attempt: Attempt, at: Location, around: &impl Surroundings) {
-        let Some(account) = &mut self.accounts[attempt.run as usize] else {
-            return;
+    #[inline]
+    fn attempt(&mut self, attempt: &Attempt, at: Location, text: &impl Fn() -> String) {
+        let Some(account) = self.accounts[attempt.run as usize]
+            .as_mut()
+            .filter(|a| a.open)
+        else {
+            return self.hold(attempt.run, Held::Attempt(*attempt), at);
         };
-        attempt.planned = attempt.is_planned(&account.run);
+        let late;
+        let attempt = match attempt.planned {
+            Some(_) => attempt,
+            // It was read when its run was not known.
+            None => {
+                let planned = attempt.is_planned(&account.run);
+                late = Attempt {
+                    planned,
+                    ..*attempt
+                };
+                &late
+            }
+        };
         if let Some(observer) = &mut self.observer {
-            observer.attempt(&account.run, &attempt, at);
+            observer.attempt(&account.run, attempt, at);
         }
-        account.attempt(&attempt, at, self.how, &mut self.budget, around);
+        account.attempt(attempt, at, self.how, &mut self.budget, text);
     }
 
     fn record(
@@ -425,44 +385,49 @@ impl<'a> Judge<'a> {
         record: &Record,
         received: u64,
         at: Location,
-        around: &impl Surroundings,
+        text: &impl Fn() -> String,
     ) {
-        let Some(account) = &mut self.accounts[run as usize] else {
-            let any_order = self.how.any_order;
-            return self
-                .settled
-                .comes_late(run, record.author, record.seq, at, any_order);
+        let Some(account) = self.accounts[run as usize].as_mut().filter(|a| a.open) else {
+            return self.hold(run, Held::Record(Box::new(record.clone()), received), at);
         };
         if let Some(attempt) = Attempt::of_record(record, &account.run, BlockLocation::default()) {
-            return self.attempt(attempt, at, around);
+            return self.attempt(&attempt, at, text);
         }
         if let Some(observer) = &mut self.observer {
             observer.event(&account.run, record, at);
         }
-        account.event(record, received, at, self.how, &mut self.budget, around);
+        account.event(record, received, at, self.how, &mut self.budget, text);
+    }
+
+    /// Holds back a line of a run that is not known yet; that of a run whose account is closed comes too late.
+    #[cold]
+    fn hold(&mut self, run: u32, held: Held, at: Location) {
+        if self.accounts[run as usize].is_some() {
+            return self.held.push((run, held, at));
+        }
+        let seq = match &held {
+            Held::Attempt(attempt) => attempt.seq,
+            Held::Record(record, _) => record.seq,
+        };
+        self.settled
+            .comes_late(run, held.producer(), seq, at, self.how.any_order);
     }
 
     #[cold]
-    fn other(&mut self, here: &Here<'_>, other: &Other) {
-        let at = here.place(other.location);
+    fn other(&mut self, block: &[u8], scanned: &Scanned, number: usize) {
+        let other = &scanned.others[number];
+        let at = self.place(other.location);
         match &other.what {
             What::Record(run, record) => {
                 self.input.last_run = Some(*run);
                 self.evidence.inputs.entry(self.file).or_default().0 += 1;
-                if self.accounts[*run as usize]
-                    .as_ref()
-                    .is_none_or(|account| account.open)
-                {
-                    self.record(*run, record, other.received, at, here);
-                } else {
-                    let held = Held::Record(record.clone(), other.received);
-                    self.held.push((*run, held, at));
-                }
+                let text = || line_at(block, other.location);
+                self.record(*run, record, other.received, at, &text);
             }
             What::Suspect(suspect) => {
-                let next = here.scanned.attempts.get(other.after);
-                let beside = [here.other.wrapping_sub(1), here.other + 1].map(|i| {
-                    let there = here.scanned.others.get(i)?;
+                let next = scanned.attempts.get(other.after);
+                let beside = [number.wrapping_sub(1), number + 1].map(|i| {
+                    let there = scanned.others.get(i)?;
                     match &there.what {
                         What::Suspect(suspect) if there.after == other.after => Some(&**suspect),
                         _ => None,
@@ -516,7 +481,7 @@ impl<'a> Judge<'a> {
                 self.input.last_run = Some(run);
                 let line = Some((record.author, record.seq));
                 self.damaged(run, damage(line, Some(changes), true));
-                self.record(run, &record, 0, at, &Nowhere);
+                self.record(run, &record, 0, at, &String::new);
             }
             Diagnosis::Unsure(run, line, changes) => {
                 self.damaged(run, damage(Some(line), Some(changes), false));
@@ -630,93 +595,10 @@ fn is_rest(other: &Other) -> bool {
         }
 }
 
-/// A place in a block.
-struct Here<'a> {
-    scanned: &'a Scanned,
-    block: &'a [u8],
-    /// How many attempts, and how many others, stand in front.
-    attempt: usize,
-    other: usize,
-    file: u32,
-    /// The number of the block's first line.
-    base: u64,
-    /// All lines of the input that stand in front of the block are known: these.
-    whole: bool,
-    recent: &'a VecDeque<(u32, TimedLine)>,
-}
-
-impl Here<'_> {
-    #[inline]
-    fn place(&self, location: BlockLocation) -> Location {
-        Location {
-            file: self.file,
-            line: self.base + u64::from(location.line),
-        }
-    }
-
-    /// What stands directly in front of so many attempts and others in the block, if it is a record; and its run.
-    fn step_back(&self, place: &mut (usize, usize)) -> Option<Option<(u32, TimedLine)>> {
-        let (attempts, others) = *place;
-        if let Some(found) = others.checked_sub(1).map(|i| &self.scanned.others[i])
-            && found.after >= attempts
-        {
-            place.1 -= 1;
-            let What::Record(run, record) = &found.what else {
-                return Some(None);
-            };
-            let line = TimedLine {
-                stamp: record.stamp,
-                producer: record.author,
-                seq: record.seq,
-                at: self.place(found.location),
-            };
-            return Some(Some((*run, line)));
-        }
-        place.0 = attempts.checked_sub(1)?;
-        let found = &self.scanned.attempts[place.0];
-        let line = TimedLine {
-            stamp: found.stamp,
-            producer: Producer::Worker(found.worker),
-            seq: found.seq,
-            at: self.place(found.location),
-        };
-        Some(Some((found.run, line)))
-    }
-}
-
-impl Surroundings for Here<'_> {
-    fn text(&self) -> String {
-        let attempt = self.scanned.attempts.get(self.attempt).map(|a| a.location);
-        let other = self.scanned.others.get(self.other);
-        let location = match other {
-            Some(other) if other.after == self.attempt => Some(other.location),
-            _ => attempt,
-        };
-        let rest = &self.block[location.map_or(0, |location| location.offset as usize)..];
-        excerpt(rest.split(|b| *b == b'\n').next().unwrap_or(rest))
-    }
-
-    fn before(&self, run: u32) -> impl Iterator<Item = Option<TimedLine>> {
-        let mut place = (self.attempt, self.other);
-        let here = iter::from_fn(move || self.step_back(&mut place)).flatten();
-        let lines = here.chain(self.recent.iter().rev().copied());
-        let lines = lines.filter(move |(of, _)| *of == run);
-        let rest = (!self.whole).then_some(None);
-        lines.map(|(_, line)| Some(line)).chain(rest)
-    }
-}
-
-/// What is known of the place of a record that was held back, or that had to be put right.
-struct Nowhere;
-
-impl Surroundings for Nowhere {
-    fn text(&self) -> String {
-        String::new()
-    }
-
-    fn before(&self, _: u32) -> impl Iterator<Item = Option<TimedLine>> {
-        iter::once(None)
-    }
+/// The line of a block that something stands in, as evidence.
+fn line_at(block: &[u8], location: BlockLocation) -> String {
+    let rest = &block[location.offset as usize..];
+    excerpt(rest.split(|b| *b == b'\n').next().unwrap_or(rest))
 }
 
 /// How much of a line is shown.

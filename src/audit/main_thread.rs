@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use super::{
+    account::NO_WORKER,
     cursor::Budget,
     findings::Location,
     record::{Producer, Record},
@@ -55,10 +56,14 @@ pub(super) struct LogGap {
 /// What a line is to its thread's account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Entered {
-    /// It had not been seen.
+    /// It is the next one, or one that had not been seen.
     New,
+    /// It had not been seen, and others from this number on are missing before it.
+    BehindGap(u64),
     /// It is there already.
     Duplicate,
+    /// It is an attempt in whose place the plan has something else.
+    OffPlan,
     /// It cannot be there, and why.
     Unexpected(&'static str),
     /// It is too far from the other lines to be judged.
@@ -132,7 +137,7 @@ impl MainThread {
                     .ok()
                     .filter(|number| workers.contains(number))
                 else {
-                    return Entered::Unexpected("the run has no such worker");
+                    return NO_WORKER;
                 };
                 if seq <= u64::from(number - workers.start) {
                     let why = "the threads before it cannot have been started by then";
@@ -185,7 +190,6 @@ impl MainThread {
             self.sequence.missing.insert_range(self.next..seq);
             self.next = seq + 1;
         }
-        self.sequence.first.get_or_insert(seq);
         match event {
             Event::LogGap { lost, ranges } => self.gaps.push(LogGap {
                 seq,

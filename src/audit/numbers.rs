@@ -43,6 +43,11 @@ impl Numbers {
         }
     }
 
+    /// Adds the numbers of another set.
+    pub(super) fn extend(&mut self, others: &Self) {
+        self.0 |= &others.0;
+    }
+
     /// Whether `number` is a member.
     pub(super) fn contains(&self, number: u64) -> bool {
         self.0.contains(number)

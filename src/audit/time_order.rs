@@ -19,8 +19,8 @@ pub(super) struct TimedLine {
     pub at: Location,
 }
 
-/// How many lines in front of a fall are looked at.
-pub(super) const EARLY_MAX: usize = 1000;
+/// So many of the last lines are kept, a power of two: where time falls, they may be those that stand too early.
+const RECENT_MAX: usize = 256;
 
 /// Lines of one run in the order of one input.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +30,9 @@ pub(super) struct TimeOrder {
     /// The highest time so far; where the input stands on its head, the lowest, turned round.
     high: u64,
     fall: Option<Fall>,
+    /// The last lines, as a ring: where it is full the next one takes the place of the oldest.
+    recent: Vec<TimedLine>,
+    next: usize,
 }
 
 /// Where time has fallen, until it is again where it was.
@@ -44,58 +47,78 @@ struct Fall {
 }
 
 impl TimeOrder {
-    /// Takes in a line. `before` gives the lines in front of it, the nearest first; none when the rest is not known. Lines that
-    /// are known to be out of order go to `moved`.
+    /// About how many bytes it takes besides itself.
+    pub(super) fn memory(&self) -> u64 {
+        (self.recent.capacity() * size_of::<TimedLine>()) as u64
+    }
+
+    /// Takes in a line. Lines that are known to be out of order go to `moved`.
     #[inline]
-    pub(super) fn arrive<'a, I: Iterator<Item = Option<TimedLine>> + 'a>(
+    pub(super) fn arrive(
         &mut self,
         line: TimedLine,
         backwards: bool,
-        before: impl FnOnce() -> I,
         moved: &mut dyn FnMut(TimedLine),
     ) {
         let time = if backwards { !line.stamp } else { line.stamp };
         if line.at.file != self.file || backwards != self.backwards {
             self.settle(moved);
             (self.file, self.backwards, self.high) = (line.at.file, backwards, 0);
+            self.recent.clear();
+            self.next = 0;
         }
         if time < self.high {
-            return self.fell(line, time, before, moved);
+            self.fell(line, time, moved);
+        } else {
+            self.high = time;
+            if self.fall.is_some() {
+                self.settle(moved);
+            }
         }
-        self.high = time;
-        if self.fall.is_some() {
-            self.settle(moved);
+        match self.recent.get_mut(self.next & (RECENT_MAX - 1)) {
+            Some(oldest) => *oldest = line,
+            None => self.recent.push(line),
         }
+        self.next += 1;
+    }
+
+    /// The last lines, the newest first.
+    fn newest(&self) -> impl Iterator<Item = &TimedLine> {
+        let (newer, older) = self.recent.split_at(self.next % self.recent.len().max(1));
+        newer.iter().rev().chain(older.iter().rev())
     }
 
     #[cold]
-    fn fell<I: Iterator<Item = Option<TimedLine>>>(
-        &mut self,
-        line: TimedLine,
-        time: u64,
-        before: impl FnOnce() -> I,
-        moved: &mut dyn FnMut(TimedLine),
-    ) {
-        let backwards = self.backwards;
-        let fall = self.fall.get_or_insert_with(|| Fall {
-            early: early(before(), |stamp| {
-                (if backwards { !stamp } else { stamp }) > time
-            }),
-            behind: Vec::new(),
-            count: 0,
-            high: 0,
-        });
+    fn fell(&mut self, line: TimedLine, time: u64, moved: &mut dyn FnMut(TimedLine)) {
+        let before = |early: &&TimedLine| match self.backwards {
+            true => !early.stamp > time,
+            false => early.stamp > time,
+        };
+        let mut fall = match self.fall.take() {
+            Some(fall) => fall,
+            None => {
+                let early: Vec<_> = self.newest().take_while(before).copied().collect();
+                Fall {
+                    early: (early.len() < RECENT_MAX).then_some(early),
+                    behind: Vec::new(),
+                    count: 0,
+                    high: 0,
+                }
+            }
+        };
         if time < fall.high {
             // Out of order even among the lines that are behind.
-            return moved(line);
+            moved(line);
+        } else {
+            fall.high = time;
+            fall.count += 1;
+            match &fall.early {
+                None => moved(line),
+                Some(early) if fall.behind.len() <= early.len() => fall.behind.push(line),
+                Some(_) => {}
+            }
         }
-        fall.high = time;
-        fall.count += 1;
-        match &fall.early {
-            None => moved(line),
-            Some(early) if fall.behind.len() <= early.len() => fall.behind.push(line),
-            Some(_) => {}
-        }
+        self.fall = Some(fall);
     }
 
     /// Names the lines out of order of which it was open until now which they are.
@@ -113,23 +136,4 @@ impl TimeOrder {
         let fewer = if late { behind } else { early };
         fewer.into_iter().for_each(moved);
     }
-}
-
-/// The lines directly in front of a fall that it falls below; none if there are more than can be known.
-fn early(
-    before: impl Iterator<Item = Option<TimedLine>>,
-    above: impl Fn(u64) -> bool,
-) -> Option<Vec<TimedLine>> {
-    let mut early = Vec::new();
-    for line in before {
-        let line = line?;
-        if !above(line.stamp) {
-            return Some(early);
-        }
-        if early.len() == EARLY_MAX {
-            return None;
-        }
-        early.push(line);
-    }
-    Some(early)
 }

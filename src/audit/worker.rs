@@ -16,21 +16,6 @@ use crate::{
     plan::{Outcome, Place, Position, Rules, workload::Micros},
 };
 
-/// What an attempt's line is to its worker's account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Accepted {
-    /// It is the next one, or one that had not been seen.
-    New,
-    /// It had not been seen, and others from this number on are missing before it.
-    BehindGap(u64),
-    /// It is there already.
-    Duplicate,
-    /// The plan has something else there.
-    OffPlan,
-    /// It is too far from the other lines to be judged.
-    TooFar,
-}
-
 /// A worker's account.
 #[derive(Clone, Debug)]
 pub(super) struct WorkerAccount {
@@ -89,11 +74,11 @@ impl WorkerAccount {
         rules: &Rules,
         budget: &mut Budget,
         entries_max: usize,
-    ) -> Accepted {
+    ) -> Entered {
         if attempt.seq == self.cursor.seq && self.cursor.position == Some(attempt.position) {
             let outcome = outcome(attempt.kind);
             self.cursor.pass(rules, attempt.position, outcome);
-            return Accepted::New;
+            return Entered::New;
         }
         self.accept_elsewhere(attempt, rules, budget, entries_max)
     }
@@ -106,36 +91,36 @@ impl WorkerAccount {
         rules: &Rules,
         budget: &mut Budget,
         entries_max: usize,
-    ) -> Accepted {
+    ) -> Entered {
         let (seq, next) = (attempt.seq, self.cursor.seq);
         if seq < next {
             return match self.planned(seq, rules, budget, entries_max) {
-                Some(planned) if planned != attempt.position => Accepted::OffPlan,
-                None => Accepted::TooFar,
-                _ if self.sequence.missing.remove(seq) => Accepted::New,
-                _ => Accepted::Duplicate,
+                Some(planned) if planned != attempt.position => Entered::OffPlan,
+                None => Entered::TooFar,
+                _ if self.sequence.missing.remove(seq) => Entered::New,
+                _ => Entered::Duplicate,
             };
         }
         // No operation has less than one attempt: what cannot be need not be walked to.
         if attempt.position.iteration - 1 > seq {
-            return Accepted::OffPlan;
+            return Entered::OffPlan;
         }
         let mut cursor = self.cursor;
         if !cursor.go_to(rules, seq, budget) {
-            return Accepted::TooFar;
+            return Entered::TooFar;
         }
         if cursor.seq != seq || cursor.position != Some(attempt.position) {
-            return Accepted::OffPlan;
+            return Entered::OffPlan;
         }
         if !budget.pay_for_numbers(seq - next) {
-            return Accepted::TooFar;
+            return Entered::TooFar;
         }
         self.sequence.missing.insert_range(next..seq);
         cursor.pass(rules, attempt.position, outcome(attempt.kind));
         self.cursor = cursor;
         // In an input that stands on its head the next line is the one before this.
         self.finder(entries_max).found(seq, attempt.position);
-        Accepted::BehindGap(next)
+        Entered::BehindGap(next)
     }
 
     /// Notes the counter of a success; false if it does not lie between those of the successes around it.

@@ -13,10 +13,10 @@ const PARTS: u32 = 256;
 /// The holes in the numbers of one producer.
 #[derive(Debug, Default)]
 pub(super) struct Holes {
-    /// Below this number what is missing has been noticed.
-    noticed: u64,
-    /// What was missing when it was noticed, the first first.
-    pending: VecDeque<Pending>,
+    /// How far the numbers went at which time, the first first: what is missing below was missing then.
+    marks: VecDeque<(Duration, u64)>,
+    /// What is missing below this number has been missing for longer than patience.
+    due: u64,
     /// What was said to be lost, and has not come.
     lost: Numbers,
     /// Of these, what the run's own account finds lost, though a damaged line was taken for it.
@@ -27,14 +27,8 @@ pub(super) struct Holes {
     seen: Option<(u64, u64, u64, u64)>,
     /// How many are missing now.
     pub missing: u64,
-}
-
-/// Numbers that were noticed to be missing at about the same time.
-#[derive(Debug)]
-struct Pending {
-    first: Duration,
-    last: Duration,
-    numbers: Range<u64>,
+    /// Of some of them it is not decided whether they are lost.
+    pub undecided: bool,
 }
 
 /// What there is of a producer's lines.
@@ -71,13 +65,11 @@ impl<'a> Present<'a> {
 
     /// The numbers in a range that are not there, and must be.
     fn absent(&self, range: Range<u64>) -> Numbers {
-        let mut absent = Numbers::default();
-        self.sequence
-            .missing
-            .each_range_in(range.clone(), |part| absent.insert_range(part));
-        absent.insert_range(range.start.max(self.next)..range.end.min(self.reach()));
+        let mut absent = self.sequence.missing.clone();
+        absent.insert_range(self.next..self.reach());
         absent.subtract(&self.sequence.claimed);
-        absent.remove_range(0..self.from);
+        absent.remove_range(0..self.from.max(range.start));
+        absent.remove_range(range.end..u64::MAX);
         absent
     }
 
@@ -108,11 +100,6 @@ impl<'a> Present<'a> {
 }
 
 impl Holes {
-    /// Whether something is missing of which it is not decided whether it is lost.
-    pub(super) fn undecided(&self) -> bool {
-        !self.pending.is_empty()
-    }
-
     /// Looks at what there is at the time `now`: hands out what is lost since the last look, and what is taken back.
     pub(super) fn look(
         &mut self,
@@ -121,34 +108,56 @@ impl Holes {
         patience: Duration,
     ) -> (Numbers, Numbers) {
         let (mut lost, mut back) = (Numbers::default(), Numbers::default());
+        let sequence = present.sequence;
         let state = (
-            present.sequence.missing.count(),
-            present.sequence.claimed.count(),
+            sequence.missing.count(),
+            sequence.claimed.count(),
             present.next,
             present.end.unwrap_or(0),
         );
-        if self.seen != Some(state) {
+        let changed = self.seen != Some(state);
+        if changed {
             self.seen = Some(state);
-            self.notice(present, now, patience);
-            back = self.take_back(present);
             self.missing = present.absent_count();
+            self.mark(now, present.reach(), patience);
         }
-        let over = |pending: &Pending| pending.last + patience <= now;
-        while self.pending.front().is_some_and(over) {
-            let Some(pending) = self.pending.pop_front() else {
-                break;
-            };
-            let mut absent = present.absent(pending.numbers);
-            absent.subtract(&self.lost);
-            absent.each_range_in(0..u64::MAX, |part| lost.insert_range(part));
+        let over = self
+            .marks
+            .iter()
+            .take_while(|(at, _)| *at + patience <= now);
+        let over = over.count();
+        if let Some((_, due)) = self.marks.drain(..over).next_back() {
+            self.due = due;
+        } else if !changed {
+            return (lost, back);
         }
-        self.lose(&lost);
+        if self.missing > 0 {
+            lost = present.absent(0..self.due);
+            self.undecided = self.missing > lost.count();
+            lost.subtract(&self.lost);
+        } else {
+            self.undecided = false;
+        }
+        if self.lost.count() > 0 {
+            back = self.lost.clone();
+            back.subtract(&present.absent(0..present.reach()));
+            // Behind all that is there nothing has come but the end.
+            let behind_end = present.end.map_or(0, |end| end + 1);
+            back.remove_range(behind_end.max(present.next)..u64::MAX);
+            back.subtract(&self.by_account.common(&sequence.claimed));
+            self.lost.subtract(&back);
+        }
+        self.lost.extend(&lost);
         (lost, back)
     }
 
-    /// Notes numbers that are known to be lost.
-    fn lose(&mut self, numbers: &Numbers) {
-        numbers.each_range_in(0..u64::MAX, |part| self.lost.insert_range(part));
+    /// Notes how far the numbers go at the time `now`.
+    fn mark(&mut self, now: Duration, reach: u64, patience: Duration) {
+        let part = |time: Duration| time.as_nanos() / (patience / PARTS).as_nanos().max(1);
+        match self.marks.back_mut() {
+            Some(last) if part(last.0) == part(now) => *last = (now, reach),
+            _ => self.marks.push_back((now, reach)),
+        }
     }
 
     /// Of numbers that are lost by the run's own account those of which that was not said.
@@ -156,49 +165,9 @@ impl Holes {
         let mut more = Numbers::default();
         more.insert_range(numbers);
         more.subtract(&self.lost);
-        self.lose(&more);
-        more.each_range_in(0..u64::MAX, |part| self.by_account.insert_range(part));
+        self.lost.extend(&more);
+        self.by_account.extend(&more);
         more
-    }
-
-    fn notice(&mut self, present: &Present<'_>, now: Duration, patience: Duration) {
-        let numbers = self.noticed..present.reach();
-        if numbers.is_empty() {
-            return;
-        }
-        self.noticed = numbers.end;
-        if present.absent(numbers.clone()).count() == 0 {
-            return;
-        }
-        match self.pending.back_mut() {
-            Some(last) if now.saturating_sub(last.first) <= patience / PARTS => {
-                last.last = now;
-                last.numbers.end = numbers.end;
-            }
-            _ => self.pending.push_back(Pending {
-                first: now,
-                last: now,
-                numbers,
-            }),
-        }
-    }
-
-    fn take_back(&mut self, present: &Present<'_>) -> Numbers {
-        let mut back = self.lost.clone();
-        if back.count() == 0 {
-            return back;
-        }
-        let mut claimed = back.common(&present.sequence.claimed);
-        claimed.subtract(&self.by_account);
-        back.subtract(&present.sequence.missing);
-        // Behind all that is there nothing has come but the end.
-        back.remove_range(present.next..present.end.unwrap_or(u64::MAX));
-        let behind_end = present.end.map_or(u64::MAX, |end| end + 1);
-        back.remove_range(behind_end.max(present.next)..u64::MAX);
-        // What is there, if not as it should be, is not lost.
-        claimed.each_range_in(0..u64::MAX, |part| back.insert_range(part));
-        self.lost.subtract(&back);
-        back
     }
 }
 
@@ -279,9 +248,9 @@ mod tests {
             holes.look(&present(&sequence, 2 * n + 2), now, PATIENCE);
         }
         assert!(
-            holes.pending.len() <= PARTS as usize + 2,
+            holes.marks.len() <= PARTS as usize + 2,
             "{}",
-            holes.pending.len()
+            holes.marks.len()
         );
     }
 }

@@ -55,8 +55,8 @@ struct RunWatch {
     /// The main thread's, then the workers'.
     holes: Vec<Holes>,
     told: Told,
-    /// How many records that are not whole were told one by one, and how many besides.
-    damage: (usize, u64),
+    /// How many records that are not whole were told one by one.
+    damage: usize,
     /// What was told of its account at the end.
     books: Vec<Finding>,
     /// Lines at the last look, and when one was new.
@@ -108,10 +108,12 @@ impl Told {
 }
 
 /// Kinds of which whatever the account has is told at once.
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 8] = [
     Kind::Duplicated,
     Kind::Reordered,
     Kind::TimeFell,
+    Kind::Altered,
+    Kind::Truncated,
     Kind::Unexpected,
     Kind::Late,
     Kind::Books,
@@ -388,7 +390,7 @@ impl RunWatch {
         Self {
             holes: Vec::new(),
             told: Told::default(),
-            damage: (0, 0),
+            damage: 0,
             books: Vec::new(),
             lines: 0,
             heard: now,
@@ -428,7 +430,10 @@ impl RunWatch {
         }
         self.look_at_numbers(teller, account, now);
         self.look_at_findings(teller, account);
-        self.look_at_damage(teller, account);
+        for damage in &account.damage[self.damage..] {
+            teller.finding(damage.finding(&teller.bulletin.names));
+        }
+        self.damage = account.damage.len();
     }
 
     fn look_at_numbers(
@@ -449,7 +454,7 @@ impl RunWatch {
             self.missing += holes.missing;
             teller.lost(account, producer, &lost);
             teller.back(producer, &back);
-            if is_disordered(account, producer) && !holes.undecided() {
+            if is_disordered(account, producer) && !holes.undecided {
                 if no_hole {
                     account.settle_order_of(producer);
                 } else {
@@ -484,18 +489,6 @@ impl RunWatch {
             }
             teller.more(kind.name(), rest);
         }
-    }
-
-    /// Tells of records that are not whole.
-    fn look_at_damage(&mut self, teller: &mut Teller<'_>, account: &RunAccount) {
-        let (named, more) = &mut self.damage;
-        for damage in &account.damage[*named..] {
-            teller.finding(damage.finding(&teller.bulletin.names));
-        }
-        *named = account.damage.len();
-        let (altered, truncated) = account.damage_more;
-        teller.more("truncated", altered + truncated - *more);
-        *more = altered + truncated;
     }
 
     /// Tells what the balance of a run that has ended finds missing besides, and what does not balance.
@@ -536,7 +529,7 @@ fn tell_moved(
     for (range, at) in moved {
         let mut numbers = numbers_of(range);
         numbers.subtract(&holes.moved);
-        numbers.each_range_in(0..u64::MAX, |part| holes.moved.insert_range(part));
+        holes.moved.extend(&numbers);
         let at = teller.bulletin.names.place(at);
         teller.reordered(producer, &numbers, &at);
     }
