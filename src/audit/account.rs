@@ -9,7 +9,7 @@ use super::{
     cursor::Budget,
     delay::Delays,
     findings::{Findings, KEPT_MAX, Kind, Location, Names},
-    main_thread::{Entered, MainThread},
+    main_thread::{Entered, MainThread, Placed, once},
     numbers::Numbers,
     order::Moved,
     per_worker::PerWorker,
@@ -596,7 +596,9 @@ impl RunAccount {
             _ if record.seq == u64::MAX => Entered::TooFar,
             (Producer::Worker(worker), Some(event @ Event::WorkerEnded { .. })) => {
                 match (self.workers.get_mut(worker), Closing::of(event)) {
-                    (Some(worker), Some(closing)) => worker.accept_end(record, closing, at),
+                    (Some(worker), Some(closing)) => {
+                        once(&mut worker.end, Placed::of(record, at).with(closing))
+                    }
                     _ => NO_WORKER,
                 }
             }

@@ -15,7 +15,6 @@ use super::{
     record::Producer,
     registry::{Basis, Known},
     verdict::{Finding, Range as Lines},
-    worker::End,
 };
 use crate::{
     log::{
@@ -190,11 +189,11 @@ impl Books<'_> {
     fn measure(&mut self) {
         let account = self.account;
         let stopped = |closing: &Closing| closing.reason == Reason::Stopped;
-        let mut ends = account.workers.iter().flat_map(|worker| &worker.ends);
+        let mut ends = account.workers.iter().filter_map(|worker| worker.end);
         let ended = account.main.ended.as_ref();
         let finished = ended.is_some_and(|ended| !stopped(&ended.value.closing))
             && account.main.refused.is_none()
-            && !ends.any(|end| stopped(&end.closing));
+            && !ends.any(|end| stopped(&end.value));
         self.extents = self.all_extents(finished);
         // Where a worker panicked others may have been stopped: then there are fewer lines than the plan has.
         if let Some(ended) = ended
@@ -238,8 +237,7 @@ impl Books<'_> {
         let Some(rules) = self.known.rules(number) else {
             return Extent::NONE;
         };
-        // Of several ends the farthest holds.
-        let end = worker.ends.first().map(|end| end.seq);
+        let end = worker.end.map(|end| end.seq);
         let mut cursor = worker.cursor;
         let mut reached = true;
         if let Some(end) = end {
@@ -363,7 +361,7 @@ impl Books<'_> {
         lost.remove_range(extent.attempts..u64::MAX);
         lost.subtract(&worker.sequence.claimed);
         let cut = worker.sequence.claimed.contains(extent.attempts);
-        match worker.ends.first() {
+        match &worker.end {
             Some(end) => {
                 let missing = worker.sequence.missing.count_in(extent.attempts..next);
                 let behind = next.saturating_sub(extent.attempts).saturating_sub(missing);
@@ -373,15 +371,6 @@ impl Books<'_> {
                     self.findings.unexpected(behind, &why, end.at, String::new);
                 }
                 self.worker_end(&producer.thread(), &extent, end);
-                for other in &worker.ends[1..] {
-                    let what = format!(
-                        "{} ends twice, with numbers {} and {}",
-                        producer.thread(),
-                        end.seq,
-                        other.seq
-                    );
-                    self.fault(what, Some(other.at));
-                }
             }
             None if !self.was_started(number) || !extent.open && cut => {}
             None if self.out.ended && !extent.open => {
@@ -395,9 +384,12 @@ impl Books<'_> {
     }
 
     /// A worker's own account, held against its plan.
-    fn worker_end(&mut self, thread: &str, extent: &Extent, end: &End) {
-        let End {
-            closing, seq, at, ..
+    fn worker_end(&mut self, thread: &str, extent: &Extent, end: &Placed<Closing>) {
+        let Placed {
+            value: closing,
+            seq,
+            at,
+            ..
         } = end;
         let Some(account) = extent.account else {
             if self.out.cannot_tell.is_empty() {
@@ -463,7 +455,7 @@ impl Books<'_> {
                 .outstanding
                 .push(Lines::of(Producer::Main, numbers));
         }
-        for (seq, at) in main.behind_the_end() {
+        if let Some((seq, at)) = main.behind_the_end() {
             let why = format!("main logged seq {seq} after its end");
             self.findings.unexpected(1, &why, at, String::new);
         }

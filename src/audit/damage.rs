@@ -11,15 +11,18 @@ use super::{
     account::RunAccount,
     cursor::Budget,
     fields::{self, of_broken_json},
-    record::{self, Producer, Record, hex8, render},
+    record::{self, Producer, Record, hex8},
     registry::Registry,
     repair::{REPAIR, repair, with_end_of},
     scanned::Suspect,
     verdict::Change,
 };
-use crate::log::{
-    event::Event,
-    line::{Line, STAMP_LEN, parse_stamp},
+use crate::{
+    log::{
+        event::Event,
+        line::{Line, STAMP_LEN, parse_stamp},
+    },
+    plan::Position,
 };
 
 /// What a suspect was.
@@ -143,42 +146,26 @@ impl Diagnostician<'_> {
         for &number in &hints.workers {
             let next = account.workers.get(number)?.cursor.seq;
             let claimed = hints.seq.filter(|seq| *seq <= next.saturating_add(1 << 20));
-            for seq in claimed
-                .into_iter()
-                .chain(Some(next).filter(|seq| claimed != Some(*seq)))
-            {
-                let Some(planned) = Planned::of(account, number, seq, self.budget) else {
+            let next = Some(next).filter(|seq| claimed != Some(*seq));
+            for seq in claimed.into_iter().chain(next) {
+                let Some((position, record)) = planned(account, number, seq, hints, self.budget)
+                else {
                     continue;
                 };
-                if let Some(record) = planned.borne_out(hints) {
-                    let event = planned.event(hints.counter.unwrap_or(0));
-                    let whole = render(
-                        record.run,
-                        record.author,
-                        seq,
-                        record.stamp,
-                        &event,
-                        suspect.json,
-                    );
+                let line = (record.author, seq);
+                if hints.sum.is_some() && record.sum_holds() {
+                    let whole = record.render(suspect.json).unwrap_or_default();
                     if suspect.bytes.len() < whole.len() && whole.starts_with(&suspect.bytes) {
-                        let line = Some((record.author, seq));
-                        return Some(Diagnosis::Truncated(Some(run), line, false));
+                        return Some(Diagnosis::Truncated(Some(run), Some(line), false));
                     }
                     let changes = changes(&record, suspect);
                     return Some(Diagnosis::Altered(Box::new(record), changes));
                 }
-                let fits = hints.iteration == Some(planned.position.iteration)
-                    && hints.attempt == Some(planned.position.attempt);
+                let fits = hints.iteration == Some(position.iteration)
+                    && hints.attempt == Some(position.attempt);
                 if hints.ends && hints.begins && fits && claimed == Some(seq) && unsure.is_none() {
-                    let line = (Producer::Worker(number), seq);
-                    let stamp = hints.stamp.unwrap_or(0);
-                    let record =
-                        planned.record(stamp, hints.counter.unwrap_or(0), hints.sum.unwrap_or(0));
-                    unsure = Some(Diagnosis::Unsure(
-                        run,
-                        line,
-                        unsure_changes(changes(&record, suspect), suspect),
-                    ));
+                    let changes = unsure_changes(changes(&record, suspect), suspect);
+                    unsure = Some(Diagnosis::Unsure(run, line, changes));
                 }
             }
         }
@@ -212,8 +199,8 @@ impl Diagnostician<'_> {
         // Where it tells of its attempt, the plan must agree.
         let agrees = match (producer, seq, hints.iteration) {
             (Producer::Worker(worker), Some(seq), Some(iteration)) => {
-                let planned = Planned::of(account, worker, seq, self.budget);
-                planned.is_some_and(|planned| planned.position.iteration == iteration)
+                let planned = planned(account, worker, seq, hints, self.budget);
+                planned.is_some_and(|(position, _)| position.iteration == iteration)
             }
             _ => true,
         };
@@ -229,7 +216,6 @@ impl Diagnostician<'_> {
 #[derive(Debug, Default)]
 struct Hints {
     stamp: Option<u64>,
-    stamp_text: String,
     run: Option<u64>,
     workers: Vec<u32>,
     main: bool,
@@ -237,7 +223,6 @@ struct Hints {
     iteration: Option<u64>,
     attempt: Option<u64>,
     counter: Option<u64>,
-    counter_text: String,
     sum: Option<u32>,
     /// It begins as a record does.
     begins: bool,
@@ -261,7 +246,7 @@ impl Hints {
         for worker in whole("worker").into_iter().chain(named) {
             workers.extend(u32::try_from(worker).ok().filter(|w| !workers.contains(w)));
         }
-        let stamp_text = match suspect.field("timestamp") {
+        let stamp = match suspect.field("timestamp") {
             Some(stamp) => stamp.to_owned(),
             None => {
                 let bytes = bytes.strip_prefix(record::JSON_START).unwrap_or(bytes);
@@ -269,12 +254,10 @@ impl Hints {
             }
         };
         let (begins, ends) = (begins(bytes, suspect.json), ends(bytes, suspect.json));
-        let counter_text = value("counter").unwrap_or_default();
         let run = value("run").filter(|run| run.len() == 16);
         let run = run.and_then(|run| u64::from_str_radix(&run, 16).ok());
         Self {
-            stamp: parse_stamp(&stamp_text),
-            stamp_text,
+            stamp: parse_stamp(&stamp),
             run,
             // The end of a line of main has a run, and no worker.
             main: thread == "main"
@@ -283,8 +266,7 @@ impl Hints {
             seq: whole("seq"),
             iteration: whole("iteration"),
             attempt: whole("attempt"),
-            counter: counter_text.parse().ok(),
-            counter_text,
+            counter: whole("counter"),
             sum: value("sum").and_then(|sum| hex8(sum.as_bytes())),
             begins,
             ends,
@@ -375,160 +357,60 @@ fn ends(bytes: &[u8], json: bool) -> bool {
     mark + digits <= 1
 }
 
-/// An attempt as the plan has it.
-struct Planned {
-    run: u64,
-    producer: Producer,
+/// The attempt that the plan has at the number `seq` of worker `number`, logged with the time and the counter that can be
+/// read; none if it has none.
+fn planned(
+    account: &mut RunAccount,
+    number: u32,
     seq: u64,
-    position: crate::plan::Position,
-    outcome: crate::plan::Outcome,
-}
-
-impl Planned {
-    /// The attempt with the number `seq` of worker `number`; none if the plan has none.
-    fn of(account: &mut RunAccount, number: u32, seq: u64, budget: &mut Budget) -> Option<Self> {
-        let entries_max = account.entries_max;
-        let rules = account.run.rules(number)?;
-        let worker = account.workers.get_mut(number)?;
-        let position = worker.planned(seq, rules, budget, entries_max)?;
-        Some(Self {
-            run: account.run.id,
-            producer: Producer::Worker(number),
-            seq,
-            position,
-            outcome: rules.outcome(position),
-        })
-    }
-
-    fn event(&self, counter: u64) -> Event {
-        record::attempt_event(self.position, self.outcome, counter)
-    }
-
-    fn record(&self, stamp: u64, counter: u64, sum: u32) -> Record {
-        Record {
-            stamp,
-            run: self.run,
-            author: self.producer,
-            seq: self.seq,
-            event: Some(self.event(counter)),
-            sum,
-        }
-    }
-
-    fn sum(&self, stamp: u64, counter: u64) -> Option<u32> {
-        let line = render(
-            self.run,
-            self.producer,
-            self.seq,
-            stamp,
-            &self.event(counter),
-            false,
-        );
-        hex8(&line[line.len() - 8..])
-    }
-
-    /// The record, if the checksum that is found bears it out: with the time and the counter that are found, or with a
-    /// digit of one of them changed.
-    fn borne_out(&self, hints: &Hints) -> Option<Record> {
-        let sum = hints.sum?;
-        let holds = |stamp, counter| {
-            (self.sum(stamp, counter) == Some(sum)).then(|| self.record(stamp, counter, sum))
-        };
-        let counts = matches!(self.outcome, crate::plan::Outcome::Success { .. });
-        let counter = if counts { hints.counter } else { Some(0) };
-        if let (Some(stamp), Some(counter)) = (hints.stamp, counter)
-            && let Some(record) = holds(stamp, counter)
-        {
-            return Some(record);
-        }
-        if let Some(counter) = counter {
-            let stamps = digit_repairs(&hints.stamp_text, true);
-            let mut stamps = stamps.iter().filter_map(|text| parse_stamp(text));
-            if let Some(record) = stamps.find_map(|stamp| holds(stamp, counter)) {
-                return Some(record);
-            }
-        }
-        let counters = digit_repairs(&hints.counter_text, false);
-        let mut counters = counters
-            .iter()
-            .filter_map(|text| text.parse().ok())
-            .filter(|_| counts);
-        counters.find_map(|counter| holds(hints.stamp?, counter))
-    }
-}
-
-/// All texts that differ from `text` in one digit; a stamp's other characters are put right first.
-fn digit_repairs(text: &str, stamp: bool) -> Vec<String> {
-    let mut base = text.as_bytes().to_vec();
-    if stamp {
-        for (byte, form) in base.iter_mut().zip(b"dddd-dd-ddTdd:dd:dd.ddddddZ") {
-            if *form != b'd' {
-                *byte = *form;
-            }
-        }
-    }
-    let mut out = Vec::new();
-    for at in 0..base.len().min(32) {
-        for digit in b'0'..=b'9' {
-            let mut text = base.clone();
-            text[at] = digit;
-            out.extend(String::from_utf8(text));
-        }
-    }
-    out
+    hints: &Hints,
+    budget: &mut Budget,
+) -> Option<(Position, Record)> {
+    let rules = account.run.rules(number)?;
+    let worker = account.workers.get_mut(number)?;
+    let position = worker.planned(seq, rules, budget, account.entries_max)?;
+    let outcome = rules.outcome(position);
+    let event = record::attempt_event(position, outcome, hints.counter.unwrap_or(0));
+    let record = Record {
+        stamp: hints.stamp.unwrap_or(0),
+        run: account.run.id,
+        author: Producer::Worker(number),
+        seq,
+        event: Some(event),
+        sum: hints.sum.unwrap_or(0),
+    };
+    Some((position, record))
 }
 
 /// What differs between a record and what is found of it, field by field.
 fn changes(record: &Record, found: &Suspect) -> Vec<Change> {
-    let Some(event) = &record.event else {
-        return Vec::new();
-    };
     let in_place = !found.json || found.fields.is_empty();
     let json = found.json && in_place;
-    let whole = render(
-        record.run,
-        record.author,
-        record.seq,
-        record.stamp,
-        event,
-        json,
-    );
+    let Some(whole) = record.render(json) else {
+        return Vec::new();
+    };
     // Keys in another order have hardly a byte in its place.
     let differing = whole.iter().zip(&found.bytes).filter(|(a, b)| a != b);
     let same_order = !json || differing.count() < whole.len() / 4;
     if in_place && same_order && whole.len() == found.bytes.len() {
         return changes_in_place(&whole, &found.bytes, json);
     }
-    let Ok(line) = Line::parse(&whole) else {
-        return Vec::new();
-    };
-    let sum = format!("{:08x}", record.sum);
-    let head = [
-        ("timestamp", &line.stamp),
-        ("level", &line.level),
-        ("thread", &line.thread),
-        ("message", &line.message),
-    ];
-    let fields = line
-        .fields
-        .iter()
-        .map(|(name, value)| (name.as_str(), value));
-    let expected: Vec<(&str, &String)> = head
-        .into_iter()
-        .chain(fields)
-        .chain([("sum", &sum)])
-        .collect();
     if in_place && !found.json {
-        return vec![change_at_the_first_difference(&whole, &found.bytes, json)];
+        return vec![change_at_the_first_difference(&whole, &found.bytes)];
     }
     let broken = in_place.then(|| of_broken_json(&String::from_utf8_lossy(&found.bytes)));
+    let text = record.render(false).unwrap_or_default();
+    let mut expected = fields::of_line(&text);
+    if let Some((_, sum)) = expected.last_mut() {
+        *sum = format!("{:08x}", record.sum);
+    }
     field_by_field(&expected, broken.as_ref().unwrap_or(&found.fields))
 }
 
 /// What differs where each field can be read by itself, whatever their order.
-fn field_by_field(expected: &[(&str, &String)], found: &[(String, String)]) -> Vec<Change> {
+fn field_by_field(expected: &[(String, String)], found: &[(String, String)]) -> Vec<Change> {
     // What fits no name stands for what is missing.
-    let known = |name: &str| expected.iter().any(|(n, _)| *n == name);
+    let known = |name: &str| expected.iter().any(|(n, _)| n == name);
     let strange = found.iter().filter(|(name, _)| !known(name));
     let strange: Vec<String> = strange
         .map(|(name, value)| match name.as_str() {
@@ -548,8 +430,8 @@ fn field_by_field(expected: &[(&str, &String)], found: &[(String, String)]) -> V
             continue;
         }
         let change = Change {
-            field: (*name).into(),
-            expected: Some((*value).clone()),
+            field: name.clone(),
+            expected: Some(value.clone()),
             found: match there {
                 Some(text) => text.clone(),
                 None if strange.is_empty() => "(missing)".into(),
@@ -575,26 +457,26 @@ fn field_by_field(expected: &[(&str, &String)], found: &[(String, String)]) -> V
 /// The same of a text in which no character is more or less than there should be.
 fn changes_in_place(whole: &[u8], found: &[u8], json: bool) -> Vec<Change> {
     let differ = |span: &Range<usize>| whole[span.clone()] != found[span.clone()];
-    let spans = fields_of(whole, json).into_iter();
-    let differing = spans.filter(|(_, name, value)| differ(&(name.start..value.end)));
+    let fields = fields_of(whole, json).into_iter();
+    let differing = fields.filter(|(_, start, value)| differ(&(*start..value.end)));
     differing
-        .map(|(field, name, value)| {
-            let span = if differ(&name) {
-                name.start..value.end
-            } else {
-                value
+        .map(|(field, start, value)| {
+            let span = match differ(&(start..value.start)) {
+                true => start..value.end,
+                false => value,
             };
             change(&field, &whole[span.clone()], &found[span])
         })
         .collect()
 }
 
-fn change_at_the_first_difference(whole: &[u8], found: &[u8], json: bool) -> Change {
+/// The same of a line of text of another length.
+fn change_at_the_first_difference(whole: &[u8], found: &[u8]) -> Change {
     let same = whole.iter().zip(found).take_while(|(a, b)| a == b).count();
     let behind = whole.len().min(found.len()) - same;
     let same_end = whole.iter().rev().zip(found.iter().rev()).take(behind);
     let same_end = same_end.take_while(|(a, b)| a == b).count();
-    let fields = fields_of(whole, json);
+    let fields = fields_of(whole, false);
     let field = fields.iter().find(|(_, _, value)| same < value.end);
     change(
         field.map_or("line", |(field, ..)| field),
@@ -615,49 +497,35 @@ fn change(field: &str, mut expected: &[u8], mut found: &[u8]) -> Change {
     }
 }
 
-/// The fields of a line that the program wrote: each with the place of its name and of its value, and between them the
-/// whole line.
-fn fields_of(line: &[u8], json: bool) -> Vec<(String, Range<usize>, Range<usize>)> {
-    let at =
-        |from: usize, mark: &str| memmem::find(&line[from..], mark.as_bytes()).map(|n| from + n);
-    let (mut out, mut end, mut names) = (
-        Vec::new(),
-        0,
-        vec!["timestamp", "level", "thread", "message"],
-    );
-    if !json {
-        let thread = STAMP_LEN + record::LEVEL_WIDTH;
-        let thread_end = at(thread, " ").unwrap_or(line.len());
-        end = at(thread_end, " run=").unwrap_or(line.len());
-        let ends = [STAMP_LEN, thread, thread_end, end];
-        let mut start = 0;
-        for (name, end) in names.drain(..).zip(ends) {
-            out.push((name.to_owned(), start..start, start..end));
-            start = end;
-        }
-    }
-    let parsed = Line::parse(line)
-        .map(|line| line.fields)
-        .unwrap_or_default();
-    for name in names
-        .into_iter()
-        .chain(parsed.iter().map(|(name, _)| name.as_str()))
-        .chain(["sum"])
-    {
-        let mark = match (json, name) {
-            (true, "timestamp") => "{\"timestamp\":".to_owned(),
-            (true, name) => format!(",\"{name}\":"),
-            (false, name) => format!(" {name}="),
+/// The fields of a line that the program wrote: each with the start of its name and the place of its value, and between them
+/// the whole line.
+fn fields_of(line: &[u8], json: bool) -> Vec<(String, usize, Range<usize>)> {
+    let thread = STAMP_LEN + record::LEVEL_WIDTH;
+    let head = ["timestamp", "level", "thread", "message"];
+    let parsed = Line::parse(line).map(|line| line.fields);
+    let names = parsed.unwrap_or_default().into_iter().map(|(name, _)| name);
+    let names = head.map(str::to_owned).into_iter().chain(names);
+    let (mut out, mut end) = (Vec::<(String, usize, Range<usize>)>::new(), 0);
+    for name in names.chain(["sum".to_owned()]) {
+        let (from, mark) = match (json, name.as_str()) {
+            (false, "timestamp") => (0, String::new()),
+            (false, "level") => (STAMP_LEN, String::new()),
+            (false, "thread") => (thread, String::new()),
+            (false, "message") => (thread, " ".to_owned()),
+            (false, _) => (end, format!(" {name}=")),
+            (true, "timestamp") => (0, "{\"timestamp\":".to_owned()),
+            (true, _) => (end, format!(",\"{name}\":")),
         };
-        let Some(start) = at(end, &mark) else {
+        let Some(start) = memmem::find(&line[from..], mark.as_bytes()).map(|n| from + n) else {
             continue;
         };
         // The field before ends here.
-        if let Some((_, _, value)) = out.last_mut() {
+        if let Some((.., value)) = out.last_mut() {
             value.end = start;
         }
-        end = start + mark.len();
-        out.push((name.to_owned(), start..end, end..line.len()));
+        // The blank in front of a message belongs to it.
+        end = start + if mark == " " { 0 } else { mark.len() };
+        out.push((name, start, end..line.len()));
     }
     out
 }

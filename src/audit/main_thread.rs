@@ -91,12 +91,9 @@ pub(super) struct MainThread {
     pub ended: Option<Placed<Box<RunEnd>>>,
     /// "Log gap" events.
     pub gaps: Vec<LogGap>,
-    /// The last lines that must not stand behind "Run ended".
-    last: Vec<(u64, Location)>,
+    /// The last line that must not stand behind "Run ended".
+    last: Option<(u64, Location)>,
 }
-
-/// How many lines are kept that may turn out to stand behind "Run ended".
-const LAST_MAX: usize = 8;
 
 impl MainThread {
     /// About how many bytes the account takes.
@@ -120,41 +117,32 @@ impl MainThread {
         budget: &mut Budget,
     ) -> Entered {
         let seq = record.seq;
-        let placed = |value| Placed {
-            value,
-            seq,
-            sum: record.sum,
-            at,
-        };
+        let line = Placed::of(record, at);
         // A line that the run has once: entered, a copy of it, or another.
-        let once = match event {
+        let entered = match event {
             Event::RunStarted { .. } if seq != 0 => {
-                return Entered::Unexpected("a run starts with number 0");
+                Entered::Unexpected("a run starts with number 0")
             }
-            Event::RunStarted { .. } => Once::of(&mut self.started, placed(0).with(())),
+            Event::RunStarted { .. } => once(&mut self.started, line),
             Event::ThreadStarted { worker } | Event::ThreadRefused { worker, .. } => {
-                let Some(number) = u32::try_from(*worker)
-                    .ok()
-                    .filter(|number| workers.contains(number))
-                else {
+                let number = u32::try_from(*worker).unwrap_or(u32::MAX);
+                if !workers.contains(&number) {
                     return NO_WORKER;
-                };
+                }
                 if seq <= u64::from(number - workers.start) {
                     let why = "the threads before it cannot have been started by then";
                     return Entered::Unexpected(why);
                 }
                 let mut known = self.threads.get(&number).copied();
-                let once = Once::of(&mut known, placed(0).with(()));
-                if once == Once::First {
-                    self.threads.extend(known.map(|line| (number, line)));
-                    if matches!(event, Event::ThreadRefused { .. }) {
-                        self.refused = Some(number);
-                    }
+                let entered = once(&mut known, line);
+                self.threads.extend(known.map(|line| (number, line)));
+                if entered == Entered::New && matches!(event, Event::ThreadRefused { .. }) {
+                    self.refused = Some(number);
                 }
-                once
+                entered
             }
-            Event::TotalOperations { count } => Once::of(&mut self.operations, placed(*count)),
-            Event::TotalData { count } => Once::of(&mut self.data, placed(*count)),
+            Event::TotalOperations { count } => once(&mut self.operations, line.with(*count)),
+            Event::TotalData { count } => once(&mut self.data, line.with(*count)),
             Event::RunEnded {
                 cause,
                 lines,
@@ -167,14 +155,13 @@ impl MainThread {
                     lines: *lines,
                     dropped_items: *dropped_items,
                 };
-                Once::of(&mut self.ended, placed(0).with(Box::new(ended)))
+                once(&mut self.ended, line.with(Box::new(ended)))
             }
-            _ => Once::First,
+            _ => Entered::New,
         };
-        match once {
-            Once::Copy => Entered::Duplicate,
-            Once::Other => Entered::Unexpected("the run has such a line already, and another"),
-            Once::First => self.arrive(event, seq, at, budget),
+        match entered {
+            Entered::New => self.arrive(event, seq, at, budget),
+            known => known,
         }
     }
 
@@ -199,22 +186,16 @@ impl MainThread {
             }),
             // The log is opened anew whenever that is noticed, be it behind the last event.
             Event::LogReopened {} | Event::RunEnded { .. } => {}
-            _ => {
-                if self.last.len() == LAST_MAX {
-                    self.last.remove(0);
-                }
-                let place = self.last.partition_point(|(number, _)| *number < seq);
-                self.last.insert(place, (seq, at));
-            }
+            _ if self.last.is_some_and(|(last, _)| last > seq) => {}
+            _ => self.last = Some((seq, at)),
         }
         Entered::New
     }
 
-    /// Lines that stand behind "Run ended" and must not.
-    pub(super) fn behind_the_end(&self) -> impl Iterator<Item = (u64, Location)> {
+    /// The last line that stands behind "Run ended" and must not.
+    pub(super) fn behind_the_end(&self) -> Option<(u64, Location)> {
         let end = self.ended.as_ref().map_or(u64::MAX, |ended| ended.seq);
-        let last = self.last.iter().copied();
-        last.filter(move |(seq, _)| *seq > end)
+        self.last.filter(|(seq, _)| *seq > end)
     }
 
     /// What stopped the run before its end, as "Run ended" has it.
@@ -240,34 +221,38 @@ fn parse_ranges(text: &str) -> Option<Vec<(Producer, Range<u64>)>> {
         .collect()
 }
 
-impl<T> Placed<T> {
-    fn with<U>(self, value: U) -> Placed<U> {
+impl Placed<()> {
+    /// A line, and where it stands.
+    pub(super) fn of(record: &Record, at: Location) -> Self {
+        let (seq, sum) = (record.seq, record.sum);
+        Self {
+            value: (),
+            seq,
+            sum,
+            at,
+        }
+    }
+
+    /// The line with what it tells.
+    pub(super) fn with<T>(self, value: T) -> Placed<T> {
+        let Self { seq, sum, at, .. } = self;
         Placed {
             value,
-            seq: self.seq,
-            sum: self.sum,
-            at: self.at,
+            seq,
+            sum,
+            at,
         }
     }
 }
 
-/// Whether a line that a run has once is there for the first time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Once {
-    First,
-    Copy,
-    Other,
-}
-
-impl Once {
-    fn of<T>(known: &mut Option<Placed<T>>, line: Placed<T>) -> Self {
-        match known {
-            None => {
-                *known = Some(line);
-                Self::First
-            }
-            Some(known) if (known.seq, known.sum) == (line.seq, line.sum) => Self::Copy,
-            Some(_) => Self::Other,
+/// Takes in a line that is there once; another one than is known already cannot be.
+pub(super) fn once<T>(known: &mut Option<Placed<T>>, line: Placed<T>) -> Entered {
+    match known {
+        None => {
+            *known = Some(line);
+            Entered::New
         }
+        Some(known) if (known.seq, known.sum) == (line.seq, line.sum) => Entered::Duplicate,
+        Some(_) => Entered::Unexpected("the run has such a line already, and another"),
     }
 }

@@ -67,6 +67,21 @@ pub struct Record {
     pub sum: u32,
 }
 
+impl Record {
+    /// The line that the program writes for it, without its newline; none if no event of the program is like it.
+    pub(super) fn render(&self, json: bool) -> Option<Vec<u8>> {
+        let event = self.event.as_ref()?;
+        let line = render(self.run, self.author, self.seq, self.stamp, event, json);
+        Some(line)
+    }
+
+    /// Whether its checksum is that of the line that the program writes.
+    pub(super) fn sum_holds(&self) -> bool {
+        let line = self.render(false).unwrap_or_default();
+        line.last_chunk::<8>().and_then(|sum| hex8(sum)) == Some(self.sum)
+    }
+}
+
 /// Reads a line of either form, its keys in any order and with foreign ones among them.
 /// None unless the checksum holds.
 pub(super) fn read(bytes: &[u8]) -> Option<Record> {

@@ -229,58 +229,49 @@ fn write_finding(out: &mut String, finding: &Finding) -> fmt::Result {
     }
 }
 
-/// Which lines a finding concerns, and where they are.
-fn headline(finding: &Finding) -> String {
-    let at = finding.place().map(Place::to_string);
-    let behind = |range, words: &str| format!("{}, {words}", range_words(range));
-    match (finding, at.unwrap_or_default()) {
-        (
-            Finding::Lost {
-                range,
-                announced,
-                before,
-            },
-            at,
-        ) => {
-            let mut words = range_words(range);
-            if *announced {
-                words += ", as a \"Log gap\" says";
-            }
-            if before.is_some() {
-                words += &format!(", before {at}");
-            }
-            words
-        }
-        (Finding::Duplicated { range, .. }, at) => behind(range, &format!("again at {at}")),
-        (
-            Finding::Reordered {
-                range, time_only, ..
-            },
-            at,
-        ) => {
-            let how = match time_only {
-                true => "time runs backwards",
-                false => "behind later ones",
-            };
-            behind(range, &format!("{how} at {at}"))
-        }
-        (Finding::Late { range, .. }, at) => behind(range, &format!("the first at {at}")),
-        (Finding::Altered { author, seq, .. }, at)
-        | (
-            Finding::Truncated {
+impl Finding {
+    /// The lines that it concerns, in words; none where nobody can tell whose they are.
+    pub fn lines(&self) -> Option<String> {
+        match self {
+            Self::Altered { author, seq, .. }
+            | Self::Truncated {
                 author: Some(author),
                 seq: Some(seq),
                 ..
-            },
-            at,
-        ) => format!("{author}: seq {seq} at {at}"),
-        (Finding::Truncated { .. }, at) => format!("a line that cannot be named any more at {at}"),
-        (Finding::Unexpected { why, count, .. }, at) if *count > 1 => {
-            format!("{count} lines from {at}: {why}")
+            } => Some(format!("{author}: seq {seq}")),
+            _ => self.range().map(range_words),
         }
-        (Finding::Unexpected { why, .. }, at) => format!("{at}: {why}"),
-        (Finding::Books { what, at: None }, _) => what.clone(),
-        (Finding::Books { what, .. }, at) => format!("{what} ({at})"),
+    }
+}
+
+/// Which lines a finding concerns, and where they are.
+fn headline(finding: &Finding) -> String {
+    let lines = finding.lines();
+    let lines = lines.unwrap_or_else(|| "a line that cannot be named any more".into());
+    let at = finding.place().map_or_else(String::new, Place::to_string);
+    match finding {
+        Finding::Lost {
+            announced, before, ..
+        } => {
+            let announced = if *announced {
+                ", as a \"Log gap\" says"
+            } else {
+                ""
+            };
+            let before = before.as_ref().map(|at| format!(", before {at}"));
+            format!("{lines}{announced}{}", before.unwrap_or_default())
+        }
+        Finding::Duplicated { .. } => format!("{lines}, again at {at}"),
+        Finding::Reordered {
+            time_only: true, ..
+        } => format!("{lines}, time runs backwards at {at}"),
+        Finding::Reordered { .. } => format!("{lines}, behind later ones at {at}"),
+        Finding::Late { .. } => format!("{lines}, the first at {at}"),
+        Finding::Altered { .. } | Finding::Truncated { .. } => format!("{lines} at {at}"),
+        Finding::Unexpected { why, count: 1, .. } => format!("{at}: {why}"),
+        Finding::Unexpected { why, count, .. } => format!("{count} lines from {at}: {why}"),
+        Finding::Books { what, at: None } => what.clone(),
+        Finding::Books { what, .. } => format!("{what} ({at})"),
     }
 }
 

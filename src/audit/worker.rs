@@ -6,9 +6,7 @@
 use super::{
     attempt::{Attempt, AttemptKind},
     cursor::{Budget, PlanCursor, PlanFinder},
-    findings::Location,
-    main_thread::Entered,
-    record::Record,
+    main_thread::{Entered, Placed},
     sequence::Sequence,
 };
 use crate::{
@@ -23,28 +21,12 @@ pub(super) struct WorkerAccount {
     pub cursor: PlanCursor,
     /// The numbers of its lines; before the cursor, attempts are missing.
     pub sequence: Sequence,
-    /// "Worker ended" lines, different from each other; the farthest first, since an end cannot stand before an attempt.
-    pub ends: Vec<End>,
+    /// "Worker ended".
+    pub end: Option<Placed<Closing>>,
     /// The success with the highest number, and its counter.
     counter: Option<(u64, u64)>,
     finder: Option<Box<PlanFinder>>,
 }
-
-/// A "Worker ended" line.
-#[derive(Clone, Debug)]
-pub(super) struct End {
-    /// Its number, which is how many attempts there were.
-    pub seq: u64,
-    /// What it says of the worker.
-    pub closing: Closing,
-    /// Its checksum, which tells copies from others.
-    pub sum: u32,
-    /// Where it stands.
-    pub at: Location,
-}
-
-/// How many different "Worker ended" lines of one worker are kept.
-const ENDS_MAX: usize = 4;
 
 impl WorkerAccount {
     /// The account of a worker of which nothing was seen.
@@ -52,7 +34,7 @@ impl WorkerAccount {
         Self {
             cursor: PlanCursor::START,
             sequence: Sequence::default(),
-            ends: Vec::new(),
+            end: None,
             counter: None,
             finder: None,
         }
@@ -63,7 +45,6 @@ impl WorkerAccount {
         size_of::<Self>() as u64
             + self.sequence.memory()
             + self.finder.as_ref().map_or(0, |finder| finder.memory())
-            + (self.ends.capacity() * size_of::<End>()) as u64
     }
 
     /// Takes in an attempt whose outcome is the plan's.
@@ -135,33 +116,6 @@ impl WorkerAccount {
         }
     }
 
-    /// Takes in a "Worker ended".
-    pub(super) fn accept_end(
-        &mut self,
-        record: &Record,
-        closing: Closing,
-        at: Location,
-    ) -> Entered {
-        let same = |end: &End| end.sum == record.sum && end.seq == record.seq;
-        if self.ends.iter().any(same) {
-            return Entered::Duplicate;
-        }
-        if self.ends.len() == ENDS_MAX {
-            return Entered::Unexpected("its worker has ended before, and otherwise");
-        }
-        // Nearly every worker has one end, and there may be many workers.
-        self.ends.reserve_exact(1);
-        let end = End {
-            seq: record.seq,
-            closing,
-            sum: record.sum,
-            at,
-        };
-        let place = self.ends.partition_point(|other| other.seq >= end.seq);
-        self.ends.insert(place, end);
-        Entered::New
-    }
-
     /// The attempt that the plan has at this number.
     pub(super) fn planned(
         &mut self,
@@ -178,7 +132,7 @@ impl WorkerAccount {
 
     /// Whether the line with this number was seen undamaged.
     pub(super) fn holds(&self, seq: u64) -> bool {
-        self.ends.iter().any(|end| end.seq == seq)
+        self.end.as_ref().is_some_and(|end| end.seq == seq)
             || seq < self.cursor.seq && !self.sequence.missing.contains(seq)
     }
 

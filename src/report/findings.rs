@@ -2,7 +2,7 @@
 
 use super::collector::Places;
 use crate::{
-    audit::{Change, Finding, Location, Place, Range},
+    audit::{Change, Finding, Location, Place, Producer},
     log::line::displayed,
 };
 
@@ -45,12 +45,12 @@ pub(super) fn list(findings: &[Finding], files: &[String], places: &Places) -> V
 }
 
 fn of(finding: &Finding, files: &[String], places: &Places) -> Listed {
-    let who = who(finding);
     let place = finding.place();
+    let lines = finding.lines().unwrap_or_default();
     Listed {
         kind: finding.kind(),
-        worker: who.as_ref().and_then(|who| who.worker),
-        lines: who.map_or_else(String::new, |who| who.lines),
+        worker: lines.split(':').next().and_then(worker),
+        lines: shown(&lines),
         words: words(finding),
         quoted: match finding {
             Finding::Truncated { text, .. } | Finding::Unexpected { text, .. } => shown(text),
@@ -59,19 +59,6 @@ fn of(finding: &Finding, files: &[String], places: &Places) -> Listed {
         place: place.map(|place| format!("{}:{}", shown(&place.file), place.line)),
         stamp: place.and_then(|place| time_of(place, files, places)),
         more: 0,
-    }
-}
-
-/// Whose lines it concerns, where that is known.
-fn who(finding: &Finding) -> Option<Who> {
-    match finding {
-        Finding::Lost { range, .. }
-        | Finding::Duplicated { range, .. }
-        | Finding::Late { range, .. }
-        | Finding::Reordered { range, .. } => Some(range.into()),
-        Finding::Altered { author, seq, .. } => Some(Who::one(author, *seq)),
-        Finding::Truncated { author, seq, .. } => Some(Who::one(author.as_ref()?, (*seq)?)),
-        Finding::Unexpected { .. } | Finding::Books { .. } => None,
     }
 }
 
@@ -102,46 +89,9 @@ fn words(finding: &Finding) -> String {
     }
 }
 
-/// Who logged the lines of a finding, and which they are.
-struct Who {
-    worker: Option<u32>,
-    lines: String,
-}
-
-impl Who {
-    fn one(author: &str, seq: u64) -> Self {
-        Self {
-            worker: worker(author),
-            lines: format!("{} seq {seq}", shown(author)),
-        }
-    }
-}
-
-impl From<&Range> for Who {
-    fn from(range: &Range) -> Self {
-        let Range {
-            author,
-            first,
-            last,
-            count,
-        } = range;
-        let lines = match (first, last) {
-            (Some(first), Some(last)) if first == last => format!("{} seq {first}", shown(author)),
-            (Some(first), Some(last)) => {
-                format!("{} seq {first}–{last} ({count})", shown(author))
-            }
-            _ => format!("{}: {count} whose numbers cannot be known", shown(author)),
-        };
-        Self {
-            worker: worker(author),
-            lines,
-        }
-    }
-}
-
 /// The number of the worker with this name.
 pub(super) fn worker(author: &str) -> Option<u32> {
-    author.strip_prefix("Worker-")?.parse().ok()
+    Producer::named(author)?.worker()
 }
 
 fn change(change: &Change) -> String {

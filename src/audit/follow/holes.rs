@@ -48,7 +48,7 @@ impl<'a> Present<'a> {
     pub(super) fn of(account: &'a RunAccount, producer: Producer) -> Option<Self> {
         let end = match producer {
             Producer::Main => None,
-            Producer::Worker(worker) => account.workers.get(worker)?.ends.first(),
+            Producer::Worker(worker) => account.workers.get(worker)?.end.as_ref(),
         };
         Some(Self {
             sequence: account.sequence(producer)?,
