@@ -11,6 +11,9 @@ use anyhow::ensure;
 pub struct Stamp(pub u64);
 
 impl Stamp {
+    /// The latest time that there is.
+    pub const MAX: Self = Self(u64::MAX);
+
     /// Nanoseconds since `earlier`; 0 if that is later.
     pub fn nanos_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)

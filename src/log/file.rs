@@ -190,9 +190,9 @@ impl LogFile {
         &self.name.path
     }
 
-    /// Whether a line that was written as late as this, or later, is lost.
-    pub(crate) fn lost_since(&self, stamp: Stamp) -> bool {
-        self.last_loss >= Some(stamp)
+    /// When lines were lost last. One that was logged later is not among them.
+    pub(crate) fn last_loss(&self) -> Option<Stamp> {
+        self.last_loss
     }
 
     /// What became of the lines so far.

@@ -39,9 +39,10 @@ pub fn last_stamp() -> Stamp {
     })
 }
 
-/// Has all lines written that were logged so far. Says whether the calling thread's last one is in the log, for certain.
-pub fn commit() -> bool {
-    PRODUCER.with_borrow(|producer| producer.as_ref().is_none_or(Producer::commit))
+/// Has all lines written that were logged so far. Returns when lines were lost last: one that was logged later is in the log, for
+/// certain.
+pub fn commit() -> Option<Stamp> {
+    PRODUCER.with_borrow(|producer| producer.as_ref().and_then(Producer::commit))
 }
 
 /// The `tracing` layer that turns the program's events into lines.

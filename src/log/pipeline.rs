@@ -127,14 +127,14 @@ impl Pipeline {
         }
     }
 
-    /// Writes all that is there now, for a producer that tells somebody of its line, which has this stamp. Says whether that is in
-    /// the log, for certain.
-    pub(super) fn commit(&self, stamp: Stamp) -> bool {
+    /// Writes all that is there now, for a producer that tells somebody of its lines. Returns when lines were lost last: one that
+    /// was logged later is in the log.
+    pub(super) fn commit(&self) -> Option<Stamp> {
         self.write_for_producer(&self.queue.drain(|| self.clock.now()));
         self.stdout
             .iter()
             .for_each(|stdout| stdout.wait_until_written());
-        !self.sinks().lost_since(stamp)
+        self.sinks().last_loss()
     }
 
     /// Writes what was drained. Says whether the file has something to report.

@@ -56,9 +56,9 @@ impl Producer {
         self.last_stamp
     }
 
-    /// Has all lines written that were logged so far. Says whether the last one of this producer is in the log.
-    pub fn commit(&self) -> bool {
-        self.pipeline.commit(self.last_stamp)
+    /// Has all lines written that were logged so far. Returns when lines were lost last.
+    pub fn commit(&self) -> Option<Stamp> {
+        self.pipeline.commit()
     }
 
     /// Logs one line of the level `level`: `make` makes and finishes it in the encoder, and may be called again. A line for

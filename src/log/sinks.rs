@@ -69,11 +69,11 @@ impl Destination {
         matches!(self, Self::File(file) if file.has_reports())
     }
 
-    /// Whether a line that was written as late as this, or later, may be lost.
-    fn lost_since(&self, stamp: Stamp) -> bool {
+    /// When lines were lost last. One that was logged later is not among them.
+    fn last_loss(&self) -> Option<Stamp> {
         match self {
-            Self::File(file) => file.lost_since(stamp),
-            Self::Stdout(stdout) => stdout.report().lost > 0,
+            Self::File(file) => file.last_loss(),
+            Self::Stdout(stdout) => (stdout.report().lost > 0).then_some(Stamp::MAX),
         }
     }
 
@@ -146,9 +146,12 @@ impl Sinks {
         self.given_up = true;
     }
 
-    /// Whether a line that was written as late as `stamp`, or later, may be lost.
-    pub(crate) fn lost_since(&self, stamp: Stamp) -> bool {
-        self.given_up || self.log.lost_since(stamp)
+    /// When lines were lost last. One that was logged later is not among them.
+    pub(crate) fn last_loss(&self) -> Option<Stamp> {
+        if self.given_up {
+            return Some(Stamp::MAX);
+        }
+        self.log.last_loss()
     }
 
     /// What became of the file's share of `lines` lines, when all of them have been here.

@@ -2,7 +2,8 @@
 //!
 //! One thread, the frontend, hands requests over and collects the answers; each worker takes a request, carries it out
 //! and answers it. To wake a thread costs more than an operation without delays, so it is done as seldom as can be: requests are handed
-//! over and answers collected many at a time, one worker is woken for them, and it wakes the next if it leaves any waiting.
+//! over and answers given and collected many at a time, and an idle worker is woken only where more requests wait than those that are awake
+//! carry out in a turn.
 //!
 //! A request is answered once, whatever happens: by the worker that took it, or with a refusal if there is no room for
 //! it or no operation is begun any more. This file must not know HTTP; the model tests explore it under every
@@ -11,6 +12,9 @@
 use std::{collections::VecDeque, fmt, mem, task::Waker, time::Duration};
 
 use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, PoisonError};
+
+/// How many operations a worker may end before it answers the first of them. The tests have too few requests for long turns.
+pub(crate) const TURN: usize = if cfg!(test) { 1 } else { 16 };
 
 /// Who asked for an operation: is called with the answer, on the frontend's thread.
 pub(crate) type Requester = Box<dyn FnOnce(Answer) + Send>;
@@ -76,10 +80,12 @@ struct Requests {
     closed: bool,
     /// Workers that have not left.
     workers: u32,
-    /// Workers that wait for a request.
+    /// Workers that wait for a request and were not woken.
     idle: usize,
-    /// One of the idle workers was woken and has not come yet. It will see to the others.
-    waking: bool,
+    /// Workers that were woken and have not come yet.
+    woken: usize,
+    /// Workers that are awake or were woken: each sees to a turn of the requests that wait.
+    awake: usize,
 }
 
 #[derive(Default)]
@@ -105,7 +111,8 @@ impl Backlog {
             closed: false,
             workers,
             idle: 0,
-            waking: false,
+            woken: 0,
+            awake: workers as usize,
         };
         Self {
             limit,
@@ -123,7 +130,8 @@ impl Backlog {
             Refusal::Closed
         } else {
             // An idle worker will take its request at once: that one does not wait.
-            let room = (self.limit + requests.idle).saturating_sub(requests.waiting.len());
+            let idle = requests.idle + requests.woken;
+            let room = (self.limit + idle).saturating_sub(requests.waiting.len());
             let taken = room.min(arrived.len());
             requests.waiting.extend(arrived.drain(..taken));
             Refusal::Full
@@ -134,50 +142,72 @@ impl Backlog {
         }
     }
 
+    /// The next request, if one waits.
+    pub fn take_waiting(&self) -> Option<Requester> {
+        let mut requests = self.requests();
+        let requester = requests.waiting.pop_front();
+        self.wake_one(requests);
+        requester
+    }
+
     /// The next request, once there is one; none if none comes within `patience` or the backlog is closed.
     pub fn take(&self, patience: Option<Duration>) -> Option<Requester> {
         let mut requests = self.requests();
         let mut time_up = false;
-        while !requests.closed {
-            if let Some(requester) = requests.waiting.pop_front() {
-                self.wake_one(requests);
-                return Some(requester);
-            }
-            if time_up {
-                return None;
-            }
+        while requests.waiting.is_empty() && !requests.closed && !time_up {
             requests.idle += 1;
+            requests.awake -= 1;
             (requests, time_up) = self.wait(requests, patience);
-            requests.idle -= 1;
-            requests.waking = false;
         }
-        None
+        let requester = requests.waiting.pop_front();
+        self.wake_one(requests);
+        requester
     }
 
+    /// Waits until the calling worker is woken, the time is up or the backlog is closed. Says whether the time is up.
     fn wait<'a>(
         &self,
-        requests: MutexGuard<'a, Requests>,
+        mut requests: MutexGuard<'a, Requests>,
         patience: Option<Duration>,
     ) -> (MutexGuard<'a, Requests>, bool) {
-        match patience {
-            None => {
-                let waited = self.arrived.wait(requests);
-                (waited.unwrap_or_else(PoisonError::into_inner), false)
+        let mut time_up = false;
+        while requests.woken == 0 {
+            if requests.closed || time_up {
+                requests.idle -= 1;
+                requests.awake += 1;
+                return (requests, time_up);
             }
-            Some(patience) => {
-                let waited = self.arrived.wait_timeout(requests, patience);
-                let (requests, waited) = waited.unwrap_or_else(PoisonError::into_inner);
-                (requests, waited.timed_out())
+            match patience {
+                None => {
+                    let waited = self.arrived.wait(requests);
+                    requests = waited.unwrap_or_else(PoisonError::into_inner);
+                }
+                Some(patience) => {
+                    let waited = self.arrived.wait_timeout(requests, patience);
+                    let (guard, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+                    (requests, time_up) = (guard, waited.timed_out());
+                }
             }
         }
+        requests.woken -= 1;
+        (requests, false)
     }
 
-    /// Answers a request that was taken.
-    pub fn answer(&self, requester: Requester, answer: Answer) {
-        self.answer_all([(requester, answer)]);
+    /// The calling worker falls asleep in the midst of an operation. Until it [wakes up](Self::wake_up) the others see to what
+    /// waits.
+    pub fn fall_asleep(&self) {
+        let mut requests = self.requests();
+        requests.awake -= 1;
+        self.wake_one(requests);
     }
 
-    fn answer_all(&self, ended: impl IntoIterator<Item = (Requester, Answer)>) {
+    /// The calling worker is awake again.
+    pub fn wake_up(&self) {
+        self.requests().awake += 1;
+    }
+
+    /// Answers requests that were taken.
+    pub fn answer(&self, ended: impl IntoIterator<Item = (Requester, Answer)>) {
         let mut answers = self.answers();
         answers.ready.extend(ended);
         let frontend = answers.frontend.take();
@@ -202,10 +232,12 @@ impl Backlog {
     pub fn leave(&self) {
         let mut requests = self.requests();
         requests.workers -= 1;
-        let is_last = requests.workers == 0;
-        drop(requests);
-        if is_last {
+        requests.awake -= 1;
+        if requests.workers == 0 {
+            drop(requests);
             self.close();
+        } else {
+            self.wake_one(requests);
         }
     }
 
@@ -218,7 +250,7 @@ impl Backlog {
         drop(requests);
         self.arrived.notify_all();
         let refusal = Answer::Refused(Refusal::Closed);
-        self.answer_all(refused.into_iter().map(|requester| (requester, refusal)));
+        self.answer(refused.into_iter().map(|requester| (requester, refusal)));
     }
 
     /// Whether no operation is begun any more.
@@ -226,10 +258,12 @@ impl Backlog {
         self.closed.load(Ordering::SeqCst)
     }
 
-    /// Wakes an idle worker if there is a request for it and none is being woken already.
+    /// Wakes an idle worker if there is more to do than those that are awake see to. It wakes the next.
     fn wake_one(&self, mut requests: MutexGuard<'_, Requests>) {
-        if requests.idle > 0 && !requests.waking && !requests.waiting.is_empty() {
-            requests.waking = true;
+        if requests.idle > 0 && requests.waiting.len() > requests.awake * TURN {
+            requests.idle -= 1;
+            requests.awake += 1;
+            requests.woken += 1;
             drop(requests);
             self.arrived.notify_one();
         }
@@ -295,7 +329,7 @@ mod tests {
                 attempts: 1,
                 ending: Ending::Abandoned,
             };
-            backlog.answer(requester, answer);
+            backlog.answer([(requester, answer)]);
         }
         backlog.leave();
     }
@@ -380,6 +414,37 @@ mod tests {
             assert!(backlog.take(None).is_some());
             backlog.submit(&mut vec![requester(&answered)]);
             assert_eq!(answered.lock().unwrap().len(), 3);
+        });
+    }
+
+    /// Both workers sleep at the same time, so each must have been woken.
+    #[test]
+    fn a_worker_that_falls_asleep_leaves_what_waits_to_another() {
+        explore(|| {
+            let (backlog, answered) = (Arc::new(Backlog::new(9, 2)), Answered::default());
+            let asleep = Arc::new(Mutex::new(0));
+            let workers: Vec<_> = (0..2)
+                .map(|_| {
+                    let (backlog, asleep) = (Arc::clone(&backlog), Arc::clone(&asleep));
+                    thread::spawn(move || {
+                        let requester = backlog.take(None).unwrap();
+                        backlog.fall_asleep();
+                        *asleep.lock().unwrap() += 1;
+                        while *asleep.lock().unwrap() < 2 {
+                            thread::yield_now();
+                        }
+                        backlog.wake_up();
+                        backlog.answer([(requester, Answer::Refused(Refusal::Closed))]);
+                    })
+                })
+                .collect();
+            for _ in 0..2 {
+                backlog.submit(&mut vec![requester(&answered)]);
+            }
+            deliver_all(&backlog, &answered, 2);
+            for worker in workers {
+                worker.join().unwrap();
+            }
         });
     }
 

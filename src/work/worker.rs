@@ -21,7 +21,7 @@ use crate::{
     plan::workload::{Limit, Micros},
     plan::{Attempt, Attempts, Outcome, Place},
     shutdown::Stop,
-    work::backlog::{Answer, Backlog, Ending, Requester},
+    work::backlog::{Answer, Backlog, Ending, Requester, TURN},
     work::panics::{SimulatedPanic, words},
     work::processor::Handle,
     work::recorder::{Current, Recorder},
@@ -74,11 +74,21 @@ struct Progress {
     begun: u64,
     account: Account,
     current: Current,
-    /// Who asked for the operation and has no answer yet.
+    /// Who asked for the operation that goes on.
     requester: Option<Requester>,
+    /// Operations that have ended, and whose requesters have no answer yet.
+    ended: Vec<Ended>,
     /// The latest time that is known. It is taken from the lines that were logged: only a sleep
     /// costs a reading of the clock.
     now: Stamp,
+}
+
+/// An operation that somebody asked for, and that has ended.
+struct Ended {
+    requester: Requester,
+    answer: Answer,
+    /// The time stamp of its last line.
+    stamp: Stamp,
 }
 
 /// Whether a worker goes on.
@@ -108,10 +118,11 @@ impl Worker {
                 let panicked = Outcome::Panic(Place::BeforeLock);
                 progress.account.count(progress.current.attempt, panicked);
                 self.recorder.unexpected(progress.current, words(&*payload));
-                self.answer(&mut progress, Ending::Panicked);
+                self.end_operation(&mut progress, Ending::Panicked);
                 Reason::Panicked
             }
         };
+        self.answer(&mut progress);
         let Progress { begun, account, .. } = progress;
         let ended_early = match reason {
             Reason::Finished => false,
@@ -175,41 +186,68 @@ impl Worker {
             return Onward::Stop;
         }
         if let Some(backlog) = &self.backlog {
-            self.status().enter(State::Idle, progress.now);
-            let patience = self
-                .deadline
-                .map(|deadline| Duration::from_nanos(deadline.nanos_since(progress.now)));
-            progress.requester = backlog.take(patience);
+            progress.requester = self.request(backlog, progress);
             if progress.requester.is_none() {
                 return Onward::Stop;
             }
-            progress.now = self.clock.now();
         }
         progress.begun += 1;
         progress.current.began = progress.now;
         Onward::Continue
     }
 
-    /// Tells who asked for the operation, if anyone did, how it ended. Its lines are written by then: nobody is told of a
-    /// success that the log does not have.
-    #[inline]
-    fn answer(&self, progress: &mut Progress, ending: Ending) {
-        if let Some(backlog) = &self.backlog
-            && let Some(requester) = progress.requester.take()
+    /// The next request for an operation. Before the worker waits for one, it answers those it had.
+    fn request(&self, backlog: &Backlog, progress: &mut Progress) -> Option<Requester> {
+        if progress.ended.len() < TURN
+            && let Some(requester) = backlog.take_waiting()
         {
-            let ending = if log::commit() {
-                ending
-            } else {
-                Ending::Unlogged
-            };
+            return Some(requester);
+        }
+        self.answer(progress);
+        self.status().enter(State::Idle, progress.now);
+        let patience = self
+            .deadline
+            .map(|deadline| Duration::from_nanos(deadline.nanos_since(progress.now)));
+        let requester = backlog.take(patience);
+        progress.now = self.clock.now();
+        requester
+    }
+
+    /// Notes how the operation ended for who asked for it, if anyone did.
+    #[inline]
+    fn end_operation(&self, progress: &mut Progress, ending: Ending) {
+        if let Some(requester) = progress.requester.take() {
             let answer = Answer::Ended {
                 worker: self.number,
                 iteration: progress.current.iteration,
                 attempts: progress.current.attempt,
                 ending,
             };
-            backlog.answer(requester, answer);
+            let stamp = log::last_stamp();
+            progress.ended.push(Ended {
+                requester,
+                answer,
+                stamp,
+            });
         }
+    }
+
+    /// Tells those who asked for operations how these ended. Their lines are written by then: nobody is told of a success that
+    /// the log does not have. They are written once for all: to write costs more than the operations.
+    fn answer(&self, progress: &mut Progress) {
+        let Some(backlog) = &self.backlog else { return };
+        if progress.ended.is_empty() {
+            return;
+        }
+        let last_loss = log::commit();
+        backlog.answer(progress.ended.drain(..).map(|mut ended| {
+            if last_loss >= Some(ended.stamp)
+                && let Answer::Ended { ending, .. } = &mut ended.answer
+            {
+                *ending = Ending::Unlogged;
+            }
+            (ended.requester, ended.answer)
+        }));
     }
 
     #[inline]
@@ -245,14 +283,15 @@ impl Worker {
         };
         account.count(attempt.number, attempt.outcome);
         if let Some(ending) = ending {
-            self.answer(progress, ending);
+            self.end_operation(progress, ending);
         }
         if delay > Micros::ZERO {
+            self.answer(progress);
             progress.now = self.sleep(attempt, progress.now, delay);
         }
         if self.stop.requested() && matches!(attempt.outcome, Outcome::Retry { .. }) {
             self.recorder.interrupted();
-            self.answer(progress, Ending::Interrupted);
+            self.end_operation(progress, Ending::Interrupted);
             return Onward::Stop;
         }
         Onward::Continue
@@ -271,7 +310,11 @@ impl Worker {
             return wakes;
         }
         self.status().enter(asleep, now);
+        self.backlog
+            .iter()
+            .for_each(|backlog| backlog.fall_asleep());
         self.stop.sleep(delay.into());
+        self.backlog.iter().for_each(|backlog| backlog.wake_up());
         self.clock.now()
     }
 }
