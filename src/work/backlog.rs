@@ -2,8 +2,8 @@
 //!
 //! One thread, the frontend, hands requests over and collects the answers; each worker takes a request, carries it out
 //! and answers it. To wake a thread costs more than an operation without delays, so it is done as seldom as can be: requests are handed
-//! over and answers given and collected many at a time, and an idle worker is woken only where more requests wait than those that are awake
-//! carry out in a turn.
+//! over and answers given and collected many at a time, and an idle worker is woken only where more requests wait than those
+//! that are awake see to.
 //!
 //! A request is answered once, whatever happens: by the worker that took it, or with a refusal if there is no room for
 //! it or no operation is begun any more. This file must not know HTTP; the model tests explore it under every
@@ -13,8 +13,10 @@ use std::{collections::VecDeque, fmt, mem, task::Waker, time::Duration};
 
 use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, PoisonError};
 
-/// How many operations a worker may end before it answers the first of them. The tests have too few requests for long turns.
-pub(crate) const TURN: usize = if cfg!(test) { 1 } else { 16 };
+/// How many operations a worker may end before it answers the first of them.
+pub(crate) const ENDED_MAX: usize = 4;
+/// How many of the requests that wait each worker that is awake sees to. The tests have few requests.
+const SHARE: usize = if cfg!(test) { 1 } else { 32 };
 
 /// Who asked for an operation: is called with the answer, on the frontend's thread.
 pub(crate) type Requester = Box<dyn FnOnce(Answer) + Send>;
@@ -84,7 +86,7 @@ struct Requests {
     idle: usize,
     /// Workers that were woken and have not come yet.
     woken: usize,
-    /// Workers that are awake or were woken: each sees to a turn of the requests that wait.
+    /// Workers that are awake or were woken.
     awake: usize,
 }
 
@@ -260,7 +262,7 @@ impl Backlog {
 
     /// Wakes an idle worker if there is more to do than those that are awake see to. It wakes the next.
     fn wake_one(&self, mut requests: MutexGuard<'_, Requests>) {
-        if requests.idle > 0 && requests.waiting.len() > requests.awake * TURN {
+        if requests.idle > 0 && requests.waiting.len() > requests.awake * SHARE {
             requests.idle -= 1;
             requests.awake += 1;
             requests.woken += 1;

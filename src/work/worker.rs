@@ -21,7 +21,7 @@ use crate::{
     plan::workload::{Limit, Micros},
     plan::{Attempt, Attempts, Outcome, Place},
     shutdown::Stop,
-    work::backlog::{Answer, Backlog, Ending, Requester, TURN},
+    work::backlog::{Answer, Backlog, ENDED_MAX, Ending, Requester},
     work::panics::{SimulatedPanic, words},
     work::processor::Handle,
     work::recorder::{Current, Recorder},
@@ -198,7 +198,7 @@ impl Worker {
 
     /// The next request for an operation. Before the worker waits for one, it answers those it had.
     fn request(&self, backlog: &Backlog, progress: &mut Progress) -> Option<Requester> {
-        if progress.ended.len() < TURN
+        if progress.ended.len() < ENDED_MAX
             && let Some(requester) = backlog.take_waiting()
         {
             return Some(requester);

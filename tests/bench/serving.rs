@@ -80,7 +80,7 @@ pub(crate) fn print(rounds: usize) {
             bare.env(ASKED_FOR, "1");
             let bare = measure(folder.path(), bare, connections);
             let mut program = Command::new(env!("CARGO_BIN_EXE_hifi"));
-            program.args(["--serve", "127.0.0.1:0", "--time-scale", "0"]);
+            program.args(["--serve", "127.0.0.1:0", "--time-scale", "0", "-q"]);
             let program = measure(folder.path(), program, connections);
             if round > 0 {
                 rates.push(program.rate / bare.rate);
