@@ -16,7 +16,7 @@ use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, PoisonError}
 /// How many operations a worker may end before it answers the first of them.
 pub(crate) const ENDED_MAX: usize = 4;
 /// How many of the requests that wait each worker that is awake sees to. The tests have few requests.
-const SHARE: usize = if cfg!(test) { 1 } else { 32 };
+const SHARE: usize = if cfg!(test) { 2 } else { 32 };
 
 /// Who asked for an operation: is called with the answer, on the frontend's thread.
 pub(crate) type Requester = Box<dyn FnOnce(Answer) + Send>;
@@ -401,6 +401,19 @@ mod tests {
                 worker.join().unwrap();
             }
             assert!(backlog.is_closed());
+        });
+    }
+
+    #[test]
+    fn a_worker_that_leaves_leaves_what_waits_to_another() {
+        explore(|| {
+            let (backlog, answered) = (Arc::new(Backlog::new(9, 2)), Answered::default());
+            let workers = start_workers(&backlog, &[1, 1]);
+            backlog.submit(&mut (0..2).map(|_| requester(&answered)).collect());
+            assert_eq!(ended(&deliver_all(&backlog, &answered, 2)), 2);
+            for worker in workers {
+                worker.join().unwrap();
+            }
         });
     }
 

@@ -79,6 +79,7 @@ pub(crate) fn print(rounds: usize) {
             let mut bare = Command::new(env::current_exe().unwrap());
             bare.env(ASKED_FOR, "1");
             let bare = measure(folder.path(), bare, connections);
+            // The console is off: it would be a second file to write.
             let mut program = Command::new(env!("CARGO_BIN_EXE_hifi"));
             program.args(["--serve", "127.0.0.1:0", "--time-scale", "0", "-q"]);
             let program = measure(folder.path(), program, connections);
