@@ -17,7 +17,7 @@ const COLUMNS: usize = 24;
 const WIDTH: usize = 12;
 const HEIGHT: usize = 8;
 
-/// A panel: its title, its unit in Grafana's terms, and its lines, each a query and a legend.
+/// A panel: its title, its unit in Grafana's terms, and its lines, each a legend and a query.
 struct Panel {
     title: &'static str,
     about: &'static str,
@@ -26,257 +26,118 @@ struct Panel {
     lines: &'static [(&'static str, &'static str)],
 }
 
-/// What a query may ask for: the run that was chosen. `hifi_run_info` tells which targets that is.
-const PANELS: &[Panel] = &[
-    Panel {
-        title: "Throughput",
-        about: "Operations that ended, a second.",
-        unit: "ops",
-        stacked: true,
-        lines: &[(
-            "sum by (outcome) (rate(hifi_operations_total[$__rate_interval]) * on (instance, job) group_left () $run)",
-            "{{outcome}}",
-        )],
-    },
-    Panel {
-        title: "Failed attempts",
-        about: "The share of attempts that failed: the failure rate, as it came out.",
-        unit: "percentunit",
-        stacked: false,
-        lines: &[(
-            "sum(rate(hifi_attempts_total{outcome=\"failure\"}[$__rate_interval]) * on (instance, job) group_left () $run) \
-             / sum(rate(hifi_attempts_total[$__rate_interval]) * on (instance, job) group_left () $run)",
-            "failed",
-        )],
-    },
-    Panel {
-        title: "Retries",
-        about: "Attempts beyond the first of their operation, a second.",
-        unit: "ops",
-        stacked: false,
-        lines: &[(
-            "sum(rate(hifi_retries_total[$__rate_interval]) * on (instance, job) group_left () $run)",
-            "retries",
-        )],
-    },
-    Panel {
-        title: "Operation time",
-        about: "From the start of an operation to its completion or abandonment, retries included.",
-        unit: "s",
-        stacked: false,
-        lines: &[
-            (
-                "histogram_quantile(0.5, sum by (le) (rate(hifi_operation_seconds_bucket[$__rate_interval]) * on (instance, job) group_left () $run))",
-                "p50",
-            ),
-            (
-                "histogram_quantile(0.99, sum by (le) (rate(hifi_operation_seconds_bucket[$__rate_interval]) * on (instance, job) group_left () $run))",
-                "p99",
-            ),
-        ],
-    },
-    Panel {
-        title: "Requests",
-        about: "Requests for operations by the status code of their answer, a second; none without --serve.",
-        unit: "reqps",
-        stacked: true,
-        lines: &[(
-            "sum by (code) (rate(hifi_requests_total[$__rate_interval]) * on (instance, job) group_left () $run)",
-            "{{code}}",
-        )],
-    },
-    Panel {
-        title: "Request time",
-        about: "From the arrival of a request for an operation to its answer, the wait for a worker included.",
-        unit: "s",
-        stacked: false,
-        lines: &[
-            (
-                "histogram_quantile(0.5, sum by (le) (rate(hifi_request_seconds_bucket[$__rate_interval]) * on (instance, job) group_left () $run))",
-                "p50",
-            ),
-            (
-                "histogram_quantile(0.99, sum by (le) (rate(hifi_request_seconds_bucket[$__rate_interval]) * on (instance, job) group_left () $run))",
-                "p99",
-            ),
-        ],
-    },
-    Panel {
-        title: "Lock wait",
-        about: "How long the Processor's lock was waited for; 0 where it was free.",
-        unit: "s",
-        stacked: false,
-        lines: &[
-            (
-                "histogram_quantile(0.5, sum by (le) (rate(hifi_lock_wait_seconds_bucket[$__rate_interval]) * on (instance, job) group_left () $run))",
-                "p50",
-            ),
-            (
-                "histogram_quantile(0.99, sum by (le) (rate(hifi_lock_wait_seconds_bucket[$__rate_interval]) * on (instance, job) group_left () $run))",
-                "p99",
-            ),
-            (
-                "histogram_quantile(0.99, sum by (le) (rate(hifi_lock_hold_seconds_bucket[$__rate_interval]) * on (instance, job) group_left () $run))",
-                "held, p99",
-            ),
-        ],
-    },
-    Panel {
-        title: "Workers",
-        about: "Workers by what they are doing.",
-        unit: "short",
-        stacked: true,
-        lines: &[(
-            "sum by (state) (hifi_workers * on (instance, job) group_left () $run)",
-            "{{state}}",
-        )],
-    },
-    Panel {
-        title: "Data length",
-        about: "Items that the Processor holds, and those that its limit made it drop.",
-        unit: "short",
-        stacked: false,
-        lines: &[
-            (
-                "sum(hifi_data_items * on (instance, job) group_left () $run)",
-                "held",
-            ),
-            (
-                "sum(hifi_data_dropped_total * on (instance, job) group_left () $run)",
-                "dropped",
-            ),
-        ],
-    },
-    Panel {
-        title: "Memory",
-        about: "Resident memory of the process.",
-        unit: "bytes",
-        stacked: false,
-        lines: &[(
-            "sum(process_resident_memory_bytes * on (instance, job) group_left () $run)",
-            "resident",
-        )],
-    },
-    Panel {
-        title: "CPU",
-        about: "Cores in use.",
-        unit: "short",
-        stacked: false,
-        lines: &[(
-            "sum(rate(process_cpu_seconds_total[$__rate_interval]) * on (instance, job) group_left () $run)",
-            "cores",
-        )],
-    },
-    Panel {
-        title: "Log",
-        about: "Lines written a second.",
-        unit: "short",
-        stacked: false,
-        lines: &[(
-            "sum by (sink) (rate(hifi_log_lines_total[$__rate_interval]) * on (instance, job) group_left () $run)",
-            "{{sink}}",
-        )],
-    },
-    Panel {
-        title: "Log errors",
-        about: "Errors in writing the log since the start: anything above 0 in the file ends the run with code 1.",
-        unit: "short",
-        stacked: false,
-        lines: &[(
-            "sum by (sink) (hifi_log_errors_total * on (instance, job) group_left () $run)",
-            "{{sink}}",
-        )],
-    },
-    Panel {
-        title: "Threads and files",
-        about: "OS threads and open file descriptors of the process.",
-        unit: "short",
-        stacked: false,
-        lines: &[
-            (
-                "sum(process_threads * on (instance, job) group_left () $run)",
-                "threads",
-            ),
-            (
-                "sum(process_open_fds * on (instance, job) group_left () $run)",
-                "open files",
-            ),
-        ],
-    },
-];
+/// Declares panels. What recurs in their queries is written in short, as [`written_out`] has it.
+macro_rules! panels {
+    ($($title:literal $about:literal $unit:literal stacked $stacked:literal { $($legend:literal: $query:expr;)* })*) => {
+        &[$(Panel {
+            title: $title,
+            about: $about,
+            unit: $unit,
+            stacked: $stacked,
+            lines: &[$(($legend, $query)),*],
+        }),*]
+    };
+}
+
+/// The query for a quantile, of the rate of a histogram's buckets.
+macro_rules! quantile {
+    ($quantile:literal of $buckets:literal) => {
+        concat!(
+            "histogram_quantile(",
+            $quantile,
+            ", sum by (le) (",
+            $buckets,
+            "))"
+        )
+    };
+}
+
+/// The panels of runs.
+const PANELS: &[Panel] = panels! {
+    "Throughput" "Operations that ended, a second." "ops" stacked true {
+        "{{outcome}}": "sum by (outcome) (rate(hifi_operations_total[@]) @run)";
+    }
+    "Failed attempts" "The share of attempts that failed: the failure rate, as it came out." "percentunit" stacked false {
+        "failed": "sum(rate(hifi_attempts_total{outcome=\"failure\"}[@]) @run) / sum(rate(hifi_attempts_total[@]) @run)";
+    }
+    "Retries" "Attempts beyond the first of their operation, a second." "ops" stacked false {
+        "retries": "sum(rate(hifi_retries_total[@]) @run)";
+    }
+    "Operation time" "From the start of an operation to its completion or abandonment, retries included." "s" stacked false {
+        "p50": quantile!("0.5" of "rate(hifi_operation_seconds_bucket[@]) @run");
+        "p99": quantile!("0.99" of "rate(hifi_operation_seconds_bucket[@]) @run");
+    }
+    "Requests" "Requests for operations by the status code of their answer, a second; none without --serve." "reqps" stacked true {
+        "{{code}}": "sum by (code) (rate(hifi_requests_total[@]) @run)";
+    }
+    "Request time" "From the arrival of a request for an operation to its answer, the wait for a worker included." "s" stacked false {
+        "p50": quantile!("0.5" of "rate(hifi_request_seconds_bucket[@]) @run");
+        "p99": quantile!("0.99" of "rate(hifi_request_seconds_bucket[@]) @run");
+    }
+    "Lock wait" "How long the Processor's lock was waited for; 0 where it was free." "s" stacked false {
+        "p50": quantile!("0.5" of "rate(hifi_lock_wait_seconds_bucket[@]) @run");
+        "p99": quantile!("0.99" of "rate(hifi_lock_wait_seconds_bucket[@]) @run");
+        "held, p99": quantile!("0.99" of "rate(hifi_lock_hold_seconds_bucket[@]) @run");
+    }
+    "Workers" "Workers by what they are doing." "short" stacked true {
+        "{{state}}": "sum by (state) (hifi_workers @run)";
+    }
+    "Data length" "Items that the Processor holds, and those that its limit made it drop." "short" stacked false {
+        "held": "sum(hifi_data_items @run)";
+        "dropped": "sum(hifi_data_dropped_total @run)";
+    }
+    "Memory" "Resident memory of the process." "bytes" stacked false {
+        "resident": "sum(process_resident_memory_bytes @run)";
+    }
+    "CPU" "Cores in use." "short" stacked false {
+        "cores": "sum(rate(process_cpu_seconds_total[@]) @run)";
+    }
+    "Log" "Lines written a second." "short" stacked false {
+        "{{sink}}": "sum by (sink) (rate(hifi_log_lines_total[@]) @run)";
+    }
+    "Log errors" "Errors in writing the log since the start: anything above 0 in the file ends the run with code 1." "short" stacked false {
+        "{{sink}}": "sum by (sink) (hifi_log_errors_total @run)";
+    }
+    "Threads and files" "OS threads and open file descriptors of the process." "short" stacked false {
+        "threads": "sum(process_threads @run)";
+        "open files": "sum(process_open_fds @run)";
+    }
+};
 
 /// The panels of a log that is followed, whose lines another process reads.
-const AUDIT_PANELS: &[Panel] = &[
-    Panel {
-        title: "Lines",
-        about: "Lines that were read, a second.",
-        unit: "short",
-        stacked: false,
-        lines: &[(
-            "sum by (instance) (rate(hifi_audit_lines_total{instance=~\"$instance\"}[$__rate_interval]))",
-            "{{instance}}",
-        )],
-    },
-    Panel {
-        title: "Missing",
-        about: "Lines that are missing now: those on their way, and those that were given up and have not come.",
-        unit: "short",
-        stacked: false,
-        lines: &[(
-            "sum by (instance) (hifi_audit_missing{instance=~\"$instance\"})",
-            "{{instance}}",
-        )],
-    },
-    Panel {
-        title: "Findings",
-        about: "Lines that are not as they must be, by what is wrong.",
-        unit: "short",
-        stacked: true,
-        lines: &[(
-            "sum by (kind) (hifi_audit_findings_total{instance=~\"$instance\"})",
-            "{{kind}}",
-        )],
-    },
-    Panel {
-        title: "Delay",
-        about: "From a line's own time to its arrival.",
-        unit: "s",
-        stacked: false,
-        lines: &[
-            (
-                "histogram_quantile(0.5, sum by (le) (rate(hifi_audit_delay_seconds_bucket{instance=~\"$instance\"}[$__rate_interval])))",
-                "p50",
-            ),
-            (
-                "histogram_quantile(0.99, sum by (le) (rate(hifi_audit_delay_seconds_bucket{instance=~\"$instance\"}[$__rate_interval])))",
-                "p99",
-            ),
-        ],
-    },
-    Panel {
-        title: "Silence",
-        about: "Since the last line came.",
-        unit: "s",
-        stacked: false,
-        lines: &[(
-            "time() - hifi_audit_last_line_timestamp_seconds{instance=~\"$instance\"}",
-            "{{instance}}",
-        )],
-    },
-    Panel {
-        title: "Runs",
-        about: "Runs by their state.",
-        unit: "short",
-        stacked: true,
-        lines: &[(
-            "sum by (state) (hifi_audit_runs{instance=~\"$instance\"})",
-            "{{state}}",
-        )],
-    },
-];
+const AUDIT_PANELS: &[Panel] = panels! {
+    "Lines" "Lines that were read, a second." "short" stacked false {
+        "{{instance}}": "sum by (instance) (rate(hifi_audit_lines_total@instance[@]))";
+    }
+    "Missing" "Lines that are missing now: those on their way, and those that were given up and have not come." "short" stacked false {
+        "{{instance}}": "sum by (instance) (hifi_audit_missing@instance)";
+    }
+    "Findings" "Lines that are not as they must be, by what is wrong." "short" stacked true {
+        "{{kind}}": "sum by (kind) (hifi_audit_findings_total@instance)";
+    }
+    "Delay" "From a line's own time to its arrival." "s" stacked false {
+        "p50": quantile!("0.5" of "rate(hifi_audit_delay_seconds_bucket@instance[@])");
+        "p99": quantile!("0.99" of "rate(hifi_audit_delay_seconds_bucket@instance[@])");
+    }
+    "Silence" "Since the last line came." "s" stacked false {
+        "{{instance}}": "time() - hifi_audit_last_line_timestamp_seconds@instance";
+    }
+    "Runs" "Runs by their state." "short" stacked true {
+        "{{state}}": "sum by (state) (hifi_audit_runs@instance)";
+    }
+};
 
-/// The series, of value 1, of the runs that are chosen; it stands for `$run` in the queries above.
-const RUN: &str = "hifi_run_info{run=~\"$run\"}";
+/// A query as Prometheus takes it: over the time that suits the panel, of the runs or the audits that are chosen.
+/// `hifi_run_info`, a series of value 1, tells which targets a run has.
+fn written_out(query: &str) -> String {
+    query
+        .replace("[@]", "[$__rate_interval]")
+        .replace(
+            "@run",
+            "* on (instance, job) group_left () hifi_run_info{run=~\"$run\"}",
+        )
+        .replace("@instance", "{instance=~\"$instance\"}")
+}
 
 /// Prints the dashboard of runs, or of logs that are followed.
 ///
@@ -293,32 +154,27 @@ pub fn print(audit: bool) -> anyhow::Result<ExitCode> {
 
 fn runs() -> Value {
     let about = "Runs of hifi, a concurrent workload whose truth is known.";
-    let choice = Choice {
-        name: "run",
-        label: "Run",
-        query: "label_values(hifi_run_info, run)",
-    };
-    dashboard(["hifi", "hifi", about], &choice, PANELS)
+    let choice = ["run", "Run", "label_values(hifi_run_info, run)"];
+    dashboard(["hifi", "hifi", about], choice, PANELS)
 }
 
 fn audits() -> Value {
     let about = "Logs that hifi audit follows, held against what must exist.";
-    let choice = Choice {
-        name: "instance",
-        label: "Audit",
-        query: "label_values(hifi_audit_lines_total, instance)",
-    };
-    dashboard(["hifi-audit", "hifi audit", about], &choice, AUDIT_PANELS)
+    let choice = [
+        "instance",
+        "Audit",
+        "label_values(hifi_audit_lines_total, instance)",
+    ];
+    dashboard(["hifi-audit", "hifi audit", about], choice, AUDIT_PANELS)
 }
 
-/// What can be chosen on a dashboard: a label's values.
-struct Choice {
-    name: &'static str,
-    label: &'static str,
-    query: &'static str,
-}
-
-fn dashboard([uid, title, about]: [&str; 3], choice: &Choice, panels: &[Panel]) -> Value {
+/// A dashboard of its own id, title and description, with a choice of a label's values: its name, what it is called, and the
+/// query for the values.
+fn dashboard(
+    [uid, title, about]: [&str; 3],
+    [name, label, query]: [&str; 3],
+    panels: &[Panel],
+) -> Value {
     let source = json!({ "type": "prometheus", "uid": "${datasource}" });
     json!({
         "uid": uid,
@@ -347,12 +203,12 @@ fn dashboard([uid, title, about]: [&str; 3], choice: &Choice, panels: &[Panel]) 
                 "includeAll": false,
             },
             {
-                "name": choice.name,
-                "label": choice.label,
+                "name": name,
+                "label": label,
                 "type": "query",
                 "datasource": source,
-                "definition": choice.query,
-                "query": { "query": choice.query, "refId": choice.name, "qryType": 1 },
+                "definition": query,
+                "query": { "query": query, "refId": name, "qryType": 1 },
                 "current": {},
                 "hide": 0,
                 "refresh": 2,
@@ -371,11 +227,11 @@ impl Panel {
         let place = index * WIDTH;
         let targets: Vec<Value> = ('A'..)
             .zip(self.lines)
-            .map(|(id, (query, legend))| {
+            .map(|(id, (legend, query))| {
                 json!({
                     "refId": id.to_string(),
                     "datasource": source,
-                    "expr": query.replace("$run", RUN),
+                    "expr": written_out(query),
                     "legendFormat": legend,
                     "editorMode": "code",
                     "range": true,
