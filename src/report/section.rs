@@ -315,7 +315,7 @@ fn attempts(window: Window, layers: Vec<(&str, Vec<f64>)>, told: String, caption
 
 /// A histogram over a logarithmic axis, with the usual quantiles.
 fn operation_times(history: &History) -> Markup {
-    let mut times = Distribution::default();
+    let mut times: Distribution = Distribution::default();
     times.add(&history.operation_times);
     let Some((first, _, _)) = times.buckets().next() else {
         return html! { p.note { "No operation's lines are whole from its first attempt to its last." } };

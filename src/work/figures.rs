@@ -43,39 +43,37 @@ impl Gauge {
     }
 }
 
-/// Each power of two is divided into this many buckets: a value read from one is right to 1 in 16.
-const STEPS: u64 = 16;
-const STEPS_LOG2: u32 = STEPS.trailing_zeros();
+/// A histogram that divides each power of two into so many buckets is right to 1 in 16.
+pub(crate) const FINE: u64 = 16;
+/// One that has a bucket for each power of two: small enough to have thousands of it.
+pub(crate) const COARSE: u64 = 1;
 /// Values from 2^48 nanoseconds (78 hours) on share the last bucket.
-const POWERS: u64 = 48;
-const BUCKETS: usize = ((POWERS - STEPS_LOG2 as u64 + 1) * STEPS) as usize;
+const POWERS: usize = 48;
 
-/// Times in nanoseconds, counted in buckets whose width grows with their value.
+/// Times in nanoseconds, counted in buckets whose width grows with their value: each power of two has `STEPS` of them, which
+/// is a power of two as well.
 #[derive(Debug)]
-pub struct Histogram {
+pub struct Histogram<const STEPS: u64 = FINE> {
     buckets: Box<[Count]>,
-    count: Count,
     sum: Count,
     max: Count,
 }
 
-impl Default for Histogram {
+impl<const STEPS: u64> Default for Histogram<STEPS> {
     fn default() -> Self {
         Self {
-            buckets: (0..BUCKETS).map(|_| Count::default()).collect(),
-            count: Count::default(),
+            buckets: (0..buckets(STEPS)).map(|_| Count::default()).collect(),
             sum: Count::default(),
             max: Count::default(),
         }
     }
 }
 
-impl Histogram {
+impl<const STEPS: u64> Histogram<STEPS> {
     /// Counts one time.
     #[inline]
     pub fn record(&self, nanos: u64) {
-        self.buckets[bucket(nanos)].add(1);
-        self.count.add(1);
+        self.buckets[bucket(STEPS, nanos)].add(1);
         self.sum.add(nanos);
         self.max.raise_to(nanos);
     }
@@ -83,7 +81,7 @@ impl Histogram {
 
 /// The histograms of many threads, added up.
 #[derive(Clone, Debug)]
-pub struct Distribution {
+pub struct Distribution<const STEPS: u64 = FINE> {
     buckets: Vec<u64>,
     /// How many times were counted.
     pub count: u64,
@@ -93,10 +91,10 @@ pub struct Distribution {
     pub max: u64,
 }
 
-impl Default for Distribution {
+impl<const STEPS: u64> Default for Distribution<STEPS> {
     fn default() -> Self {
         Self {
-            buckets: vec![0; BUCKETS],
+            buckets: vec![0; buckets(STEPS)],
             count: 0,
             sum: 0,
             max: 0,
@@ -104,30 +102,33 @@ impl Default for Distribution {
     }
 }
 
-impl Distribution {
+impl<const STEPS: u64> Distribution<STEPS> {
     /// Adds what `histogram` holds now.
-    pub fn add(&mut self, histogram: &Histogram) {
+    pub fn add(&mut self, histogram: &Histogram<STEPS>) {
         for (total, bucket) in self.buckets.iter_mut().zip(&histogram.buckets) {
-            *total += bucket.get();
+            let times = bucket.get();
+            *total += times;
+            self.count += times;
         }
-        self.count += histogram.count.get();
         self.sum = self.sum.wrapping_add(histogram.sum.get());
         self.max = self.max.max(histogram.max.get());
     }
 
     /// The buckets that are not empty: the first value of each, the first behind it, and how many times it holds.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64, u64)> {
-        let bounds = |i: usize| match i {
-            0 => (0, 1),
-            i => (last_of(i - 1) + 1, last_of(i) + 1),
-        };
+        let start = |i: usize| i.checked_sub(1).map_or(0, |i| last_of(STEPS, i) + 1);
         let counted = self.buckets.iter().enumerate();
         counted
             .filter(|(_, count)| **count > 0)
-            .map(move |(i, count)| (bounds(i).0, bounds(i).1, *count))
+            .map(move |(i, count)| (start(i), start(i + 1), *count))
     }
 
-    /// The time in nanoseconds that the share `quantile` (0 to 1) of all times does not exceed, rounded up by 1 in 16
+    /// How many times are shorter than 2^`power` nanoseconds.
+    pub fn below(&self, power: u32) -> u64 {
+        self.buckets[..bucket(STEPS, 1 << power)].iter().sum()
+    }
+
+    /// The time in nanoseconds that the share `quantile` (0 to 1) of all times does not exceed, rounded up by 1 in `STEPS`
     /// at most; 0 if there is none.
     pub fn quantile(&self, quantile: f64) -> u64 {
         let rank = ((quantile * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));
@@ -135,115 +136,37 @@ impl Distribution {
         for (i, bucket) in self.buckets.iter().enumerate() {
             seen += bucket;
             if seen >= rank {
-                return last_of(i).min(self.max);
+                return last_of(STEPS, i).min(self.max);
             }
         }
         self.max
     }
 }
 
-/// Times in nanoseconds, counted by their power of two: a small histogram for what thousands of workers keep.
-#[derive(Debug)]
-pub struct Powers {
-    buckets: [Count; POWERS as usize],
-    sum: Count,
+/// How many buckets there are.
+const fn buckets(steps: u64) -> usize {
+    (POWERS + 1 - steps.ilog2() as usize) * steps as usize
 }
 
-impl Default for Powers {
-    fn default() -> Self {
-        Self {
-            buckets: std::array::from_fn(|_| Count::default()),
-            sum: Count::default(),
-        }
-    }
-}
-
-impl Powers {
-    /// Counts one time.
-    pub fn record(&self, nanos: u64) {
-        let power = nanos.checked_ilog2().map_or(0, |power| power as usize + 1);
-        self.buckets[power.min(POWERS as usize - 1)].add(1);
-        self.sum.add(nanos);
-    }
-}
-
-/// Many [`Powers`], added up.
-#[derive(Clone, Debug, Default)]
-pub struct PowersTotal {
-    buckets: Vec<u64>,
-    sum: u64,
-}
-
-impl PowersTotal {
-    /// Adds what `powers` holds now.
-    pub fn add(&mut self, powers: &Powers) {
-        self.buckets.resize(POWERS as usize, 0);
-        for (total, bucket) in self.buckets.iter_mut().zip(&powers.buckets) {
-            *total += bucket.get();
-        }
-        self.sum = self.sum.wrapping_add(powers.sum.get());
-    }
-}
-
-/// A histogram that can be told with fewer buckets, whose bounds are powers of two.
-pub(crate) trait Cumulative {
-    /// How many times are shorter than 2^`power` nanoseconds.
-    fn below(&self, power: u32) -> u64;
-    /// How many there are.
-    fn count(&self) -> u64;
-    /// Their sum in nanoseconds.
-    fn sum(&self) -> u64;
-}
-
-impl Cumulative for Distribution {
-    fn below(&self, power: u32) -> u64 {
-        let end = bucket(1_u64.checked_shl(power).unwrap_or(u64::MAX));
-        self.buckets[..end].iter().sum()
-    }
-
-    fn count(&self) -> u64 {
-        // Not the field: a worker may be between its bucket and its count.
-        self.buckets.iter().sum()
-    }
-
-    fn sum(&self) -> u64 {
-        self.sum
-    }
-}
-
-impl Cumulative for PowersTotal {
-    fn below(&self, power: u32) -> u64 {
-        self.buckets.iter().take(power as usize + 1).sum()
-    }
-
-    fn count(&self) -> u64 {
-        self.buckets.iter().sum()
-    }
-
-    fn sum(&self) -> u64 {
-        self.sum
-    }
-}
-
-/// The bucket of a value: exact up to [`STEPS`], then [`STEPS`] buckets for each power of two.
+/// The bucket of a value: exact up to `steps`, then so many buckets for each power of two.
 #[inline]
-fn bucket(value: u64) -> usize {
-    if value < STEPS {
+fn bucket(steps: u64, value: u64) -> usize {
+    if value < steps {
         return value as usize;
     }
-    let power = value.ilog2();
-    let step = (value >> (power - STEPS_LOG2)) & (STEPS - 1);
-    let index = (u64::from(power - STEPS_LOG2) + 1) * STEPS + step;
-    (index as usize).min(BUCKETS - 1)
+    let power = value.ilog2() - steps.ilog2();
+    let step = (value >> power) & (steps - 1);
+    let index = (u64::from(power) + 1) * steps + step;
+    (index as usize).min(buckets(steps) - 1)
 }
 
 /// The largest value of a bucket.
-fn last_of(bucket: usize) -> u64 {
-    let (power, step) = (bucket as u64 / STEPS, bucket as u64 % STEPS);
+fn last_of(steps: u64, bucket: usize) -> u64 {
+    let (power, step) = (bucket as u64 / steps, bucket as u64 % steps);
     if power == 0 {
         step
     } else {
-        ((STEPS + step + 1) << (power - 1)) - 1
+        ((steps + step + 1) << (power - 1)) - 1
     }
 }
 
@@ -255,21 +178,21 @@ mod tests {
     fn every_value_lies_in_a_bucket_that_ends_close_above_it() {
         let mut value: u64 = 0;
         while value < 1 << 47 {
-            let last = last_of(bucket(value));
+            let last = last_of(FINE, bucket(FINE, value));
             assert!(
-                last >= value && last - value <= value / STEPS,
+                last >= value && last - value <= value / FINE,
                 "{value} is told as {last}"
             );
-            assert_eq!(bucket(last), bucket(value));
-            assert_eq!(bucket(last + 1), bucket(value) + 1);
+            assert_eq!(bucket(FINE, last), bucket(FINE, value));
+            assert_eq!(bucket(FINE, last + 1), bucket(FINE, value) + 1);
             value = value * 9 / 8 + 1;
         }
-        assert_eq!(bucket(u64::MAX), BUCKETS - 1);
+        assert_eq!(bucket(FINE, u64::MAX), buckets(FINE) - 1);
     }
 
     #[test]
     fn both_histograms_agree_at_the_powers_of_two() {
-        let (fine, coarse) = (Histogram::default(), Powers::default());
+        let (fine, coarse) = (Histogram::<FINE>::default(), Histogram::<COARSE>::default());
         let values: Vec<u64> = (0..40)
             .flat_map(|p| [(1 << p) - 1, 1 << p, (1 << p) + 1])
             .collect();
@@ -277,7 +200,10 @@ mod tests {
             fine.record(*value);
             coarse.record(*value);
         }
-        let (mut all, mut total) = (Distribution::default(), PowersTotal::default());
+        let (mut all, mut total) = (
+            Distribution::<FINE>::default(),
+            Distribution::<COARSE>::default(),
+        );
         all.add(&fine);
         total.add(&coarse);
         for power in 0..45 {
@@ -288,16 +214,16 @@ mod tests {
                 "{power}"
             );
         }
-        assert_eq!((total.count(), total.sum()), (all.count, all.sum));
+        assert_eq!((total.count, total.sum), (all.count, all.sum));
     }
 
     #[test]
     fn quantiles_are_those_of_the_sorted_values() {
-        let histograms = [Histogram::default(), Histogram::default()];
+        let histograms: [Histogram; 2] = Default::default();
         for value in 1..=1000 {
             histograms[value % 2].record(value as u64 * 1000);
         }
-        let mut all = Distribution::default();
+        let mut all: Distribution = Distribution::default();
         histograms.iter().for_each(|h| all.add(h));
         assert_eq!(
             (all.count, all.sum, all.max),
@@ -311,10 +237,10 @@ mod tests {
         ] {
             let told = all.quantile(quantile);
             assert!(
-                told >= exact && told <= exact + exact / STEPS,
+                told >= exact && told <= exact + exact / FINE,
                 "{quantile}: {told}"
             );
         }
-        assert_eq!(Distribution::default().quantile(0.5), 0);
+        assert_eq!(Distribution::<FINE>::default().quantile(0.5), 0);
     }
 }

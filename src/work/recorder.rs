@@ -13,7 +13,7 @@ use crate::{
         event::{Event, Next},
     },
     plan::workload::Micros,
-    work::figures::{Count, Distribution, Gauge, Histogram, Powers, PowersTotal},
+    work::figures::{COARSE, Count, Distribution, Gauge, Histogram},
     work::processor::Recorded,
 };
 
@@ -33,7 +33,7 @@ pub struct Counters {
     retries: Count,
     operation_nanos: Histogram,
     lock_wait_nanos: Histogram,
-    lock_hold_nanos: Powers,
+    lock_hold_nanos: Histogram<COARSE>,
     counter: Gauge,
     data_len: Gauge,
 }
@@ -48,7 +48,7 @@ pub struct Totals {
     /// Times that the Processor's lock was waited for; a free lock counts as 0.
     pub lock_wait: Distribution,
     /// Times that the Processor's lock was held, one in [`HOLD_SAMPLE`] of them.
-    pub lock_hold: PowersTotal,
+    pub lock_hold: Distribution<COARSE>,
     /// The Processor's counter, as the last worker that has told of it saw it.
     pub counter: u64,
     /// The length of the Processor's data then.
