@@ -1,20 +1,19 @@
 //! The summary: what a run came to, for people and for programs, and the exit code that says it shortest.
 
-use std::{collections::BTreeMap, fmt, iter, process::ExitCode, time::Duration};
+use std::{fmt, iter, process::ExitCode, time::Duration};
 
 use anyhow::Context;
-use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::{
     log::{
         event::Reason,
         line::displayed,
-        report::SinkReport,
         stream::{self, Standard, complain},
     },
     observe::error_tracking::Delivery,
     plan::format::{Seconds, counted},
-    plan::workload::{GroupId, Limit},
+    plan::workload::Limit,
     run::balance,
     run::config::{RunConfig, SummaryFormat},
     run::outcome::RunOutcome,
@@ -22,88 +21,16 @@ use crate::{
     work::figures::Distribution,
 };
 
-/// A run's figures, in the order in which they are told.
-#[derive(Debug, Serialize)]
+/// What a run came to, to be told in one form or another.
 struct Summary<'a> {
-    run: String,
-    /// finished, stopped or panicked.
-    reason: &'static str,
-    /// What stopped the run: a signal's name, `duration` or `failure`.
-    stopped_by: Option<String>,
-    seed: u64,
-    /// Which part of a larger run this was.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shard: Option<String>,
-    /// The larger run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    group: Option<String>,
-    replay: &'a str,
-    operations: Operations,
-    /// Requests for operations by the status code of their answer, where operations were asked for.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    requests: &'a BTreeMap<u16, u64>,
-    failed_attempts: u64,
-    retries: u64,
-    counter: u64,
-    data_length: u64,
-    dropped_items: u64,
-    workers: u32,
-    workers_ended_early: u64,
-    workers_stuck: usize,
-    operation_seconds: Percentiles,
-    lock_wait_seconds: Percentiles,
-    operations_per_second: f64,
-    wall_seconds: f64,
-    cpu_seconds: Option<f64>,
-    peak_memory_bytes: Option<u64>,
-    resident_memory_bytes: Option<u64>,
-    threads: Option<u64>,
-    open_files: Option<u64>,
-    log_file: &'a str,
-    log_lines: u64,
-    file: SinkReport,
-    console: SinkReport,
-    /// What became of the errors that were to be reported to Sentry.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sentry: Option<Delivery>,
+    config: &'a RunConfig,
+    outcome: &'a RunOutcome,
     /// What went wrong; empty in a run that exits with 0.
     problems: &'a [String],
 }
 
-/// Operations by how they ended. Planned is the sum of the others; none where there is no limit.
-#[derive(Debug, Serialize)]
-struct Operations {
-    planned: Option<u64>,
-    completed: u64,
-    abandoned: u64,
-    panicked: u64,
-    interrupted: u64,
-    not_started: Option<u64>,
-}
-
-/// A distribution of times, in seconds.
-#[derive(Debug, Serialize)]
-struct Percentiles {
-    p50: f64,
-    p90: f64,
-    p95: f64,
-    p99: f64,
-    max: f64,
-}
-
-impl Percentiles {
-    fn of(times: &Distribution) -> Self {
-        let seconds = |nanos: u64| nanos as f64 / 1e9;
-        let at = |quantile| seconds(times.quantile(quantile));
-        Self {
-            p50: at(0.50),
-            p90: at(0.90),
-            p95: at(0.95),
-            p99: at(0.99),
-            max: seconds(times.max),
-        }
-    }
-}
+/// What stands in the JSON form only where there is something to be told.
+const LEFT_OUT: [&str; 4] = ["shard", "group", "requests", "sentry"];
 
 /// Prints the summary and says with which code the program ends. `stop` ends the patience with a reader that stalls.
 ///
@@ -111,7 +38,11 @@ impl Percentiles {
 /// Standard output cannot be written.
 pub fn conclude(config: &RunConfig, outcome: &RunOutcome, stop: &Stop) -> anyhow::Result<ExitCode> {
     let problems = problems(outcome);
-    let summary = Summary::new(config, outcome, &problems);
+    let summary = Summary {
+        config,
+        outcome,
+        problems: &problems,
+    };
     // Where the log goes to standard output, nothing else does.
     let to = match config.log.path {
         Some(_) => Standard::Output,
@@ -119,9 +50,7 @@ pub fn conclude(config: &RunConfig, outcome: &RunOutcome, stop: &Stop) -> anyhow
     };
     let text = match config.summary {
         SummaryFormat::Text => summary.to_string(),
-        SummaryFormat::Json => {
-            serde_json::to_string(&summary).context("cannot make the summary")? + "\n"
-        }
+        SummaryFormat::Json => format!("{}\n", summary.json()),
         SummaryFormat::None => String::new(),
     };
     // What a program reads a person may not see. The text says these itself. A console that was given up
@@ -205,186 +134,196 @@ fn problems(outcome: &RunOutcome) -> Vec<String> {
     problems
 }
 
-impl<'a> Summary<'a> {
-    fn new(config: &'a RunConfig, outcome: &'a RunOutcome, problems: &'a [String]) -> Self {
-        let RunOutcome {
-            closing,
-            done,
-            workload,
-            totals,
-            processor,
-            log,
-            ..
-        } = outcome;
-        let account = closing.account;
-        let wall = Duration::from_nanos(outcome.nanos).as_secs_f64();
-        let number = |limit| match limit {
-            Limit::Unlimited => None,
-            Limit::At(n) => Some(n),
-        };
-        Self {
-            run: format!("{:016x}", outcome.run),
-            reason: closing.reason.word(),
-            stopped_by: match outcome.stopped_by {
-                Some(cause) => Some(cause.to_string()),
-                None => (closing.reason == Reason::Stopped).then(|| "duration".into()),
-            },
-            seed: workload.seed,
-            shard: workload.group.as_ref().map(|_| workload.shard.to_string()),
-            group: workload.group.as_ref().map(GroupId::to_string),
-            replay: &config.replay,
-            operations: Operations {
-                planned: number(workload.operations()),
-                completed: account.completed,
-                abandoned: account.abandoned,
-                panicked: account.panicked,
-                interrupted: account.interrupted,
-                not_started: number(closing.not_started),
-            },
-            requests: &outcome.requests,
-            failed_attempts: account.failed_attempts,
-            retries: account.retries,
-            counter: processor.counter,
-            data_length: processor.data_len,
-            dropped_items: processor.dropped,
-            workers: workload.threads,
-            workers_ended_early: done.ended_early,
-            workers_stuck: outcome.stuck.len(),
-            operation_seconds: Percentiles::of(&totals.operation_time),
-            lock_wait_seconds: Percentiles::of(&totals.lock_wait),
-            operations_per_second: if wall > 0.0 {
-                account.completed as f64 / wall
-            } else {
-                0.0
-            },
-            wall_seconds: wall,
-            cpu_seconds: outcome.usage.cpu.map(|cpu| cpu.as_secs_f64()),
-            peak_memory_bytes: outcome.usage.peak_memory,
-            resident_memory_bytes: outcome.usage.memory,
-            threads: outcome.usage_at_work.threads,
-            open_files: outcome.usage_at_work.open_files,
-            log_file: &outcome.log.path,
-            log_lines: log.lines,
-            file: log.file,
-            console: log.console,
-            sentry: outcome.sentry,
-            problems,
-        }
-    }
-}
-
 /// A heading, which stands once for several counts, a count, and what was counted.
 type Row = (&'static str, String, String);
 
 impl Summary<'_> {
+    /// The figures in the order in which they are told.
+    fn json(&self) -> Value {
+        let outcome = self.outcome;
+        let (workload, account, usage) =
+            (&outcome.workload, outcome.closing.account, outcome.usage);
+        let requests = &outcome.requests;
+        let mut figures = json!({
+            "run": self.run(),
+            "reason": outcome.closing.reason.word(),
+            "stopped_by": self.stopped_by(),
+            "seed": workload.seed,
+            "shard": workload.group.as_ref().map(|_| workload.shard),
+            "group": workload.group,
+            "replay": self.config.replay,
+            "operations": {
+                "planned": number(workload.operations()),
+                "completed": account.completed,
+                "abandoned": account.abandoned,
+                "panicked": account.panicked,
+                "interrupted": account.interrupted,
+                "not_started": number(outcome.closing.not_started),
+            },
+            "requests": (!requests.is_empty()).then_some(requests),
+            "failed_attempts": account.failed_attempts,
+            "retries": account.retries,
+            "counter": outcome.processor.counter,
+            "data_length": outcome.processor.data_len,
+            "dropped_items": outcome.processor.dropped,
+            "workers": workload.threads,
+            "workers_ended_early": outcome.done.ended_early,
+            "workers_stuck": outcome.stuck.len(),
+            "operation_seconds": named(percentiles(&outcome.totals.operation_time)),
+            "lock_wait_seconds": named(percentiles(&outcome.totals.lock_wait)),
+            "operations_per_second": self.operations_per_second(),
+            "wall_seconds": self.wall_seconds(),
+            "cpu_seconds": usage.cpu.map(|cpu| cpu.as_secs_f64()),
+            "peak_memory_bytes": usage.peak_memory,
+            "resident_memory_bytes": usage.memory,
+            "threads": outcome.usage_at_work.threads,
+            "open_files": outcome.usage_at_work.open_files,
+            "log_file": outcome.log.path,
+            "log_lines": outcome.log.lines,
+            "file": outcome.log.file,
+            "console": outcome.log.console,
+            "sentry": outcome.sentry,
+            "problems": self.problems,
+        });
+        if let Some(figures) = figures.as_object_mut() {
+            figures.retain(|name, value| !(value.is_null() && LEFT_OUT.contains(&&**name)));
+        }
+        figures
+    }
+
+    fn run(&self) -> String {
+        format!("{:016x}", self.outcome.run)
+    }
+
+    /// What stopped the run: a signal's name, `duration` or `failure`.
+    fn stopped_by(&self) -> Option<String> {
+        let by_duration = self.outcome.closing.reason == Reason::Stopped;
+        let cause = self.outcome.stopped_by.map(|cause| cause.to_string());
+        cause.or_else(|| by_duration.then(|| "duration".into()))
+    }
+
+    fn wall_seconds(&self) -> f64 {
+        Duration::from_nanos(self.outcome.nanos).as_secs_f64()
+    }
+
+    fn operations_per_second(&self) -> f64 {
+        match self.wall_seconds() {
+            wall if wall > 0.0 => self.outcome.closing.account.completed as f64 / wall,
+            _ => 0.0,
+        }
+    }
+
     /// How the run ended, in a line that is the last: it stays in sight where the rest does not fit the screen.
     fn headline(&self) -> String {
-        let how = match self.stopped_by.as_deref() {
-            Some("duration") if self.reason == "stopped" => "ended by its --duration".to_owned(),
-            Some(by) if self.reason == "stopped" => format!("INTERRUPTED by {by}"),
-            Some(by) => format!("{}, and stopped by {by}", self.reason),
-            None => self.reason.to_owned(),
+        let reason = self.outcome.closing.reason;
+        let how = match (self.stopped_by().as_deref(), reason) {
+            (Some("duration"), Reason::Stopped) => "ended by its --duration".to_owned(),
+            (Some(by), Reason::Stopped) => format!("INTERRUPTED by {by}"),
+            (Some(by), _) => format!("{reason}, and stopped by {by}"),
+            (None, _) => reason.to_string(),
         };
-        format!(
-            "Run {} {how} after {}",
-            self.run,
-            Seconds(self.wall_seconds)
-        )
+        let (run, wall) = (self.run(), Seconds(self.wall_seconds()));
+        format!("Run {run} {how} after {wall}")
     }
 
     fn counts(&self) -> Vec<Row> {
-        let or_unlimited = |n: Option<u64>| n.map_or_else(|| "unlimited".into(), |n| n.to_string());
-        let ops = &self.operations;
+        let outcome = self.outcome;
+        let (account, processor) = (outcome.closing.account, outcome.processor);
+        let limit = |heading, limit: Limit, words: &str| (heading, limit.to_string(), words.into());
         let row = |heading, count: u64, words: &str| (heading, count.to_string(), words.into());
         let mut rows: Vec<Row> = vec![
-            ("Operations", or_unlimited(ops.planned), "planned".into()),
-            row("", ops.completed, "completed"),
-            row("", ops.abandoned, "abandoned"),
-            row("", ops.panicked, "ended by an unexpected error"),
-            row("", ops.interrupted, "interrupted"),
-            ("", or_unlimited(ops.not_started), "not started".into()),
+            limit("Operations", outcome.workload.operations(), "planned"),
+            row("", account.completed, "completed"),
+            row("", account.abandoned, "abandoned"),
+            row("", account.panicked, "ended by an unexpected error"),
+            row("", account.interrupted, "interrupted"),
+            limit("", outcome.closing.not_started, "not started"),
         ];
         let headings = iter::once("Requests").chain(iter::repeat(""));
-        for ((code, count), heading) in self.requests.iter().zip(headings) {
+        for ((code, count), heading) in outcome.requests.iter().zip(headings) {
             rows.push(row(heading, *count, &format!("answered with {code}")));
         }
         rows.extend([
-            row("Attempts", self.failed_attempts, "failed"),
-            row("", self.retries, "retries"),
-            row("Processor", self.counter, "counter"),
-            row("", self.data_length, "data length"),
-            row("", self.dropped_items, "items dropped by the data limit"),
-            row("Workers", self.workers.into(), "in all"),
-            row("", self.workers_ended_early, "ended early"),
+            row("Attempts", account.failed_attempts, "failed"),
+            row("", account.retries, "retries"),
+            row("Processor", processor.counter, "counter"),
+            row("", processor.data_len, "data length"),
+            row("", processor.dropped, "items dropped by the data limit"),
+            row("Workers", outcome.workload.threads.into(), "in all"),
+            row("", outcome.done.ended_early, "ended early"),
         ]);
         rows
     }
 
-    fn write_sinks(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Log             {:>12} lines logged", self.log_lines)?;
-        let log_file = displayed(self.log_file.as_ref());
-        for (name, sink) in [(&*log_file, &self.file), ("the console", &self.console)] {
-            writeln!(
-                f,
-                "                {:>12} written to {name}, {} lost, {}",
+    fn log_rows(&self) -> Vec<Row> {
+        let log = &self.outcome.log;
+        let row = |heading, count: u64, words: String| (heading, count.to_string(), words);
+        let mut rows = vec![row("Log", log.lines, "lines logged".into())];
+        let log_file = displayed(log.path.as_ref());
+        for (name, sink) in [(&*log_file, log.file), ("the console", log.console)] {
+            let (lost, errors) = (sink.lost, counted(sink.errors, "error"));
+            rows.push(row(
+                "",
                 sink.lines,
-                sink.lost,
-                counted(sink.errors, "error")
-            )?;
+                format!("written to {name}, {lost} lost, {errors}"),
+            ));
         }
-        if let Some(Delivery { errors, delivered }) = self.sentry {
-            writeln!(f, "Sentry          {errors:>12} errors")?;
+        if let Some(Delivery { errors, delivered }) = self.outcome.sentry {
             let left = errors.saturating_sub(delivered);
-            writeln!(
-                f,
-                "                {delivered:>12} of them reported, {left} not"
-            )?;
+            rows.push(row("Sentry", errors, "errors".into()));
+            rows.push(row("", delivered, format!("of them reported, {left} not")));
         }
-        Ok(())
-    }
-
-    fn write_usage(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Pace            {:>12.1} operations/s",
-            self.operations_per_second
-        )?;
-        if let (Some(cpu), Some(memory)) = (self.cpu_seconds, self.peak_memory_bytes) {
-            write!(
-                f,
-                ", {} CPU, {:.1} MB peak memory",
-                Seconds(cpu),
-                memory as f64 / 1e6
-            )?;
-        }
-        if let (Some(threads), Some(files)) = (self.threads, self.open_files) {
-            write!(
-                f,
-                "\nProcess         {threads:>12} threads, {files} open files at the last worker's start"
-            )?;
-        }
-        writeln!(f)
+        rows
     }
 }
 
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (heading, count, words) in self.counts() {
-            writeln!(f, "{heading:<16}{count:>12} {words}")?;
-        }
+        let RunOutcome {
+            workload,
+            totals,
+            usage,
+            usage_at_work,
+            ..
+        } = self.outcome;
+        write_rows(f, &self.counts())?;
+        let of_all = percentiles(&totals.operation_time);
         writeln!(
             f,
-            "\n                      p50       p90       p95       p99       max"
+            "\n{:15}{}",
+            "",
+            of_all.map(|(name, _)| format!(" {name:>9}")).concat()
         )?;
-        writeln!(f, "Operation time  {}", self.operation_seconds)?;
-        writeln!(f, "Lock wait       {}\n", self.lock_wait_seconds)?;
-        self.write_sinks(f)?;
-        self.write_usage(f)?;
-        writeln!(f, "Seed            {}", self.seed)?;
-        if let (Some(shard), Some(group)) = (&self.shard, &self.group) {
-            writeln!(f, "Shard           {shard} of group {group}")?;
+        for (heading, times) in [
+            ("Operation time", of_all),
+            ("Lock wait", percentiles(&totals.lock_wait)),
+        ] {
+            let times = times.map(|(_, time)| format!(" {:>9}", Seconds(time).to_string()));
+            writeln!(f, "{heading:<15}{}", times.concat())?;
         }
-        writeln!(f, "Replay          {}", self.replay)?;
+        writeln!(f)?;
+        write_rows(f, &self.log_rows())?;
+        write!(
+            f,
+            "Pace            {:>12.1} operations/s",
+            self.operations_per_second()
+        )?;
+        if let (Some(cpu), Some(memory)) = (usage.cpu, usage.peak_memory) {
+            let (cpu, memory) = (Seconds(cpu.as_secs_f64()), memory as f64 / 1e6);
+            write!(f, ", {cpu} CPU, {memory:.1} MB peak memory")?;
+        }
+        if let (Some(threads), Some(files)) = (usage_at_work.threads, usage_at_work.open_files) {
+            let when = "at the last worker's start";
+            write!(
+                f,
+                "\nProcess         {threads:>12} threads, {files} open files {when}"
+            )?;
+        }
+        writeln!(f, "\nSeed            {}", workload.seed)?;
+        if let Some(group) = &workload.group {
+            writeln!(f, "Shard           {} of group {group}", workload.shard)?;
+        }
+        writeln!(f, "Replay          {}", self.config.replay)?;
         for problem in self.problems {
             writeln!(f, "PROBLEM         {problem}")?;
         }
@@ -392,17 +331,36 @@ impl fmt::Display for Summary<'_> {
     }
 }
 
-impl fmt::Display for Percentiles {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, value) in [self.p50, self.p90, self.p95, self.p99, self.max]
-            .into_iter()
-            .enumerate()
-        {
-            let gap = if i == 0 { "" } else { " " };
-            write!(f, "{gap}{:>9}", Seconds(value).to_string())?;
-        }
-        Ok(())
+fn write_rows(f: &mut fmt::Formatter<'_>, rows: &[Row]) -> fmt::Result {
+    for (heading, count, words) in rows {
+        writeln!(f, "{heading:<16}{count:>12} {words}")?;
     }
+    Ok(())
+}
+
+/// A limit as a number, if it is one.
+fn number(limit: Limit) -> Option<u64> {
+    match limit {
+        Limit::Unlimited => None,
+        Limit::At(n) => Some(n),
+    }
+}
+
+/// What is told of a distribution of times, in seconds.
+fn percentiles(times: &Distribution) -> [(&'static str, f64); 5] {
+    let at = |quantile| times.quantile(quantile);
+    [
+        ("p50", at(0.50)),
+        ("p90", at(0.90)),
+        ("p95", at(0.95)),
+        ("p99", at(0.99)),
+        ("max", times.max),
+    ]
+    .map(|(name, nanos)| (name, nanos as f64 / 1e9))
+}
+
+fn named(figures: [(&'static str, f64); 5]) -> Value {
+    figures.into_iter().collect()
 }
 
 #[cfg(test)]
