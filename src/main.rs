@@ -1,18 +1,14 @@
 //! The binary: reads the command line, runs what it asks for, and turns the result into an exit code.
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Parser;
 use hifi::{
     audit,
     cli::{AuditArgs, Cli, Command, ReportArgs, print_man},
     errors::in_words,
     lab,
-    log::stream::complain,
+    log::stream::{complain, print_out},
     observe::heap_profile::HeapProfile,
     observe::monitoring::Reading,
     observe::{canary, dashboard},
@@ -70,13 +66,8 @@ fn audit(args: AuditArgs) -> ExitCode {
     };
     let told = verdict.and_then(|verdict| {
         let text = format.render(&verdict)?;
-        match io::stdout().write_all(text.as_bytes()) {
-            // A reader that has seen enough does not change the verdict.
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(error).context("cannot write the verdict")
-            }
-            _ => Ok(verdict.exit_code()),
-        }
+        print_out("the verdict", text.as_bytes())?;
+        Ok(verdict.exit_code())
     });
     match told {
         Ok(code) => ExitCode::from(code),
@@ -99,7 +90,7 @@ fn report(args: ReportArgs) -> ExitCode {
         Ok(told) => {
             // A reader that has seen enough may close its end.
             let told = told.map_or_else(String::new, |told| told + "\n");
-            let _ = io::stdout().write_all(told.as_bytes());
+            let _ = print_out("what the report came to", told.as_bytes());
             return ExitCode::SUCCESS;
         }
         Err(Failure::Input(error)) => (error, 2),

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, error::ErrorKind};
+use clap::Args;
 
 use super::{
-    Cli, ExportArgs,
+    ExportArgs,
     audit::{AuditArgs, VerdictFormat},
+    invalid,
     values::{file_path, parse_interval},
 };
 use crate::{
@@ -56,10 +57,8 @@ impl AuditArgs {
             ..self.judging.clone().into_config()
         };
         if audit.select == Select::Last {
-            return Err(Cli::command().error(
-                ErrorKind::ArgumentConflict,
-                "invalid value 'last' for '--run <WHICH>': with --follow others may come; all or a run's id is needed",
-            ));
+            let why = "with --follow others may come; all or a run's id is needed";
+            return Err(invalid("last", "'--run <WHICH>'", why));
         }
         let telling = match self.format {
             VerdictFormat::Text => Telling::Text,

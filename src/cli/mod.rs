@@ -11,7 +11,7 @@ mod values;
 
 use std::{
     env,
-    fmt::Write as _,
+    fmt::{self, Write as _},
     io::{self, IsTerminal},
     ops::Range,
     path::{Path, PathBuf},
@@ -307,8 +307,7 @@ impl RunArgs {
             progress: self.quiet && takes_controls(&io::stderr()),
         };
         if self.workload.shard.lacks_group() {
-            return Err(Cli::command().error(
-                ErrorKind::MissingRequiredArgument,
+            return Err(refused(
                 "--group <ID> is missing: with --shard <I/N> a run needs the id that it has in common with the other shards, \
                  such as the job's",
             ));
@@ -316,10 +315,8 @@ impl RunArgs {
         let log_file = match self.log_file {
             Some(path) => path,
             // Looked at here, and not as an option's default: the subcommands do not have it.
-            None => usable_file(LOG_FILE.into()).map_err(|why| {
-                let text = format!("invalid value '{LOG_FILE}' for '--log-file <PATH>': {why}");
-                Cli::command().error(ErrorKind::ValueValidation, text)
-            })?,
+            None => usable_file(LOG_FILE.into())
+                .map_err(|why| invalid(LOG_FILE, "'--log-file <PATH>'", why))?,
         };
         let (metrics, serve) = self.monitoring.into_config();
         if let Some(file) = &metrics.file {
@@ -336,7 +333,10 @@ impl RunArgs {
         }
         if let Some(bug) = self.bug {
             if workload.threads < bug.workers_min {
-                return Err(too_few_workers(bug, workload.threads));
+                let (name, least) = (bug.name, bug.workers_min);
+                let why =
+                    format!("--bug {name} goes wrong between workers, and needs {least} or more");
+                return Err(invalid(workload.threads, "'--threads <N>'", why));
             }
             let _ = write!(replay, " --bug {}", bug.name);
         }
@@ -350,13 +350,7 @@ impl RunArgs {
         log.check(self.summary != SummaryFormat::None)
             .map_err(|why| {
                 let path = log.path.as_deref().unwrap_or(Path::new("-"));
-                Cli::command().error(
-                    ErrorKind::ValueValidation,
-                    format!(
-                        "invalid value '{}' for '--log-file <PATH>': {why}",
-                        displayed(path)
-                    ),
-                )
+                invalid(displayed(path), "'--log-file <PATH>'", why)
             })?;
         Ok(RunConfig {
             replay,
@@ -390,15 +384,9 @@ impl PlanArgs {
                     Shard::WHOLE => String::new(),
                     shard => format!(" and --shard {shard}"),
                 };
-                Err(Cli::command().error(
-                    ErrorKind::ValueValidation,
-                    format!(
-                        "invalid value '{worker}' for '--worker <N>': --threads {}{shard} makes workers {} to {}",
-                        workload.threads,
-                        all.start,
-                        all.end - 1
-                    ),
-                ))
+                let (threads, first, last) = (workload.threads, all.start, all.end - 1);
+                let why = format!("--threads {threads}{shard} makes workers {first} to {last}");
+                Err(invalid(worker, "'--worker <N>'", why))
             }
         }
     }
@@ -449,13 +437,8 @@ fn takes_colours(stream: &impl IsTerminal) -> bool {
 /// being written.
 fn check_metrics_file(file: &Path, log: &Path, rotation: Rotation) -> Result<(), clap::Error> {
     let refuse = |why: String| {
-        Err(Cli::command().error(
-            ErrorKind::ValueValidation,
-            format!(
-                "invalid value '{}' for '--metrics-file <PATH>': {why}; name another file",
-                displayed(file)
-            ),
-        ))
+        let why = format!("{why}; name another file");
+        Err(invalid(displayed(file), "'--metrics-file <PATH>'", why))
     };
     let log_or_stdout = if log == Path::new("-") {
         Path::new("/proc/self/fd/1")
@@ -493,14 +476,14 @@ fn is_part_of(file: &Path, log: &Path) -> bool {
     file.parent() == log.parent() && name(&file).starts_with(&format!("{}.", name(&log)))
 }
 
-fn too_few_workers(bug: &Specimen, threads: u32) -> clap::Error {
-    Cli::command().error(
-        ErrorKind::ValueValidation,
-        format!(
-            "invalid value '{threads}' for '--threads <N>': --bug {} goes wrong between workers, and needs {} or more",
-            bug.name, bug.workers_min
-        ),
-    )
+/// A command line that cannot be carried out.
+fn refused(why: impl fmt::Display) -> clap::Error {
+    Cli::command().error(ErrorKind::ValueValidation, why)
+}
+
+/// A value that cannot be taken.
+fn invalid(value: impl fmt::Display, of: &str, why: impl fmt::Display) -> clap::Error {
+    refused(format!("invalid value '{value}' for {of}: {why}"))
 }
 
 /// What a workload has for an option, as typed.
@@ -581,13 +564,10 @@ fn console_level(given: Option<ConsoleLevel>) -> Result<Option<Level>, clap::Err
     };
     let targets: Option<Targets> = variable.to_str().and_then(|text| text.parse().ok());
     let Some(targets) = targets else {
-        return Err(Cli::command().error(
-            ErrorKind::ValueValidation,
-            format!(
-                "invalid value '{}' for the environment variable RUST_LOG: levels are needed, such as info or \
-                 warn,hifi=debug; unset it, or override it with --log-level",
-                variable.display()
-            ),
+        return Err(invalid(
+            variable.display(),
+            "the environment variable RUST_LOG",
+            "levels are needed, such as info or warn,hifi=debug; unset it, or override it with --log-level",
         ));
     };
     let enabled = LEVELS
@@ -604,11 +584,11 @@ fn sentry_dsn() -> Result<Option<Dsn>, clap::Error> {
     };
     let text = variable.to_string_lossy();
     text.parse().map(Some).map_err(|error| {
-        Cli::command().error(
-            ErrorKind::ValueValidation,
+        invalid(
+            &text,
+            &format!("the environment variable {DSN_VARIABLE}"),
             format!(
-                "invalid value '{text}' for the environment variable {DSN_VARIABLE}: {error}; a DSN is needed, such as \
-                 https://KEY@HOST/PROJECT; correct it, or unset it to report nothing"
+                "{error}; a DSN is needed, such as https://KEY@HOST/PROJECT; correct it, or unset it to report nothing"
             ),
         )
     })

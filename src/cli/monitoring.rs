@@ -1,13 +1,7 @@
 //! The options of monitoring, as typed.
 
-use std::{
-    io::{self, Write},
-    net::SocketAddr,
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use anyhow::Context;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
@@ -16,6 +10,7 @@ use super::{
     values::{file_path, one_of, whole},
 };
 use crate::{
+    log::stream::print_out,
     observe::config::{MetricsConfig, ServeConfig},
     plan::workload::{Micros, parse_duration},
 };
@@ -99,9 +94,7 @@ impl CompletionsArgs {
     pub fn print(&self) -> anyhow::Result<ExitCode> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "hifi", &mut script);
-        io::stdout()
-            .write_all(&script)
-            .context("cannot write the completions to standard output")?;
+        print_out("the completions", &script)?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -113,9 +106,7 @@ impl CompletionsArgs {
 pub fn print_man() -> anyhow::Result<ExitCode> {
     let mut page = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut page)?;
-    io::stdout()
-        .write_all(&page)
-        .context("cannot write the manual page to standard output")?;
+    print_out("the manual page", &page)?;
     Ok(ExitCode::SUCCESS)
 }
 

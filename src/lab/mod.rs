@@ -13,21 +13,15 @@ mod page;
 mod records;
 mod trial;
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-    slice,
-    sync::Arc,
-};
+use std::{process::ExitCode, slice, sync::Arc};
 
-use anyhow::Context;
 use serde_json::json;
 
 use self::{exhibit::Exhibit, page::Page, trial::Trial};
 use crate::{
     audit::Input,
     bugs::{SPECIMENS, Specimen},
-    log::stream::complain,
+    log::stream::{complain, print_out},
     plan::workload::Workload,
     report::{LabReport, Output},
     shutdown::{Cause, SignalWatch, Stop},
@@ -62,13 +56,14 @@ pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
         None => SPECIMENS,
     };
     let page = Page::new(config.coloured, config.specimen.is_some());
+    let print = |text: String| print_out("what the lab shows", text.as_bytes());
     let mut found = Vec::new();
     let mut report = config
         .report
         .as_ref()
         .map(|_| LabReport::new(config.replay));
     if !config.json {
-        print(&page.opening(specimens.len(), config.seed))?;
+        print(page.opening(specimens.len(), config.seed))?;
     }
     let mut good = true;
     for specimen in specimens {
@@ -95,14 +90,14 @@ pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
                 "exhibit": exhibit.data,
             }));
         } else {
-            print(&page.of(&trial, &exhibit, conclusion))?;
+            print(page.of(&trial, &exhibit, conclusion))?;
         }
     }
     if config.json {
         let all = json!({"seed": config.seed, "good": good, "specimens": found});
-        print(&format!("{all}\n"))?;
+        print(format!("{all}\n"))?;
     } else {
-        print(&page.closing(good, config.specimen))?;
+        print(page.closing(good, config.specimen))?;
     }
     if let (Some(report), Some(output)) = (&report, &config.report) {
         report.write(config.seed, output)?;
@@ -112,14 +107,4 @@ pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
-}
-
-/// A reader that has seen enough may close its end.
-fn print(text: &str) -> anyhow::Result<()> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(()),
-    }
 }

@@ -476,6 +476,20 @@ pub fn print(to: Standard, bytes: &[u8], stop: &Stop) -> io::Result<()> {
     })
 }
 
+/// Prints to standard output `what` a command was asked for. A reader that has seen enough may close its end.
+///
+/// # Errors
+/// Those of the write but this one.
+pub fn print_out(what: &str, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).with_context(|| format!("cannot write {what} to standard output"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Tells a person on standard error what is wrong, if its reader takes it within half a second. Where there is no
 /// standard error, or nobody who reads it, there is nobody to tell.
 pub fn complain(text: &str) {

@@ -2,13 +2,12 @@
 //!
 //! This file must not know how the metrics are made; a test sends every query to a real Prometheus.
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use anyhow::Context;
 use serde_json::{Value, json};
+
+use crate::log::stream::print_out;
 
 /// The dashboard model of Grafana 11 and 12.
 const SCHEMA: u32 = 41;
@@ -146,9 +145,7 @@ fn written_out(query: &str) -> String {
 pub fn print(audit: bool) -> anyhow::Result<ExitCode> {
     let model = if audit { audits() } else { runs() };
     let text = serde_json::to_string_pretty(&model).context("cannot make the dashboard")? + "\n";
-    io::stdout()
-        .write_all(text.as_bytes())
-        .context("cannot write the dashboard to standard output")?;
+    print_out("the dashboard", text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
