@@ -35,4 +35,5 @@ pub mod report;
 pub mod run;
 pub mod shutdown;
 mod sync;
+mod threads;
 mod work;

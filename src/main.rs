@@ -10,7 +10,7 @@ use hifi::{
     lab,
     log::stream::{complain, print_out},
     observe::heap_profile::HeapProfile,
-    observe::monitoring::Reading,
+    observe::monitoring::AuditLine,
     observe::{canary, dashboard},
     plan::printer,
     report::{self, Failure},
@@ -58,9 +58,9 @@ fn audit(args: AuditArgs) -> ExitCode {
         Ok(Some(config)) => canary::run(&config),
         Ok(None) if args.merge => audit::merge_files(&args.judging.files),
         Ok(None) => {
-            let mut reading = Reading::new();
+            let mut line = AuditLine::default();
             audit::run(&args.judging.into_config(), &mut |bytes, size| {
-                reading.show(bytes, size);
+                line.read(bytes, size);
             })
         }
     };
@@ -81,9 +81,9 @@ fn audit(args: AuditArgs) -> ExitCode {
 /// Reports; a log that cannot be read ends with 2, a report that cannot be written with 1.
 fn report(args: ReportArgs) -> ExitCode {
     let made = {
-        let mut reading = Reading::new();
+        let mut line = AuditLine::default();
         report::run(&args.into_config(), &mut |bytes, size| {
-            reading.show(bytes, size);
+            line.read(bytes, size);
         })
     };
     let (error, code) = match made {

@@ -8,7 +8,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    thread::{self, JoinHandle, Thread},
+    thread::{self, Thread},
     time::{Duration, Instant},
 };
 
@@ -19,6 +19,8 @@ use signal_hook::{
     flag,
     iterator::{Handle, Signals},
 };
+
+use crate::threads::Background;
 
 /// How long a reader that stalls may hold up the end, once a stop was asked for.
 pub const PATIENCE_AFTER_STOP: Duration = Duration::from_millis(500);
@@ -148,9 +150,16 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// The thread that waits for signals. To drop it is to end it.
 #[derive(Debug)]
-pub struct SignalWatch {
-    handle: Handle,
-    thread: Option<JoinHandle<()>>,
+pub struct SignalWatch(#[allow(dead_code)] Background<Closing>);
+
+/// Ends the waiting when it is dropped.
+#[derive(Debug)]
+struct Closing(Handle);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 impl SignalWatch {
@@ -167,7 +176,7 @@ impl SignalWatch {
         tell: impl Fn(&str) + Send + 'static,
     ) -> anyhow::Result<Self> {
         let (mut signals, second_ends) = register().context("cannot watch for signals")?;
-        let handle = signals.handle();
+        let closing = Closing(signals.handle());
         let watch = move || {
             let mut first: Option<(Cause, Instant)> = None;
             while !signals.handle().is_closed() {
@@ -205,25 +214,7 @@ impl SignalWatch {
                 }
             });
         };
-        let thread = thread::Builder::new()
-            .name("signals".into())
-            .spawn(watch)
-            .context(
-                "cannot start the thread for signals; allow this user more processes (ulimit -u)",
-            )?;
-        Ok(Self {
-            handle,
-            thread: Some(thread),
-        })
-    }
-}
-
-impl Drop for SignalWatch {
-    fn drop(&mut self) {
-        self.handle.close();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        Background::start("signals", closing, watch).map(Self)
     }
 }
 

@@ -28,13 +28,9 @@ pub(crate) mod sinks;
 pub mod stream;
 pub(crate) mod writer;
 
-use std::{
-    sync::Arc,
-    thread::{self, JoinHandle},
-    time::Duration,
-};
+use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
 use self::{
     console::Console,
@@ -50,7 +46,7 @@ pub use self::{
     producer::Producer,
     report::LogReport,
 };
-use crate::{log::clock::Clock, log::config::LogConfig, shutdown::Stop};
+use crate::{log::clock::Clock, log::config::LogConfig, shutdown::Stop, threads};
 
 /// The log of a run, from the opening of the file to its last line. To drop it is to close it.
 #[derive(Debug)]
@@ -79,12 +75,7 @@ impl Log {
         let sinks = Sinks::new(config, destination, console);
         let pipeline = Arc::new(Pipeline::new(config, run, threads, clock, sinks));
         let writer = Writer::new(Arc::clone(&pipeline));
-        let writer = thread::Builder::new()
-            .name("log-writer".into())
-            .spawn(move || writer.serve_to_the_end())
-            .context(
-                "cannot start the log's writer thread; allow this user more processes (ulimit -u)",
-            )?;
+        let writer = threads::spawn("log-writer", move || writer.serve_to_the_end())?;
         Ok(Self {
             pipeline,
             writer: Some(writer),
@@ -182,7 +173,11 @@ mod tests {
 
     impl<S: Subscriber> Layer<S> for Strike {
         fn on_event(&self, _event: &tracing::Event<'_>, _context: Context<'_, S>) {
-            assert_ne!(thread::current().name(), Some("log-writer"), "on purpose");
+            assert_ne!(
+                std::thread::current().name(),
+                Some("log-writer"),
+                "on purpose"
+            );
         }
     }
 
@@ -221,7 +216,7 @@ mod tests {
         let has_struck = || log.pipeline.sinks().file_report(0).errors > 0;
         while !has_struck() {
             log_lines(1);
-            thread::sleep(Duration::from_millis(1));
+            std::thread::sleep(Duration::from_millis(1));
         }
         // Many more than a batch has room for.
         log_lines(20_000);

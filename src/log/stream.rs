@@ -26,7 +26,10 @@ use std::{
 use anyhow::Context;
 
 use super::report::SinkReport;
-use crate::shutdown::{PATIENCE_AFTER_STOP, Stop};
+use crate::{
+    shutdown::{PATIENCE_AFTER_STOP, Stop},
+    threads,
+};
 
 /// With more than this waiting, those who fill the stream wait, until half of it is written.
 const WAITING_BYTES_MAX: u64 = 256 << 10;
@@ -147,12 +150,7 @@ impl Stream {
         });
         if let Some(out) = to_thread {
             let shared = Arc::clone(&shared);
-            thread::Builder::new()
-                .name(name.into())
-                .spawn(move || shared.serve(out))
-                .with_context(|| {
-                    format!("cannot start the thread that writes to {name}; allow this user more processes (ulimit -u)")
-                })?;
+            threads::spawn(name, move || shared.serve(out))?;
         }
         Ok(Self(shared))
     }

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::monitoring::{Exports, LiveLine};
+use super::monitoring::{AuditLine, Exports};
 use crate::{
     audit::{self, AuditConfig, Board, Figures, FollowConfig, News, Verdict, Watcher},
     log::stream::complain,
@@ -53,7 +53,7 @@ pub fn run(config: &CanaryConfig) -> Result<Verdict> {
     let mut canary = Canary {
         telling: config.telling,
         board,
-        line: LiveLine::new(),
+        line: AuditLine::default(),
     };
     audit::follow(&config.audit, &config.follow, &stop, &mut canary)
 }
@@ -61,7 +61,7 @@ pub fn run(config: &CanaryConfig) -> Result<Verdict> {
 struct Canary {
     telling: Telling,
     board: Arc<Board>,
-    line: LiveLine,
+    line: AuditLine,
 }
 
 impl Watcher for Canary {
@@ -87,6 +87,6 @@ impl Watcher for Canary {
 
     fn figures(&mut self, figures: &Figures) {
         self.board.set(figures);
-        self.line.show(figures);
+        self.line.follow(figures);
     }
 }

@@ -11,14 +11,12 @@ use std::{
         Arc,
         mpsc::{Receiver, SyncSender, sync_channel},
     },
-    thread::{self, JoinHandle},
 };
-
-use anyhow::Context;
 
 use crate::{
     log::{event::Event, pipeline::Pipeline},
     plan::format::Seconds,
+    threads::Background,
     work::status::{Lock, State, StatusBoard, View},
 };
 
@@ -183,74 +181,33 @@ fn other_threads(workers: &HashSet<u64>, text: &mut String) {
 }
 
 /// The thread that dumps on request: who asks must not wait for a console that stalls.
-#[derive(Debug)]
-pub(crate) struct DumpService {
-    requester: DumpRequester,
-    thread: Option<JoinHandle<()>>,
-}
+pub(crate) type DumpService = Background<Arc<SyncSender<()>>>;
 
-#[derive(Clone, Copy, Debug)]
-enum Request {
-    Dump,
-    End,
-}
-
-/// The way to ask for a dump.
-#[derive(Clone, Debug)]
-pub(crate) struct DumpRequester(SyncSender<Request>);
-
-/// The requests that wait to be served.
+/// The requests that wait to be served. They end when their sender is dropped: whoever asks does not keep it.
 #[derive(Debug)]
 pub(crate) struct DumpRequests {
-    requester: DumpRequester,
-    inbox: Receiver<Request>,
+    sender: Arc<SyncSender<()>>,
+    inbox: Receiver<()>,
 }
 
-/// A way to ask for dumps. A request that comes before there is a [`DumpService`] waits for it.
-pub(crate) fn requests() -> (DumpRequester, DumpRequests) {
-    let (requests, inbox) = sync_channel(1);
-    let requester = DumpRequester(requests);
-    let requests = DumpRequests {
-        requester: requester.clone(),
-        inbox,
+/// A way to ask for dumps. A request that comes before there is a [`DumpService`] waits for it; a second one while one is
+/// waiting asks for nothing more.
+pub(crate) fn requests() -> (impl Fn() + Send + 'static, DumpRequests) {
+    let (sender, inbox) = sync_channel(1);
+    let sender = Arc::new(sender);
+    let asked = Arc::downgrade(&sender);
+    let ask = move || {
+        let _ = asked.upgrade().map(|sender| sender.try_send(()));
     };
-    (requester, requests)
+    (ask, DumpRequests { sender, inbox })
 }
 
-impl DumpRequester {
-    /// Asks for a dump; a second request while one is waiting asks for nothing more.
-    pub(crate) fn send(&self) {
-        let _ = self.0.try_send(Request::Dump);
-    }
-}
-
-impl DumpService {
-    /// Starts the thread.
-    ///
-    /// # Errors
-    /// The system refuses it.
-    pub(crate) fn start(dumper: Dumper, requests: DumpRequests) -> anyhow::Result<Self> {
-        let DumpRequests { requester, inbox } = requests;
-        let thread = thread::Builder::new()
-            .name("thread-dump".into())
-            .spawn(move || {
-                while let Ok(Request::Dump) = inbox.recv() {
-                    dumper.dump("SIGQUIT");
-                }
-            })
-            .context("cannot start the thread for thread dumps; allow this user more processes (ulimit -u)")?;
-        Ok(Self {
-            requester,
-            thread: Some(thread),
-        })
-    }
-}
-
-impl Drop for DumpService {
-    fn drop(&mut self) {
-        let _ = self.requester.0.send(Request::End);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+/// Starts the thread.
+///
+/// # Errors
+/// The system refuses it.
+pub(crate) fn serve(dumper: Dumper, requests: DumpRequests) -> anyhow::Result<DumpService> {
+    let DumpRequests { sender, inbox } = requests;
+    let dump = move || inbox.iter().for_each(|()| dumper.dump("SIGQUIT"));
+    Background::start("thread-dump", sender, dump)
 }

@@ -7,11 +7,8 @@ use std::{
         Arc, OnceLock,
         mpsc::{RecvTimeoutError, Sender, channel},
     },
-    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
-
-use anyhow::Context;
 
 use crate::{
     log::clock::Stamp,
@@ -20,6 +17,7 @@ use crate::{
     observe::process::Usage,
     plan::workload::{Micros, Workload},
     shutdown::{Cause, Stop},
+    threads::Background,
     work::backlog::Backlog,
     work::recorder::{Counters, Totals},
     work::status::{Cycle, State, StatusBoard, View},
@@ -43,74 +41,50 @@ pub struct Sources {
 }
 
 /// A thread that does something again and again, until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Watcher {
-    end: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
+pub(crate) type Watcher = Background<Sender<()>>;
 
 /// Why a watcher looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Look {
+pub(crate) enum Look {
     Again,
     ForTheLastTime,
 }
 
 /// What follows a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
+pub(crate) enum Next {
     GoOn,
     End,
 }
 
-impl Watcher {
-    fn start(
-        name: &str,
-        interval: Duration,
-        mut look: impl FnMut(Look) -> Next + Send + 'static,
-    ) -> anyhow::Result<Self> {
-        let (end, ended) = channel();
-        let thread = thread::Builder::new()
-            .name(name.into())
-            .spawn(move || {
-                let mut due = Instant::now();
-                loop {
-                    let left = due.saturating_duration_since(Instant::now());
-                    match ended.recv_timeout(left) {
-                        Err(RecvTimeoutError::Timeout) => {
-                            if look(Look::Again) == Next::End {
-                                return;
-                            }
-                            // A look that took longer than the interval is followed by the next one whole interval
-                            // later, not by a series that makes up for it.
-                            due = (due + interval).max(Instant::now());
-                        }
-                        _ => {
-                            look(Look::ForTheLastTime);
-                            return;
-                        }
-                    }
-                }
-            })
-            .with_context(|| {
-                format!(
-                    "cannot start the thread {name}; allow this user more processes (ulimit -u)"
-                )
-            })?;
-        Ok(Self {
-            end: Some(end),
-            thread: Some(thread),
-        })
-    }
-}
-
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        drop(self.end.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+/// Looks at once, every `interval`, and for the last time when the watcher is dropped.
+///
+/// # Errors
+/// The system refuses the thread.
+pub(crate) fn repeat(
+    name: &str,
+    interval: Duration,
+    mut look: impl FnMut(Look) -> Next + Send + 'static,
+) -> anyhow::Result<Watcher> {
+    let (end, ended) = channel();
+    Background::start(name, end, move || {
+        let mut due = Instant::now();
+        loop {
+            let left = due.saturating_duration_since(Instant::now());
+            let again = ended.recv_timeout(left) == Err(RecvTimeoutError::Timeout);
+            let next = look(if again {
+                Look::Again
+            } else {
+                Look::ForTheLastTime
+            });
+            if !again || next == Next::End {
+                return;
+            }
+            // A look that took longer than the interval is followed by the next one whole interval later, not by a series
+            // that makes up for it.
+            due = (due + interval).max(Instant::now());
         }
-    }
+    })
 }
 
 /// Logs what the process uses: at once, every `interval`, and for the last time when the watcher is dropped.
@@ -118,7 +92,7 @@ impl Drop for Watcher {
 /// # Errors
 /// The system refuses the thread.
 pub(crate) fn sample(interval: Micros, counters: Arc<[Arc<Counters>]>) -> anyhow::Result<Watcher> {
-    Watcher::start("sampler", interval.into(), move |look| {
+    repeat("sampler", interval.into(), move |_| {
         let usage = Usage::now();
         let (counter, data_length) = Totals::latest(&counters);
         Event::Sample {
@@ -134,10 +108,7 @@ pub(crate) fn sample(interval: Micros, counters: Arc<[Arc<Counters>]>) -> anyhow
             data_length,
         }
         .emit();
-        match look {
-            Look::Again => Next::GoOn,
-            Look::ForTheLastTime => Next::End,
-        }
+        Next::GoOn
     })
 }
 
@@ -165,7 +136,7 @@ pub(crate) fn watch_for_stall(
     let after = Duration::from(after);
     let interval = (after / 10).min(LOOK_MAX);
     let mut standstill = Standstill::default();
-    Watcher::start("watchdog", interval, move |look| {
+    repeat("watchdog", interval, move |look| {
         let now = dumper.board.now();
         let idle = standstill.lasts(dumper.board.read(), now, 2 * interval);
         if look == Look::ForTheLastTime {
@@ -276,7 +247,7 @@ mod tests {
                 Arc::clone(&mutexes),
                 Arc::clone(&both_hold),
             );
-            thread::spawn(move || {
+            std::thread::spawn(move || {
                 let status = board.worker(worker as u32);
                 status.register();
                 status.work_at(1, 1, Stamp(1));

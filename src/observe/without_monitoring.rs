@@ -61,34 +61,16 @@ impl Monitoring {
     pub fn linger(&self, _stop: &Stop) {}
 }
 
-/// No progress is shown.
-#[derive(Debug)]
-pub struct Reading;
+/// No line is shown.
+#[derive(Debug, Default)]
+pub struct AuditLine;
 
-impl Reading {
+impl AuditLine {
     /// Does nothing.
-    #[allow(clippy::new_without_default)]
-    pub fn new() -> Self {
-        Self
-    }
+    pub fn read(&mut self, _bytes: u64, _size: Option<u64>) {}
 
     /// Does nothing.
-    pub fn show(&mut self, _bytes: u64, _size: Option<u64>) {}
-}
-
-/// No live line is shown.
-#[derive(Debug)]
-pub struct LiveLine;
-
-impl LiveLine {
-    /// Does nothing.
-    #[allow(clippy::new_without_default)]
-    pub fn new() -> Self {
-        Self
-    }
-
-    /// Does nothing.
-    pub fn show(&mut self, _figures: &Figures) {}
+    pub fn follow(&mut self, _figures: &Figures) {}
 
     /// Does nothing.
     pub fn hide(&mut self) {}

@@ -32,7 +32,7 @@ pub fn run<T>(
     let prepared = Prepared::new(&config.metrics, config.serve.as_ref())?;
     let stop = Arc::new(Stop::default());
     let (request_dump, dump_requests) = dump::requests();
-    let _signals = SignalWatch::start(Arc::clone(&stop), move || request_dump.send(), complain)?;
+    let _signals = SignalWatch::start(Arc::clone(&stop), request_dump, complain)?;
 
     let (notices, inbox) = channel();
     let context = RunContext::open(config, Arc::clone(&stop), notices)?;

@@ -9,7 +9,7 @@ use std::{
 use super::context::{Notice, RunContext};
 use crate::{
     errors::in_words,
-    observe::dump::{DumpRequests, DumpService},
+    observe::dump::{self, DumpRequests, DumpService},
     observe::monitoring::{Monitoring, Prepared},
     observe::watch::{self, Stall, Watcher},
     shutdown::Stop,
@@ -50,7 +50,7 @@ impl Observers {
     ) -> anyhow::Result<()> {
         let sources = context.sources();
         let dumper = sources.dumper.clone();
-        self.dumps = Some(DumpService::start(dumper.clone(), dump_requests)?);
+        self.dumps = Some(dump::serve(dumper.clone(), dump_requests)?);
         let watch = &context.config.watch;
         if let Some(interval) = watch.sample_interval {
             let counters = Arc::clone(&context.counters);

@@ -23,7 +23,6 @@ use std::{
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
-use anyhow::Context;
 use sentry::{
     Breadcrumb, Client, ClientOptions, Level, Transport, TransportFactory, TransportOptions,
     protocol::{Event, Map, Value},
@@ -45,6 +44,7 @@ use crate::{
     log::clock::{Clock, Stamp},
     log::{self, event},
     shutdown::{PATIENCE_AFTER_STOP, Stop},
+    threads,
 };
 
 /// Whether this is in the program.
@@ -113,10 +113,7 @@ impl ErrorTracking {
             seed: seed.to_string(),
             ledger: Arc::clone(&ledger),
         };
-        thread::Builder::new()
-            .name("sentry".into())
-            .spawn(move || courier.work(&reports, working))
-            .context("cannot start the thread that reports to Sentry; allow this user more processes (ulimit -u)")?;
+        threads::spawn("sentry", move || courier.work(&reports, working))?;
         let reporter = Reporter {
             clock,
             ledger,

@@ -3,12 +3,11 @@
 //!
 //! All that is added to a run reads what the workers publish anyway, when somebody asks. A run does not know whether it is watched.
 
+mod audit_line;
 mod exports;
-mod live;
 mod metrics;
 mod operations;
 mod progress;
-mod reading;
 mod scrapes;
 mod server;
 
@@ -25,13 +24,13 @@ use std::{
 
 use anyhow::{Context, bail};
 
-pub use self::{exports::Exports, live::LiveLine, reading::Reading};
+pub use self::{audit_line::AuditLine, exports::Exports};
 use self::{operations::RequestFigures, server::Server};
 use crate::{
     errors::in_words,
     log::line::displayed,
     observe::config::{MetricsConfig, ServeConfig},
-    observe::watch::Sources,
+    observe::watch::{Sources, Watcher},
     plan::workload::Micros,
     shutdown::{PATIENCE_AFTER_STOP, Stop},
 };
@@ -96,7 +95,7 @@ impl Prepared {
             served("metrics", addr, "metrics");
         }
         let progress = if progress {
-            Some(progress::Progress::start(sources.clone())?)
+            Some(progress::start(sources.clone())?)
         } else {
             None
         };
@@ -132,7 +131,7 @@ pub struct Monitoring {
     requests: Option<Arc<RequestFigures>>,
     operations: Option<Server>,
     scrapes: Option<Server>,
-    progress: Option<progress::Progress>,
+    progress: Option<Watcher>,
 }
 
 impl Monitoring {

@@ -1,17 +1,12 @@
 //! The progress line: one line on the terminal while a quiet run lasts.
 
-use std::{
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use console::Term;
 
 use crate::{
     log::account::Account,
-    observe::watch::Sources,
+    observe::watch::{self, Look, Next, Sources, Watcher},
     plan::workload::{Limit, Workload},
     work::recorder::Totals,
     work::status::State,
@@ -20,58 +15,30 @@ use crate::{
 /// How often the line is drawn.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// The line. To drop it is to remove it.
-#[derive(Debug)]
-pub(super) struct Progress {
-    end: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Progress {
-    /// Shows the line until this is dropped.
-    ///
-    /// # Errors
-    /// The system refuses the thread.
-    pub(super) fn start(sources: Sources) -> anyhow::Result<Self> {
-        let (end, ended) = channel();
-        let thread = thread::Builder::new()
-            .name("progress".into())
-            .spawn(move || show(&sources, &ended))
-            .context(
-                "cannot start the progress line; allow this user more processes (ulimit -u)",
-            )?;
-        Ok(Self {
-            end: Some(end),
-            thread: Some(thread),
-        })
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        drop(self.end.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-fn show(sources: &Sources, ended: &Receiver<()>) {
-    let pipeline = &sources.dumper.pipeline;
+/// Shows the line, from the second look on, until the watcher is dropped.
+///
+/// # Errors
+/// The system refuses the thread.
+pub(super) fn start(sources: Sources) -> anyhow::Result<Watcher> {
     let terminal = Term::stderr();
     let started = Instant::now();
-    while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-        let account = Totals::account(&sources.counters);
-        let fewest = Totals::fewest_done(&sources.counters);
-        let mut facts = facts(&sources.workload, &account, fewest, started.elapsed());
-        if sources.backlog.is_some() {
-            let views = sources.board.read();
-            let idle = views.iter().filter(|view| view.state == State::Idle);
-            facts.push(format!("{} workers wait for a request", idle.count()));
+    watch::repeat("progress", INTERVAL, move |look| {
+        let pipeline = &sources.dumper.pipeline;
+        if look == Look::ForTheLastTime {
+            pipeline.show("");
+        } else if started.elapsed() >= INTERVAL {
+            let account = Totals::account(&sources.counters);
+            let fewest = Totals::fewest_done(&sources.counters);
+            let mut facts = facts(&sources.workload, &account, fewest, started.elapsed());
+            if sources.backlog.is_some() {
+                let views = sources.board.read();
+                let idle = views.iter().filter(|view| view.state == State::Idle);
+                facts.push(format!("{} workers wait for a request", idle.count()));
+            }
+            pipeline.show(&fitted(&facts, terminal.size().1.into()));
         }
-        pipeline.show(&fitted(&facts, terminal.size().1.into()));
-    }
-    pipeline.show("");
+        Next::GoOn
+    })
 }
 
 /// How far the run has come after `elapsed`: facts, the most important first. `fewest` operations were done by the

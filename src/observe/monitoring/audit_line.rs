@@ -1,0 +1,179 @@
+//! The line of an audit on the terminal: how far it has come with a long log, or how a log that is followed stands.
+
+use std::{
+    collections::VecDeque,
+    env,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use console::Term;
+
+use super::progress::{fitted, time_left};
+use crate::audit::Figures;
+
+/// A log that is read by then needs no line.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often the line is drawn while a log is read.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// The rate of a log that is followed is that of the last lines over so long.
+const RATE_OVER: Duration = Duration::from_secs(5);
+/// Shorter silence is none.
+const SILENCE: f64 = 2.0;
+/// Clears from the cursor to the end of the screen, and goes to the beginning of the line: a terminal that is made
+/// narrower breaks the line, and from there all of it is overwritten.
+const CLEAR: &str = "\x1b[J\r";
+
+/// The line. To drop it is to remove it.
+#[derive(Debug)]
+pub struct AuditLine {
+    /// Standard error; none where it is no terminal, or one that obeys nothing.
+    terminal: Option<Term>,
+    shown: bool,
+    started: Instant,
+    /// When the progress is drawn next.
+    due: Duration,
+    /// How many lines had come at some times of late.
+    before: VecDeque<(Instant, u64)>,
+}
+
+impl Default for AuditLine {
+    fn default() -> Self {
+        let terminal = Term::stderr();
+        let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self {
+            terminal: (terminal.is_term() && !dumb).then_some(terminal),
+            shown: false,
+            started: Instant::now(),
+            due: PATIENCE,
+            before: VecDeque::new(),
+        }
+    }
+}
+
+impl AuditLine {
+    /// Shows now and then how many bytes were read, and of how many where that is known.
+    pub fn read(&mut self, bytes: u64, size: Option<u64>) {
+        let elapsed = self.started.elapsed();
+        if elapsed >= self.due {
+            self.due = elapsed + INTERVAL;
+            self.show(&progress(bytes, size, elapsed));
+        }
+    }
+
+    /// Shows how things stand with a log that is followed.
+    pub fn follow(&mut self, figures: &Figures) {
+        let now = Instant::now();
+        self.before.push_back((now, figures.lines));
+        while self.before.len() > 2 && now - self.before[0].0 > RATE_OVER {
+            self.before.pop_front();
+        }
+        let (since, lines) = self.before[0];
+        let passed = (now - since).as_secs_f64();
+        let rate = (passed > 0.0).then(|| (figures.lines - lines) as f64 / passed);
+        let time = SystemTime::now().duration_since(UNIX_EPOCH);
+        let time = time.unwrap_or_default().as_secs_f64();
+        self.show(&standing(figures, rate.unwrap_or(0.0), time));
+    }
+
+    /// A terminal that takes nothing shows nothing.
+    fn show(&mut self, facts: &[String]) {
+        if let Some(terminal) = &self.terminal {
+            let line = fitted(facts, terminal.size().1.into());
+            let _ = terminal.write_str(&format!("{line}{CLEAR}"));
+            self.shown = true;
+        }
+    }
+
+    /// Takes the line away, for something else to be shown there.
+    pub fn hide(&mut self) {
+        if let (Some(terminal), true) = (&self.terminal, self.shown) {
+            let _ = terminal.write_str(CLEAR);
+            self.shown = false;
+        }
+    }
+}
+
+impl Drop for AuditLine {
+    fn drop(&mut self) {
+        self.hide();
+    }
+}
+
+/// How far the reading has come after `elapsed`: facts, the most important first.
+fn progress(bytes: u64, size: Option<u64>, elapsed: Duration) -> Vec<String> {
+    let mega = |bytes: u64| bytes / 1_000_000;
+    let rate = bytes as f64 / elapsed.as_secs_f64();
+    let speed = format!("{:.0} MB/s", rate / 1e6);
+    let Some(size) = size else {
+        return vec![format!("{} MB read", mega(bytes)), speed];
+    };
+    // A log that grows while it is read is read to its end.
+    let size = size.max(bytes);
+    let mut facts = vec![format!("{}/{} MB read", mega(bytes), mega(size)), speed];
+    facts.extend(time_left((size - bytes) as f64 / rate));
+    facts
+}
+
+/// How things stand at a time, in seconds since 1970: facts, the most important first.
+fn standing(figures: &Figures, rate: f64, time: f64) -> Vec<String> {
+    let mut facts = vec![
+        format!("{} lines", figures.lines),
+        format!("{rate:.0}/s"),
+        format!("{} lost", figures.lost),
+    ];
+    let waited = figures.missing.saturating_sub(figures.lost);
+    if waited > 0 {
+        facts.push(format!("{waited} awaited"));
+    }
+    if let Some(p99) = figures.delay_p99 {
+        let millis = Duration::from_millis((p99 * 1000.0).ceil() as u64);
+        facts.push(format!("delay p99 {}", humantime::format_duration(millis)));
+    }
+    match figures.last_line.map(|last| time - last) {
+        Some(silent) if silent >= SILENCE => facts.push(format!("silent for {silent:.0} s")),
+        Some(_) => {}
+        None => facts.push("no line yet".into()),
+    }
+    facts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_by_hand() {
+        let mut figures = Figures::default();
+        assert_eq!(
+            fitted(&standing(&figures, 0.0, 100.0), 100),
+            "0 lines, 0/s, 0 lost, no line yet"
+        );
+        figures.lines = 12_345;
+        figures.lost = 3;
+        figures.missing = 5;
+        figures.delay_p99 = Some(0.0121);
+        figures.last_line = Some(99.0);
+        assert_eq!(
+            fitted(&standing(&figures, 1000.4, 100.0), 100),
+            "12345 lines, 1000/s, 3 lost, 2 awaited, delay p99 13ms"
+        );
+        let shown = fitted(&standing(&figures, 0.0, 139.0), 100);
+        assert!(shown.ends_with(", silent for 40 s"), "{shown}");
+    }
+
+    #[test]
+    fn the_progress_by_hand() {
+        let elapsed = Duration::from_secs(5);
+        for (bytes, size, expected) in [
+            (
+                250_000_000,
+                Some(1_000_000_000),
+                "250/1000 MB read, 50 MB/s, 15 s left",
+            ),
+            (5_000_000, Some(1_000_000), "5/5 MB read, 1 MB/s"),
+            (250_000_000, None, "250 MB read, 50 MB/s"),
+        ] {
+            assert_eq!(fitted(&progress(bytes, size, elapsed), 80), expected);
+        }
+    }
+}
