@@ -5,7 +5,14 @@
 
 mod audit;
 mod follow;
+#[cfg(feature = "monitoring")]
+mod generated;
+#[cfg(not(feature = "monitoring"))]
+#[path = "without_generated.rs"]
+mod generated;
 mod lab;
+mod monitoring;
+mod report;
 mod shard;
 mod values;
 
@@ -23,7 +30,10 @@ use tracing_subscriber::filter::Targets;
 
 pub use self::{
     audit::{AuditArgs, VerdictFormat},
+    generated::print_man,
     lab::LabArgs,
+    monitoring::{CompletionsArgs, ExportArgs, MonitoringArgs},
+    report::{LabReportArgs, ReportArgs},
 };
 use self::{
     shard::ShardArgs,
@@ -49,21 +59,6 @@ use crate::{
     },
     run::config::{RunConfig, SummaryFormat},
 };
-
-#[cfg(feature = "monitoring")]
-mod monitoring;
-#[cfg(not(feature = "monitoring"))]
-#[path = "without_monitoring.rs"]
-mod monitoring;
-
-#[cfg(feature = "monitoring")]
-mod report;
-
-pub use monitoring::{CompletionsArgs, ExportArgs, MonitoringArgs, print_man};
-#[cfg(not(feature = "monitoring"))]
-pub use monitoring::{LabReportArgs, ReportArgs};
-#[cfg(feature = "monitoring")]
-pub use report::{LabReportArgs, ReportArgs};
 
 /// What `--version` says: what was built, what its logs are read by, and on which terms it may be used.
 fn long_version() -> String {

@@ -1,17 +1,16 @@
-//! The options of monitoring, as typed.
+//! The options of monitoring, as typed. In a build without it they are hidden, and each says which feature it needs.
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use clap::{Args, CommandFactory};
-use clap_complete::Shell;
+use clap::{Args, builder::TypedValueParser};
 
 use super::{
-    Cli,
+    generated,
     values::{file_path, one_of, whole},
 };
 use crate::{
-    log::stream::print_out,
     observe::config::{MetricsConfig, ServeConfig},
+    observe::monitoring::BUILT_IN,
     plan::workload::{Micros, parse_duration},
 };
 
@@ -24,26 +23,27 @@ const BACKLOG_MAX: u32 = 1_000_000;
 #[command(next_help_heading = "Monitoring")]
 pub struct MonitoringArgs {
     /// Begin an operation with each POST /operations to this address
-    #[arg(long, value_name = "ADDR", value_parser = parse_addr)]
+    #[arg(hide = !BUILT_IN, long, value_name = "ADDR", value_parser = built_in(parse_addr))]
     serve: Option<SocketAddr>,
 
     /// Requests that may wait while all workers are busy [default: 1024]
-    #[arg(hide_short_help = true, long, value_name = "N", requires = "serve",
-          value_parser = whole::<u32>(0..=BACKLOG_MAX.into()))]
+    #[arg(hide = !BUILT_IN, hide_short_help = true, long, value_name = "N", requires = "serve",
+          value_parser = built_in(whole::<u32>(0..=BACKLOG_MAX.into())))]
     backlog: Option<u32>,
 
     /// Serve Prometheus metrics on this address
     ///
     /// While the run lasts: /metrics, /healthz, /threads.
-    #[arg(long, value_name = "ADDR", value_parser = parse_addr)]
+    #[arg(hide = !BUILT_IN, long, value_name = "ADDR", value_parser = built_in(parse_addr))]
     metrics_addr: Option<SocketAddr>,
 
     /// Keep serving for this long after the end; a signal ends it
-    #[arg(hide_short_help = true, long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true, requires = "metrics_addr")]
+    #[arg(hide = !BUILT_IN, hide_short_help = true, long, value_name = "TIME", value_parser = built_in(parse_duration),
+          allow_hyphen_values = true, requires = "metrics_addr")]
     metrics_linger: Option<Micros>,
 
     /// File for the final metrics, such as a textfile collector reads
-    #[arg(hide_short_help = true, long, value_name = "PATH", value_parser = file_path())]
+    #[arg(hide = !BUILT_IN, hide_short_help = true, long, value_name = "PATH", value_parser = built_in(file_path()))]
     metrics_file: Option<PathBuf>,
 }
 
@@ -67,7 +67,7 @@ impl MonitoringArgs {
 #[derive(Clone, Debug, Args)]
 pub struct ExportArgs {
     /// With --follow: serve Prometheus metrics on this address
-    #[arg(long, value_name = "ADDR", value_parser = parse_addr, requires = "follow")]
+    #[arg(hide = !BUILT_IN, long, value_name = "ADDR", value_parser = built_in(parse_addr), requires = "follow")]
     metrics_addr: Option<SocketAddr>,
 }
 
@@ -82,8 +82,8 @@ impl ExportArgs {
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
     /// Shell that completes
-    #[arg(value_name = "SHELL", value_parser = one_of(&[("bash", Shell::Bash), ("zsh", Shell::Zsh), ("fish", Shell::Fish)]))]
-    shell: Shell,
+    #[arg(value_name = "SHELL", value_parser = built_in(one_of(&[("bash", "bash"), ("zsh", "zsh"), ("fish", "fish")])))]
+    shell: &'static str,
 }
 
 impl CompletionsArgs {
@@ -92,23 +92,20 @@ impl CompletionsArgs {
     /// # Errors
     /// Standard output cannot be written.
     pub fn print(&self) -> anyhow::Result<ExitCode> {
-        let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "hifi", &mut script);
-        print_out("the completions", &script)?;
-        Ok(ExitCode::SUCCESS)
+        generated::print_completions(self.shell)
     }
 }
 
-/// Prints the manual page.
-///
-/// # Errors
-/// Standard output cannot be written.
-pub fn print_man() -> anyhow::Result<ExitCode> {
-    let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
-    print_out("the manual page", &page)?;
-    Ok(ExitCode::SUCCESS)
+/// A parser of values for what only a build with the feature `monitoring` can do.
+pub(super) fn built_in<P: TypedValueParser>(parser: P) -> impl TypedValueParser<Value = P::Value> {
+    parser.try_map(|value| match BUILT_IN {
+        true => Ok(value),
+        false => Err(NEEDS_MONITORING),
+    })
 }
+
+/// What is said where it is asked for in vain.
+pub(super) const NEEDS_MONITORING: &str = "this hifi was built without the feature `monitoring`; build it with `cargo build --features monitoring`";
 
 fn parse_addr(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {

@@ -4,15 +4,20 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{audit::JudgingArgs, file_path, one_of, replay};
-use crate::report::{Output, ReportConfig, ReportFormat};
+use super::{audit::JudgingArgs, file_path, monitoring::built_in, one_of, replay};
+use crate::{
+    observe::monitoring::BUILT_IN,
+    report::{Output, ReportConfig, ReportFormat},
+};
 
 /// The options of `hifi report`.
 #[derive(Debug, Args)]
 #[command(
+    hide = !BUILT_IN,
     after_help = "Exit codes: 0 the report is written, whatever it says, 1 it cannot be written, 2 the log cannot be read."
 )]
 pub struct ReportArgs {
+    /// What is read, and how strictly it is judged.
     #[command(flatten)]
     judging: JudgingArgs,
 
@@ -22,7 +27,7 @@ pub struct ReportArgs {
 
     /// Form: a page for a browser, a trace for Perfetto (ui.perfetto.dev), a format file with which lnav reads the JSON log
     #[arg(long, value_name = "FORMAT", default_value = "html",
-          value_parser = one_of(&[("html", ReportFormat::Html), ("trace", ReportFormat::Trace), ("lnav", ReportFormat::Lnav)]))]
+          value_parser = built_in(one_of(&[("html", ReportFormat::Html), ("trace", ReportFormat::Trace), ("lnav", ReportFormat::Lnav)])))]
     format: ReportFormat,
 }
 
@@ -47,7 +52,7 @@ impl ReportArgs {
 #[derive(Debug, Args)]
 pub struct LabReportArgs {
     /// Write a page as well: each bug's run beside that of the fixed program
-    #[arg(long = "report", value_name = "FILE", value_parser = file_path())]
+    #[arg(hide = !BUILT_IN, long = "report", value_name = "FILE", value_parser = built_in(file_path()))]
     report: Option<PathBuf>,
 }
 

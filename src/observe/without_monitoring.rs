@@ -63,7 +63,7 @@ impl Monitoring {
 
 /// No line is shown.
 #[derive(Debug, Default)]
-pub struct AuditLine;
+pub struct AuditLine {}
 
 impl AuditLine {
     /// Does nothing.

@@ -11,6 +11,7 @@
 
 mod chart;
 mod collector;
+mod config;
 mod findings;
 mod history;
 mod lnav;
@@ -29,7 +30,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-pub use self::output::Output;
+pub use self::config::{Failure, Output, ReportConfig, ReportFormat};
 use self::{
     collector::{Collector, Gathered, RUNS_MAX},
     history::{Brief, History},
@@ -42,39 +43,6 @@ use crate::{
     bugs::Specimen,
     plan::workload::Workload,
 };
-
-/// The form of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReportFormat {
-    /// A page for a browser.
-    Html,
-    /// Trace events, for Perfetto.
-    Trace,
-    /// How lnav is to read the JSON log; of no log in particular.
-    Lnav,
-}
-
-/// What to report on, and where to.
-#[derive(Clone, Debug)]
-pub struct ReportConfig {
-    /// What to read, and how strictly to judge it.
-    pub audit: AuditConfig,
-    /// The form.
-    pub format: ReportFormat,
-    /// Where it goes.
-    pub output: Output,
-    /// The command line that repeats a workload's outcomes.
-    pub replay: fn(&Workload) -> String,
-}
-
-/// Why there is no report.
-#[derive(Debug)]
-pub enum Failure {
-    /// The log cannot be read.
-    Input(anyhow::Error),
-    /// The report cannot be written.
-    Output(anyhow::Error),
-}
 
 /// So many columns of time are drawn in all, however many runs there are: it bounds the page.
 const COLUMNS_ALL: u64 = 1440;

@@ -10,16 +10,8 @@ use std::{
 use anyhow::{Context, Result};
 use tempfile::NamedTempFile;
 
+use super::config::Output;
 use crate::log::line::displayed;
-
-/// Where a report goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// A file of this name.
-    File(PathBuf),
-    /// Standard output.
-    Stdout,
-}
 
 impl Output {
     /// What people call it; nothing for standard output.

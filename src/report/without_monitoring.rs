@@ -1,24 +1,10 @@
 //! What stands in for the report in a build without the feature `monitoring`: nothing, under the same names. The command
 //! line refuses whatever would lead here.
 
+mod config;
+
+pub use self::config::{Failure, Output, ReportConfig, ReportFormat};
 use crate::{audit::Input, bugs::Specimen, plan::workload::Workload};
-
-/// Nowhere.
-#[derive(Clone, Debug)]
-pub struct Output;
-
-/// Nothing to report on.
-#[derive(Clone, Debug)]
-pub struct ReportConfig;
-
-/// Why there is no report.
-#[derive(Debug)]
-pub enum Failure {
-    /// The log cannot be read.
-    Input(anyhow::Error),
-    /// The report cannot be written.
-    Output(anyhow::Error),
-}
 
 /// Does nothing.
 ///

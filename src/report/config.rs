@@ -1,0 +1,47 @@
+//! What to report on, and where to.
+
+use std::path::PathBuf;
+
+use crate::{audit::AuditConfig, plan::workload::Workload};
+
+/// The form of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportFormat {
+    /// A page for a browser.
+    Html,
+    /// Trace events, for Perfetto.
+    Trace,
+    /// How lnav is to read the JSON log; of no log in particular.
+    Lnav,
+}
+
+/// What to report on, and where to.
+#[derive(Clone, Debug)]
+pub struct ReportConfig {
+    /// What to read, and how strictly to judge it.
+    pub audit: AuditConfig,
+    /// The form.
+    pub format: ReportFormat,
+    /// Where it goes.
+    pub output: Output,
+    /// The command line that repeats a workload's outcomes.
+    pub replay: fn(&Workload) -> String,
+}
+
+/// Why there is no report.
+#[derive(Debug)]
+pub enum Failure {
+    /// The log cannot be read.
+    Input(anyhow::Error),
+    /// The report cannot be written.
+    Output(anyhow::Error),
+}
+
+/// Where a report goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// A file of this name.
+    File(PathBuf),
+    /// Standard output.
+    Stdout,
+}
