@@ -3,7 +3,6 @@
 //! Slices are written as the log is read. An operation stands before what it holds, as viewers want it, so its parts wait
 //! until it ends. The size has a bound: what comes behind it is counted, and the trace says so.
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -71,20 +70,8 @@ struct Slice {
     args: Value,
 }
 
-/// An event as viewers read it. Times are microseconds since 1970.
-#[derive(Serialize)]
-struct TraceEvent<'a> {
-    name: &'a str,
-    ph: &'a str,
-    pid: u32,
-    tid: u32,
-    ts: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dur: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    s: Option<&'a str>,
-    args: Value,
-}
+/// A track: the run that it belongs to, and its number there.
+type Track = (u32, u32);
 
 /// The trace as it grows, up to its bound.
 struct Writer<'a> {
@@ -98,46 +85,61 @@ impl Writer<'_> {
         self.written > BYTES_MAX
     }
 
-    fn put(&mut self, entry: &TraceEvent<'_>) {
+    fn put(&mut self, track: Track, name: &str, kind: &str, stamp: u64, args: Value) {
+        self.put_with(track, name, kind, stamp, args, None);
+    }
+
+    /// Writes an event as viewers read it, with one more field than all have. Times are microseconds since 1970, and runs are
+    /// counted from 1.
+    fn put_with(
+        &mut self,
+        (run, track): Track,
+        name: &str,
+        kind: &str,
+        stamp: u64,
+        args: Value,
+        more: Option<(&str, Value)>,
+    ) {
         if self.is_full() {
             self.left_out += 1;
             return;
         }
-        self.put_anyway(entry);
+        let mut event =
+            json!({"name": name, "ph": kind, "pid": run + 1, "tid": track, "ts": stamp});
+        if let Some((name, value)) = more {
+            event[name] = value;
+        }
+        event["args"] = args;
+        self.write(&event);
     }
 
-    fn put_anyway(&mut self, entry: &TraceEvent<'_>) {
+    fn write(&mut self, event: &Value) {
         let comma = if self.written == 0 { "" } else { ",\n" };
-        let text = format!("{comma}{}", json!(entry));
+        let text = format!("{comma}{event}");
         self.file.write(text.as_bytes());
         self.written += text.len();
     }
 
     /// Names a process or a track, or gives it its place.
-    fn name(&mut self, (run, track): (u32, u32), what: &str, args: Value) {
-        self.put(&entry((run, track), what, "M", 0, args));
+    fn name(&mut self, track: Track, what: &str, args: Value) {
+        self.put(track, what, "M", 0, args);
     }
 
-    fn slice(&mut self, track: (u32, u32), slice: &Slice) {
-        let dur = Some(slice.to - slice.from);
-        let entry = entry(track, slice.name, "X", slice.from, slice.args.clone());
-        self.put(&TraceEvent { dur, ..entry });
+    fn slice(&mut self, track: Track, slice: Slice) {
+        let length = Some(("dur", (slice.to - slice.from).into()));
+        self.put_with(track, slice.name, "X", slice.from, slice.args, length);
     }
 
-    fn instant(&mut self, track: (u32, u32), name: &str, stamp: u64, args: Value) {
-        let s = Some("t");
-        self.put(&TraceEvent {
-            s,
-            ..entry(track, name, "i", stamp, args)
-        });
+    fn instant(&mut self, track: Track, name: &str, stamp: u64, args: Value) {
+        self.put_with(track, name, "i", stamp, args, Some(("s", "t".into())));
     }
 
     fn counter(&mut self, run: u32, name: &str, stamp: u64, args: Value) {
-        self.put(&entry((run, MAIN), name, "C", stamp, args));
+        self.put((run, MAIN), name, "C", stamp, args);
     }
 
     /// Writes the operation that is under way, then what it holds: viewers want the outer slice first.
-    fn operation(&mut self, track: (u32, u32), worker: &mut WorkerTrack) {
+    fn operation(&mut self, track: Track, worker: &mut WorkerTrack) {
         let mut parts = std::mem::take(&mut worker.parts);
         parts.sort_by_key(|part| part.from);
         let (has_first, ended) = (worker.has_first, worker.ended);
@@ -157,8 +159,8 @@ impl Writer<'_> {
             to: last.to,
             args: json!({"iteration": worker.iteration, "attempts": attempts, "outcome": outcome}),
         };
-        self.slice(track, &whole);
-        parts.iter().for_each(|part| self.slice(track, part));
+        self.slice(track, whole);
+        parts.into_iter().for_each(|part| self.slice(track, part));
     }
 }
 
@@ -195,10 +197,9 @@ impl<'a> Trace<'a> {
                 count(self.out.left_out)
             );
             let name = json!({"name": format!("left out: {left_out}")});
-            self.out.put_anyway(&TraceEvent {
-                pid: 0,
-                ..entry((0, 0), "process_name", "M", 0, name)
-            });
+            self.out.write(
+                &json!({"name": "process_name", "ph": "M", "pid": 0, "tid": 0, "ts": 0, "args": name}),
+            );
         }
         let other =
             json!({"program": concat!("hifi ", env!("CARGO_PKG_VERSION")), "left_out": left_out});
@@ -242,7 +243,7 @@ impl<'a> Trace<'a> {
         &mut self,
         run: &Run,
         worker: u32,
-    ) -> Option<(&mut WorkerTrack, (u32, u32), &mut Writer<'a>)> {
+    ) -> Option<(&mut WorkerTrack, Track, &mut Writer<'a>)> {
         let (known, out) = self.run(run)?;
         let place = worker.checked_sub(known.first_worker)?;
         let known = known.workers.get_mut(place as usize)?;
@@ -261,7 +262,7 @@ impl<'a> Trace<'a> {
 
 impl WorkerTrack {
     /// Writes what a line adds to the track.
-    fn take_step(&mut self, out: &mut Writer<'_>, track: (u32, u32), stamp: u64, step: Step) {
+    fn take_step(&mut self, out: &mut Writer<'_>, track: Track, stamp: u64, step: Step) {
         match step {
             Step::First => {}
             Step::Next(stretch) => self.stretch(out, track, stretch),
@@ -276,10 +277,11 @@ impl WorkerTrack {
                 let to = until.unwrap_or(stamp);
                 let from = since.unwrap_or(to).min(to);
                 let args = json!({"lines": count});
+                let name = "lines missing";
                 out.slice(
                     track,
-                    &Slice {
-                        name: "lines missing",
+                    Slice {
+                        name,
                         from,
                         to,
                         args,
@@ -290,7 +292,7 @@ impl WorkerTrack {
         }
     }
 
-    fn stretch(&mut self, out: &mut Writer<'_>, track: (u32, u32), stretch: Stretch) {
+    fn stretch(&mut self, out: &mut Writer<'_>, track: Track, stretch: Stretch) {
         let iteration = stretch
             .attempt
             .map_or(0, |(position, _)| position.iteration);
@@ -311,7 +313,7 @@ impl WorkerTrack {
             };
             match pause.why {
                 Why::Backoff => self.parts.push(slice),
-                Why::Success | Why::Abandoned => out.slice(track, &slice),
+                Why::Success | Why::Abandoned => out.slice(track, slice),
             }
         }
         if let Some((position, kind)) = stretch.attempt {
@@ -409,27 +411,6 @@ fn outcome(kind: AttemptKind) -> &'static str {
         AttemptKind::Retry => "failed, to be tried again",
         AttemptKind::Abandon => "failed, abandoned",
         AttemptKind::Panic => "panicked",
-    }
-}
-
-/// What all events of a trace have; runs are counted from 1.
-fn entry<'a>(
-    (run, track): (u32, u32),
-    name: &'a str,
-    ph: &'a str,
-    ts: u64,
-    args: Value,
-) -> TraceEvent<'a> {
-    let (pid, tid) = (run + 1, track);
-    TraceEvent {
-        name,
-        ph,
-        pid,
-        tid,
-        ts,
-        dur: None,
-        s: None,
-        args,
     }
 }
 

@@ -15,12 +15,12 @@ use std::{
     fmt,
     str::FromStr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
     },
     thread,
-    time::{Duration, Instant, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use sentry::{
@@ -107,15 +107,14 @@ impl ErrorTracking {
         let (queue, reports) = sync_channel(QUEUE_MAX);
         let (working, done) = channel();
         let ledger: Arc<Ledger> = Arc::default();
-        let courier = Courier {
-            dsn: dsn.clone(),
-            run: format!("{run:016x}"),
-            seed: seed.to_string(),
-            ledger: Arc::clone(&ledger),
-        };
-        threads::spawn("sentry", move || courier.work(&reports, working))?;
+        let (dsn, accepted) = (dsn.clone(), Arc::clone(&ledger));
+        threads::spawn("sentry", move || deliver(dsn, accepted, &reports, working))?;
         let reporter = Reporter {
             clock,
+            tags: Map::from([
+                ("run".into(), format!("{run:016x}")),
+                ("seed".into(), seed.to_string()),
+            ]),
             ledger,
             allowance: Arc::default(),
             queue: Arc::new(Mutex::new(Some(queue))),
@@ -184,40 +183,21 @@ impl Allowance {
     }
 }
 
-/// An attempt that failed.
-#[derive(Clone, Copy, Debug, Default)]
-struct Failure {
-    micros: u64,
-    iteration: u64,
-    attempt: u64,
-    delay_us: u64,
-    next: Option<event::Next>,
-}
-
-/// An error, with what led to it.
-#[derive(Debug)]
-struct Report {
-    micros: u64,
-    thread: String,
-    message: String,
-    fields: Map<String, Value>,
-    abandoned: bool,
-    trail: Vec<Failure>,
-}
-
 thread_local! {
     /// The latest failed attempts of the calling thread, the oldest first.
-    static TRAIL: RefCell<VecDeque<Failure>> = const { RefCell::new(VecDeque::new()) };
+    static TRAIL: RefCell<VecDeque<Breadcrumb>> = const { RefCell::new(VecDeque::new()) };
 }
 
 /// The `tracing` layer that makes reports of the program's errors.
 #[derive(Clone, Debug)]
 pub(crate) struct Reporter {
     clock: Clock,
+    /// What all reports have.
+    tags: Map<String, String>,
     ledger: Arc<Ledger>,
     allowance: Arc<Allowance>,
     /// None once the run has ended.
-    queue: Arc<Mutex<Option<SyncSender<Report>>>>,
+    queue: Arc<Mutex<Option<SyncSender<Event<'static>>>>>,
 }
 
 impl<S: Subscriber> Layer<S> for Reporter {
@@ -227,73 +207,92 @@ impl<S: Subscriber> Layer<S> for Reporter {
             return;
         }
         let now = log::last_stamp();
-        let mut failure = Failure {
-            micros: self.clock.micros(now),
-            ..Failure::default()
-        };
-        event.record(&mut failure);
-        if failure.next.is_some() {
-            note(failure);
+        let mut error = Error::default();
+        event.record(&mut error);
+        let time = UNIX_EPOCH + Duration::from_micros(self.clock.micros(now));
+        let next = error.fields.get("next").and_then(Value::as_str);
+        let next: Option<event::Next> = next.and_then(|next| next.parse().ok());
+        if next.is_some() {
+            note(time, error.fields.clone());
         }
-        if failure.next == Some(event::Next::Retry) {
+        if next == Some(event::Next::Retry) {
             return;
         }
         self.ledger.errors.fetch_add(1, Ordering::Relaxed);
-        let abandoned = failure.next == Some(event::Next::Abandon);
+        let abandoned = next == Some(event::Next::Abandon);
         if !abandoned || self.allowance.take(now) {
-            let mut report = Report {
-                micros: failure.micros,
-                thread: thread::current().name().unwrap_or_default().into(),
-                message: String::new(),
-                fields: Map::new(),
-                abandoned,
-                trail: TRAIL.with_borrow(|trail| trail.iter().copied().collect()),
-            };
-            event.record(&mut report);
+            if abandoned {
+                error.message = format!("Operation abandoned: {}", error.message);
+            }
             // A queue that is full, or closed, takes none: it was not delivered, and that is known.
             if let Some(queue) = &*self.queue() {
-                let _ = queue.try_send(report);
+                let _ = queue.try_send(self.report(time, error));
             }
         }
     }
 }
 
 impl Reporter {
-    fn queue(&self) -> std::sync::MutexGuard<'_, Option<SyncSender<Report>>> {
+    fn queue(&self) -> MutexGuard<'_, Option<SyncSender<Event<'static>>>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An error of the calling thread in Sentry's terms. Events are grouped by what went wrong, whomever it struck.
+    fn report(&self, timestamp: SystemTime, error: Error) -> Event<'static> {
+        let Error { message, fields } = error;
+        // A number at the end says whom it struck; the words of an error say what it was.
+        let what = message.trim_end_matches(|c: char| c.is_ascii_digit());
+        let mut group = vec![what.to_owned().into()];
+        let mut title = message.clone();
+        if let Some(error) = fields.get("error").and_then(Value::as_str) {
+            group.push(error.to_owned().into());
+            title = format!("{message}: {error}");
+        }
+        let mut tags = self.tags.clone();
+        let thread = thread::current();
+        if let Some(worker) = thread.name().and_then(|name| name.strip_prefix("Worker-")) {
+            tags.insert("worker".into(), worker.into());
+        }
+        let trail: Vec<Breadcrumb> = TRAIL.with_borrow(|trail| trail.iter().cloned().collect());
+        Event {
+            timestamp,
+            level: Level::Error,
+            logger: Some(event::TARGET.into()),
+            fingerprint: group.into(),
+            message: Some(title),
+            tags,
+            extra: fields,
+            breadcrumbs: trail.into(),
+            ..Event::default()
+        }
     }
 }
 
 /// Notes a failed attempt of the calling thread.
-fn note(failure: Failure) {
+fn note(timestamp: SystemTime, data: Map<String, Value>) {
     TRAIL.with_borrow_mut(|trail| {
         if trail.len() == TRAIL_MAX {
             trail.pop_front();
         }
-        trail.push_back(failure);
+        trail.push_back(Breadcrumb {
+            timestamp,
+            category: Some("attempt".into()),
+            level: Level::Warning,
+            message: Some("Attempt failed".into()),
+            data,
+            ..Breadcrumb::default()
+        });
     });
 }
 
-impl Visit for Failure {
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        match field.name() {
-            "iteration" => self.iteration = value,
-            "attempt" => self.attempt = value,
-            "delay_us" => self.delay_us = value,
-            _ => {}
-        }
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "next" {
-            self.next = value.parse().ok();
-        }
-    }
-
-    fn record_debug(&mut self, _field: &Field, _value: &dyn fmt::Debug) {}
+/// What an event of the log tells.
+#[derive(Debug, Default)]
+struct Error {
+    message: String,
+    fields: Map<String, Value>,
 }
 
-impl Visit for Report {
+impl Visit for Error {
     fn record_u64(&mut self, field: &Field, value: u64) {
         self.fields.insert(field.name().into(), value.into());
     }
@@ -311,91 +310,23 @@ impl Visit for Report {
     }
 }
 
-impl Report {
-    /// The report in Sentry's terms. Events are grouped by what went wrong, whomever it struck.
-    fn into_event(self, run: &str, seed: &str) -> Event<'static> {
-        let message = if self.abandoned {
-            format!("Operation abandoned: {}", self.message)
-        } else {
-            self.message
-        };
-        // A number at the end says whom it struck; the words of an error say what it was.
-        let mut group = vec![
-            message
-                .trim_end_matches(|c: char| c.is_ascii_digit())
-                .to_owned()
-                .into(),
-        ];
-        let mut title = message.clone();
-        if let Some(error) = self.fields.get("error").and_then(Value::as_str) {
-            group.push(error.to_owned().into());
-            title = format!("{message}: {error}");
-        }
-        let mut tags = Map::from([("run".into(), run.into()), ("seed".into(), seed.into())]);
-        if let Some(worker) = self.thread.strip_prefix("Worker-") {
-            tags.insert("worker".into(), worker.into());
-        }
-        let trail: Vec<Breadcrumb> = self
-            .trail
-            .into_iter()
-            .map(Failure::into_breadcrumb)
-            .collect();
-        Event {
-            timestamp: UNIX_EPOCH + Duration::from_micros(self.micros),
-            level: Level::Error,
-            logger: Some(event::TARGET.into()),
-            fingerprint: group.into(),
-            message: Some(title),
-            tags,
-            extra: self.fields,
-            breadcrumbs: trail.into(),
-            ..Event::default()
-        }
-    }
-}
-
-impl Failure {
-    fn into_breadcrumb(self) -> Breadcrumb {
-        Breadcrumb {
-            timestamp: UNIX_EPOCH + Duration::from_micros(self.micros),
-            category: Some("attempt".into()),
-            level: Level::Warning,
-            message: Some("Attempt failed".into()),
-            data: Map::from([
-                ("iteration".into(), self.iteration.into()),
-                ("attempt".into(), self.attempt.into()),
-                ("delay_us".into(), self.delay_us.into()),
-                ("next".into(), self.next.map(event::Next::word).into()),
-            ]),
-            ..Breadcrumb::default()
-        }
-    }
-}
-
-/// The thread that sends the reports.
-#[derive(Debug)]
-struct Courier {
+/// What the courier does: it sends reports until no more can come. `_working` tells, when it goes, that all is done.
+fn deliver(
     dsn: sentry::types::Dsn,
-    run: String,
-    seed: String,
-    ledger: Arc<Ledger>,
-}
-
-impl Courier {
-    /// Sends reports until no more can come. `_working` tells, when it goes, that all is done.
-    fn work(self, reports: &Receiver<Report>, _working: Sender<()>) {
-        let mut options =
-            ClientOptions::new().transport(CountedTransport(Arc::clone(&self.ledger)));
-        options.dsn = Some(self.dsn.clone());
-        let mut options = sentry::apply_defaults(options);
-        let version = concat!("hifi@", env!("CARGO_PKG_VERSION"));
-        options.release.get_or_insert(version.into());
-        let client = Client::from(options);
-        for report in reports {
-            client.capture_event(report.into_event(&self.run, &self.seed), None);
-            // One at a time: the transport has a queue of its own, and drops what that cannot hold.
-            client.flush(Some(2 * ANSWER_TIME));
-        }
+    accepted: Arc<Ledger>,
+    reports: &Receiver<Event<'static>>,
+    _working: Sender<()>,
+) {
+    let mut options = ClientOptions::new().transport(CountedTransport(accepted));
+    options.dsn = Some(dsn);
+    let mut options = sentry::apply_defaults(options);
+    let version = concat!("hifi@", env!("CARGO_PKG_VERSION"));
+    options.release.get_or_insert(version.into());
+    let client = Client::from(options);
+    for report in reports {
+        client.capture_event(report, None);
+        // One at a time: the transport has a queue of its own, and drops what that cannot hold.
+        client.flush(Some(2 * ANSWER_TIME));
     }
 }
 
@@ -453,24 +384,31 @@ mod tests {
         assert_eq!(taken(5 + 10_000 * INTERVAL_NANOS), BURST);
     }
 
-    #[test]
-    fn a_report_in_the_terms_of_sentry() {
-        let failure = Failure {
-            micros: 1_000_000,
-            iteration: 3,
-            attempt: 4,
-            delay_us: 500,
-            next: Some(event::Next::Abandon),
+    /// The report of an error of the thread `name`, whose attempts failed before.
+    fn report(name: &str, message: &str) -> Event<'static> {
+        let reporter = Reporter {
+            clock: Clock::start(),
+            tags: Map::from([("run".into(), "00ab".into()), ("seed".into(), "42".into())]),
+            ledger: Arc::default(),
+            allowance: Arc::default(),
+            queue: Arc::default(),
         };
-        let report = |thread: &str, message: &str, abandoned| Report {
-            micros: 2_500_000,
-            thread: thread.into(),
+        let error = Error {
             message: message.into(),
             fields: Map::from([("error".into(), "no more".into())]),
-            abandoned,
-            trail: vec![failure],
         };
-        let event = report("Worker-7", "I/O operation failed", true).into_event("00ab", "42");
+        let reporting = threads::spawn(name, move || {
+            for attempt in 1..=TRAIL_MAX + 3 {
+                note(UNIX_EPOCH, Map::from([("attempt".into(), attempt.into())]));
+            }
+            reporter.report(UNIX_EPOCH, error)
+        });
+        reporting.unwrap().join().unwrap()
+    }
+
+    #[test]
+    fn a_report_in_the_terms_of_sentry() {
+        let event = report("Worker-7", "Operation abandoned: I/O operation failed");
         assert_eq!(
             serde_json::to_value(event.tags).unwrap(),
             serde_json::json!({"run": "00ab", "seed": "42", "worker": "7"})
@@ -484,14 +422,14 @@ mod tests {
             ["Operation abandoned: I/O operation failed", "no more"]
         );
         assert_eq!(event.extra["error"], "no more");
-        let crumb = &event.breadcrumbs[0];
-        assert_eq!(
-            (&crumb.data["next"], &crumb.data["iteration"]),
-            (&"abandon".into(), &3.into())
-        );
+        let trail: Vec<_> = event
+            .breadcrumbs
+            .iter()
+            .map(|crumb| &crumb.data["attempt"])
+            .collect();
+        assert_eq!((trail[0], trail.len()), (&4.into(), TRAIL_MAX));
 
-        let event = report("main", "Thread could not be started: Worker-12", false)
-            .into_event("00ab", "42");
+        let event = report("main", "Thread could not be started: Worker-12");
         assert_eq!(event.fingerprint[0], "Thread could not be started: Worker-");
         assert!(!event.tags.contains_key("worker"));
     }
