@@ -85,7 +85,7 @@ pub use self::{
     observer::Observer,
     record::{Producer, Record},
     registry::Run,
-    report::report,
+    report::{change_words, headline, report},
     source::Input,
     verdict::{
         Change, Counts, DifferingShard, Finding, GroupVerdict, LostShard, Place, Range, RunVerdict,

@@ -223,7 +223,7 @@ fn write_finding(out: &mut String, finding: &Finding) -> fmt::Result {
     match finding {
         Finding::Altered { changes, .. } => changes
             .iter()
-            .try_for_each(|change| write_change(out, change)),
+            .try_for_each(|change| writeln!(out, "      {}", change_words(change))),
         Finding::Truncated { text, .. } | Finding::Unexpected { text, .. } => quote(out, text),
         _ => Ok(()),
     }
@@ -245,7 +245,7 @@ impl Finding {
 }
 
 /// Which lines a finding concerns, and where they are.
-fn headline(finding: &Finding) -> String {
+pub fn headline(finding: &Finding) -> String {
     let lines = finding.lines();
     let lines = lines.unwrap_or_else(|| "a line that cannot be named any more".into());
     let at = finding.place().map_or_else(String::new, Place::to_string);
@@ -275,12 +275,17 @@ fn headline(finding: &Finding) -> String {
     }
 }
 
-fn write_change(out: &mut String, change: &Change) -> fmt::Result {
-    write!(out, "      {}: ", change.field)?;
-    if let Some(expected) = &change.expected {
-        write!(out, "expected {expected:?}, ")?;
+/// What was changed, in words.
+pub fn change_words(change: &Change) -> String {
+    let Change {
+        field,
+        expected,
+        found,
+    } = change;
+    match expected {
+        Some(expected) => format!("{field}: expected {expected:?}, found {found:?}"),
+        None => format!("{field}: found {found:?}"),
     }
-    writeln!(out, "found {:?}", change.found)
 }
 
 fn quote(out: &mut String, text: &str) -> fmt::Result {

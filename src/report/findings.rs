@@ -2,7 +2,7 @@
 
 use super::collector::Places;
 use crate::{
-    audit::{Change, Finding, Location, Place, Producer},
+    audit::{Finding, Location, Place, Producer, change_words, headline},
     log::line::displayed,
 };
 
@@ -15,13 +15,10 @@ const TEXT_MAX: usize = 300;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Listed {
     pub(super) kind: &'static str,
-    /// Whose lines it concerns, and which.
-    pub(super) lines: String,
-    /// What is wrong with them.
+    /// Which lines it concerns, and where they are.
     pub(super) words: String,
-    /// What stands in the log.
-    pub(super) quoted: String,
-    pub(super) place: Option<String>,
+    /// What was changed, or what stands in the log.
+    pub(super) details: String,
     pub(super) worker: Option<u32>,
     /// When it was, where that can be told.
     pub(super) stamp: Option<u64>,
@@ -45,70 +42,28 @@ pub(super) fn list(findings: &[Finding], files: &[String], places: &Places) -> V
 }
 
 fn of(finding: &Finding, files: &[String], places: &Places) -> Listed {
-    let place = finding.place();
     let lines = finding.lines().unwrap_or_default();
+    let place = finding.place();
     Listed {
         kind: finding.kind(),
         worker: lines.split(':').next().and_then(worker),
-        lines: shown(&lines),
-        words: words(finding),
-        quoted: match finding {
+        words: shown(&headline(finding)),
+        details: match finding {
+            Finding::Altered { changes, .. } => {
+                let changes = changes.iter().map(|change| shown(&change_words(change)));
+                changes.collect::<Vec<_>>().join("\n")
+            }
             Finding::Truncated { text, .. } | Finding::Unexpected { text, .. } => shown(text),
             _ => String::new(),
         },
-        place: place.map(|place| format!("{}:{}", shown(&place.file), place.line)),
         stamp: place.and_then(|place| time_of(place, files, places)),
         more: 0,
-    }
-}
-
-/// What is wrong, to be followed by the place.
-fn words(finding: &Finding) -> String {
-    match finding {
-        Finding::Lost {
-            announced: true, ..
-        } => "not in the log, as a \"Log gap\" says".into(),
-        Finding::Lost {
-            before: Some(_), ..
-        } => "not in the log; the worker's next line is".into(),
-        Finding::Lost { .. } => "not in the log, nor anything of its writer behind it".into(),
-        Finding::Duplicated { .. } => "there once more".into(),
-        Finding::Late { .. } => "arrived later than was allowed".into(),
-        Finding::Reordered {
-            time_only: true, ..
-        } => "in order among its writer's lines, but older than the line above".into(),
-        Finding::Reordered { .. } => "behind lines that come later".into(),
-        Finding::Altered { changes, .. } => {
-            let changes: Vec<String> = changes.iter().map(change).collect();
-            changes.join("; ")
-        }
-        Finding::Truncated { .. } => "there in part".into(),
-        Finding::Unexpected { why, count: 1, .. } => shown(why),
-        Finding::Unexpected { why, count, .. } => format!("{count} lines: {}", shown(why)),
-        Finding::Books { what, .. } => shown(what),
     }
 }
 
 /// The number of the worker with this name.
 pub(super) fn worker(author: &str) -> Option<u32> {
     Producer::named(author)?.worker()
-}
-
-fn change(change: &Change) -> String {
-    let Change {
-        field,
-        expected,
-        found,
-    } = change;
-    let was = expected
-        .as_ref()
-        .map(|text| format!(" was {}, and", shown(text)));
-    format!(
-        "{}{} is {}",
-        shown(field),
-        was.unwrap_or_default(),
-        shown(found)
-    )
 }
 
 fn time_of(place: &Place, files: &[String], places: &Places) -> Option<u64> {

@@ -146,13 +146,11 @@ impl Section {
 
     fn finding(&self, i: usize, one: &Listed) -> Markup {
         html! {
-            @if !one.lines.is_empty() { b { (one.lines) } ": " }
             (one.words)
-            @if let Some(place) = &one.place { " at " code { (place) } }
             @if one.stamp.is_some() {
                 " " a href=(format!("#mark-{}-{i}", self.number)) { "on the timeline" }
             }
-            @if !one.quoted.is_empty() { pre { (one.quoted) } }
+            @if !one.details.is_empty() { pre { (one.details) } }
         }
     }
 }

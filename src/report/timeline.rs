@@ -195,8 +195,8 @@ fn marks(history: &History, span: Span, listed: &[Listed], number: usize) -> Mar
             @if let Some(stamp) = finding.stamp {
                 // Lost lines have their own colour already: their marks show when they are asked for.
                 a.mark.finding.quiet[finding.kind == "lost"] id=(format!("mark-{number}-{i}")) href=(format!("#finding-{number}-{i}"))
-                    style=(place(stamp, finding.worker)) title=(format!("{} {}", finding.kind, finding.lines))
-                    aria-label=(format!("{} {}", finding.kind, finding.lines)) tabindex="-1" {}
+                    style=(place(stamp, finding.worker)) title=(format!("{}: {}", finding.kind, finding.words))
+                    aria-label=(format!("{}: {}", finding.kind, finding.words)) tabindex="-1" {}
             }
         }
     }
