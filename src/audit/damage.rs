@@ -10,7 +10,8 @@ use memchr::memmem;
 use super::{
     account::RunAccount,
     cursor::Budget,
-    fields::{self, of_broken_json},
+    fields::of_broken_json,
+    find,
     record::{self, Producer, Record, hex8},
     registry::Registry,
     repair::{REPAIR, repair, with_end_of},
@@ -76,14 +77,12 @@ impl Diagnostician<'_> {
             *self.worn_out |= whole;
             return Diagnosis::Unknown;
         }
-        let suspect = &Suspect {
+        let mut suspect = Suspect {
             bytes: bytes.to_vec(),
-            fields: match suspect.json {
-                true => suspect.fields.clone(),
-                false => fields::of_line(bytes),
-            },
-            ..*suspect
+            ..suspect.clone()
         };
+        suspect.fields = find::fields_of(&suspect);
+        let suspect = &suspect;
         let hints = Hints::of(suspect);
         let run = self.run_of(suspect, &hints, near);
         let mut unsure = None;

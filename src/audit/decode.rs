@@ -85,6 +85,13 @@ impl Escape {
     }
 }
 
+/// Whether there is anything in `bytes` that an escape may begin with.
+pub(super) fn begin_escapes(bytes: &[u8]) -> bool {
+    memchr::memchr3(b'"', b'\\', b'%', bytes).is_some()
+        || memchr::memchr3(b'&', b'#', b'^', bytes).is_some()
+        || memchr::memchr2(0x1b, 0, bytes).is_some()
+}
+
 /// Without the sequences that colour a terminal's text, in whatever form their first character came.
 fn colour(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
     let start = COLOURS.iter().find(|start| rest.starts_with(start))?;

@@ -272,31 +272,42 @@ impl Reader {
         name: &[u8],
         run: &Run,
     ) -> &[u8] {
-        let success = matches!(line.ending, Ending::Success(_));
-        let (level, message) = if success {
-            (TEXT.info, TEXT.success)
-        } else {
-            (TEXT.error, TEXT.failure)
-        };
-        let (last_name, last) = match line.ending {
-            Ending::Success(counter) => (TEXT.counter, counter),
-            Ending::Retry(delay) => (TEXT.retry, delay),
-            Ending::Abandon(delay) => (TEXT.abandon, delay),
-        };
+        // Each piece has a length of its own that is known here: so it costs least.
         let out = &mut self.canonical;
-        out.begin(&[]);
-        for part in [stamp, level, name, message, &run.id_text, TEXT.worker, name] {
-            out.push(part);
-        }
-        for (name, value) in [
-            (TEXT.seq, line.seq),
-            (TEXT.iteration, line.iteration),
-            (TEXT.attempt, line.attempt),
-            (last_name, last),
-        ] {
+        out.begin(stamp);
+        if matches!(line.ending, Ending::Success(_)) {
+            out.push(TEXT.info);
             out.push(name);
-            out.push_number(value);
+            out.push(TEXT.success);
+        } else {
+            out.push(TEXT.error);
+            out.push(name);
+            out.push(TEXT.failure);
         }
+        out.push(&run.id_text);
+        out.push(TEXT.worker);
+        out.push(name);
+        out.push(TEXT.seq);
+        out.push_number(line.seq);
+        out.push(TEXT.iteration);
+        out.push_number(line.iteration);
+        out.push(TEXT.attempt);
+        out.push_number(line.attempt);
+        let last = match line.ending {
+            Ending::Success(counter) => {
+                out.push(TEXT.counter);
+                counter
+            }
+            Ending::Retry(delay) => {
+                out.push(TEXT.retry);
+                delay
+            }
+            Ending::Abandon(delay) => {
+                out.push(TEXT.abandon);
+                delay
+            }
+        };
+        out.push_number(last);
         out.bytes()
     }
 }

@@ -160,8 +160,12 @@ impl<'a, 'b> Keyed<'a, 'b> {
             return None;
         }
         let heads = ["timestamp", "level", "thread", "message"];
-        let [stamp, level, thread, message] = heads.map(|name| Some(&self.head(name)?.value));
-        let (stamp, level, thread, message) = (normal_stamp(stamp?)?, level?, thread?, message?);
+        let [Some(stamp), Some(level), Some(thread), Some(message)] =
+            heads.map(|name| Some(&self.head(name)?.value))
+        else {
+            return None;
+        };
+        let stamp = normal_stamp(stamp)?;
         let names = Event::field_names(message);
         let mut fields = Vec::with_capacity(12);
         match names {

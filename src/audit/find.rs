@@ -4,15 +4,19 @@
 //! Text is looked for where it stands; what is not explained by that is read as JSON, then with its escapes undone, each
 //! layer in the same way again. Where marks are left that nothing explains, there is a suspect.
 
-use std::{ops::Range, sync::LazyLock};
+use std::{
+    ops::Range,
+    sync::{Arc, LazyLock},
+};
 
+use aho_corasick::Match;
 use memchr::memmem;
 
 use super::{
-    decode::{ESCAPES, backslashes, doubled_quotes},
+    decode::{ESCAPES, backslashes, begin_escapes, doubled_quotes},
     fields::{self, Keyed},
     keyed::{Frame, Walked, Walker},
-    record::{JSON_START, Record, SUM_LEN, Words, has_one, hex8, record, starts_here, words},
+    record::{JSON_START, Record, SUM_LEN, Words, hex8, record, starts_here, words},
     scanned::Suspect,
 };
 use crate::log::line::{Line, STAMP_LEN, checksum};
@@ -67,42 +71,45 @@ impl Finder {
     /// Finds the records in the line at the start of `bytes`, and in what follows it if a document goes on there. Hits come in
     /// order. Returns how much was searched.
     pub(super) fn find(&mut self, bytes: &[u8], line: usize, hits: &mut Vec<Hit>) -> usize {
-        let end = self.layer(bytes, line, 0, hits);
-        let searched = &bytes[..end];
-        suspects(searched, hits);
-        hits.sort_by_key(|hit| hit.span.start);
-        end
+        self.layer(bytes, line, 0, hits)
     }
 
-    /// One layer: text, documents, and whatever is escaped in it.
+    /// One layer: text, documents, whatever is escaped in it, and the suspects that are left.
     fn layer(&mut self, bytes: &[u8], line: usize, depth: u32, hits: &mut Vec<Hit>) -> usize {
-        texts(&bytes[..line], hits);
-        let opened = hits.is_empty() && opens(&bytes[..line]);
-        if !opened && !unexplained(&bytes[..line], hits) {
+        let text = &bytes[..line];
+        let mut open: Vec<usize> = text_starts(text).collect();
+        texts(text, &open, hits);
+        let opened = hits.is_empty() && opens(text);
+        open.extend(named(text));
+        explain(&mut open, hits);
+        if !opened && open.is_empty() {
             return line;
         }
         // A terminal's colours may stand within a document's strings, which would be read with them.
-        if !opened && depth < DEPTH_MAX && memmem::find(&bytes[..line], b"\x1b[").is_some() {
-            self.escaped(&bytes[..line], depth, hits);
-            if !unexplained(&bytes[..line], hits) {
-                return line;
-            }
+        if !opened && memchr::memchr(0x1b, text).is_some() {
+            self.escaped(text, &mut open, depth, hits);
         }
-        let end = self.documents(bytes, line, opened, depth, hits);
-        if end > line {
-            let known = explained(hits);
-            let mut more = Vec::new();
-            texts(&bytes[line..end], &mut more);
-            for mut hit in more {
-                hit.span = line + hit.span.start..line + hit.span.end;
-                if !covers(&known, hit.span.start) {
-                    hits.push(hit);
+        let mut end = line;
+        if opened || !open.is_empty() {
+            end = self.documents(bytes, line, opened, depth, hits);
+            if end > line {
+                let known = explained(hits);
+                let mut more = Vec::new();
+                let behind = &bytes[line..end];
+                texts(behind, &text_starts(behind).collect::<Vec<_>>(), &mut more);
+                for mut hit in more {
+                    hit.span = line + hit.span.start..line + hit.span.end;
+                    if !covers(&known, hit.span.start) {
+                        hits.push(hit);
+                    }
                 }
+                open = marks(&bytes[..end]).collect();
             }
+            explain(&mut open, hits);
+            self.escaped(&bytes[..end], &mut open, depth, hits);
         }
-        if depth < DEPTH_MAX && unexplained(&bytes[..end], hits) {
-            self.escaped(&bytes[..end], depth, hits);
-        }
+        suspects(&bytes[..end], &open, hits);
+        hits.sort_by_key(|hit| hit.span.start);
         end
     }
 
@@ -220,29 +227,34 @@ impl Finder {
     fn inner(&mut self, decoded: &[u8], depth: u32) -> Vec<Hit> {
         let mut inner = Vec::new();
         self.layer(decoded, decoded.len(), depth + 1, &mut inner);
-        suspects(decoded, &mut inner);
-        inner.sort_by_key(|hit| hit.span.start);
         inner
     }
 
-    /// Whatever is left, with its escapes undone in the way that yields whole records, or else in the way in which most of a
-    /// record can be read.
-    fn escaped(&mut self, bytes: &[u8], depth: u32, hits: &mut Vec<Hit>) {
+    /// Whatever has marks that are left open, with its escapes undone in the way that yields whole records, or else in the way
+    /// in which most of a record can be read.
+    fn escaped(&mut self, bytes: &[u8], open: &mut Vec<usize>, depth: u32, hits: &mut Vec<Hit>) {
+        if depth >= DEPTH_MAX || open.is_empty() {
+            return;
+        }
         let mut from = 0;
         let end = bytes.len()..bytes.len();
         for span in explained(hits).into_iter().chain([end]) {
-            if span.start > from && has_marks(&bytes[from..span.start]) {
+            if open.iter().any(|at| (from..span.start).contains(at)) {
                 self.unescaped(bytes, from..span.start, depth, hits);
             }
             from = from.max(span.end);
         }
+        explain(open, hits);
     }
 
     fn unescaped(&mut self, bytes: &[u8], span: Range<usize>, depth: u32, hits: &mut Vec<Hit>) {
         let rest = &bytes[span.clone()];
+        if !begin_escapes(rest) {
+            return;
+        }
         let as_it_is = || {
             let mut found = Vec::new();
-            suspects(rest, &mut found);
+            suspects(rest, &marks(rest).collect::<Vec<_>>(), &mut found);
             readable(&found).max(-1000)
         };
         let (mut most, mut better) = (None, None);
@@ -291,11 +303,10 @@ fn readable(hits: &[Hit]) -> i64 {
     };
     let of = |hit: &Hit| match &hit.what {
         HitKind::Whole(_) => WHOLE,
-        HitKind::Suspect(suspect) if !suspect.json => amount(&fields::of_line(&suspect.bytes)),
-        HitKind::Suspect(suspect) if suspect.fields.is_empty() => amount(&fields::of_broken_json(
-            &String::from_utf8_lossy(&suspect.bytes),
-        )),
-        HitKind::Suspect(suspect) => amount(&suspect.fields),
+        HitKind::Suspect(suspect) if suspect.json && suspect.frame.is_none() => amount(
+            &fields::of_broken_json(&String::from_utf8_lossy(&suspect.bytes)),
+        ),
+        HitKind::Suspect(suspect) => amount(&fields_of(suspect)),
     };
     hits.iter().map(of).max().unwrap_or(i64::MIN)
 }
@@ -307,27 +318,19 @@ fn in_frame(
     strings: &mut Vec<(Range<usize>, Range<usize>)>,
 ) {
     let candidates = frame.candidates();
+    let mut whole = None;
     for container in &candidates {
-        let own = frame.own(*container);
-        let complete = ["timestamp", "level", "thread", "message"]
-            .iter()
-            .all(|name| own.iter().any(|field| field.path == *name));
-        let outer = if complete {
-            Vec::new()
-        } else {
-            frame.outer(*container)
-        };
-        let Some(keyed) = Keyed::new(&own, &outer) else {
+        let Some(record) = keyed(frame, *container, |keyed| keyed.record()) else {
             continue;
         };
         let span = frame.span_of(*container);
-        let what = match keyed.record() {
+        let what = match record {
             Some(record) => HitKind::Whole(Box::new(record)),
             None => HitKind::Suspect(Box::new(Suspect {
-                bytes: frame.bytes_of(*container),
-                fields: keyed.fields(),
+                bytes: frame.bytes_of(*container).to_vec(),
                 json: true,
-                line_length: 0,
+                frame: Some(Arc::clone(whole.get_or_insert_with(|| frame.copy()))),
+                ..Suspect::default()
             })),
         };
         hits.push(Hit {
@@ -343,25 +346,62 @@ fn in_frame(
     }
 }
 
-/// The records that stand in `bytes` as lines of text, whatever is around them.
-fn texts(bytes: &[u8], hits: &mut Vec<Hit>) {
+/// What `read` makes of the keys and values of the record in an object of a frame, if one is there.
+fn keyed<T>(
+    frame: &Frame<'_>,
+    container: usize,
+    read: impl FnOnce(&Keyed<'_, '_>) -> T,
+) -> Option<T> {
+    let own = frame.own(container);
+    let complete = ["timestamp", "level", "thread", "message"]
+        .iter()
+        .all(|name| own.iter().any(|field| field.path == *name));
+    let outer = match complete {
+        true => Vec::new(),
+        false => frame.outer(container),
+    };
+    Keyed::new(&own, &outer).as_ref().map(read)
+}
+
+/// The fields of a suspect, as far as they can be read.
+pub(super) fn fields_of(suspect: &Suspect) -> Vec<(String, String)> {
+    if !suspect.json {
+        return fields::of_line(&suspect.bytes);
+    }
+    let mut found = Vec::new();
+    let bytes = suspect.frame.as_deref().unwrap_or_default();
+    Walker::default().walk(bytes, 0, |frame| {
+        let is_it = |container: &usize| frame.bytes_of(*container) == suspect.bytes;
+        if let Some(container) = frame.candidates().into_iter().find(is_it) {
+            found = keyed(frame, container, |keyed| keyed.fields()).unwrap_or_default();
+        }
+    });
+    found
+}
+
+/// The records that stand in `bytes` as lines of text, whatever is around them, where these are the places in which such may begin.
+fn texts(bytes: &[u8], starts: &[usize], hits: &mut Vec<Hit>) {
+    let limits = starts.iter().skip(1).copied().chain([bytes.len()]);
     let mut from = 0;
-    while let Some(start) = next_text(bytes, from) {
-        let limit = next_text(bytes, start + STAMP_LEN).unwrap_or(bytes.len());
-        match text_at(&bytes[start..limit]) {
-            Some((record, length)) => {
-                hits.push(Hit {
-                    span: start..start + length,
-                    plain: true,
-                    around: None,
-                    frame: None,
-                    what: HitKind::Whole(Box::new(record)),
-                });
-                from = start + length;
-            }
-            None => from = start + STAMP_LEN,
+    for (&start, limit) in starts.iter().zip(limits) {
+        if start >= from
+            && let Some((record, length)) = text_at(&bytes[start..limit])
+        {
+            hits.push(Hit {
+                span: start..start + length,
+                plain: true,
+                around: None,
+                frame: None,
+                what: HitKind::Whole(Box::new(record)),
+            });
+            from = start + length;
         }
     }
+}
+
+/// Where lines of text begin.
+fn text_starts(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    std::iter::successors(next_text(bytes, 0), |at| next_text(bytes, at + STAMP_LEN))
 }
 
 /// Where the next line of text begins: time and level are there.
@@ -416,9 +456,10 @@ fn covers(spans: &[Range<usize>], at: usize) -> bool {
         .any(|span| span.contains(&at))
 }
 
-fn unexplained(bytes: &[u8], hits: &[Hit]) -> bool {
+/// Leaves of the marks those that no hit explains.
+fn explain(open: &mut Vec<usize>, hits: &[Hit]) {
     let spans = explained(hits);
-    marks(bytes).any(|at| !covers(&spans, at))
+    open.retain(|at| !covers(&spans, *at));
 }
 
 /// Whether anything of this program may be in `bytes`.
@@ -428,24 +469,30 @@ pub(super) fn has_marks(bytes: &[u8]) -> bool {
 
 /// Where something stands that hardly anything but a record has: its time and level, its run, its checksum.
 fn marks(bytes: &[u8]) -> impl Iterator<Item = usize> {
-    static NAMES: Words<2> = LazyLock::new(|| words(["run", "sum"]));
-    let word = |name: &'static memmem::Finder<'_>, width: usize| {
-        name.find_iter(bytes).filter(move |at| {
-            // In a URL the code of a blank or a quote is in front.
-            let coded = at.checked_sub(3).is_some_and(|at| bytes[at] == b'%');
-            let apart = coded
-                || at
-                    .checked_sub(1)
-                    .is_none_or(|before| !bytes[before].is_ascii_alphanumeric());
-            let rest = &bytes[at + name.needle().len()..];
-            apart
-                && rest.first().is_some_and(|b| !b.is_ascii_alphanumeric())
-                && has_hex(&rest[..rest.len().min(width + MARK_GAP_MAX)], width)
-        })
+    text_starts(bytes).chain(named(bytes))
+}
+
+/// Where its run or its checksum is named.
+fn named(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    const WIDTHS: [usize; 2] = [16, 8];
+    static NAMES: Words = LazyLock::new(|| words(["run", "sum"]));
+    let has_value = |name: &Match| {
+        let (at, width) = (name.start(), WIDTHS[name.pattern().as_usize()]);
+        // In a URL the code of a blank or a quote is in front.
+        let coded = at.checked_sub(3).is_some_and(|at| bytes[at] == b'%');
+        let apart = coded
+            || at
+                .checked_sub(1)
+                .is_none_or(|before| !bytes[before].is_ascii_alphanumeric());
+        let rest = &bytes[name.end()..];
+        apart
+            && rest.first().is_some_and(|b| !b.is_ascii_alphanumeric())
+            && has_hex(&rest[..rest.len().min(width + MARK_GAP_MAX)], width)
     };
-    let texts = std::iter::successors(next_text(bytes, 0), |at| next_text(bytes, at + STAMP_LEN));
-    let [run, sum] = &*NAMES;
-    texts.chain(word(run, 16)).chain(word(sum, 8))
+    NAMES
+        .find_iter(bytes)
+        .filter(has_value)
+        .map(|name| name.start())
 }
 
 /// Whether so many hexadecimal digits or decimal ones that may be all that is left of such stand in `bytes`, soon.
@@ -464,18 +511,17 @@ fn has_hex(bytes: &[u8], width: usize) -> bool {
     false
 }
 
-/// What of `bytes` no record explains, though marks are there.
-fn suspects(bytes: &[u8], hits: &mut Vec<Hit>) {
-    let mut known = explained(hits);
-    let open: Vec<usize> = marks(bytes).filter(|at| !covers(&known, *at)).collect();
+/// What of `bytes` no record explains, though marks are there that are left open.
+fn suspects(bytes: &[u8], open: &[usize], hits: &mut Vec<Hit>) {
     if open.is_empty() {
         return;
     }
+    let mut known = explained(hits);
     known.push(bytes.len()..bytes.len());
     let mut from = 0;
     for span in known {
         if span.start > from {
-            segment(bytes, from..span.start, &open, hits);
+            segment(bytes, from..span.start, open, hits);
         }
         from = from.max(span.end);
     }
@@ -528,16 +574,15 @@ pub(super) fn suspect(bytes: &[u8], quoted: bool) -> (Range<usize>, Suspect) {
         found = doubled_quotes(&found);
     }
     // One escaped quote may be the damage; most of them are escaped in a string.
-    let escaped = memmem::find_iter(&found, b"\\\"").count();
-    if json && escaped * 2 > memchr::memchr_iter(b'"', &found).count() {
+    let escaped = || memmem::find_iter(&found, b"\\\"").count();
+    if json && escaped() * 2 > memchr::memchr_iter(b'"', &found).count() {
         found = backslashes(&found);
     }
     // The judge goes by the bytes.
     let suspect = Suspect {
         bytes: found,
-        fields: Vec::new(),
         json,
-        line_length: 0,
+        ..Suspect::default()
     };
     (span, suspect)
 }
@@ -559,8 +604,8 @@ fn cell_end(bytes: &[u8]) -> Option<usize> {
 
 /// Whether this is what is left of keys and values, and not of a line of text.
 fn is_keyed(bytes: &[u8]) -> bool {
-    static TEXT: Words<2> = LazyLock::new(|| words([" run=", " sum="]));
-    static KEYS: Words<10> = LazyLock::new(|| {
+    static TEXT: Words = LazyLock::new(|| words([" run=", " sum="]));
+    static KEYS: Words = LazyLock::new(|| {
         words([
             "sum\"",
             "run\"",
@@ -574,32 +619,30 @@ fn is_keyed(bytes: &[u8]) -> bool {
             "{\"timestamp\":\"",
         ])
     });
-    if next_text(bytes, 0).is_some() || has_one(&TEXT, bytes) {
+    if next_text(bytes, 0).is_some() || TEXT.find(bytes).is_some() {
         return false;
     }
-    memchr::memchr(b'"', bytes).is_some() && has_one(&KEYS, bytes) || JSON_START.starts_with(bytes)
+    memchr::memchr(b'"', bytes).is_some() && KEYS.find(bytes).is_some()
+        || JSON_START.starts_with(bytes)
 }
 
 /// From the brace in front of the first key to the one behind the last.
 fn json_span(bytes: &[u8]) -> Range<usize> {
-    static KEYS: Words<8> = LazyLock::new(|| {
+    static KEYS: Words = LazyLock::new(|| {
         words([
-            "timestamp",
-            "level",
-            "thread",
-            "message",
-            "run",
-            "seq",
-            "sum",
-            "attempt",
+            "\"timestamp",
+            "\"level",
+            "\"thread",
+            "\"message",
+            "\"run",
+            "\"seq",
+            "\"sum",
+            "\"attempt",
         ])
     });
-    let quoted = |at: &usize| *at > 0 && bytes[at - 1] == b'"';
-    let places = || {
-        KEYS.iter()
-            .flat_map(|key| key.find_iter(bytes).filter(quoted))
-    };
-    let (first, last) = (places().min().unwrap_or(0), places().max().unwrap_or(0));
+    let mut places = KEYS.find_iter(bytes).map(|key| key.start() + 1);
+    let first = places.next().unwrap_or(0);
+    let last = places.last().unwrap_or(first);
     // Where the brace itself is damaged there is one character for it.
     let start = memchr::memrchr(b'{', &bytes[..first]).unwrap_or(first.saturating_sub(2));
     // What stands directly behind a name closes nothing.
@@ -658,15 +701,17 @@ fn damaged_start(bytes: &[u8]) -> Option<usize> {
     };
     let last = bytes.len().min(4096).checked_sub(STAMP_LEN)?;
     // Of what is no digit in a time, most is in its place: of the first four at least one.
-    let mut starts = Vec::new();
-    for at in memchr::memchr3_iter(b'-', b'T', b':', &bytes[..last + STAMP_LEN]) {
-        let places: &[usize] = match bytes[at] {
-            b'-' => &[4, 7],
-            b'T' => &[10],
-            _ => &[13],
-        };
-        starts.extend(places.iter().filter_map(|place| at.checked_sub(*place)));
-    }
+    let starts =
+        memchr::memchr3_iter(b'-', b'T', b':', &bytes[..last + STAMP_LEN]).flat_map(|at| {
+            let places: &[usize] = match bytes[at] {
+                b'-' => &[4, 7],
+                b'T' => &[10],
+                _ => &[13],
+            };
+            places
+                .iter()
+                .filter_map(move |place| at.checked_sub(*place))
+        });
     let near = |at: &usize| {
         let marks = [
             (4, b'-'),
@@ -685,7 +730,6 @@ fn damaged_start(bytes: &[u8]) -> Option<usize> {
                 > 3
     };
     starts
-        .into_iter()
         .filter(near)
         .map(|at| (wrong(at), at))
         .filter(|(wrong, _)| *wrong < 4)

@@ -4,7 +4,7 @@
 //! came in; it is shown as soon as it closes, so that a document of any length costs no more memory than one of them. A
 //! list of `{"key": …, "value": …}` counts as fields of the object around it.
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use super::{decode::backslashes, fields::Field};
 
@@ -295,8 +295,13 @@ impl<'a> Frame<'a> {
     }
 
     /// What stands in an object, as it is.
-    pub(super) fn bytes_of(&self, container: usize) -> Vec<u8> {
-        self.bytes[self.span_of(container)].to_vec()
+    pub(super) fn bytes_of(&self, container: usize) -> &[u8] {
+        &self.bytes[self.span_of(container)]
+    }
+
+    /// A copy of all of it.
+    pub(super) fn copy(&self) -> Arc<[u8]> {
+        self.bytes[self.span.clone()].into()
     }
 
     /// The fields of an object itself.

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use memchr::memmem::find;
 
 use super::{
-    record::{Words, has_one, words},
+    record::{Words, words},
     scanned::Note,
 };
 
@@ -83,10 +83,6 @@ const RATE_LIMITS: &[&[&str]] = &[
     &["rate limit", "suppress"],
 ];
 
-/// In each of those stands one of these.
-static IN_RATE_LIMITS: Words<4> =
-    LazyLock::new(|| words(["uppressed", "rate limit", "rate-limit", "messages dropped"]));
-
 /// How the lines of a run's summary begin.
 const SUMMARY: &[&str] = &[
     "Operations   ",
@@ -137,8 +133,8 @@ const SUMMARY_COUNTS: &[&str] = &[" answered with ", " of them reported, "];
 /// Between records of a binary format so short a line may look like text.
 const SHORT_MAX: usize = 4;
 
-/// In each line of a summary stands one of these.
-static IN_SUMMARY: Words<6> = LazyLock::new(|| {
+/// In each line that is known by what stands within it stands one of these: in that of a summary, of a limit on the rate.
+static TELLING: Words = LazyLock::new(|| {
     words([
         "   ",
         "Run ",
@@ -146,8 +142,16 @@ static IN_SUMMARY: Words<6> = LazyLock::new(|| {
         "Operation time ",
         "Lock wait ",
         "{\"run\":\"",
+        "uppressed",
+        "rate limit",
+        "rate-limit",
+        "messages dropped",
+        REPEATED,
     ])
 });
+
+/// What syslog says instead of a line that is the same as the one before.
+const REPEATED: &str = "last message repeated ";
 
 /// What is known of a line without a record; whether it is the `first` of its input.
 pub(super) fn note(line: &[u8], first: bool) -> Option<Note> {
@@ -163,16 +167,19 @@ pub(super) fn note(line: &[u8], first: bool) -> Option<Note> {
     if memchr::memchr_iter(0x1f, line).any(|at| line[at..].starts_with(b"\x1f\x8b\x08")) {
         return Some(Note::Compressed);
     }
-    if has_one(&IN_SUMMARY, line) && is_summary(line) {
+    let has = |word: &&str| find(line, word.as_bytes()).is_some();
+    let telling = TELLING.find(line).is_some();
+    if telling && is_summary(line) {
         return Some(Note::Summary);
     }
-    let has = |word: &&str| find(line, word.as_bytes()).is_some();
-    if has_one(&IN_RATE_LIMITS, line) && RATE_LIMITS.iter().any(|words| words.iter().all(has)) {
+    if telling && RATE_LIMITS.iter().any(|words| words.iter().all(has)) {
         return Some(Note::Dropped(number(line)));
     }
-    let begins = |words: &[&str]| words.iter().any(|word| line.starts_with(word.as_bytes()));
-    let repeated = || find(line, b"last message repeated ").is_some();
-    let banner = begins(BANNERS) || repeated() || is_row_count(line) || is_header(line, first);
+    // Most begin with another character.
+    let begins = |word: &&str| word.as_bytes()[0] == line[0] && line.starts_with(word.as_bytes());
+    let repeated = telling && has(&REPEATED);
+    let banner =
+        repeated || BANNERS.iter().any(begins) || is_row_count(line) || is_header(line, first);
     banner.then_some(Note::Banner)
 }
 
@@ -220,6 +227,11 @@ const COLUMNS: &[&[u8]] = &[
 
 /// Whether this is the header of a table: names alone. A single bare name is one only in the `first` line, and a usual one.
 fn is_header(line: &[u8], first: bool) -> bool {
+    // Most lines have something else early on.
+    let possible = |b: &u8| b.is_ascii_alphanumeric() || b"_@.- \",;\t|\r".contains(b);
+    if !line.iter().all(possible) {
+        return false;
+    }
     let name = |cell: &[u8]| {
         let quoted = cell.strip_prefix(b"\"").and_then(|c| c.strip_suffix(b"\""));
         let bare = quoted.unwrap_or(cell);

@@ -32,7 +32,7 @@ impl Readers {
     /// So many readers of these blocks; more parcels than readers are on their way.
     pub(super) fn start(shared: &Arc<Shared>, blocks: Box<dyn Blocks>, readers: usize) -> Self {
         let (free, parcels) = mpsc::channel::<Parcel>();
-        for _ in 0..readers + 5 {
+        for _ in 0..readers + 2 {
             // The receiver is alive: it is behind the lock below.
             let _ = free.send(Parcel::default());
         }

@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem::Finder;
+use aho_corasick::packed::Searcher;
 
 use crate::{
     log::{
@@ -300,17 +300,12 @@ const HEX: [u8; 256] = {
 /// Bytes of ` sum=1c9e00f2`.
 pub(super) const SUM_LEN: usize = 13;
 
-/// Words that are looked for in line after line: how that is done best is found out once.
-pub(super) type Words<const N: usize> = LazyLock<[Finder<'static>; N]>;
+/// Words that are looked for in line after line, all at once: how that is done best is found out once.
+pub(super) type Words = LazyLock<Searcher>;
 
-/// The searches for these words.
-pub(super) fn words<const N: usize>(words: [&'static str; N]) -> [Finder<'static>; N] {
-    words.map(Finder::new)
-}
-
-/// Whether one of `words` stands in `bytes`.
-pub(super) fn has_one<const N: usize>(words: &[Finder<'_>; N], bytes: &[u8]) -> bool {
-    words.iter().any(|word| word.find(bytes).is_some())
+/// The search for these words.
+pub(super) fn words<const N: usize>(words: [&str; N]) -> Searcher {
+    Searcher::new(words).expect("there are words, and not too many")
 }
 
 #[cfg(test)]

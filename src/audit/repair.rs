@@ -1,5 +1,7 @@
 //! A record put right by trial: single characters of its text are changed until the checksum holds.
 
+use memchr::memmem;
+
 use super::{
     record::{self, Record, SUM_LEN, hex8},
     scanned::Suspect,
@@ -41,7 +43,8 @@ pub(super) fn with_end_of(suspect: &Suspect, other: &Suspect) -> Option<Record> 
     }
     let whole = |front: &[u8], end: &[u8]| {
         let whole = [front, end].concat();
-        record::read(&whole).filter(|record| record.event.is_some())
+        let possible = !suspect.json || NAMES.iter().all(|name| has(&whole, name));
+        record::read(possible.then_some(&whole)?).filter(|record| record.event.is_some())
     };
     (1..length)
         .filter(|at| one[*at] != other[*at])
@@ -65,6 +68,13 @@ fn texts(suspect: &Suspect) -> Vec<String> {
     let strange = strange.map_or("", |(_, value)| value.as_str());
     let value = |name: &str| suspect.field(name).unwrap_or(strange).to_owned();
     let [stamp, level, thread, message, sum] = head.map(value);
+    // No single character makes up for one of these.
+    if [&stamp, &level, &thread, &message, &sum]
+        .iter()
+        .any(|value| value.is_empty())
+    {
+        return Vec::new();
+    }
     let known = Event::field_names(&message);
     let has = |names: &[&str]| names.iter().filter(|n| suspect.field(n).is_some()).count();
     // Of a message that was changed the fields tell which event it was.
@@ -138,13 +148,42 @@ fn repair_text(bytes: &[u8]) -> Option<Record> {
     None
 }
 
+/// What every record in JSON has, in the order in which a record of another program most likely lacks it.
+const NAMES: [&str; 7] = [
+    "\"sum\"",
+    "\"seq\"",
+    "\"thread\"",
+    "\"timestamp\"",
+    "\"run\"",
+    "\"message\"",
+    "\"level\"",
+];
+
+fn has(bytes: &[u8], name: &str) -> bool {
+    memmem::find(bytes, name.as_bytes()).is_some()
+}
+
+/// Where a single character may be the damage: anywhere, or where it makes the one name that is missing.
+fn places(bytes: &[u8]) -> Option<Vec<usize>> {
+    let mut missing = NAMES.iter().filter(|name| !has(bytes, name));
+    let Some(name) = missing.next() else {
+        return Some((0..bytes.len()).collect());
+    };
+    let wrong = |at: usize| {
+        let pairs = bytes[at..].iter().zip(name.bytes());
+        let mut wrong = pairs
+            .enumerate()
+            .filter(|(_, (found, right))| *found != right);
+        let first = wrong.next().map(|(n, _)| at + n);
+        first.filter(|_| wrong.next().is_none())
+    };
+    let near = (0..(bytes.len() + 1).saturating_sub(name.len())).filter_map(wrong);
+    missing.next().is_none().then(|| near.collect())
+}
+
 /// Puts one character of JSON right that cannot be read as such.
 fn repair_structure(bytes: &[u8]) -> Option<Record> {
-    // No single character makes a checksum where nothing like its name is.
-    let alike = |four: &[u8]| four.iter().zip(b"sum\"").filter(|(a, b)| a == b).count() > 2;
-    if bytes.len() > REPAIR_MAX || !bytes.windows(4).any(alike) {
-        return None;
-    }
+    let places = places(bytes).filter(|places| !places.is_empty() && bytes.len() <= REPAIR_MAX)?;
     let readable = serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
     let mut whole = bytes.to_vec();
     let read = |whole: &[u8]| record::read(whole).filter(|record| record.event.is_some());
@@ -159,7 +198,7 @@ fn repair_structure(bytes: &[u8]) -> Option<Record> {
             return Some(record);
         }
     }
-    for at in 0..whole.len() {
+    for at in places {
         let found = whole[at];
         let all = readable || matches!(found, b'"' | b'\\') || !found.is_ascii_graphic();
         for byte in b' '..=b'~' {

@@ -19,7 +19,7 @@ use super::{
     find::{Finder, Hit, HitKind, has_marks, suspect},
     gap::Gaps,
     keyed, notes, parts,
-    record::{JSON_START, LEVEL_WIDTH, Record, Words, has_stamp_shape, render, starts_here, words},
+    record::{JSON_START, LEVEL_WIDTH, Record, has_stamp_shape, render, starts_here},
     registry::Run,
     scanned::{Foreign, Note, Other, Scanned, Suspect, What},
     shared::Shared,
@@ -189,13 +189,9 @@ impl<'a> Scanner<'a> {
     fn take(&mut self, mut hits: Vec<Hit>, bytes: &[u8], at: usize, end: usize, out: &mut Scanned) {
         drop_copies(&mut hits, &bytes[at..]);
         let (mut counted, mut line) = (at, 0..0);
-        let starts: Vec<usize> = hits
-            .iter()
-            .map(|hit| at + hit.span.start)
-            .skip(1)
-            .chain([end])
-            .collect();
-        for (hit, next) in hits.into_iter().zip(starts) {
+        let mut hits = hits.into_iter().peekable();
+        while let Some(hit) = hits.next() {
+            let next = hits.peek().map_or(end, |next| at + next.span.start);
             let span = at + hit.span.start..at + hit.span.end;
             let start = span.start.max(counted);
             out.lines += newlines(&bytes[counted..start]);
@@ -226,7 +222,7 @@ impl<'a> Scanner<'a> {
                         line = line_at(bytes, start);
                     }
                     suspect.line_length = line.len() as u32;
-                    self.suspect(*suspect, location, out);
+                    self.suspect(suspect, location, out);
                 }
             }
         }
@@ -261,14 +257,20 @@ impl<'a> Scanner<'a> {
         if let Some(rest) = brace.filter(|rest| rest.len() > 2 && begins_json(rest, JSON_START)) {
             inner = rest;
         }
-        if let Some(start) = json_start(inner) {
+        let json = json_start(inner);
+        if let Some(start) = json {
             inner = &inner[start..];
         }
-        if begins_like_a_record(inner) || json_start(inner).is_some() || prefix > 0 && inner == b"{"
+        // Otherwise it would have been found.
+        let marked = || matches!(content, Cow::Owned(_)) || text.len() >= WINDOW - OVERLAP;
+        if begins_like_a_record(inner)
+            || json.is_some()
+            || prefix > 0 && inner == b"{"
+            || marked() && has_marks(inner)
         {
             let (_, mut suspect) = suspect(inner, false);
             suspect.line_length = text.len() as u32;
-            return self.suspect(suspect, location, out);
+            return self.suspect(Box::new(suspect), location, out);
         }
         let note = notes::note(text, block.offset == 0 && at == 0);
         self.foreign_line = note.is_none();
@@ -327,12 +329,12 @@ impl<'a> Scanner<'a> {
         at + length
     }
 
-    fn suspect(&mut self, suspect: Suspect, location: BlockLocation, out: &mut Scanned) {
+    fn suspect(&mut self, suspect: Box<Suspect>, location: BlockLocation, out: &mut Scanned) {
         self.last = None;
         if out.others.len() >= SUSPECTS_MAX {
             return;
         }
-        other(out, location, What::Suspect(Box::new(suspect)));
+        other(out, location, What::Suspect(suspect));
     }
 
     /// Whether this is the last record once more, in the same object of a document: some keep the original beside what they
@@ -443,7 +445,8 @@ impl<'a> Scanner<'a> {
 /// What stands in a line behind a known prefix, where that may be the beginning of a record: out of the string or the cell that
 /// it stands in.
 fn content(text: &[u8], prefix: usize) -> Cow<'_, [u8]> {
-    static STARTS: Words<3> = LazyLock::new(|| words(["\"{\"\"", ESCAPED_START, "\":\""]));
+    static STARTS: LazyLock<[Word<'static>; 3]> =
+        LazyLock::new(|| ["\"{\"\"", ESCAPED_START, "\":\""].map(Word::new));
     let whole = Cow::Borrowed(&text[prefix..]);
     if memchr::memchr(b'"', text).is_none() {
         return whole;
@@ -597,5 +600,4 @@ fn begins_like_a_record(bytes: &[u8]) -> bool {
         || !bytes.is_empty()
             && (bytes.len() <= STAMP_LEN + LEVEL_WIDTH || starts_here(bytes))
             && has_stamp_shape(bytes)
-        || has_marks(bytes)
 }

@@ -4,6 +4,8 @@
 //! A record is whole when its checksum holds, whatever the form in which it came; where it does not hold the record is
 //! a suspect, and the judge compares it field by field with what the plan has. All else is foreign.
 
+use std::sync::Arc;
+
 use super::{attempt::Attempt, block::BlockLocation, record::Record};
 
 /// What a block holds.
@@ -51,9 +53,11 @@ pub(super) struct Suspect {
     pub bytes: Vec<u8>,
     /// Its fields, whatever its form: names are those that the program gives them (`timestamp`, `level`, `thread`,
     /// `message`, `run`, …, `sum`), values are written as the program writes them wherever they can be understood.
-    /// What cannot be read as name and value has an empty name. Empty if there are no fields to be read, and of a line of
-    /// text as long as nobody has asked for them.
+    /// What cannot be read as name and value has an empty name. Empty if there are no fields to be read, and as long as
+    /// nobody has asked for them.
     pub fields: Vec<(String, String)>,
+    /// The frame of a document in which they are keys and values, some of them around the record itself.
+    pub frame: Option<Arc<[u8]>>,
     /// Its fields came as keys and values of JSON or the like, not as a line of text.
     pub json: bool,
     /// How long the line is that it stands in, with all that is around the record: a limit on the length of lines
