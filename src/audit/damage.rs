@@ -16,6 +16,7 @@ use super::{
     registry::Registry,
     repair::{REPAIR, repair, with_end_of},
     scanned::Suspect,
+    times::{STAMP, differences},
     verdict::Change,
 };
 use crate::{
@@ -321,17 +322,7 @@ fn begins(bytes: &[u8], json: bool) -> bool {
     }
     !bytes.is_empty() && record::has_stamp_shape(&bytes[..bytes.len().min(STAMP_LEN)])
         // One character of the stamp may have been changed.
-        || bytes.len() > STAMP_LEN && stamp_differences(bytes) <= 2
-}
-
-fn stamp_differences(bytes: &[u8]) -> usize {
-    let pairs = bytes.iter().zip(b"dddd-dd-ddTdd:dd:dd.ddddddZ");
-    pairs
-        .filter(|(byte, form)| match form {
-            b'd' => !byte.is_ascii_digit(),
-            form => byte != form,
-        })
-        .count()
+        || bytes.len() > STAMP_LEN && differences(bytes, STAMP) <= 2
 }
 
 /// Whether a suspect ends as a record does, give or take a character.

@@ -7,10 +7,11 @@
 use super::{
     record::{hex8, number},
     registry::Run,
+    times::Clock,
 };
 use crate::log::{
     buffer::LineBuffer,
-    line::{STAMP_LEN, checksum, checksum_of_start, parse_stamp},
+    line::{STAMP_LEN, checksum, checksum_of_start},
 };
 
 /// How an attempt ended, as its line tells it.
@@ -41,46 +42,6 @@ pub struct Exact {
     pub ending: Ending,
     /// Bytes of the line, up to its newline or whatever else stands behind it.
     pub length: usize,
-}
-
-/// Bytes of the part of a stamp that stays the same for a second.
-const SECOND_LEN: usize = 20;
-
-/// Reads stamps; most share their second with the one before.
-#[derive(Debug)]
-struct StampReader {
-    second: [u8; SECOND_LEN],
-    micros: u64,
-}
-
-impl StampReader {
-    /// A reader that has seen no stamp.
-    fn new() -> Self {
-        Self {
-            second: [0; SECOND_LEN],
-            micros: 0,
-        }
-    }
-
-    /// The time that a stamp tells.
-    #[inline]
-    fn read(&mut self, stamp: &[u8; STAMP_LEN]) -> Option<u64> {
-        let (second, fraction) = stamp.split_first_chunk::<SECOND_LEN>()?;
-        let fraction: &[u8; 7] = fraction.first_chunk()?;
-        if *second != self.second {
-            let whole = [second.as_slice(), b"000000Z"].concat();
-            self.micros = parse_stamp(std::str::from_utf8(&whole).ok()?)?;
-            self.second = *second;
-        }
-        let mut micros = 0_u32;
-        let mut bad = fraction[6] ^ b'Z';
-        for byte in &fraction[..6] {
-            let digit = byte.wrapping_sub(b'0');
-            bad |= u8::from(digit > 9);
-            micros = micros * 10 + u32::from(digit);
-        }
-        (bad == 0).then_some(self.micros + u64::from(micros))
-    }
 }
 
 /// Bytes that are taken from the left.
@@ -185,7 +146,7 @@ const FORMS: [&Form; 3] = [&TEXT, &JSON, &ESCAPED];
 /// Reads lines of one run after the other.
 #[derive(Debug)]
 pub(super) struct Reader {
-    stamps: StampReader,
+    clock: Clock,
     /// The canonical text of a JSON line; text lines are their own.
     canonical: LineBuffer,
 }
@@ -194,7 +155,7 @@ impl Reader {
     /// A reader that has seen nothing.
     pub(super) fn new() -> Self {
         Self {
-            stamps: StampReader::new(),
+            clock: Clock::default(),
             canonical: LineBuffer::default(),
         }
     }
@@ -248,7 +209,7 @@ impl Reader {
         cursor.at += 8;
         cursor.skip(form.end)?;
         let line = Exact {
-            stamp: self.stamps.read(stamp)?,
+            stamp: self.clock.stamp(stamp)?,
             worker: u32::try_from(worker).ok()?,
             seq,
             iteration,

@@ -18,6 +18,7 @@ use super::{
     keyed::{Frame, Walked, Walker},
     record::{JSON_START, Record, SUM_LEN, Words, hex8, record, starts_here, words},
     scanned::Suspect,
+    times::{STAMP, differences},
 };
 use crate::log::line::{Line, STAMP_LEN, checksum};
 
@@ -679,25 +680,11 @@ fn text_span(bytes: &[u8]) -> Range<usize> {
 
 /// Where a time stands with a level behind it, a few characters of which are damaged at most.
 fn damaged_start(bytes: &[u8]) -> Option<usize> {
-    const SHAPES: [&[u8]; 3] = [
-        b"dddd-dd-ddTdd:dd:dd.ddddddZ  INFO ",
-        b"dddd-dd-ddTdd:dd:dd.ddddddZ ERROR ",
-        b"dddd-dd-ddTdd:dd:dd.ddddddZ  WARN ",
-    ];
+    const LEVELS: [&[u8]; 3] = [b"  INFO ", b" ERROR ", b"  WARN "];
     let wrong = |at: usize| {
-        let of = |shape: &[u8]| {
-            let pairs = bytes[at..].iter().zip(shape);
-            pairs
-                .filter(|(byte, form)| {
-                    if **form == b'd' {
-                        !byte.is_ascii_digit()
-                    } else {
-                        byte != form
-                    }
-                })
-                .count()
-        };
-        SHAPES.map(of).into_iter().min().unwrap_or(usize::MAX)
+        let (stamp, level) = bytes[at..].split_at(STAMP_LEN);
+        let levels = LEVELS.map(|shape| differences(level, shape));
+        differences(stamp, STAMP) + levels.into_iter().min().unwrap_or(0)
     };
     let last = bytes.len().min(4096).checked_sub(STAMP_LEN)?;
     // Of what is no digit in a time, most is in its place: of the first four at least one.
@@ -729,8 +716,11 @@ fn damaged_start(bytes: &[u8]) -> Option<usize> {
                 .count()
                 > 3
     };
+    // Each mark of a time tells of the same start.
+    let mut before = None;
     starts
         .filter(near)
+        .filter(|at| before.replace(*at) != Some(*at))
         .map(|at| (wrong(at), at))
         .filter(|(wrong, _)| *wrong < 4)
         .min()

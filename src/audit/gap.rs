@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::times::at;
+use super::times::Clock;
 
 /// How many are remembered: INFO and ERROR often come with different words around them.
 const KEPT: usize = 4;
@@ -13,11 +13,12 @@ const LENGTH_MAX: usize = 4096;
 /// What stood between two records.
 #[derive(Debug)]
 struct Gap {
+    /// Its bytes, with a zero for each digit.
     form: Vec<u8>,
     /// What is no digit in it: between two of these there are digits, however many.
     fixed: Vec<Range<usize>>,
     newlines: u32,
-    /// Behind which fixed part the pipeline's own time stands, for the record before and for the one behind.
+    /// Where the pipeline's own time stands, for the record before and for the one behind.
     received: [Option<usize>; 2],
 }
 
@@ -25,12 +26,22 @@ impl Gap {
     /// How many of `bytes` are like it, and where the times stand in them.
     #[inline]
     fn alike(&self, bytes: &[u8]) -> Option<(usize, [Option<usize>; 2])> {
+        let length = self.form.len();
+        // Mostly each number has as many digits as it had before.
+        if let Some(found) = bytes.get(..length)
+            && !self.form.ends_with(b"0")
+        {
+            let pairs = self.form.iter().zip(found);
+            if pairs.fold(0, |differ, (form, byte)| differ | form ^ zero(*byte)) == 0 {
+                return Some((length, self.received));
+            }
+        }
         let mut times = [None; 2];
         let mut at = 0;
         for (i, fixed) in self.fixed.iter().enumerate() {
             if i > 0 {
                 for (place, time) in self.received.iter().zip(&mut times) {
-                    if *place == Some(i - 1) {
+                    if *place == Some(self.fixed[i - 1].end) {
                         *time = Some(at);
                     }
                 }
@@ -46,6 +57,15 @@ impl Gap {
     }
 }
 
+/// A byte of a form: zero for any digit.
+#[inline]
+fn zero(byte: u8) -> u8 {
+    match byte {
+        b'0'..=b'9' => b'0',
+        byte => byte,
+    }
+}
+
 /// How many digits there are at the start, if there are any.
 #[inline]
 fn digits(bytes: &[u8]) -> Option<usize> {
@@ -55,7 +75,10 @@ fn digits(bytes: &[u8]) -> Option<usize> {
 
 /// What stood between records lately, the last first.
 #[derive(Debug, Default)]
-pub(super) struct Gaps(Vec<Gap>);
+pub(super) struct Gaps {
+    gaps: Vec<Gap>,
+    clock: Clock,
+}
 
 /// A gap that was met again.
 #[derive(Clone, Copy, Debug)]
@@ -72,14 +95,14 @@ impl Gaps {
     /// Remembers what stood between two records, and where in it a time stands.
     pub(super) fn learn(&mut self, form: &[u8], received: [Option<usize>; 2]) {
         if form.len() > LENGTH_MAX
-            || self.0.iter().any(|gap| {
+            || self.gaps.iter().any(|gap| {
                 gap.alike(form)
                     .is_some_and(|(length, _)| length == form.len())
             })
         {
             return;
         }
-        self.0.truncate(KEPT - 1);
+        self.gaps.truncate(KEPT - 1);
         let mut fixed = Vec::new();
         let mut start = 0;
         for (at, byte) in form.iter().enumerate() {
@@ -92,50 +115,43 @@ impl Gaps {
             start = at + 1;
         }
         fixed.push(start..form.len());
-        let place = |at: usize| fixed.iter().position(|fixed| fixed.end == at);
+        let numbers = &fixed[..fixed.len() - 1];
+        let is_number = |at: &usize| numbers.iter().any(|fixed| fixed.end == *at);
         let gap = Gap {
             newlines: memchr::memchr_iter(b'\n', form).count() as u32,
-            received: received.map(|at| at.and_then(place)),
-            form: form.to_vec(),
+            received: received.map(|at| at.filter(is_number)),
+            form: form.iter().copied().map(zero).collect(),
             fixed,
         };
-        self.0.insert(0, gap);
+        self.gaps.insert(0, gap);
     }
 
     /// Forgets everything: the next input has its own.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.gaps.clear();
     }
 
     /// Whether `bytes` begin with a gap that is known.
     pub(super) fn begin(&self, bytes: &[u8]) -> bool {
-        self.0.iter().any(|gap| gap.alike(bytes).is_some())
+        self.gaps.iter().any(|gap| gap.alike(bytes).is_some())
     }
 
     /// How many gaps there are to be tried.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.gaps.len()
     }
 
     /// Whether `bytes` begin with the gap of this number.
     #[inline]
-    pub(super) fn met(&self, number: usize, bytes: &[u8]) -> Option<Met> {
-        let gap = &self.0[number];
-        // No digits in it, and so no time: mostly it is just a newline.
-        if gap.fixed.len() == 1 {
-            return bytes.starts_with(&gap.form).then_some(Met {
-                length: gap.form.len(),
-                newlines: gap.newlines,
-                received: [0; 2],
-            });
-        }
+    pub(super) fn met(&mut self, number: usize, bytes: &[u8]) -> Option<Met> {
+        let gap = &self.gaps[number];
         let (length, times) = gap.alike(bytes)?;
-        let time = |place: Option<usize>| place.and_then(|place| at(&bytes[place..])).unwrap_or(0);
+        let mut time = |place: usize| self.clock.at(&bytes[place..]);
         Some(Met {
             length,
             newlines: gap.newlines,
-            received: times.map(time),
+            received: times.map(|place| place.and_then(&mut time).unwrap_or(0)),
         })
     }
 
@@ -143,17 +159,17 @@ impl Gaps {
     #[inline]
     pub(super) fn prefer(&mut self, number: usize) {
         if number > 0 {
-            self.0[..=number].rotate_right(1);
+            self.gaps[..=number].rotate_right(1);
         }
     }
 
     /// How many of `bytes`, a line, are like what stood in front of the records of late.
     pub(super) fn before(&self, bytes: &[u8]) -> Option<usize> {
-        self.0.iter().find_map(|gap| {
+        self.gaps.iter().find_map(|gap| {
             let start = memchr::memrchr(b'\n', &gap.form)? + 1;
             let mut line = Self::default();
             line.learn(&gap.form[start..], [None; 2]);
-            line.0[0].alike(bytes).map(|(length, _)| length)
+            line.gaps[0].alike(bytes).map(|(length, _)| length)
         })
     }
 }

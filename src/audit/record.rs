@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::packed::Searcher;
 
+use super::times::{STAMP, shaped};
 use crate::{
     log::{
         event::{Event, Next, OPTIONAL},
@@ -181,11 +182,7 @@ fn names_a_thread(bytes: &[u8]) -> bool {
 
 /// Whether `bytes`, as far as they go, are what a time stamp looks like.
 pub(super) fn has_stamp_shape(bytes: &[u8]) -> bool {
-    let shape = b"dddd-dd-ddTdd:dd:dd.ddddddZ";
-    bytes.iter().zip(shape).all(|(byte, form)| match form {
-        b'd' => byte.is_ascii_digit(),
-        form => byte == form,
-    })
+    shaped(bytes, STAMP)
 }
 
 const LEVELS: [[u8; LEVEL_WIDTH]; 5] = [

@@ -5,6 +5,54 @@ use crate::log::line::{STAMP_LEN, parse_stamp, stamp_text};
 
 const MICROS: u64 = 1_000_000;
 
+/// Bytes of the part of a stamp that stays the same for a second: `2026-11-23T17:42:00.`.
+const SECOND_LEN: usize = 20;
+
+/// Reads times, most of which share their second with the one before.
+#[derive(Debug, Default)]
+pub(super) struct Clock {
+    second: [u8; SECOND_LEN],
+    micros: u64,
+}
+
+impl Clock {
+    /// The time that a stamp tells.
+    #[inline]
+    pub(super) fn stamp(&mut self, stamp: &[u8; STAMP_LEN]) -> Option<u64> {
+        let (time, behind) = stamp.split_first_chunk()?;
+        (behind == b"Z").then(|| self.time(time))?
+    }
+
+    /// The time at the start of `bytes`, in microseconds since 1970, whatever its precision.
+    #[inline]
+    pub(super) fn at(&mut self, bytes: &[u8]) -> Option<u64> {
+        let usual = bytes.split_first_chunk().and_then(|(time, behind)| {
+            let mut behind = behind.iter().skip_while(|byte| byte.is_ascii_digit());
+            (behind.next() == Some(&b'Z') && time[10] == b'T').then(|| self.time(time))?
+        });
+        usual.or_else(|| at(bytes))
+    }
+
+    /// A time to the microsecond.
+    #[inline]
+    fn time(&mut self, time: &[u8; STAMP_LEN - 1]) -> Option<u64> {
+        let (second, digits) = time.split_first_chunk::<SECOND_LEN>()?;
+        if *second != self.second {
+            let whole = [second.as_slice(), b"000000Z"].concat();
+            self.micros = parse_stamp(str::from_utf8(&whole).ok()?)?;
+            self.second = *second;
+        }
+        let mut micros = 0_u32;
+        let mut bad = false;
+        for byte in digits {
+            let digit = byte.wrapping_sub(b'0');
+            bad |= digit > 9;
+            micros = micros * 10 + u32::from(digit);
+        }
+        (!bad).then_some(self.micros + u64::from(micros))
+    }
+}
+
 /// The time of a record, as the log writes it, out of any form that keeps all of it.
 pub(super) fn normal_stamp(text: &str) -> Option<String> {
     if text.len() == STAMP_LEN && parse_stamp(text).is_some() {
@@ -154,13 +202,22 @@ fn days(year: u64, month: u64, day: u64) -> Option<u64> {
     Some(year * 365 + year / 4 - year / 100 + year / 400 + of_year - 719_468)
 }
 
-/// Whether `bytes` are like `shape`, in which `d` is any digit and `?` is anything.
+/// What a time stamp looks like.
+pub(super) const STAMP: &[u8; STAMP_LEN] = b"dddd-dd-ddTdd:dd:dd.ddddddZ";
+
+/// Whether `bytes`, as far as they go, are like `shape`, in which `d` is any digit and `?` is anything.
 pub(super) fn shaped(bytes: &[u8], shape: &[u8]) -> bool {
-    bytes.iter().zip(shape).all(|(byte, form)| match form {
-        b'd' => byte.is_ascii_digit(),
-        b'?' => true,
-        form => byte == form,
-    })
+    differences(bytes, shape) == 0
+}
+
+/// How many of `bytes` are not like `shape`.
+pub(super) fn differences(bytes: &[u8], shape: &[u8]) -> usize {
+    let wrong = |(byte, form): (&u8, &u8)| match form {
+        b'd' => !byte.is_ascii_digit(),
+        b'?' => false,
+        form => byte != form,
+    };
+    bytes.iter().zip(shape).map(wrong).map(usize::from).sum()
 }
 
 /// The names under which pipelines write when they got a record, the more telling ones first. Behind each stand a few
