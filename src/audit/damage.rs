@@ -10,7 +10,7 @@ use memchr::memmem;
 use super::{
     account::RunAccount,
     cursor::Budget,
-    fields::of_broken_json,
+    fields::{self, of_broken_json},
     find,
     record::{self, Producer, Record, hex8},
     registry::Registry,
