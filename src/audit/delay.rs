@@ -43,7 +43,7 @@ impl Delays {
             (self.min, self.max) = (delay, delay);
         }
         self.count += 1;
-        self.sum += delay.max(0) as u64;
+        self.sum = self.sum.saturating_add(delay.max(0) as u64);
         self.min = self.min.min(delay);
         self.max = self.max.max(delay);
         self.buckets[bucket(delay.max(0) as u64)] += 1;

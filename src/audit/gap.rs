@@ -155,6 +155,16 @@ impl Gaps {
         })
     }
 
+    /// Where the time beside the record before stands, and that time, if `bytes` begin like what was met last.
+    pub(super) fn behind(&mut self, bytes: &[u8]) -> Option<(usize, u64)> {
+        let gap = self.gaps.first()?;
+        let place = gap.received[0]?;
+        let form = bytes.get(..place)?.iter().map(|byte| zero(*byte));
+        let is_alike = form.eq(gap.form[..place].iter().copied());
+        let time = is_alike.then(|| self.clock.at(&bytes[place..]))?;
+        Some((place, time?))
+    }
+
     /// The one of this number is what was met: it will be tried first.
     #[inline]
     pub(super) fn prefer(&mut self, number: usize) {

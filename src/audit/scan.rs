@@ -147,7 +147,16 @@ impl<'a> Scanner<'a> {
     fn search(&mut self, block: &Block, at: usize, out: &mut Scanned) -> usize {
         let rest = &block.bytes()[at..];
         let line = memchr::memchr(b'\n', rest).map_or(rest.len(), |n| n + 1);
-        let behind_record = self.last.is_some_and(|last| last.end == at);
+        let last = self.last.as_mut().filter(|last| last.end == at);
+        let behind_record = last.is_some();
+        // What was read in exact form has its time only if what follows was met before.
+        if let Some(last) = last.filter(|last| last.is_attempt && last.received_at.is_none())
+            && let Some((place, time)) = self.gaps.behind(rest)
+            && let Some(before) = out.attempts.last_mut()
+        {
+            before.received = time;
+            last.received_at = Some(at + place);
+        }
         if !behind_record && let Some((joined, length)) = parts::joined(rest, line) {
             return self.pieces(&joined, length, block.bytes(), at, out);
         }

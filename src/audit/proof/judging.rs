@@ -1,5 +1,7 @@
 //! Single claims about order, gaps, ends and delay.
 
+use std::fmt::Write;
+
 use super::*;
 use crate::audit::order::by_the_book;
 
@@ -110,6 +112,29 @@ fn other_programs_are_accepted_where_they_are_asked_for() {
     assert_eq!(audit(&config).exit_code(), 1);
     config.allow_foreign = true;
     assert_clean(&audit(&config), "foreign");
+}
+
+/// The log is read in several blocks, and what follows a record is not always the same.
+#[test]
+fn each_line_has_its_delay() {
+    let (_, entries) = finished(3, 3000);
+    let mut log = String::new();
+    for (number, entry) in entries.iter().enumerate() {
+        let line = std::str::from_utf8(&entry.bytes).unwrap();
+        let time = "\"time\":\"2099-12-31T23:59:59.999999999Z\"";
+        writeln!(
+            log,
+            "{{\"log\":\"{line}\\n\",\"stream\":\"stdout\",{time}}}"
+        )
+        .unwrap();
+        if number % 500 == 250 {
+            log += "\n";
+        }
+    }
+    let verdict = audit(&config(log.into_bytes()));
+    assert_clean(&verdict, "delayed");
+    let delay = verdict.runs[0].delay.as_ref().unwrap();
+    assert_eq!(delay.lines, entries.len() as u64);
 }
 
 #[test]
