@@ -14,7 +14,7 @@ use super::{
     per_worker::PerWorker,
     record::Producer,
     registry::{Basis, Known},
-    verdict::{Finding, Range as Lines},
+    verdict::{Counts, Finding, Range as Lines, RunVerdict, Status},
 };
 use crate::{
     log::{
@@ -23,21 +23,6 @@ use crate::{
     },
     plan::workload::{Limit, Workload},
 };
-
-/// What is said of a run besides its findings.
-#[derive(Debug, Default)]
-pub(super) struct Balance {
-    /// How many of the lost lines a "Log gap" announces.
-    pub announced: u64,
-    /// Lines that are not there of a run that has no end: whose, and which.
-    pub outstanding: Vec<Lines>,
-    /// Why it cannot be told.
-    pub cannot_tell: Vec<String>,
-    /// What the reader should know besides.
-    pub notes: Vec<String>,
-    /// It is known how the run ended.
-    pub ended: bool,
-}
 
 /// How far a worker came.
 #[derive(Clone, Copy, Debug)]
@@ -59,10 +44,30 @@ impl Extent {
     };
 }
 
-/// Balances the books of a run: what is wrong goes to its findings. `killed` says that it is known to have no end.
-pub(super) fn balance(account: &mut RunAccount, killed: bool, budget: &mut Budget) -> Balance {
-    let mut out = Balance::default();
+/// Balances the books of a run: what is wrong goes to its findings. `killed` says that it is known to have no end. Returns what
+/// is said of the run besides its findings.
+pub(super) fn balance(account: &mut RunAccount, killed: bool, budget: &mut Budget) -> RunVerdict {
     let run = account.run.clone();
+    let workload = run.workload();
+    let mut out = RunVerdict {
+        run: format!("{:016x}", run.id),
+        status: Status::Clean,
+        cannot_tell: Vec::new(),
+        notes: Vec::new(),
+        lines: account.lines,
+        threads: workload.map(|workload| workload.threads),
+        seed: workload.map(|workload| workload.seed),
+        ended: false,
+        outstanding: Vec::new(),
+        stopped_by: account.main.stopped_by(),
+        workload: workload.filter(|w| w.group.is_some()).cloned(),
+        began_us: account.first_stamp,
+        set_aside: None,
+        counts: Counts::default(),
+        delay: account.delays.summary(),
+        causes: Vec::new(),
+        findings: Vec::new(),
+    };
     let Some(known) = run.known() else {
         return out;
     };
@@ -132,7 +137,7 @@ struct Books<'a> {
     lost: BTreeMap<Producer, Numbers>,
     /// Those of them that a "Log gap" names.
     announced: BTreeMap<Producer, Numbers>,
-    out: Balance,
+    out: RunVerdict,
     budget: &'a mut Budget,
     killed: bool,
 }
@@ -194,25 +199,17 @@ impl Books<'_> {
         let finished = ended.is_some_and(|ended| !stopped(&ended.value.closing))
             && account.main.refused.is_none()
             && !ends.any(|end| stopped(&end.value));
-        self.extents = self.all_extents(finished);
+        let workers = account.workers.numbers();
+        self.extents = PerWorker::new(workers.clone(), |worker| self.extent(worker, finished));
         // Where a worker panicked others may have been stopped: then there are fewer lines than the plan has.
         if let Some(ended) = ended
             && finished
             && ended.value.closing.reason == Reason::Panicked
             && self.lines_of(ended) > ended.value.lines
         {
-            self.extents = self.all_extents(false);
+            self.extents = PerWorker::new(workers, |worker| self.extent(worker, false));
         }
         self.open_ends();
-    }
-
-    fn all_extents(&mut self, finished: bool) -> PerWorker<Extent> {
-        PerWorker::new(self.account.workers.numbers(), |number| {
-            match self.was_started(number) {
-                true => self.extent(number, finished),
-                false => Extent::NONE,
-            }
-        })
     }
 
     /// Whether the system has started the thread of a worker, as far as the log tells.
@@ -231,10 +228,11 @@ impl Books<'_> {
         attempts.fold(of_main, u64::saturating_add)
     }
 
-    /// How far a worker came that was started. `finished` says that it carried out its whole plan.
+    /// How far a worker came. `finished` says that it carried out its whole plan, if it was started.
     fn extent(&mut self, number: u32, finished: bool) -> Extent {
         let worker = &self.account.workers[number];
-        let Some(rules) = self.known.rules(number) else {
+        let rules = self.known.rules(number);
+        let Some(rules) = rules.filter(|_| self.was_started(number)) else {
             return Extent::NONE;
         };
         let end = worker.end.map(|end| end.seq);
@@ -262,41 +260,36 @@ impl Books<'_> {
         }
     }
 
-    /// Where an ended run lost a "Worker ended", and a "Log gap" names lines behind the last one that is there, the last of
-    /// them is that end: the program names each line that it could not write. Returns these workers.
-    fn close_by_gaps(&mut self) -> Vec<u32> {
-        let mut last: BTreeMap<u32, u64> = BTreeMap::new();
-        for (producer, numbers) in self.account.main.gaps.iter().flat_map(|gap| &gap.ranges) {
-            if let Producer::Worker(worker) = producer {
-                let last = last.entry(*worker).or_default();
-                *last = numbers.end.max(*last);
-            }
-        }
-        last.retain(|worker, end| {
-            let extent = self.extents.get(*worker);
-            self.out.ended && extent.is_some_and(|extent| extent.open && extent.attempts < *end)
-        });
-        for (worker, end) in &last {
-            self.extend(*worker, end - 1);
-        }
-        last.into_keys().collect()
-    }
-
     /// Where a stopped run lost a "Worker ended", gaps that name it and the run's totals may still tell how many attempts
     /// there were.
     fn open_ends(&mut self) {
-        let named = self.close_by_gaps();
+        // The program names each line that it could not write: the last that it names of such a worker is its end.
+        let mut named = BTreeMap::new();
+        for (producer, numbers) in self.account.main.gaps.iter().flat_map(|gap| &gap.ranges) {
+            let last = named.entry(*producer).or_insert(0);
+            *last = numbers.end.max(*last);
+        }
+        named.retain(|producer, end| {
+            let extent = producer.worker().and_then(|n| self.extents.get(n));
+            self.out.ended && extent.is_some_and(|extent| extent.open && extent.attempts < *end)
+        });
+        let named: Vec<_> = named
+            .into_iter()
+            .filter_map(|(of, end)| Some((of.worker()?, end)))
+            .collect();
+        for (worker, end) in &named {
+            self.extend(*worker, end - 1);
+        }
         let Some(ended) = &self.account.main.ended else {
             return;
         };
         let rest = ended.value.lines.saturating_sub(self.lines_of(ended));
         if rest > 0 {
             // More is lost than the gaps name, and that may stand behind what they name.
-            named.iter().for_each(|n| self.extents[*n].open = true);
+            named.iter().for_each(|(n, _)| self.extents[*n].open = true);
         }
-        let open: Vec<u32> = (self.extents.numbers())
-            .filter(|number| self.extents[*number].open)
-            .collect();
+        let workers = self.extents.numbers();
+        let open: Vec<u32> = workers.filter(|n| self.extents[*n].open).collect();
         if let [only] = open[..] {
             let attempts = self.extents[only].attempts.saturating_add(rest);
             self.extend(only, attempts);
@@ -512,7 +505,7 @@ impl Books<'_> {
                 {
                     found += named.end.saturating_sub(named.start.max(extent.attempts));
                 }
-                self.out.announced += found;
+                self.out.counts.announced += found;
                 there += (named.end - named.start) - found;
             }
             if there > 0 {

@@ -45,8 +45,8 @@ fn lost(account: &RunAccount, announced: u64, evidence: &Evidence) -> Option<Str
         let text = "in part the log file could not be written, and the program said so; the rest is lost otherwise";
         return Some(text.into());
     }
-    if let Some(dropped) = evidence.dropped {
-        return Some(rate_limit(dropped));
+    if evidence.dropped.notes > 0 {
+        return Some(rate_limit(evidence.dropped));
     }
     let entries = account.findings.kept(Kind::Lost);
     if let Some((bytes, at)) = &evidence.hole
@@ -76,15 +76,21 @@ fn lost(account: &RunAccount, announced: u64, evidence: &Evidence) -> Option<Str
     None
 }
 
-fn rate_limit(Dropped { notes, lines, at }: Dropped) -> String {
+fn rate_limit(
+    Dropped {
+        notes,
+        lines,
+        first,
+    }: Dropped,
+) -> String {
     let dropped = match lines {
         0 => "lines were dropped".into(),
         1 => "1 line was dropped".into(),
         lines => format!("{lines} lines were dropped"),
     };
     let told = match notes {
-        1 => format!("line {} says", at.line),
-        _ => format!("{notes} notes, the first in line {}, say", at.line),
+        1 => format!("line {first} says"),
+        _ => format!("{notes} notes, the first in line {first}, say"),
     };
     format!("a limit on the rate of lines: {told} that {dropped}")
 }

@@ -2,8 +2,7 @@
 
 use super::{
     account::RunAccount,
-    balance::{self, Balance},
-    causes,
+    balance, causes,
     config::{AuditConfig, Select},
     cursor::Budget,
     findings::{Findings, Kind, Names},
@@ -212,36 +211,13 @@ pub(super) fn judge_run(
     evidence: &Evidence,
     budget: &mut Budget,
 ) -> Judged {
-    let mut balance = balance::balance(&mut account, config.killed, budget);
-    let workload = account.run.workload().cloned();
-    if workload.is_some() && !account.run.contradicted() {
-        damage(config, &mut account, &mut balance);
+    let mut verdict = balance::balance(&mut account, config.killed, budget);
+    if account.run.workload().is_some() && !account.run.contradicted() {
+        damage(config, &mut account, &mut verdict);
     } else {
         account.findings = Findings::default();
     }
-    let causes = causes::causes(&account, balance.announced, evidence);
-    let verdict = RunVerdict {
-        run: format!("{:016x}", account.run.id),
-        status: Status::Clean,
-        outstanding: balance.outstanding,
-        cannot_tell: balance.cannot_tell,
-        notes: balance.notes,
-        lines: account.lines,
-        threads: workload.as_ref().map(|workload| workload.threads),
-        seed: workload.as_ref().map(|workload| workload.seed),
-        ended: balance.ended,
-        stopped_by: account.main.stopped_by(),
-        workload: workload.filter(|workload| workload.group.is_some()),
-        began_us: account.first_stamp,
-        set_aside: None,
-        counts: Counts {
-            announced: balance.announced,
-            ..Counts::default()
-        },
-        delay: account.delays.summary(),
-        causes,
-        findings: Vec::new(),
-    };
+    verdict.causes = causes::causes(&account, verdict.counts.announced, evidence);
     Judged {
         verdict,
         findings: account.findings,
@@ -249,13 +225,13 @@ pub(super) fn judge_run(
 }
 
 /// Names altered and truncated lines. The last line of a run that was killed may be cut short.
-fn damage(config: &AuditConfig, account: &mut RunAccount, balance: &mut Balance) {
+fn damage(config: &AuditConfig, account: &mut RunAccount, verdict: &mut RunVerdict) {
     for damage in std::mem::take(&mut account.damage) {
-        let cut_by_a_kill = config.killed && !balance.ended && account.ends_at(damage.at);
+        let cut_by_a_kill = config.killed && !verdict.ended && account.ends_at(damage.at);
         let kind = damage.kind();
         if kind == Kind::Truncated && cut_by_a_kill {
             let note = "its last line is cut short, as a kill leaves it";
-            balance.notes.push(note.into());
+            verdict.notes.push(note.into());
         } else {
             account.findings.add(kind, 1, |names| damage.finding(names));
         }

@@ -50,7 +50,7 @@ pub(super) struct Evidence {
     /// How many NUL bytes lie in a hole, and where.
     pub hole: Option<(u64, Place)>,
     /// Notes of a limit on the rate of lines.
-    pub dropped: Option<Dropped>,
+    pub dropped: Dropped,
     /// The first piece that could not be read as a record, and where it stands.
     pub unreadable: Option<(String, Place)>,
     /// Inputs that stand on their head.
@@ -60,24 +60,14 @@ pub(super) struct Evidence {
 }
 
 /// What notes say of lines that a limit on their rate dropped.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Dropped {
     /// How many notes there are.
     pub notes: u64,
     /// How many lines they speak of; 0 where none says a number.
     pub lines: u64,
-    /// Where the first stands.
-    pub at: Location,
-}
-
-impl Dropped {
-    fn first(at: Location) -> Self {
-        Self {
-            notes: 0,
-            lines: 0,
-            at,
-        }
-    }
+    /// The line that the first stands in.
+    pub first: u64,
 }
 
 /// Takes in blocks, in order.
@@ -523,7 +513,10 @@ impl<'a> Judge<'a> {
             }
             Some(Note::Dropped(Some(0))) => {}
             Some(Note::Dropped(lines)) => {
-                let dropped = evidence.dropped.get_or_insert(Dropped::first(at));
+                let dropped = &mut evidence.dropped;
+                if dropped.notes == 0 {
+                    dropped.first = at.line;
+                }
                 dropped.notes += foreign.count;
                 let lines = lines.unwrap_or(0).saturating_mul(foreign.count);
                 dropped.lines = dropped.lines.saturating_add(lines);

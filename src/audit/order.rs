@@ -185,39 +185,25 @@ fn heaviest(runs: &[Run], backwards: bool, missing: &Numbers) -> Vec<bool> {
         // As the log was written: so the same lines are named as if it stood on its feet.
         runs.reverse();
     }
-    let mut by_number: Vec<usize> = (0..runs.len()).collect();
-    by_number.sort_unstable_by_key(|i| runs[*i].start);
-    let mut rank = vec![0; runs.len()];
-    for (place, run) in by_number.iter().enumerate() {
-        rank[*run] = place + 1;
-    }
-    // For each prefix of the ranks the heaviest sequence that ends there (a Fenwick tree of maxima).
-    let mut best: Vec<Ending> = vec![Ending::default(); runs.len() + 1];
+    // By the numbers that they end with the rising sequences of which no other has more lines and ends lower.
+    let mut best: BTreeMap<u64, Ending> = BTreeMap::new();
     let mut before = vec![None; runs.len()];
-    let mut heaviest = Ending::default();
     for (i, run) in runs.iter().enumerate() {
-        let mut lower = Ending::default();
-        let mut node = rank[i] - 1;
-        while node > 0 {
-            lower = lower.max(best[node]);
-            node &= node - 1;
+        let lower = best.range(..run.start).next_back().map(|(_, end)| *end);
+        before[i] = lower.map(|lower| lower.run);
+        let own = run.end - run.start - missing.count_in(run.clone());
+        let lines = lower.map_or(0, |lower| lower.lines) + own;
+        let worse = |end: &(&u64, &Ending)| end.1.lines < lines;
+        let worse: Vec<u64> = (best.range(run.start..).take_while(worse))
+            .map(|(number, _)| *number)
+            .collect();
+        for number in worse {
+            best.remove(&number);
         }
-        before[i] = lower.run;
-        let lines = run.end - run.start - missing.count_in(run.clone());
-        let ending = Ending {
-            lines: lower.lines + lines,
-            number: run.start,
-            run: Some(i),
-        };
-        heaviest = heaviest.max(ending);
-        let mut node = rank[i];
-        while node < best.len() {
-            best[node] = best[node].max(ending);
-            node += node & node.wrapping_neg();
-        }
+        best.insert(run.start, Ending { lines, run: i });
     }
     let mut kept = vec![false; runs.len()];
-    let mut next = heaviest.run;
+    let mut next = best.last_key_value().map(|(_, end)| end.run);
     while let Some(i) = next {
         kept[i] = true;
         next = before[i];
@@ -228,13 +214,13 @@ fn heaviest(runs: &[Run], backwards: bool, missing: &Numbers) -> Vec<bool> {
     kept
 }
 
-/// The end of a rising sequence of runs; the best of several is the greatest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+/// The end of a rising sequence of runs.
+#[derive(Clone, Copy, Debug)]
 struct Ending {
+    /// How many lines the sequence has.
     lines: u64,
-    /// Of sequences with as many lines the one is best that ends with the highest number.
-    number: u64,
-    run: Option<usize>,
+    /// Its last run.
+    run: usize,
 }
 
 /// The lines to be moved by the book: those outside a longest rising sequence, and of several outside the one with the

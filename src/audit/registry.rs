@@ -33,6 +33,15 @@ pub enum Basis {
     None(String),
 }
 
+impl Basis {
+    fn workload(&self) -> Option<&Workload> {
+        match self {
+            Self::Started(workload) | Self::Fallback(workload) => Some(workload),
+            Self::None(_) => None,
+        }
+    }
+}
+
 /// What is known of a run that was met.
 #[derive(Debug)]
 pub struct Known {
@@ -44,10 +53,7 @@ pub struct Known {
 impl Known {
     /// The configuration, if there is one.
     pub fn workload(&self) -> Option<&Workload> {
-        match &self.basis {
-            Basis::Started(workload) | Basis::Fallback(workload) => Some(workload),
-            Basis::None(_) => None,
-        }
+        self.basis.workload()
     }
 
     /// The rules of a worker; none for a worker that the run does not have.
@@ -207,33 +213,26 @@ impl Registry {
     /// Notes what a run is judged by, unless that is known; then it must be the same.
     fn know(&self, run: &Run, basis: Basis) {
         let first = run.known.get_or_init(|| self.known(basis.clone()));
-        let same = match (&first.basis, &basis) {
-            (Basis::Started(known), Basis::Started(new)) => known == new,
-            (Basis::None(_), _) | (_, Basis::None(_)) => true,
-            // What the caller says is believed of a run whose "Run started" is met too late.
-            _ => true,
-        };
-        if !same {
+        // What the caller says is believed of a run whose "Run started" is met too late.
+        if let (Basis::Started(known), Basis::Started(new)) = (&first.basis, &basis)
+            && known != new
+        {
             run.contradicted.store(true, Ordering::Relaxed);
         }
     }
 
-    fn known(&self, basis: Basis) -> Known {
-        let (Basis::Started(workload) | Basis::Fallback(workload)) = &basis else {
-            let rules = PerWorker::default();
-            return Known { basis, rules };
-        };
-        let size = workers_size(workload.threads);
-        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        if inner.take(size).is_none() {
-            let why = format!(
-                "its {} workers need more than --memory allows",
-                workload.threads
-            );
-            let (basis, rules) = (Basis::None(why), PerWorker::default());
-            return Known { basis, rules };
+    fn known(&self, mut basis: Basis) -> Known {
+        let mut rules = PerWorker::default();
+        if let Some(workload) = basis.workload() {
+            let workers = workload.threads;
+            let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+            if inner.take(workers_size(workers)).is_some() {
+                rules = PerWorker::new(workload.workers(), Rules::of(workload));
+            } else {
+                let why = format!("its {workers} workers need more than --memory allows");
+                basis = Basis::None(why);
+            }
         }
-        let rules = PerWorker::new(workload.workers(), Rules::of(workload));
         Known { basis, rules }
     }
 }
@@ -246,12 +245,12 @@ fn workers_size(workers: u32) -> usize {
 impl Inner {
     /// The run of this index and id. Of one that was released nothing else is known.
     fn run(&self, index: u32, id: u64) -> Arc<Run> {
-        let known = self.runs[index as usize].as_ref().map(Arc::clone);
-        known.unwrap_or_else(|| {
-            let basis = Basis::None("its account is closed".into());
-            let rules = PerWorker::default();
+        self.runs[index as usize].clone().unwrap_or_else(|| {
             let run = Run::new(index, id);
-            run.known.get_or_init(|| Known { basis, rules });
+            run.known.get_or_init(|| Known {
+                basis: Basis::None("its account is closed".into()),
+                rules: PerWorker::default(),
+            });
             Arc::new(run)
         })
     }

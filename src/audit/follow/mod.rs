@@ -2,19 +2,15 @@
 //!
 //! ```text
 //! file, pipe -> tails (rotation, waiting) -> readers, scan -> judge, as ever
-//!                 '- bell <- notices                           '- watch (holes, patience) -> news, figures
+//!                                                              '- watch (holes, patience) -> news, figures
 //! ```
 //!
 //! The judge is the audit's own, and so is the verdict at the end. What is here keeps it fed and asks it, on a clock, what is new.
 
-mod bell;
 mod figures;
 mod file;
 mod holes;
 mod news;
-#[cfg_attr(feature = "monitoring", path = "notices.rs")]
-#[cfg_attr(not(feature = "monitoring"), path = "without_notices.rs")]
-mod notices;
 mod pipe;
 mod tails;
 mod watch;
@@ -24,17 +20,21 @@ mod proof;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, mpsc::RecvTimeoutError},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::RecvTimeoutError,
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Result;
 
-use self::{bell::Bell, tails::Tails, watch::Watch};
 pub use self::{
     figures::{Board, Figures, RunState},
     news::News,
 };
+use self::{tails::Tails, watch::Watch};
 use super::{
     block::Block,
     conclude,
@@ -92,12 +92,12 @@ pub fn follow(
 ) -> Result<Verdict> {
     let shared = Arc::new(Shared::new(config.memory / 4 * 3));
     learn(&follow.started, &shared)?;
-    let bell = Arc::<Bell>::default();
+    let ending = Arc::<AtomicBool>::default();
     stop.on_request({
-        let bell = Arc::clone(&bell);
-        move || bell.end()
+        let ending = Arc::clone(&ending);
+        move || ending.store(true, Ordering::Relaxed)
     });
-    let tails = Tails::open(&config.inputs, &shared, &bell)?;
+    let tails = Tails::open(&config.inputs, &shared, &ending)?;
     let Readers {
         desk: _,
         free,
@@ -131,11 +131,11 @@ pub fn follow(
                 break 'course false;
             }
             let _ = free.send(parcel);
-            course.look(&mut judge, watcher, &bell)?;
+            course.look(&mut judge, watcher, &ending)?;
         }
-        course.look(&mut judge, watcher, &bell)?;
+        course.look(&mut judge, watcher, &ending)?;
         if follow.until_end && course.watch.all_ended(&judge) {
-            bell.end();
+            ending.store(true, Ordering::Relaxed);
         }
     };
     if whole {
@@ -143,7 +143,7 @@ pub fn follow(
     }
     judge.finish();
     course.looked -= LOOK;
-    course.look(&mut judge, watcher, &bell)?;
+    course.look(&mut judge, watcher, &ending)?;
     Ok(conclude::verdict(judge, bytes, whole, Vec::new()))
 }
 
@@ -199,7 +199,7 @@ impl Following {
         &mut self,
         judge: &mut Judge<'_>,
         watcher: &mut dyn Watcher,
-        bell: &Bell,
+        ending: &AtomicBool,
     ) -> Result<()> {
         let passed = self.looked.elapsed();
         if passed < LOOK {
@@ -209,7 +209,7 @@ impl Following {
         self.clock += passed.min(LEAP);
         let news = self.watch.look(judge, self.clock);
         if !news.is_empty() && !watcher.news(&news)? {
-            bell.end();
+            ending.store(true, Ordering::Relaxed);
         }
         self.watch.figures(judge, &mut self.figures);
         self.figures.set_delays(&self.delays);

@@ -12,7 +12,6 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::bell::Bell;
 use crate::{audit::source::Input, errors::in_words};
 
 /// How much is read at once, and how often until it has to be taken.
@@ -27,45 +26,37 @@ pub(super) struct Pipe {
 }
 
 impl Pipe {
-    /// Reads `input`, and rings when there is something. The flag says that it has ended.
+    /// Reads `input`. The flag says that it has ended.
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub(super) fn start(input: Input, bell: Arc<Bell>) -> Result<(Self, Arc<AtomicBool>)> {
+    pub(super) fn start(input: Input) -> Result<(Self, Arc<AtomicBool>)> {
         let (sender, chunks) = sync_channel(CHUNKS);
         let read = move || {
-            let send = |chunk| {
-                let taken = sender.send(chunk).is_ok();
-                bell.ring();
-                taken
-            };
             let mut source = match input.open() {
                 Ok(opened) => opened.source,
                 Err(error) => {
-                    send(Err(io::Error::other(in_words(&error))));
+                    // Without a receiver nobody wants to know.
+                    let _ = sender.send(Err(io::Error::other(in_words(&error))));
                     return;
                 }
             };
             loop {
                 let mut chunk = vec![0; CHUNK];
-                let more = match source.read(&mut chunk) {
-                    Ok(0) => break,
-                    Ok(length) => {
-                        chunk.truncate(length);
-                        send(Ok(chunk))
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
-                    Err(error) => {
-                        send(Err(error));
-                        false
-                    }
+                let read = match source.read(&mut chunk) {
+                    Ok(0) => return,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    read => read,
                 };
-                if !more {
-                    break;
+                let failed = read.is_err();
+                let chunk = read.map(|length| {
+                    chunk.truncate(length);
+                    chunk
+                });
+                if sender.send(chunk).is_err() || failed {
+                    return;
                 }
             }
-            drop(sender);
-            bell.ring();
         };
         thread::Builder::new()
             .name("pipe".into())

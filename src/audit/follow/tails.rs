@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{bell::Bell, file::GrowingFile, notices::Notices, pipe::Pipe};
+use super::{file::GrowingFile, pipe::Pipe};
 use crate::{
     audit::{
         block::Block,
@@ -26,8 +26,8 @@ use crate::{
     shutdown::PATIENCE_AFTER_STOP,
 };
 
-/// Lines that come one by one are read together: from one reading to the next so much time passes.
-const SPACING: Duration = Duration::from_millis(40);
+/// How often is looked whether there is something to be read: lines that come one by one are read together.
+const SPACING: Duration = Duration::from_millis(50);
 
 /// The inputs that are followed.
 pub(super) struct Tails {
@@ -35,13 +35,11 @@ pub(super) struct Tails {
     names: Vec<String>,
     /// Which is read next: one that never runs dry must not keep the others from being read.
     turn: usize,
-    bell: Arc<Bell>,
+    /// It is time to end.
+    ending: Arc<AtomicBool>,
     blocks: u64,
-    /// When all were dry.
-    dry: Instant,
-    /// When the end was noticed.
-    ending: Option<Instant>,
-    notices: Notices,
+    /// When that was noticed.
+    noticed: Option<Instant>,
 }
 
 struct Tail {
@@ -55,17 +53,19 @@ impl Tails {
     ///
     /// # Errors
     /// One of them can never be read.
-    pub(super) fn open(inputs: &[Input], shared: &Arc<Shared>, bell: &Arc<Bell>) -> Result<Self> {
+    pub(super) fn open(
+        inputs: &[Input],
+        shared: &Arc<Shared>,
+        ending: &Arc<AtomicBool>,
+    ) -> Result<Self> {
         let mut tails = Vec::new();
-        let mut files = Vec::new();
         for (number, input) in inputs.iter().enumerate() {
             let (source, ended): (Box<dyn Read + Send>, _) = match input {
                 Input::File(path) if grows(path)? => {
-                    files.push(path.clone());
                     (Box::new(GrowingFile::new(path.clone())), None)
                 }
                 other => {
-                    let (pipe, ended) = Pipe::start(other.clone(), Arc::clone(bell))?;
+                    let (pipe, ended) = Pipe::start(other.clone())?;
                     (Box::new(pipe), Some(ended))
                 }
             };
@@ -78,11 +78,9 @@ impl Tails {
             tails,
             names: inputs.iter().map(Input::name).collect(),
             turn: 0,
-            bell: Arc::clone(bell),
+            ending: Arc::clone(ending),
             blocks: 0,
-            dry: Instant::now(),
-            ending: None,
-            notices: Notices::of(&files, bell),
+            noticed: None,
         })
     }
 
@@ -109,11 +107,11 @@ impl Tails {
         if dry && self.tails.iter().all(ended) {
             return true;
         }
-        if !self.bell.ended() {
+        if !self.ending.load(Ordering::Relaxed) {
             return false;
         }
         // What is there is read, but not what a writer adds for ever.
-        let since = self.ending.get_or_insert_with(Instant::now);
+        let since = self.noticed.get_or_insert_with(Instant::now);
         dry || since.elapsed() > PATIENCE_AFTER_STOP
     }
 }
@@ -124,29 +122,22 @@ impl Blocks for Tails {
             if self.is_over(false) {
                 self.tails.iter_mut().for_each(|tail| tail.part.end());
             }
-            let filled = self.fill(block)?;
+            let mut filled = self.fill(block)?;
+            let over = !filled && self.is_over(true);
+            if over {
+                // The last lines need not be whole.
+                self.tails.iter_mut().for_each(|tail| tail.part.end());
+                filled = self.fill(block)?;
+            }
             if filled {
                 block.number = self.blocks;
                 self.blocks += 1;
                 return Ok(true);
             }
-            if self.tails.is_empty() {
+            if over {
                 return Ok(false);
             }
-            if self.is_over(true) {
-                // The last lines need not be whole.
-                self.tails.iter_mut().for_each(|tail| tail.part.end());
-                if !self.fill(block)? {
-                    self.tails.clear();
-                    return Ok(false);
-                }
-                block.number = self.blocks;
-                self.blocks += 1;
-                return Ok(true);
-            }
-            thread::sleep(SPACING.saturating_sub(self.dry.elapsed()));
-            self.dry = Instant::now();
-            self.bell.wait(self.notices.interval());
+            thread::sleep(SPACING);
         }
     }
 }

@@ -48,6 +48,10 @@ struct Bulletin {
     /// Of the lost lines so many came after all.
     taken_back: u64,
     news: Vec<News>,
+    /// The id of the run that is spoken of; none of lines that belong to none.
+    run: Option<String>,
+    /// Of this run nothing is told.
+    silent: bool,
 }
 
 /// What was seen and said of a run.
@@ -138,6 +142,8 @@ impl Watch {
                 counts: Counts::default(),
                 taken_back: 0,
                 news: Vec::new(),
+                run: None,
+                silent: false,
             },
             runs: BTreeMap::new(),
             settled: BTreeMap::new(),
@@ -163,10 +169,10 @@ impl Watch {
                 over.push(*index);
                 continue;
             };
-            let mut teller = self.bulletin.of_run(account.run.id);
-            run.look(&mut teller, account, now);
+            let bulletin = self.bulletin.of_run(account.run.id);
+            run.look(bulletin, account, now);
             let quiet = now.saturating_sub(run.heard);
-            if run.state != RunState::Ended || quiet < teller.bulletin.patience {
+            if run.state != RunState::Ended || quiet < bulletin.patience {
                 continue;
             }
             let complete = is_complete(account);
@@ -175,7 +181,7 @@ impl Watch {
                 let mut budget = judge.budget;
                 let mut copy = account.clone();
                 balance::balance(&mut copy, judge.config.killed, &mut budget);
-                run.balance(&mut teller, account, &copy);
+                run.balance(bulletin, account, &copy);
             }
             if complete {
                 over.push(*index);
@@ -247,16 +253,16 @@ impl Watch {
     /// Tells what came of runs whose accounts are closed.
     fn look_at_settled(&mut self, judge: &mut Judge<'_>) {
         for (id, producer, seq) in judge.settled.back() {
-            let mut teller = self.bulletin.of_run(id);
-            teller.back(producer, &numbers_of(seq..seq + 1));
+            let bulletin = self.bulletin.of_run(id);
+            bulletin.back(producer, &numbers_of(seq..seq + 1));
         }
         let mut before = std::mem::take(&mut self.settled);
         for (index, id, findings) in judge.settled.runs() {
             let told = before.remove(&index);
             let mut told = told.unwrap_or_else(|| Told::all(findings));
-            let mut teller = self.bulletin.of_run(id);
+            let bulletin = self.bulletin.of_run(id);
             for kind in KINDS_SETTLED {
-                teller.all(kind, told.more(findings, kind));
+                bulletin.all(kind, told.more(findings, kind));
             }
             self.settled.insert(index, told);
         }
@@ -265,44 +271,34 @@ impl Watch {
     fn look_at_strays(&mut self, judge: &Judge<'_>) {
         let kind = Kind::Unexpected;
         let new = self.strays.more(&judge.strays, kind);
-        self.bulletin.of(None, false).all(kind, new);
+        self.bulletin.of_none().all(kind, new);
     }
 }
 
 impl Bulletin {
-    fn of_run(&mut self, id: u64) -> Teller<'_> {
-        let silent = !self.select.may_be(id);
-        self.of(Some(format!("{id:016x}")), silent)
+    /// What is told from now on is of this run.
+    fn of_run(&mut self, id: u64) -> &mut Self {
+        self.run = Some(format!("{id:016x}"));
+        self.silent = !self.select.may_be(id);
+        self
     }
 
-    fn of(&mut self, run: Option<String>, silent: bool) -> Teller<'_> {
-        Teller {
-            bulletin: self,
-            run,
-            silent,
-        }
+    /// What is told from now on belongs to no run.
+    fn of_none(&mut self) -> &mut Self {
+        (self.run, self.silent) = (None, false);
+        self
     }
-}
 
-/// Tells what is new of one run.
-struct Teller<'a> {
-    bulletin: &'a mut Bulletin,
-    /// The run's id; none of lines that belong to none.
-    run: Option<String>,
-    /// Of this run nothing is told.
-    silent: bool,
-}
-
-impl Teller<'_> {
     fn tell(&mut self, news: impl FnOnce(Option<String>) -> News) {
         if !self.silent {
-            self.bulletin.news.push(news(self.run.clone()));
+            let news = news(self.run.clone());
+            self.news.push(news);
         }
     }
 
     fn count(&mut self, kind: &str, count: u64) {
         if !self.silent {
-            self.bulletin.counts.count(kind, count);
+            self.counts.count(kind, count);
         }
     }
 
@@ -337,20 +333,20 @@ impl Teller<'_> {
     }
 
     fn lost(&mut self, account: &RunAccount, producer: Producer, numbers: &Numbers) {
-        self.lines(producer, numbers, |teller, range| {
+        self.lines(producer, numbers, |bulletin, range| {
             let numbers = range.first.unwrap_or(0)..range.last.map_or(0, |last| last + 1);
             let before = account.behind_gap(producer, &numbers);
-            teller.finding(Finding::Lost {
+            bulletin.finding(Finding::Lost {
                 range,
                 announced: false,
-                before: before.map(|at| teller.bulletin.names.place(at)),
+                before: before.map(|at| bulletin.names.place(at)),
             });
         });
     }
 
     fn reordered(&mut self, producer: Producer, numbers: &Numbers, at: &Place) {
-        self.lines(producer, numbers, |teller, range| {
-            teller.finding(Finding::Reordered {
+        self.lines(producer, numbers, |bulletin, range| {
+            bulletin.finding(Finding::Reordered {
                 range,
                 at: at.clone(),
                 time_only: false,
@@ -359,10 +355,10 @@ impl Teller<'_> {
     }
 
     fn back(&mut self, producer: Producer, numbers: &Numbers) {
-        self.lines(producer, numbers, |teller, range| {
-            teller.count("late", range.count);
-            teller.bulletin.taken_back += if teller.silent { 0 } else { range.count };
-            teller.tell(|run| News::TakenBack { run, range });
+        self.lines(producer, numbers, |bulletin, range| {
+            bulletin.count("late", range.count);
+            bulletin.taken_back += if bulletin.silent { 0 } else { range.count };
+            bulletin.tell(|run| News::TakenBack { run, range });
         });
     }
 }
@@ -402,7 +398,7 @@ impl RunWatch {
         }
     }
 
-    fn look(&mut self, teller: &mut Teller<'_>, account: &mut RunAccount, now: Duration) {
+    fn look(&mut self, bulletin: &mut Bulletin, account: &mut RunAccount, now: Duration) {
         if self.balanced && account.lines == self.lines {
             // It has ended, and what it lacks was told.
             return;
@@ -413,32 +409,32 @@ impl RunWatch {
         self.state = match account.main.ended {
             _ if account.run.workload().is_none() => RunState::Unknown,
             Some(_) => RunState::Ended,
-            None if now.saturating_sub(self.heard) > teller.bulletin.patience => RunState::Silent,
+            None if now.saturating_sub(self.heard) > bulletin.patience => RunState::Silent,
             None => RunState::Running,
         };
         if self.state == RunState::Unknown {
-            let waited = now.saturating_sub(self.heard) >= teller.bulletin.patience || account.open;
+            let waited = now.saturating_sub(self.heard) >= bulletin.patience || account.open;
             if waited && !self.told_unknown {
                 self.told_unknown = true;
-                teller.tell(|run| News::Unknown { run });
+                bulletin.tell(|run| News::Unknown { run });
             }
             return;
         }
         if account.joined && !self.told_joined {
             self.told_joined = true;
-            teller.tell(|run| News::Joined { run });
+            bulletin.tell(|run| News::Joined { run });
         }
-        self.look_at_numbers(teller, account, now);
-        self.look_at_findings(teller, account);
+        self.look_at_numbers(bulletin, account, now);
+        self.look_at_findings(bulletin, account);
         for damage in &account.damage[self.damage..] {
-            teller.finding(damage.finding(&teller.bulletin.names));
+            bulletin.finding(damage.finding(&bulletin.names));
         }
         self.damage = account.damage.len();
     }
 
     fn look_at_numbers(
         &mut self,
-        teller: &mut Teller<'_>,
+        bulletin: &mut Bulletin,
         account: &mut RunAccount,
         now: Duration,
     ) {
@@ -449,23 +445,23 @@ impl RunWatch {
             let Some(there) = Present::of(account, producer) else {
                 continue;
             };
-            let (lost, back) = holes.look(&there, now, teller.bulletin.patience);
+            let (lost, back) = holes.look(&there, now, bulletin.patience);
             let no_hole = there.has_no_hole();
             self.missing += holes.missing;
-            teller.lost(account, producer, &lost);
-            teller.back(producer, &back);
+            bulletin.lost(account, producer, &lost);
+            bulletin.back(producer, &back);
             if is_disordered(account, producer) && !holes.undecided {
                 if no_hole {
                     account.settle_order_of(producer);
                 } else {
-                    tell_moved(teller, account, producer, holes);
+                    tell_moved(bulletin, account, producer, holes);
                 }
             }
         }
     }
 
     /// Tells what the account's findings have more than was told.
-    fn look_at_findings(&mut self, teller: &mut Teller<'_>, account: &RunAccount) {
+    fn look_at_findings(&mut self, bulletin: &mut Bulletin, account: &RunAccount) {
         // Where the numbers tell that lines are out of order, the time need not.
         let disordered = account.findings.count(Kind::Reordered) > 0
             || (account.producers()).any(|producer| is_disordered(account, producer));
@@ -482,44 +478,44 @@ impl RunWatch {
                         let mut untold = numbers_of(numbers.clone());
                         untold.subtract(&holes.moved);
                         holes.moved.remove_range(numbers);
-                        teller.reordered(producer, &untold, at);
+                        bulletin.reordered(producer, &untold, at);
                     }
-                    _ => teller.finding(found),
+                    _ => bulletin.finding(found),
                 }
             }
-            teller.more(kind.name(), rest);
+            bulletin.more(kind.name(), rest);
         }
     }
 
     /// Tells what the balance of a run that has ended finds missing besides, and what does not balance.
-    fn balance(&mut self, teller: &mut Teller<'_>, account: &RunAccount, balanced: &RunAccount) {
+    fn balance(&mut self, bulletin: &mut Bulletin, account: &RunAccount, balanced: &RunAccount) {
         for found in balanced.findings.kept(Kind::Lost) {
             if let Some((producer, numbers)) = found.range().and_then(one_producers) {
                 let more = self.holes[account.place(producer)].lose_more(numbers);
-                teller.lost(account, producer, &more);
+                bulletin.lost(account, producer, &more);
             } else {
-                self.tell_once(teller, found);
+                self.tell_once(bulletin, found);
             }
         }
         for kind in [Kind::Books, Kind::Unexpected] {
             let known = account.findings.kept(kind).len();
             for found in balanced.findings.kept(kind).iter().skip(known) {
-                self.tell_once(teller, found);
+                self.tell_once(bulletin, found);
             }
         }
     }
 
-    fn tell_once(&mut self, teller: &mut Teller<'_>, found: &Finding) {
+    fn tell_once(&mut self, bulletin: &mut Bulletin, found: &Finding) {
         if !self.books.contains(found) {
             self.books.push(found.clone());
-            teller.finding(found.clone());
+            bulletin.finding(found.clone());
         }
     }
 }
 
 /// Tells which lines are out of order as things stand; what was said is not said again.
 fn tell_moved(
-    teller: &mut Teller<'_>,
+    bulletin: &mut Bulletin,
     account: &RunAccount,
     producer: Producer,
     holes: &mut Holes,
@@ -530,8 +526,8 @@ fn tell_moved(
         let mut numbers = numbers_of(range);
         numbers.subtract(&holes.moved);
         holes.moved.extend(&numbers);
-        let at = teller.bulletin.names.place(at);
-        teller.reordered(producer, &numbers, &at);
+        let at = bulletin.names.place(at);
+        bulletin.reordered(producer, &numbers, &at);
     }
 }
 
