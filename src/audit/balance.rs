@@ -3,7 +3,11 @@
 //! How many attempts each worker made is told by its "Worker ended", else by its plan, else by a "Log gap" that names lines
 //! behind its last one, else by the totals of "Run ended"; from that and the account come the lost lines and every total.
 
-use std::{collections::BTreeMap, fmt::Display, ops::Range};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Display},
+    ops::Range,
+};
 
 use super::{
     account::RunAccount,
@@ -161,14 +165,16 @@ impl Books<'_> {
         }
     }
 
-    fn fault(&mut self, what: String, at: Option<Location>) {
-        self.findings.books(at, || what);
+    fn fault(&mut self, at: Location, what: fmt::Arguments<'_>) {
+        self.findings.books(Some(at), || what.to_string());
     }
 
     fn compare<T: PartialEq + Display>(&mut self, what: &str, found: T, expected: T, at: Location) {
         if found != expected {
-            let what = format!("{what} is {found}, and must be {expected}");
-            self.fault(what, Some(at));
+            self.fault(
+                at,
+                format_args!("{what} is {found}, and must be {expected}"),
+            );
         }
     }
 
@@ -386,9 +392,11 @@ impl Books<'_> {
         } = end;
         let Some(account) = extent.account else {
             if self.out.cannot_tell.is_empty() {
-                let what =
-                    format!("{thread} ended with number {seq}, but its plan has fewer attempts");
-                self.fault(what, Some(*at));
+                let what = "but its plan has fewer attempts";
+                self.fault(
+                    *at,
+                    format_args!("{thread} ended with number {seq}, {what}"),
+                );
             }
             return;
         };
@@ -405,10 +413,10 @@ impl Books<'_> {
         };
         if !fits {
             let reason = closing.reason;
-            let what = format!(
+            let what = format_args!(
                 "{thread} ended: reason is {reason}, which its {seq} attempts do not bear out{more}"
             );
-            self.fault(what, Some(*at));
+            self.fault(*at, what);
         }
     }
 
@@ -459,8 +467,8 @@ impl Books<'_> {
     fn check_gaps(&mut self) {
         for gap in &self.account.main.gaps {
             if gap.ranges.is_empty() {
-                let what = "\"Log gap\" names ranges that cannot be read".into();
-                self.fault(what, Some(gap.at));
+                let what = format_args!("\"Log gap\" names ranges that cannot be read");
+                self.fault(gap.at, what);
                 continue;
             }
             let sizes = gap.ranges.iter().map(|(_, n)| n.end - n.start);
@@ -509,8 +517,8 @@ impl Books<'_> {
                 there += (named.end - named.start) - found;
             }
             if there > 0 {
-                let what = format!("\"Log gap\" names {there} lines that are there");
-                self.fault(what, Some(gap.at));
+                let what = format_args!("\"Log gap\" names {there} lines that are there");
+                self.fault(gap.at, what);
             }
         }
     }
@@ -548,8 +556,11 @@ impl Books<'_> {
         };
         let next = self.account.counter_next;
         if next > last.saturating_add(1) {
-            let what = format!("the counter reached {}, and ended at {last}", next - 1);
-            self.fault(what, Some(at));
+            let reached = next - 1;
+            self.fault(
+                at,
+                format_args!("the counter reached {reached}, and ended at {last}"),
+            );
         }
         if self.account.joined {
             // Which values went before is not known.
@@ -572,11 +583,11 @@ impl Books<'_> {
         }
         let shown: Vec<_> = ranges.iter().take(5).cloned().map(numbers).collect();
         let more = if ranges.len() > 5 { " …" } else { "" };
-        let what = format!(
-            "{absent} counter values up to {last} have no success, among {}{more}",
-            shown.join(", ")
+        let shown = shown.join(", ");
+        let what = format_args!(
+            "{absent} counter values up to {last} have no success, among {shown}{more}"
         );
-        self.fault(what, Some(at));
+        self.fault(at, what);
     }
 
     /// At most how many successes there were whose counter is not known: lost, outstanding, damaged or off the plan.
@@ -642,8 +653,9 @@ impl Books<'_> {
         };
         if !fits {
             let reason = closing.reason;
-            let what = format!("Run ended: reason is {reason}, which the workers do not bear out");
-            self.fault(what, Some(at));
+            let what =
+                format_args!("Run ended: reason is {reason}, which the workers do not bear out");
+            self.fault(at, what);
         }
     }
 }

@@ -10,7 +10,7 @@ use memchr::memmem;
 use super::{
     account::RunAccount,
     cursor::Budget,
-    fields::{self, of_broken_json},
+    fields::{of_broken_json, of_text},
     find,
     record::{self, Producer, Record, hex8},
     registry::Registry,
@@ -85,7 +85,7 @@ impl Diagnostician<'_> {
         suspect.fields = find::fields_of(&suspect);
         let suspect = &suspect;
         let hints = Hints::of(suspect);
-        let run = self.run_of(suspect, &hints, near);
+        let run = self.run_of(&hints, near);
         let mut unsure = None;
         if let Some(run) = run {
             match self.against_plan(suspect, &hints, run) {
@@ -122,14 +122,14 @@ impl Diagnostician<'_> {
     }
 
     /// The run that a suspect belongs to: the one that it names, be it under another key, where two lines ran together.
-    fn run_of(&self, suspect: &Suspect, hints: &Hints, near: Option<u32>) -> Option<u32> {
+    fn run_of(&self, hints: &Hints, near: Option<u32>) -> Option<u32> {
         // Others read ahead, and may have met runs that have no account yet.
         let has_account = |run: &u32| (*run as usize) < self.accounts.len();
         let known = |run| {
             let run = self.registry.get(run).map(|run| run.index);
             run.filter(has_account)
         };
-        let values = suspect.fields.iter().map(|(_, value)| value.as_str());
+        let values = hints.fields.iter().map(|(_, value)| value.as_str());
         let elsewhere = || {
             values
                 .filter(|value| value.len() == 16)
@@ -215,6 +215,7 @@ impl Diagnostician<'_> {
 /// What can still be read of a suspect.
 #[derive(Debug, Default)]
 struct Hints {
+    fields: Vec<(String, String)>,
     stamp: Option<u64>,
     run: Option<u64>,
     workers: Vec<u32>,
@@ -232,37 +233,40 @@ struct Hints {
 
 impl Hints {
     fn of(suspect: &Suspect) -> Self {
-        let value = |name: &str| match suspect.field(name) {
-            Some(value) => Some(value.to_owned()),
-            None => loose(suspect, name),
+        let (bytes, json) = (&suspect.bytes, suspect.json);
+        let (begins, ends) = (begins(bytes, json), ends(bytes, json));
+        let mut text = String::from_utf8_lossy(bytes).into_owned();
+        // What is whole though nothing stands behind it is as if the next field began.
+        match bytes.last() {
+            Some(b'"') if json => text += ",\"",
+            Some(b',') if json => text += "\"",
+            _ => {}
+        }
+        let mut fields = match json {
+            true if !suspect.fields.is_empty() => suspect.fields.clone(),
+            true => of_broken_json(&text),
+            false => of_text(&text, begins),
+        };
+        // The last one may go on behind the end; a checksum is whole by its length.
+        fields.pop_if(|(name, value)| !ends && (name != "sum" || value.len() < 8));
+        let value = |name: &str| {
+            let mut named = fields.iter().filter(|(n, _)| n == name);
+            named.next().map(|(_, value)| value.as_str())
         };
         let whole = |name: &str| value(name)?.parse::<u64>().ok();
-        let mut workers: Vec<u32> = Vec::new();
-        let bytes = &suspect.bytes;
-        let thread = thread(suspect).unwrap_or_default();
-        let named = thread
-            .strip_prefix("Worker-")
-            .and_then(|number| number.parse().ok());
-        for worker in whole("worker").into_iter().chain(named) {
-            workers.extend(u32::try_from(worker).ok().filter(|w| !workers.contains(w)));
-        }
-        let stamp = match suspect.field("timestamp") {
-            Some(stamp) => stamp.to_owned(),
-            None => {
-                let bytes = bytes.strip_prefix(record::JSON_START).unwrap_or(bytes);
-                String::from_utf8_lossy(&bytes[..bytes.len().min(STAMP_LEN)]).into_owned()
-            }
-        };
-        let (begins, ends) = (begins(bytes, suspect.json), ends(bytes, suspect.json));
+        let thread = value("thread").unwrap_or_default();
+        let named = Producer::named(thread).and_then(Producer::worker);
+        let worker = whole("worker").and_then(|worker| u32::try_from(worker).ok());
+        let other = named.filter(|named| worker != Some(*named));
         let run = value("run").filter(|run| run.len() == 16);
-        let run = run.and_then(|run| u64::from_str_radix(&run, 16).ok());
+        let run = run.and_then(|run| u64::from_str_radix(run, 16).ok());
         Self {
-            stamp: parse_stamp(&stamp),
+            stamp: value("timestamp").and_then(parse_stamp),
             run,
             // The end of a line of main has a run, and no worker.
             main: thread == "main"
                 || thread.is_empty() && run.is_some() && value("worker").is_none(),
-            workers,
+            workers: worker.into_iter().chain(other).collect(),
             seq: whole("seq"),
             iteration: whole("iteration"),
             attempt: whole("attempt"),
@@ -270,48 +274,9 @@ impl Hints {
             sum: value("sum").and_then(|sum| hex8(sum.as_bytes())),
             begins,
             ends,
+            fields,
         }
     }
-}
-
-/// The thread's name, where it is whole.
-fn thread(suspect: &Suspect) -> Option<String> {
-    if let Some(thread) = suspect.field("thread") {
-        return Some(thread.to_owned());
-    }
-    if suspect.json {
-        return loose(suspect, "thread");
-    }
-    let name = suspect
-        .bytes
-        .get(STAMP_LEN + record::LEVEL_WIDTH..)
-        .filter(|_| begins(&suspect.bytes, false))?;
-    let end = name.iter().position(|byte| *byte == b' ')?;
-    Some(String::from_utf8_lossy(&name[..end]).into_owned())
-}
-
-/// The value that stands behind a field's name, wherever that is; none if it may go on behind the end.
-fn loose(suspect: &Suspect, name: &str) -> Option<String> {
-    let bytes = &suspect.bytes;
-    let (front, behind, sign) = match suspect.json {
-        true => (b'"', &b"\""[..], b':'),
-        false => (b' ', &b""[..], b'='),
-    };
-    let is_named = |at: &usize| {
-        let before = bytes[..*at].strip_suffix(behind);
-        before
-            .and_then(|before| before.strip_suffix(name.as_bytes()))
-            .is_some_and(|before| before.last() == Some(&front))
-    };
-    let rest = &bytes[memchr::memchr_iter(sign, bytes).find(is_named)? + 1..];
-    let rest = rest.strip_prefix(b"\"").unwrap_or(rest);
-    let length = rest
-        .iter()
-        .take_while(|byte| !b" ,\"}".contains(byte))
-        .count();
-    // A checksum is whole by its length; of all else the end must be there.
-    (length < rest.len() || name == "sum" && length == 8)
-        .then(|| String::from_utf8_lossy(&rest[..length]).into_owned())
 }
 
 /// Whether a suspect begins as a record does, however short it is.
@@ -390,7 +355,7 @@ fn changes(record: &Record, found: &Suspect) -> Vec<Change> {
     }
     let broken = in_place.then(|| of_broken_json(&String::from_utf8_lossy(&found.bytes)));
     let text = record.render(false).unwrap_or_default();
-    let mut expected = fields::of_line(&text);
+    let mut expected = of_text(&String::from_utf8_lossy(&text), true);
     if let Some((_, sum)) = expected.last_mut() {
         *sum = format!("{:08x}", record.sum);
     }

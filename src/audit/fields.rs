@@ -314,36 +314,14 @@ fn is_sum(right: u32, found: &Field<'_>) -> bool {
     }
 }
 
-/// The fields of a line of text that is damaged; none where its syntax is broken.
-pub(super) fn of_line(bytes: &[u8]) -> Vec<(String, String)> {
-    match Line::parse(bytes) {
-        Ok(_) => of_text(&String::from_utf8_lossy(bytes)),
-        Err(_) => Vec::new(),
-    }
-}
-
-/// What stands before the first blank is the time, and so on.
-fn of_text(text: &str) -> Vec<(String, String)> {
-    let (stamp, rest) = text.split_at_checked(STAMP_LEN).unwrap_or((text, ""));
-    let (level, rest) = rest.split_at_checked(LEVEL_WIDTH).unwrap_or((rest, ""));
-    let (thread, rest) = rest.split_once(' ').unwrap_or((rest, ""));
-    let from = rest.find(" run=").or_else(|| {
-        let equals = rest.find('=')?;
-        rest[..equals].rfind(' ')
-    });
-    let (message, mut rest) = rest.split_at(from.unwrap_or(rest.len()));
-    let level = level.strip_suffix(' ').unwrap_or(level).trim_start();
-    let head = [
-        ("timestamp", stamp),
-        ("level", level),
-        ("thread", thread),
-        ("message", message),
-    ];
-    let mut out: Vec<(String, String)> = head
-        .iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
+/// What stands before the first blank is the time, and so on; of a line that does not begin there only the fields are read that
+/// are there.
+pub(super) fn of_text(text: &str, begins: bool) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    let mut rest = match begins {
+        true => of_head(text, &mut out),
+        false => &text[text.find(' ').unwrap_or(text.len())..],
+    };
     while let Some(token) = rest.strip_prefix(' ') {
         let quoted = token
             .split_once("=\"")
@@ -370,6 +348,28 @@ fn of_text(text: &str) -> Vec<(String, String)> {
         out.push((String::new(), rest.to_owned()));
     }
     out
+}
+
+/// Reads what stands in front of the fields of a line; hands out the rest.
+fn of_head<'a>(text: &'a str, out: &mut Vec<(String, String)>) -> &'a str {
+    let (stamp, rest) = text.split_at_checked(STAMP_LEN).unwrap_or((text, ""));
+    let (level, rest) = rest.split_at_checked(LEVEL_WIDTH).unwrap_or((rest, ""));
+    let (thread, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    let from = rest.find(" run=").or_else(|| {
+        let equals = rest.find('=')?;
+        rest[..equals].rfind(' ')
+    });
+    let (message, rest) = rest.split_at(from.unwrap_or(rest.len()));
+    let level = level.strip_suffix(' ').unwrap_or(level).trim_start();
+    let head = [
+        ("timestamp", stamp),
+        ("level", level),
+        ("thread", thread),
+        ("message", message),
+    ];
+    let there = head.iter().filter(|(_, value)| !value.is_empty());
+    out.extend(there.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    rest
 }
 
 /// Where the string ends that began before `text`, its quote included.

@@ -364,11 +364,8 @@ fn keyed<T>(
     Keyed::new(&own, &outer).as_ref().map(read)
 }
 
-/// The fields of a suspect, as far as they can be read.
+/// The fields of a suspect that are keys and values, as far as they can be read.
 pub(super) fn fields_of(suspect: &Suspect) -> Vec<(String, String)> {
-    if !suspect.json {
-        return fields::of_line(&suspect.bytes);
-    }
     let mut found = Vec::new();
     let bytes = suspect.frame.as_deref().unwrap_or_default();
     Walker::default().walk(bytes, 0, |frame| {

@@ -58,18 +58,22 @@ impl Kind {
 
     /// The name of the difference that they are, as [`Counts`] has it.
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Lost => "lost",
-            Self::Duplicated => "duplicated",
-            Self::Reordered | Self::TimeFell => "reordered",
-            Self::Altered => "altered",
-            Self::Truncated => "truncated",
-            Self::Unexpected => "unexpected",
-            Self::Late => "late",
-            Self::Books => "books",
-        }
+        NAMES[self as usize]
     }
 }
+
+/// The names of all kinds.
+const NAMES: [&str; Kind::ALL.len()] = [
+    "lost",
+    "duplicated",
+    "reordered",
+    "reordered",
+    "altered",
+    "truncated",
+    "unexpected",
+    "late",
+    "books",
+];
 
 /// The names of the inputs.
 #[derive(Clone, Debug, Default)]

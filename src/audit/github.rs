@@ -2,7 +2,7 @@
 
 use super::{
     report::finding_words,
-    verdict::{DifferingShard, Finding, LostShard, Status, Verdict},
+    verdict::{Finding, Status, Verdict},
 };
 
 /// How many annotations of a kind GitHub shows for a step.
@@ -13,39 +13,28 @@ pub fn annotations(verdict: &Verdict) -> String {
     let mut out = String::new();
     for group in &verdict.groups {
         let title = format!("hifi audit: group {}", group.group);
-        let lost = group.lost.iter().map(LostShard::words);
-        let differing = group.differing.iter().map(DifferingShard::words);
-        for words in lost.take(SHOWN).chain(differing.take(SHOWN)) {
-            line(&mut out, "error", &[("title", &title)], &words);
+        for (_, _, words) in group.wrong() {
+            for words in words.iter().take(SHOWN) {
+                line(&mut out, "error", &[("title", &title)], words);
+            }
         }
     }
     for run in &verdict.runs {
         for (kind, count) in run.counts.by_name() {
-            let of_kind = run.findings.iter().filter(|finding| finding.kind() == kind);
-            for finding in of_kind.take(SHOWN) {
+            for finding in run.of_kind(kind).take(SHOWN) {
                 let title = format!("hifi audit: {kind} ({count} in run {})", run.run);
-                annotate(&mut out, "error", finding, &title);
+                annotate(&mut out, finding, &title);
             }
         }
         for why in run.unanswered() {
-            line(
-                &mut out,
-                "error",
-                &[("title", "hifi audit: cannot tell")],
-                &format!("run {}: {why}", run.run),
-            );
+            cannot_tell(&mut out, &format!("run {}: {why}", run.run));
         }
     }
     for stray in verdict.strays.iter().take(SHOWN) {
-        annotate(&mut out, "error", stray, "hifi audit: of no run");
+        annotate(&mut out, stray, "hifi audit: of no run");
     }
     for why in &verdict.cannot_tell {
-        line(
-            &mut out,
-            "error",
-            &[("title", "hifi audit: cannot tell")],
-            why,
-        );
+        cannot_tell(&mut out, why);
     }
     if verdict.status == Status::Clean {
         let text = format!(
@@ -58,20 +47,19 @@ pub fn annotations(verdict: &Verdict) -> String {
     out
 }
 
-fn annotate(out: &mut String, level: &str, finding: &Finding, title: &str) {
-    let text = finding_words(finding);
-    match finding.place() {
-        Some(at) => {
-            let number = at.line.to_string();
-            line(
-                out,
-                level,
-                &[("file", &at.file), ("line", &number), ("title", title)],
-                &text,
-            );
-        }
-        None => line(out, level, &[("title", title)], &text),
+fn annotate(out: &mut String, finding: &Finding, title: &str) {
+    let at = finding.place();
+    let number = at.map(|at| at.line.to_string());
+    let mut properties = Vec::new();
+    if let (Some(at), Some(number)) = (at, &number) {
+        properties.extend([("file", at.file.as_str()), ("line", number)]);
     }
+    properties.push(("title", title));
+    line(out, "error", &properties, &finding_words(finding));
+}
+
+fn cannot_tell(out: &mut String, why: &str) {
+    line(out, "error", &[("title", "hifi audit: cannot tell")], why);
 }
 
 fn line(out: &mut String, level: &str, properties: &[(&str, &str)], text: &str) {

@@ -23,13 +23,8 @@ pub fn xml(verdict: &Verdict) -> anyhow::Result<String> {
         report.add_test_suite(suite(run));
     }
     let mut all = TestSuite::new("all inputs");
-    let strays: Vec<_> = verdict
-        .strays
-        .iter()
-        .take(SHOWN)
-        .map(finding_words)
-        .collect();
-    all.add_test_case(case("lines of no run", verdict.stray_count, &strays));
+    let strays = verdict.strays.iter().take(SHOWN).map(finding_words);
+    all.add_test_case(case("lines of no run", verdict.stray_count, strays));
     all.add_test_case(unanswered(&verdict.cannot_tell));
     report.add_test_suite(all);
     // Jenkins' schema knows no count of skipped cases over all suites.
@@ -38,46 +33,31 @@ pub fn xml(verdict: &Verdict) -> anyhow::Result<String> {
 
 fn group_suite(group: &GroupVerdict) -> TestSuite {
     let mut suite = TestSuite::new(format!("group {}", group.group));
-    let lost: Vec<_> = group
-        .lost
-        .iter()
-        .take(SHOWN)
-        .map(|lost| lost.words() + "\n")
-        .collect();
-    suite.add_test_case(case("lost shards", group.lost_count.into(), &lost));
-    let differing: Vec<_> = group
-        .differing
-        .iter()
-        .take(SHOWN)
-        .map(|shard| shard.words() + "\n")
-        .collect();
-    suite.add_test_case(case(
-        "shards of another run",
-        group.differing.len() as u64,
-        &differing,
-    ));
+    for (what, count, words) in group.wrong() {
+        let words = words.into_iter().take(SHOWN).map(|words| words + "\n");
+        suite.add_test_case(case(what, count, words));
+    }
     suite
 }
 
 fn suite(run: &RunVerdict) -> TestSuite {
     let mut suite = TestSuite::new(format!("run {}", run.run));
     for (kind, count) in run.counts.by_name() {
-        let of_kind = run.findings.iter().filter(|finding| finding.kind() == kind);
-        let words: Vec<_> = of_kind.take(SHOWN).map(finding_words).collect();
-        suite.add_test_case(case(kind, count, &words));
+        let words = run.of_kind(kind).take(SHOWN).map(finding_words);
+        suite.add_test_case(case(kind, count, words));
     }
     suite.add_test_case(unanswered(run.unanswered()));
     suite
 }
 
 /// A case that fails where there are differences.
-fn case(name: &str, count: u64, words: &[String]) -> TestCase {
+fn case(name: &str, count: u64, words: impl Iterator<Item = String>) -> TestCase {
     if count == 0 {
         return TestCase::new(name, TestCaseStatus::success());
     }
     let mut failed = TestCaseStatus::non_success(NonSuccessKind::Failure);
     failed.set_message(format!("{count} {name}")).set_type(name);
-    failed.set_description(words.concat());
+    failed.set_description(words.collect::<String>());
     TestCase::new(name, failed)
 }
 

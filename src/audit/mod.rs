@@ -65,12 +65,9 @@ mod worker;
 #[cfg(test)]
 mod proof;
 #[cfg(test)]
-pub(crate) mod simulate;
+pub(crate) use self::proof::simulate;
 
-use std::sync::{
-    Arc,
-    mpsc::{Receiver, Sender},
-};
+use std::sync::Arc;
 
 use anyhow::Result;
 
@@ -95,7 +92,7 @@ pub use self::{
 use self::{
     input::Inputs,
     judge::Judge,
-    readers::{Desk, InOrder, Parcel, Readers},
+    readers::{InOrder, Readers},
     scan::Scanner,
     shared::Shared,
 };
@@ -115,80 +112,45 @@ pub fn run_observed(
 ) -> Result<Verdict> {
     let shared = Arc::new(Shared::new(config.memory / 4 * 3));
     let inputs = Inputs::open(&config.inputs, &shared)?;
+    let (size, cut) = (inputs.size(), Arc::clone(&inputs.cut));
     // The observer outlives what is made here, and is lent for as long only.
     let observer = observer.map(|observer| observer as &mut dyn Observer);
     let mut judge = Judge::new(&shared, config, observer);
-    let mut course = WholeReading {
-        threads: config.threads,
-        shared: &shared,
-        judge: &mut judge,
-        progress,
-        bytes: 0,
-        size: inputs.size(),
+    let threads = readers::count(config.threads);
+    // This thread is a reader as well, whenever there is nothing to be judged; but it does not wait for a stream.
+    let mut scanner = size.map(|_| Scanner::new(&shared));
+    let others = match scanner {
+        Some(_) => threads - 1,
+        None => threads.max(2) - 1,
     };
-    let (full, cut) = course.read(inputs)?;
-    let bytes = course.bytes;
-    judge.finish();
-    Ok(conclude::verdict(judge, bytes, full, cut))
-}
-
-/// One reading of all inputs.
-struct WholeReading<'a, 'b> {
-    threads: usize,
-    shared: &'a Arc<Shared>,
-    judge: &'a mut Judge<'b>,
-    progress: &'a mut dyn FnMut(u64, Option<u64>),
-    bytes: u64,
-    size: Option<u64>,
-}
-
-impl WholeReading<'_, '_> {
-    /// Reads everything; false when memory did not suffice, and what could not be read to its end.
-    fn read(&mut self, inputs: Inputs) -> Result<(bool, Vec<String>)> {
-        let threads = readers::count(self.threads);
-        // This thread is a reader as well, whenever there is nothing to be judged; but it does not wait for a stream.
-        let others = match self.size {
-            Some(_) => threads - 1,
-            None => threads.max(2) - 1,
+    let Readers {
+        desk,
+        free,
+        scanned,
+        threads,
+    } = Readers::start(&shared, Box::new(inputs), others);
+    let (mut parcels, mut bytes) = (InOrder::default(), 0);
+    let whole = 'reading: loop {
+        let Some(parcel) = desk.next_parcel(&scanned, scanner.as_mut())? else {
+            break true;
         };
-        let cut = Arc::clone(&inputs.cut);
-        let Readers {
-            desk,
-            free,
-            scanned,
-            threads,
-        } = Readers::start(self.shared, Box::new(inputs), others);
-        let whole = self.judge_all(&desk, &scanned, free)?;
-        if whole {
-            readers::join(threads);
-        }
-        // Otherwise a reader may still wait for a stream, which need not end: it is left behind.
-        let cut = std::mem::take(&mut *readers::lock(&cut));
-        Ok((whole, cut))
-    }
-
-    /// Judges the blocks in their order. When this returns, `free` is dropped and the readers end.
-    fn judge_all(
-        &mut self,
-        desk: &Desk,
-        scanned: &Receiver<Result<Parcel>>,
-        free: Sender<Parcel>,
-    ) -> Result<bool> {
-        let mut scanner = Scanner::new(self.shared);
-        let mut parcels = InOrder::default();
-        let reads = self.size.is_some();
-        while let Some(parcel) = desk.next_parcel(scanned, reads.then_some(&mut scanner))? {
-            parcels.put(parcel);
-            while let Some(parcel) = parcels.next() {
-                if !self.judge.take(&parcel.0, &parcel.1) {
-                    return Ok(false);
-                }
-                self.bytes += parcel.0.bytes().len() as u64;
-                (self.progress)(self.bytes, self.size);
-                // Without readers left there is nobody to use it again.
-                let _ = free.send(parcel);
+        parcels.put(parcel);
+        while let Some(parcel) = parcels.next() {
+            if !judge.take(&parcel.0, &parcel.1) {
+                break 'reading false;
             }
+            bytes += parcel.0.bytes().len() as u64;
+            progress(bytes, size);
+            // Without readers left there is nobody to use it again.
+            let _ = free.send(parcel);
         }
-        Ok(true)
+    };
+    drop(free);
+    if whole {
+        readers::join(threads);
     }
+    // Otherwise a reader may still wait for a stream, which need not end: it is left behind.
+    let cut = std::mem::take(&mut *readers::lock(&cut));
+    judge.finish();
+    Ok(conclude::verdict(judge, bytes, whole, cut))
 }

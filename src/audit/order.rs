@@ -223,42 +223,12 @@ struct Ending {
     run: usize,
 }
 
-/// The lines to be moved by the book: those outside a longest rising sequence, and of several outside the one with the
-/// highest numbers.
-#[cfg(test)]
-pub(super) fn by_the_book(arrivals: &[u64]) -> Vec<u64> {
-    let mut length = vec![1; arrivals.len()];
-    for i in 0..arrivals.len() {
-        for j in 0..i {
-            if arrivals[j] < arrivals[i] {
-                length[i] = length[i].max(length[j] + 1);
-            }
-        }
-    }
-    let mut kept = Vec::new();
-    let mut wanted = length.iter().max().copied().unwrap_or(0);
-    let (mut end, mut below) = (arrivals.len(), u64::MAX);
-    while wanted > 0 {
-        let fits = |i: &usize| length[*i] == wanted && arrivals[*i] < below;
-        let best = (0..end).filter(fits).max_by_key(|i| arrivals[*i]);
-        let best = best.expect("each length has its predecessor");
-        kept.push(arrivals[best]);
-        (end, below, wanted) = (best, arrivals[best], wanted - 1);
-    }
-    let mut moved: Vec<u64> = arrivals
-        .iter()
-        .filter(|n| !kept.contains(n))
-        .copied()
-        .collect();
-    moved.sort_unstable();
-    moved
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::audit::proof::oracle::by_the_book;
 
     /// The lines to be moved, by their numbers, as [`Order`] finds them.
     fn moved(arrivals: &[u64]) -> Vec<u64> {

@@ -61,7 +61,7 @@ fn write_verdict(out: &mut String, verdict: &Verdict) -> fmt::Result {
     }
     if verdict.stray_count > 0 {
         writeln!(out, "\nOf no run: {}", plural(verdict.stray_count, "line"))?;
-        write_findings(out, &verdict.strays)?;
+        write_findings(out, verdict.strays.iter())?;
     }
     Ok(())
 }
@@ -97,27 +97,25 @@ fn write_group(out: &mut String, group: &GroupVerdict) -> fmt::Result {
         plural(group.workers, "worker"),
         group.seed
     )?;
-    if group.lost_count > 0 {
-        writeln!(out, "  lost shards: {}", group.lost_count)?;
-        for lost in group.lost.iter().take(SHOWN) {
-            paragraph(out, "    ", &lost.words())?;
+    for (what, count, words) in group.wrong() {
+        if count == 0 {
+            continue;
         }
-        more(out, group.lost_count as usize, SHOWN)?;
-        let cause = "a node or pod that never started it, a log that was not collected or not given to the audit, or \
-                     a shard that was started with another --group";
-        paragraph(out, "    ", &format!("Likely cause: {cause}."))?;
-    }
-    if !group.differing.is_empty() {
-        writeln!(out, "  shards of another run: {}", group.differing.len())?;
-        for differing in group.differing.iter().take(SHOWN) {
-            paragraph(out, "    ", &differing.words())?;
+        writeln!(out, "  {what}: {count}")?;
+        for words in words.iter().take(SHOWN) {
+            paragraph(out, "    ", words)?;
         }
-        more(out, group.differing.len(), SHOWN)?;
+        more(out, count as usize)?;
+        if what == "lost shards" {
+            let cause = "a node or pod that never started it, a log that was not collected or not given to the audit, or \
+                         a shard that was started with another --group";
+            paragraph(out, "    ", &format!("Likely cause: {cause}."))?;
+        }
     }
     for note in group.notes.iter().take(SHOWN) {
         paragraph(out, "  ", &format!("Note: {note}."))?;
     }
-    more(out, group.notes.len(), SHOWN)
+    more(out, group.notes.len())
 }
 
 fn status_word(status: Status) -> &'static str {
@@ -163,18 +161,12 @@ fn write_run(out: &mut String, run: &RunVerdict) -> fmt::Result {
         for range in run.outstanding.iter().take(SHOWN) {
             writeln!(out, "    {}", range_words(range))?;
         }
-        more(out, run.outstanding.len(), SHOWN)?;
+        more(out, run.outstanding.len())?;
     }
     for (kind, count) in run.counts.by_name() {
         if count > 0 {
-            let findings: Vec<_> = run
-                .findings
-                .iter()
-                .filter(|finding| finding.kind() == kind)
-                .cloned()
-                .collect();
             writeln!(out, "  {kind}: {count}")?;
-            write_findings(out, &findings)?;
+            write_findings(out, run.of_kind(kind))?;
             for cause in run.causes.iter().filter(|cause| cause.kind == kind) {
                 paragraph(out, "    ", &format!("Likely cause: {}.", cause.text))?;
             }
@@ -183,24 +175,27 @@ fn write_run(out: &mut String, run: &RunVerdict) -> fmt::Result {
     Ok(())
 }
 
-fn write_findings(out: &mut String, findings: &[Finding]) -> fmt::Result {
-    for finding in findings.iter().take(SHOWN) {
+fn write_findings<'a>(
+    out: &mut String,
+    findings: impl Iterator<Item = &'a Finding> + Clone,
+) -> fmt::Result {
+    for finding in findings.clone().take(SHOWN) {
         write_finding(out, finding)?;
     }
-    more(out, findings.len(), SHOWN)
+    more(out, findings.count())
 }
 
 /// Says that there are more entries than are shown. The JSON form has those that were kept.
-fn more(out: &mut String, kept: usize, shown: usize) -> fmt::Result {
+fn more(out: &mut String, kept: usize) -> fmt::Result {
     match kept {
         KEPT_MAX.. => writeln!(
             out,
             "    … and many more; --format json has the first {kept}"
         ),
-        _ if kept > shown => writeln!(
+        _ if kept > SHOWN => writeln!(
             out,
             "    … and {} more; --format json has them",
-            kept - shown
+            kept - SHOWN
         ),
         _ => Ok(()),
     }

@@ -375,6 +375,18 @@ pub struct GroupVerdict {
     pub differing: Vec<DifferingShard>,
 }
 
+impl GroupVerdict {
+    /// What is wrong with the shards of the group besides their own findings: each kind with how many there are, and the first.
+    pub(super) fn wrong(&self) -> [(&'static str, u64, Vec<String>); 2] {
+        let lost = self.lost.iter().map(LostShard::words).collect();
+        let differing: Vec<_> = self.differing.iter().map(DifferingShard::words).collect();
+        [
+            ("lost shards", self.lost_count.into(), lost),
+            ("shards of another run", differing.len() as u64, differing),
+        ]
+    }
+}
+
 /// A shard of which not one line is there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LostShard {
@@ -463,6 +475,12 @@ pub struct Verdict {
 }
 
 impl RunVerdict {
+    /// The first findings of a kind.
+    pub(super) fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Finding> + Clone {
+        let findings = self.findings.iter();
+        findings.filter(move |finding| finding.kind() == kind)
+    }
+
     /// Why it cannot be told; nothing of a run that was set aside, since another is judged for it.
     pub fn unanswered(&self) -> &[String] {
         match self.set_aside {

@@ -111,25 +111,8 @@ impl Told {
     }
 }
 
-/// Kinds of which whatever the account has is told at once.
-const KINDS: [Kind; 8] = [
-    Kind::Duplicated,
-    Kind::Reordered,
-    Kind::TimeFell,
-    Kind::Altered,
-    Kind::Truncated,
-    Kind::Unexpected,
-    Kind::Late,
-    Kind::Books,
-];
-
-/// What may still be found of a run whose account is closed.
-const KINDS_SETTLED: [Kind; 4] = [
-    Kind::Duplicated,
-    Kind::Reordered,
-    Kind::Truncated,
-    Kind::Unexpected,
-];
+/// Of these kinds whatever was found is told at once: all but the lost lines, which may still come.
+const AT_ONCE: &[Kind] = Kind::ALL.split_at(1).1;
 
 impl Watch {
     /// Nothing was seen.
@@ -261,8 +244,8 @@ impl Watch {
             let told = before.remove(&index);
             let mut told = told.unwrap_or_else(|| Told::all(findings));
             let bulletin = self.bulletin.of_run(id);
-            for kind in KINDS_SETTLED {
-                bulletin.all(kind, told.more(findings, kind));
+            for kind in AT_ONCE {
+                bulletin.all(*kind, told.more(findings, *kind));
             }
             self.settled.insert(index, told);
         }
@@ -465,7 +448,7 @@ impl RunWatch {
         // Where the numbers tell that lines are out of order, the time need not.
         let disordered = account.findings.count(Kind::Reordered) > 0
             || (account.producers()).any(|producer| is_disordered(account, producer));
-        for kind in KINDS {
+        for &kind in AT_ONCE {
             if kind == Kind::TimeFell && disordered {
                 continue;
             }

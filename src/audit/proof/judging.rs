@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use super::*;
-use crate::audit::order::by_the_book;
+use super::{oracle::by_the_book, *};
 
 /// The entries of a run with some of its workers' lines only.
 fn of_worker(entries: &[Entry], worker: u32) -> Vec<usize> {

@@ -1,25 +1,26 @@
 //! The audit's own proof: truthful logs are clean, and whatever is planted in one is named, and nothing else.
 //!
-//! `planted` puts mutations into random logs and `oracle` works out what must be said of them; `options`, `bugs` and
-//! `hostile` hold single claims.
+//! `simulate` makes truthful logs, `planted` puts mutations into them and `oracle` works out what must be said of them;
+//! `options`, `bugs` and `hostile` hold single claims.
 
 mod altered;
 mod bugs;
 mod hostile;
 mod judging;
 mod options;
-mod oracle;
+pub(super) mod oracle;
 mod planted;
+pub(crate) mod simulate;
 
 use proptest::prelude::*;
 
 use self::{
     oracle::{expected, found, settle_by_time},
     planted::{Planted, Slot},
+    simulate::{Course, Dice, Entry},
 };
 use super::{
     record::{Producer, attempt_event, render},
-    simulate::{self, Course, Dice, Entry},
     *,
 };
 use crate::{
