@@ -15,7 +15,7 @@ use super::{
     per_worker::PerWorker,
     record::{Producer, Record},
     registry::Run,
-    sequence::Sequence,
+    sequence::{Present, Sequence},
     time_order::{TimeOrder, TimedLine},
     verdict::{Change, Finding},
     worker::WorkerAccount,
@@ -194,23 +194,26 @@ impl RunAccount {
             + 1024
     }
 
-    /// Whether the line with this number was seen undamaged.
-    pub(super) fn holds(&self, producer: Producer, seq: u64) -> bool {
-        match producer {
-            Producer::Main => self.main.holds(seq),
+    /// What there is of the lines of a producer; none if the run has no such worker.
+    pub(super) fn present(&self, producer: Producer) -> Option<Present<'_>> {
+        let (sequence, next, end) = match producer {
+            Producer::Main => (&self.main.sequence, self.main.next, None),
             Producer::Worker(worker) => {
-                let worker = self.workers.get(worker);
-                worker.is_some_and(|worker| worker.holds(seq))
+                let worker = self.workers.get(worker)?;
+                let end = worker.end.map(|end| end.seq);
+                (&worker.sequence, worker.cursor.seq, end)
             }
-        }
-    }
-
-    /// The numbers of a producer's lines; none if the run has no such worker.
-    pub(super) fn sequence(&self, producer: Producer) -> Option<&Sequence> {
-        match producer {
-            Producer::Main => Some(&self.main.sequence),
-            Producer::Worker(worker) => self.workers.get(worker).map(|worker| &worker.sequence),
-        }
+        };
+        Some(Present {
+            sequence,
+            next,
+            end,
+            // Who was not heard since may have ended before.
+            from: match self.joined {
+                true => sequence.first.unwrap_or(u64::MAX),
+                false => 0,
+            },
+        })
     }
 
     #[inline]
@@ -221,25 +224,6 @@ impl RunAccount {
                 let worker = self.workers.get_mut(worker);
                 worker.map(|worker| &mut worker.sequence)
             }
-        }
-    }
-
-    /// One more than the highest number that was seen of a producer, but for a worker's end; none if the run has no such
-    /// worker.
-    pub(super) fn next(&self, producer: Producer) -> Option<u64> {
-        match producer {
-            Producer::Main => Some(self.main.next),
-            Producer::Worker(worker) => self.workers.get(worker).map(|worker| worker.cursor.seq),
-        }
-    }
-
-    /// The number from which on a producer's lines must be there.
-    pub(super) fn from(&self, producer: Producer) -> u64 {
-        let first = self.sequence(producer).and_then(|sequence| sequence.first);
-        // Who was not heard since may have ended before.
-        match self.joined {
-            true => first.unwrap_or(u64::MAX),
-            false => 0,
         }
     }
 
@@ -553,9 +537,9 @@ impl RunAccount {
             }
         }
         damage.retain_mut(|damage| {
-            let there = damage
-                .line
-                .is_some_and(|(producer, seq)| self.holds(producer, seq));
+            let there = damage.line.is_some_and(|(producer, seq)| {
+                self.present(producer).is_some_and(|p| p.holds(seq))
+            });
             if damage.sure || !there {
                 return true;
             }

@@ -18,6 +18,7 @@ use super::{
     per_worker::PerWorker,
     record::Producer,
     registry::{Basis, Known},
+    sequence::Present,
     verdict::{Counts, Finding, Range as Lines, RunVerdict, Status},
 };
 use crate::{
@@ -353,12 +354,15 @@ impl Books<'_> {
         let producer = Producer::Worker(number);
         let worker = &self.account.workers[number];
         let extent = self.extents[number];
-        let next = worker.cursor.seq;
-        // What is claimed is there, if not as it should be: it is not lost as well.
-        let mut lost = worker.sequence.missing.clone();
-        lost.insert_range(next.min(extent.attempts)..extent.attempts);
-        lost.remove_range(extent.attempts..u64::MAX);
-        lost.subtract(&worker.sequence.claimed);
+        let Some(present) = self.account.present(producer) else {
+            return;
+        };
+        let next = present.next;
+        let ended = Present {
+            end: Some(extent.attempts),
+            ..present
+        };
+        let mut lost = ended.absent(extent.attempts);
         let cut = worker.sequence.claimed.contains(extent.attempts);
         match &worker.end {
             Some(end) => {
@@ -373,12 +377,11 @@ impl Books<'_> {
             }
             None if !self.was_started(number) || !extent.open && cut => {}
             None if self.out.ended && !extent.open => {
-                lost.insert(extent.attempts);
+                lost.insert_range(extent.attempts.max(ended.from)..extent.attempts + 1);
             }
             None if !self.out.ended && !self.killed => self.outstanding(number, extent.attempts),
             None => {}
         }
-        lost.remove_range(0..self.account.from(producer));
         self.lost.insert(producer, lost);
     }
 
@@ -445,9 +448,8 @@ impl Books<'_> {
     /// The main thread's lost lines and those behind its end.
     fn main(&mut self) {
         let main = &self.account.main;
-        let mut lost = main.sequence.missing.clone();
-        lost.subtract(&main.sequence.claimed);
-        lost.remove_range(0..self.account.from(Producer::Main));
+        let present = self.account.present(Producer::Main);
+        let lost = present.map(|present| present.absent(main.next));
         if !self.out.ended && !self.killed {
             // "Total operations completed", "Total data processed" and "Run ended" at least.
             let missing = 1 + u64::from(main.operations.is_none()) + u64::from(main.data.is_none());
@@ -460,7 +462,7 @@ impl Books<'_> {
             let why = format!("main logged seq {seq} after its end");
             self.findings.unexpected(1, &why, at, String::new);
         }
-        self.lost.insert(Producer::Main, lost);
+        self.lost.insert(Producer::Main, lost.unwrap_or_default());
     }
 
     /// Whether the "Log gap" events can be read, and agree with themselves.

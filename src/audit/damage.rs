@@ -27,17 +27,38 @@ use crate::{
     plan::Position,
 };
 
-/// What a suspect was.
-#[derive(Debug)]
-pub(super) enum Diagnosis {
-    /// This record, with these changes: the checksum says so.
-    Altered(Box<Record>, Vec<Change>),
-    /// Most likely the line with this number of a run, by its place in the registry; the checksum does not say.
-    Unsure(u32, (Producer, u64), Vec<Change>),
-    /// A part of a line, and of which run and which line if these parts are there; and whether its number is only guessed.
-    Truncated(Option<u32>, Option<(Producer, u64)>, bool),
-    /// Nothing that can be recognised.
-    Unknown,
+/// What a suspect was, as far as that can be made out.
+#[derive(Debug, Default)]
+pub(super) struct Diagnosis {
+    /// The record as it was, where the checksum says so.
+    pub record: Option<Box<Record>>,
+    /// The run that it belongs to, by its place in the registry.
+    pub run: Option<u32>,
+    /// Which line of the run it is.
+    pub line: Option<(Producer, u64)>,
+    /// What was changed; none where only a part of the line is there.
+    pub changes: Option<Vec<Change>>,
+    /// The line's number is only guessed.
+    pub guessed: bool,
+}
+
+impl Diagnosis {
+    fn altered(record: Record, suspect: &Suspect) -> Self {
+        Self {
+            line: Some((record.author, record.seq)),
+            changes: Some(changes(&record, suspect)),
+            record: Some(Box::new(record)),
+            ..Self::default()
+        }
+    }
+
+    fn truncated(run: Option<u32>, line: Option<(Producer, u64)>) -> Self {
+        Self {
+            run,
+            line,
+            ..Self::default()
+        }
+    }
 }
 
 /// After so many suspects in a row that could not be put right no more is tried: a pipeline has rewritten them all.
@@ -58,13 +79,13 @@ pub(super) struct Diagnostician<'a> {
 
 impl Diagnostician<'_> {
     /// Finds out what a suspect was. `near` is the run of the lines around it, `beside` are the suspects directly in front of
-    /// it and behind it.
+    /// it and behind it. None if nothing can be recognised.
     pub(super) fn diagnose(
         &mut self,
         suspect: &Suspect,
         near: Option<u32>,
         beside: &[&Suspect],
-    ) -> Diagnosis {
+    ) -> Option<Diagnosis> {
         // Blanks behind its end are the pipeline's.
         let trimmed = suspect.bytes.trim_ascii_end();
         let bytes = match ends(trimmed, suspect.json) {
@@ -76,7 +97,7 @@ impl Diagnostician<'_> {
         if self.registry.count() == 0 && !(whole && tries) {
             // Without a run there is nothing that the rest of a line could tell.
             *self.worn_out |= whole;
-            return Diagnosis::Unknown;
+            return None;
         }
         let mut suspect = Suspect {
             bytes: bytes.to_vec(),
@@ -89,9 +110,11 @@ impl Diagnostician<'_> {
         let mut unsure = None;
         if let Some(run) = run {
             match self.against_plan(suspect, &hints, run) {
-                Some(Diagnosis::Unsure(run, line, changes)) => unsure = Some((run, line, changes)),
-                Some(sure) => return sure,
+                Some(found) if found.record.is_none() && found.changes.is_some() => {
+                    unsure = Some(found);
+                }
                 None => {}
+                sure => return sure,
             }
         }
         if !whole {
@@ -100,8 +123,7 @@ impl Diagnostician<'_> {
         let whole = |other: &&&Suspect| tries && ends(&other.bytes, other.json);
         let mut beside = beside.iter().filter(whole);
         if let Some(record) = beside.find_map(|other| with_end_of(suspect, other)) {
-            let changes = changes(&record, suspect);
-            return Diagnosis::Altered(Box::new(record), changes);
+            return Some(Diagnosis::altered(record, suspect));
         }
         if !tries || !self.budget.pay(REPAIR) {
             *self.worn_out = true;
@@ -110,15 +132,11 @@ impl Diagnostician<'_> {
                 || matches!(record.event, Some(Event::RunStarted { .. })))
         {
             *self.failures = 0;
-            let changes = changes(&record, suspect);
-            return Diagnosis::Altered(Box::new(record), changes);
+            return Some(Diagnosis::altered(record, suspect));
         } else {
             *self.failures += 1;
         }
-        match unsure {
-            Some((run, line, changes)) => Diagnosis::Unsure(run, line, changes),
-            None => Diagnosis::Unknown,
-        }
+        unsure
     }
 
     /// The run that a suspect belongs to: the one that it names, be it under another key, where two lines ran together.
@@ -156,16 +174,18 @@ impl Diagnostician<'_> {
                 if hints.sum.is_some() && record.sum_holds() {
                     let whole = record.render(suspect.json).unwrap_or_default();
                     if suspect.bytes.len() < whole.len() && whole.starts_with(&suspect.bytes) {
-                        return Some(Diagnosis::Truncated(Some(run), Some(line), false));
+                        return Some(Diagnosis::truncated(Some(run), Some(line)));
                     }
-                    let changes = changes(&record, suspect);
-                    return Some(Diagnosis::Altered(Box::new(record), changes));
+                    return Some(Diagnosis::altered(record, suspect));
                 }
                 let fits = hints.iteration == Some(position.iteration)
                     && hints.attempt == Some(position.attempt);
                 if hints.ends && hints.begins && fits && claimed == Some(seq) && unsure.is_none() {
                     let changes = unsure_changes(changes(&record, suspect), suspect);
-                    unsure = Some(Diagnosis::Unsure(run, line, changes));
+                    unsure = Some(Diagnosis {
+                        changes: Some(changes),
+                        ..Diagnosis::truncated(Some(run), Some(line))
+                    });
                 }
             }
         }
@@ -173,17 +193,18 @@ impl Diagnostician<'_> {
     }
 
     /// A part of a line: what is left of it may still name it.
-    fn part(&mut self, hints: &Hints, run: Option<u32>) -> Diagnosis {
+    fn part(&mut self, hints: &Hints, run: Option<u32>) -> Option<Diagnosis> {
         if !hints.begins && !hints.ends {
-            return Diagnosis::Unknown;
+            return None;
         }
+        let unnamed = Some(Diagnosis::truncated(run, None));
         let producer = match hints.workers[..] {
             [worker] if !hints.main => Producer::Worker(worker),
             [] if hints.main => Producer::Main,
-            _ => return Diagnosis::Truncated(run, None, false),
+            _ => return unnamed,
         };
         let Some(account) = run.and_then(|run| self.accounts[run as usize].as_deref_mut()) else {
-            return Diagnosis::Truncated(run, None, false);
+            return unnamed;
         };
         // Without its run a line is that of the only one, or of any.
         let named = hints.run.is_some() || self.registry.count() == 1;
@@ -191,8 +212,8 @@ impl Diagnostician<'_> {
             (Some(seq), _) => Some(seq),
             // The producer's next line is the one that was cut short.
             (None, _) if hints.begins && named => {
-                let next = account.next(producer).zip(account.sequence(producer));
-                next.map(|(next, sequence)| sequence.claimed.absent_from(next))
+                let present = account.present(producer);
+                present.map(|present| present.sequence.claimed.absent_from(present.next))
             }
             _ => None,
         };
@@ -204,11 +225,11 @@ impl Diagnostician<'_> {
             }
             _ => true,
         };
-        Diagnosis::Truncated(
-            run,
-            seq.filter(|_| agrees).map(|seq| (producer, seq)),
-            hints.seq.is_none(),
-        )
+        let line = seq.filter(|_| agrees).map(|seq| (producer, seq));
+        Some(Diagnosis {
+            guessed: hints.seq.is_none(),
+            ..Diagnosis::truncated(run, line)
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 //! This works on the verdicts of the single runs and on nothing else. So it makes no difference whether one audit has read
 //! all logs or several have read some each: a verdict over verdicts is the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{
     record::{Producer, render},
@@ -75,25 +75,20 @@ fn judge_group(
             by_shard.entry(workload.shard).or_default().push(*index);
         }
     }
-    for index in by_shard.values().flatten() {
-        let run = &runs[*index];
-        if let Some(workload) = run.workload.as_ref().filter(|_| !fits(run)) {
-            out.differing.push(DifferingShard {
-                shard: workload.shard,
-                run: run.run.clone(),
-                changes: differences(workload, &whole),
-            });
+    for (shard, attempts) in &mut by_shard {
+        for run in attempts.iter().map(|index| &runs[*index]) {
+            if let Some(workload) = run.workload.as_ref().filter(|_| !fits(run)) {
+                out.differing.push(DifferingShard {
+                    shard: *shard,
+                    run: run.run.clone(),
+                    changes: differences(workload, &whole),
+                });
+            }
         }
-    }
-    for (shard, attempts) in &by_shard {
-        // A run with another configuration is no attempt at this shard.
-        let fitting = attempts.iter().copied().filter(|index| fits(&runs[*index]));
-        let fitting: Vec<usize> = fitting.collect();
-        let attempts = if fitting.is_empty() {
-            attempts
-        } else {
-            &fitting
-        };
+        // A run with another configuration is no attempt at this shard, if there is one.
+        if attempts.iter().any(|index| fits(&runs[*index])) {
+            attempts.retain(|index| fits(&runs[*index]));
+        }
         let judged = choose(attempts, runs);
         out.notes.extend(set_aside(*shard, judged, attempts, runs));
         let run = &runs[judged];
@@ -105,13 +100,10 @@ fn judge_group(
             ));
         }
     }
-    out.present = by_shard
-        .keys()
-        .filter(|shard| shard.count() == out.shards)
-        .count() as u32;
-    let there: BTreeSet<Shard> = by_shard.keys().copied().collect();
+    let there = by_shard.keys();
+    out.present = there.filter(|shard| shard.count() == out.shards).count() as u32;
     if all_read {
-        out.lost_shards(&whole, &there, attempts_left);
+        out.lost_shards(&whole, |shard| by_shard.contains_key(shard), attempts_left);
     } else if out.present < out.shards {
         out.notes.push(format!(
             "of {} shards not one line was read; they may be among what could not be read",
@@ -127,11 +119,11 @@ impl GroupVerdict {
     fn lost_shards(
         &mut self,
         whole: &Workload,
-        there: &BTreeSet<Shard>,
+        there: impl Fn(&Shard) -> bool,
         attempts_left: &mut usize,
     ) {
         let all = (0..self.shards).filter_map(|index| Shard::new(index, self.shards));
-        for shard in all.filter(|shard| !there.contains(shard)) {
+        for shard in all.filter(|shard| !there(shard)) {
             self.lost_count += 1;
             if self.lost.len() == SHOWN_MAX {
                 continue;
@@ -253,36 +245,27 @@ fn set_aside(
     attempts: &[usize],
     runs: &mut [RunVerdict],
 ) -> Option<String> {
-    let others: Vec<usize> = attempts
-        .iter()
-        .copied()
-        .filter(|other| *other != judged)
-        .collect();
-    if others.is_empty() {
-        return None;
+    let (id, ended) = (runs[judged].run.clone(), runs[judged].ended);
+    let (mut others, mut others_ended) = (Vec::new(), false);
+    for other in attempts.iter().filter(|other| **other != judged) {
+        let run = &mut runs[*other];
+        run.set_aside = Some(id.clone());
+        others_ended |= run.ended;
+        let end = if run.ended { "" } else { ", no end" };
+        others.push(format!("run {} ({} lines{end})", run.run, run.lines));
     }
-    let ended = |index: &usize| runs[*index].ended;
-    let why = match (ended(&judged), others.iter().any(ended)) {
+    let why = match (ended, others_ended) {
         (true, false) => "which ended",
         (true, true) => "the last that ended",
         (false, _) => "the last",
     };
-    let mut note = format!(
-        "shard {shard} was started {} times, as a retried pod or a requeued task is: run {} is judged, {why}; set aside: ",
-        attempts.len(),
-        runs[judged].run
-    );
-    for (i, other) in others.iter().enumerate() {
-        let run = &mut runs[*other];
-        let comma = if i == 0 { "" } else { ", " };
-        let end = if run.ended { "" } else { ", no end" };
-        note += &format!("{comma}run {} ({} lines{end})", run.run, run.lines);
-    }
-    for other in others {
-        let judged = runs[judged].run.clone();
-        runs[other].set_aside = Some(judged);
-    }
-    Some(note)
+    let (times, aside) = (attempts.len(), others.join(", "));
+    (times > 1).then(|| {
+        format!(
+            "shard {shard} was started {times} times, as a retried pod or a requeued task is: run {id} is judged, {why}; \
+             set aside: {aside}"
+        )
+    })
 }
 
 /// How many lines a shard logs that carries out its whole plan, if nothing happens to it; none if it has no end but by a stop.

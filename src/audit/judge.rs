@@ -15,7 +15,7 @@ use super::{
     block::{Block, BlockLocation},
     config::AuditConfig,
     cursor::Budget,
-    damage::{Diagnosis, Diagnostician},
+    damage::Diagnostician,
     findings::{Findings, Kind, Location, Names},
     group::same_run,
     observer::Observer,
@@ -446,44 +446,36 @@ impl<'a> Judge<'a> {
             failures: &mut self.failures,
             worn_out: &mut self.worn_out,
         };
-        let diagnosis = diagnostician.diagnose(suspect, near, beside);
-        let damage = |line, changes: Option<_>, sure| Damage {
-            line,
-            changes,
-            sure,
-            guessed: false,
+        let Some(diagnosis) = diagnostician.diagnose(suspect, near, beside) else {
+            return self.unexpected(1, NO_LINE, at, &suspect.bytes);
+        };
+        let mut run = diagnosis.run;
+        if let Some(record) = &diagnosis.record {
+            if let Some(event) = &record.event
+                && event.workload().is_some()
+            {
+                // A damaged "Run started" still says what is expected of its run.
+                self.shared.registry.start(record.run, event);
+            }
+            run = self.shared.registry.get(record.run).map(|run| run.index);
+            self.meet_runs();
+            self.input.last_run = run.or(self.input.last_run);
+        }
+        let Some(run) = run else {
+            return self.unexpected(1, NO_LINE, at, &suspect.bytes);
+        };
+        let damage = Damage {
+            line: diagnosis.line,
+            changes: diagnosis.changes,
+            sure: diagnosis.record.is_some(),
+            guessed: diagnosis.guessed,
             length: suspect.line_length,
             at,
             text: excerpt(&suspect.bytes),
         };
-        match diagnosis {
-            Diagnosis::Altered(record, changes) => {
-                if let Some(event) = &record.event
-                    && event.workload().is_some()
-                {
-                    // A damaged "Run started" still says what is expected of its run.
-                    self.shared.registry.start(record.run, event);
-                }
-                let Some(run) = self.shared.registry.get(record.run).map(|run| run.index) else {
-                    return;
-                };
-                self.meet_runs();
-                self.input.last_run = Some(run);
-                let line = Some((record.author, record.seq));
-                self.damaged(run, damage(line, Some(changes), true));
-                self.record(run, &record, 0, at, &String::new);
-            }
-            Diagnosis::Unsure(run, line, changes) => {
-                self.damaged(run, damage(Some(line), Some(changes), false));
-            }
-            Diagnosis::Truncated(run, line, guessed) => match run {
-                Some(run) => {
-                    let damage = damage(line, None, false);
-                    self.damaged(run, Damage { guessed, ..damage });
-                }
-                None => self.unexpected(1, NO_LINE, at, &suspect.bytes),
-            },
-            Diagnosis::Unknown => self.unexpected(1, NO_LINE, at, &suspect.bytes),
+        self.damaged(run, damage);
+        if let Some(record) = diagnosis.record {
+            self.record(run, &record, 0, at, &String::new);
         }
     }
 

@@ -102,11 +102,6 @@ impl MainThread {
         self.sequence.memory() + (self.threads.len() * 64) as u64 + gaps.sum::<usize>() as u64
     }
 
-    /// Whether the line with this number was seen undamaged.
-    pub(super) fn holds(&self, seq: u64) -> bool {
-        seq < self.next && !self.sequence.missing.contains(seq)
-    }
-
     /// Takes in an event of a run with these workers.
     pub(super) fn enter(
         &mut self,

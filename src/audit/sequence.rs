@@ -46,3 +46,52 @@ impl Sequence {
         self.order.settle(&self.missing)
     }
 }
+
+/// What there is of a producer's lines.
+pub(super) struct Present<'a> {
+    /// Which numbers below `next` are there.
+    pub sequence: &'a Sequence,
+    /// One more than the highest that is there, but for the end.
+    pub next: u64,
+    /// The number of the end, if that is there.
+    pub end: Option<u64>,
+    /// Numbers below this one are not asked for.
+    pub from: u64,
+}
+
+impl Present<'_> {
+    /// Whether the line with this number is there undamaged.
+    pub(super) fn holds(&self, seq: u64) -> bool {
+        self.end == Some(seq) || seq < self.next && !self.sequence.missing.contains(seq)
+    }
+
+    /// Up to which number it is known that there must be lines.
+    pub(super) fn reach(&self) -> u64 {
+        self.next.max(self.end.unwrap_or(0))
+    }
+
+    /// The numbers below `limit` that are not there, and must be. What is claimed is there, if not as it should be.
+    pub(super) fn absent(&self, limit: u64) -> Numbers {
+        let mut absent = self.sequence.missing.clone();
+        absent.insert_range(self.next..self.reach());
+        absent.subtract(&self.sequence.claimed);
+        absent.remove_range(0..self.from);
+        absent.remove_range(limit..u64::MAX);
+        absent
+    }
+
+    /// Whether all lines up to the highest are there.
+    pub(super) fn is_whole(&self) -> bool {
+        self.absent(self.reach()).count() == 0
+    }
+
+    /// Whether the lines are all there, from the first to the end.
+    pub(super) fn is_complete(&self) -> bool {
+        self.end == Some(self.next) && self.is_whole()
+    }
+
+    /// Whether not even the numbers that are not asked for are missing.
+    pub(super) fn has_no_hole(&self) -> bool {
+        self.sequence.missing.count() == 0 && self.reach() == self.next
+    }
+}

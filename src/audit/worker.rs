@@ -130,12 +130,6 @@ impl WorkerAccount {
         self.finder(entries_max).position(rules, seq, budget)
     }
 
-    /// Whether the line with this number was seen undamaged.
-    pub(super) fn holds(&self, seq: u64) -> bool {
-        self.end.as_ref().is_some_and(|end| end.seq == seq)
-            || seq < self.cursor.seq && !self.sequence.missing.contains(seq)
-    }
-
     fn finder(&mut self, entries_max: usize) -> &mut PlanFinder {
         self.finder
             .get_or_insert_with(|| Box::new(PlanFinder::new(entries_max)))

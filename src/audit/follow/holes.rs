@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, ops::Range, time::Duration};
 
-use crate::audit::{account::RunAccount, numbers::Numbers, record::Producer, sequence::Sequence};
+use crate::audit::{numbers::Numbers, sequence::Present};
 
 /// In so many parts patience is divided: what goes missing within one of them is looked at together.
 const PARTS: u32 = 256;
@@ -31,74 +31,6 @@ pub(super) struct Holes {
     pub undecided: bool,
 }
 
-/// What there is of a producer's lines.
-pub(super) struct Present<'a> {
-    /// Which numbers below `next` are there.
-    sequence: &'a Sequence,
-    /// One more than the highest that is there, but for the end.
-    next: u64,
-    /// The number of the end, if that is there.
-    end: Option<u64>,
-    /// Numbers below this one are not asked for.
-    from: u64,
-}
-
-impl<'a> Present<'a> {
-    /// What there is of the lines of a producer; none if the run has no such worker.
-    pub(super) fn of(account: &'a RunAccount, producer: Producer) -> Option<Self> {
-        let end = match producer {
-            Producer::Main => None,
-            Producer::Worker(worker) => account.workers.get(worker)?.end.as_ref(),
-        };
-        Some(Self {
-            sequence: account.sequence(producer)?,
-            next: account.next(producer)?,
-            end: end.map(|end| end.seq),
-            from: account.from(producer),
-        })
-    }
-
-    /// Up to which number it is known that there must be lines.
-    fn reach(&self) -> u64 {
-        self.next.max(self.end.unwrap_or(0))
-    }
-
-    /// The numbers in a range that are not there, and must be.
-    fn absent(&self, range: Range<u64>) -> Numbers {
-        let mut absent = self.sequence.missing.clone();
-        absent.insert_range(self.next..self.reach());
-        absent.subtract(&self.sequence.claimed);
-        absent.remove_range(0..self.from.max(range.start));
-        absent.remove_range(range.end..u64::MAX);
-        absent
-    }
-
-    /// How many numbers are not there that must be.
-    fn absent_count(&self) -> u64 {
-        if self.sequence.claimed.count() > 0 {
-            return self.absent(0..self.reach()).count();
-        }
-        let missing = &self.sequence.missing;
-        let asked_for = missing.count() - missing.count_in(0..self.from);
-        asked_for + self.reach().saturating_sub(self.next.max(self.from))
-    }
-
-    /// Whether all lines up to the highest are there.
-    pub(super) fn is_whole(&self) -> bool {
-        self.absent_count() == 0
-    }
-
-    /// Whether the lines are all there, from the first to the end.
-    pub(super) fn is_complete(&self) -> bool {
-        self.end == Some(self.next) && self.is_whole()
-    }
-
-    /// Whether not even the numbers that are not asked for are missing.
-    pub(super) fn has_no_hole(&self) -> bool {
-        self.sequence.missing.count() == 0 && self.reach() == self.next
-    }
-}
-
 impl Holes {
     /// Looks at what there is at the time `now`: hands out what is lost since the last look, and what is taken back.
     pub(super) fn look(
@@ -118,7 +50,7 @@ impl Holes {
         let changed = self.seen != Some(state);
         if changed {
             self.seen = Some(state);
-            self.missing = present.absent_count();
+            self.missing = present.absent(present.reach()).count();
             self.mark(now, present.reach(), patience);
         }
         let over = self
@@ -132,7 +64,7 @@ impl Holes {
             return (lost, back);
         }
         if self.missing > 0 {
-            lost = present.absent(0..self.due);
+            lost = present.absent(self.due);
             self.undecided = self.missing > lost.count();
             lost.subtract(&self.lost);
         } else {
@@ -140,7 +72,7 @@ impl Holes {
         }
         if self.lost.count() > 0 {
             back = self.lost.clone();
-            back.subtract(&present.absent(0..present.reach()));
+            back.subtract(&present.absent(present.reach()));
             // Behind all that is there nothing has come but the end.
             let behind_end = present.end.map_or(0, |end| end + 1);
             back.remove_range(behind_end.max(present.next)..u64::MAX);
@@ -174,6 +106,7 @@ impl Holes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::sequence::Sequence;
 
     const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use super::{
     figures::{Figures, RunState},
-    holes::{Holes, Present},
+    holes::Holes,
     news::News,
 };
 use crate::audit::{
@@ -353,14 +353,15 @@ fn is_complete(account: &RunAccount) -> bool {
     account.main.ended.is_some()
         && !account.damage.iter().any(|damage| damage.guessed)
         && account.producers().all(|producer| {
-            let present = Present::of(account, producer);
-            present.is_some_and(|present| match producer {
-                Producer::Main => present.is_whole(),
-                Producer::Worker(worker) if worker >= refused => present.is_whole(),
-                // Who was not heard since may have ended before.
-                Producer::Worker(_) if account.from(producer) == u64::MAX => true,
-                Producer::Worker(_) => present.is_complete(),
-            })
+            account
+                .present(producer)
+                .is_some_and(|present| match producer {
+                    Producer::Main => present.is_whole(),
+                    Producer::Worker(worker) if worker >= refused => present.is_whole(),
+                    // Who was not heard since may have ended before.
+                    Producer::Worker(_) if present.from == u64::MAX => true,
+                    Producer::Worker(_) => present.is_complete(),
+                })
         })
 }
 
@@ -425,7 +426,7 @@ impl RunWatch {
             .resize_with(account.producers().count(), Holes::default);
         self.missing = 0;
         for (producer, holes) in account.producers().zip(&mut self.holes) {
-            let Some(there) = Present::of(account, producer) else {
+            let Some(there) = account.present(producer) else {
                 continue;
             };
             let (lost, back) = holes.look(&there, now, bulletin.patience);
@@ -503,8 +504,8 @@ fn tell_moved(
     producer: Producer,
     holes: &mut Holes,
 ) {
-    let sequence = account.sequence(producer);
-    let moved = sequence.map_or_else(Vec::new, |sequence| sequence.clone().settle());
+    let present = account.present(producer);
+    let moved = present.map_or_else(Vec::new, |present| present.sequence.clone().settle());
     for (range, at) in moved {
         let mut numbers = numbers_of(range);
         numbers.subtract(&holes.moved);
@@ -516,8 +517,8 @@ fn tell_moved(
 
 /// Whether lines of a producer may turn out to be out of order.
 fn is_disordered(account: &RunAccount, producer: Producer) -> bool {
-    let sequence = account.sequence(producer);
-    sequence.is_some_and(|sequence| sequence.order.is_disordered())
+    let present = account.present(producer);
+    present.is_some_and(|present| present.sequence.order.is_disordered())
 }
 
 /// The lines of a range, where it is known whose they are and which.
