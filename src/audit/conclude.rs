@@ -5,7 +5,7 @@ use super::{
     balance, causes,
     config::{AuditConfig, Select},
     cursor::Budget,
-    findings::{Findings, Kind, Names},
+    findings::{Findings, Kind},
     group,
     judge::{Evidence, Judge},
     settled::Folded,
@@ -14,7 +14,7 @@ use super::{
 
 /// Sums up. `whole` says that memory sufficed to read everything, `cut` what could not be read to its end.
 pub(super) fn verdict(judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String>) -> Verdict {
-    let mut unreadable = unreadable_inputs(&judge.names, &judge.evidence);
+    let mut unreadable = unreadable_inputs(&judge);
     unreadable.extend(cut);
     let some_unreadable = !unreadable.is_empty();
     let selected = selected(&judge);
@@ -22,6 +22,7 @@ pub(super) fn verdict(judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String
     let Judge {
         config,
         names,
+        inputs,
         evidence,
         mut settled,
         mut budget,
@@ -31,7 +32,8 @@ pub(super) fn verdict(judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String
         lines,
         ..
     } = judge;
-    let backwards = evidence.backwards.iter().map(|file| {
+    let backwards = inputs.iter().filter(|(_, input)| input.backwards);
+    let backwards = backwards.map(|(file, _)| {
         let name = names.input(*file);
         format!("{name} has its newest lines first, and was judged backwards")
     });
@@ -125,17 +127,16 @@ fn no_run(config: &AuditConfig, evidence: &Evidence) -> String {
 }
 
 /// Inputs that hold lines, but no record that could be read.
-fn unreadable_inputs(names: &Names, evidence: &Evidence) -> Vec<String> {
-    let inputs = &evidence.inputs;
-    let some = inputs.values().any(|(records, _)| *records > 0);
-    let unreadable = inputs
-        .iter()
-        .filter(|(_, (records, others))| some && *records == 0 && *others > 0);
+fn unreadable_inputs(judge: &Judge<'_>) -> Vec<String> {
+    let some = judge.inputs.values().any(|input| input.records > 0);
+    let unreadable =
+        (judge.inputs.iter()).filter(|(_, input)| some && input.records == 0 && input.others > 0);
     unreadable
-        .map(|(file, (_, others))| {
+        .map(|(file, input)| {
             format!(
-                "none of the {others} lines of {} can be read as a record: what seems lost may be there",
-                names.input(*file)
+                "none of the {} lines of {} can be read as a record: what seems lost may be there",
+                input.others,
+                judge.names.input(*file)
             )
         })
         .collect()

@@ -12,8 +12,8 @@ use super::{
     cursor::Budget,
     fields::{of_broken_json, of_text},
     find,
+    judge::Judge,
     record::{self, Producer, Record, hex8},
-    registry::Registry,
     repair::{REPAIR, repair, with_end_of},
     scanned::Suspect,
     times::{STAMP, differences},
@@ -66,18 +66,7 @@ const FAILURES_MAX: u32 = 64;
 /// What is left for plans whatever is repaired.
 const RESERVE: u64 = 1 << 26;
 
-/// Diagnoses the suspects of all runs.
-pub(super) struct Diagnostician<'a> {
-    pub accounts: &'a mut [Option<Box<RunAccount>>],
-    pub registry: &'a Registry,
-    pub budget: &'a mut Budget,
-    /// How many suspects in a row could not be put right.
-    pub failures: &'a mut u32,
-    /// There were more suspects than could be looked at closely.
-    pub worn_out: &'a mut bool,
-}
-
-impl Diagnostician<'_> {
+impl Judge<'_> {
     /// Finds out what a suspect was. `near` is the run of the lines around it, `beside` are the suspects directly in front of
     /// it and behind it. None if nothing can be recognised.
     pub(super) fn diagnose(
@@ -93,10 +82,10 @@ impl Diagnostician<'_> {
             false => &suspect.bytes,
         };
         let whole = begins(bytes, suspect.json) && ends(bytes, suspect.json);
-        let tries = *self.failures < FAILURES_MAX && self.budget.0 >= RESERVE;
-        if self.registry.count() == 0 && !(whole && tries) {
+        let tries = self.failures < FAILURES_MAX && self.budget.0 >= RESERVE;
+        if self.shared.registry.count() == 0 && !(whole && tries) {
             // Without a run there is nothing that the rest of a line could tell.
-            *self.worn_out |= whole;
+            self.worn_out |= whole;
             return None;
         }
         let mut suspect = Suspect {
@@ -126,15 +115,15 @@ impl Diagnostician<'_> {
             return Some(Diagnosis::altered(record, suspect));
         }
         if !tries || !self.budget.pay(REPAIR) {
-            *self.worn_out = true;
+            self.worn_out = true;
         } else if let Some(record) = repair(suspect)
-            && (self.registry.get(record.run).is_some()
+            && (self.shared.registry.get(record.run).is_some()
                 || matches!(record.event, Some(Event::RunStarted { .. })))
         {
-            *self.failures = 0;
+            self.failures = 0;
             return Some(Diagnosis::altered(record, suspect));
         } else {
-            *self.failures += 1;
+            self.failures += 1;
         }
         unsure
     }
@@ -144,7 +133,7 @@ impl Diagnostician<'_> {
         // Others read ahead, and may have met runs that have no account yet.
         let has_account = |run: &u32| (*run as usize) < self.accounts.len();
         let known = |run| {
-            let run = self.registry.get(run).map(|run| run.index);
+            let run = self.shared.registry.get(run).map(|run| run.index);
             run.filter(has_account)
         };
         let values = hints.fields.iter().map(|(_, value)| value.as_str());
@@ -166,7 +155,8 @@ impl Diagnostician<'_> {
             let claimed = hints.seq.filter(|seq| *seq <= next.saturating_add(1 << 20));
             let next = Some(next).filter(|seq| claimed != Some(*seq));
             for seq in claimed.into_iter().chain(next) {
-                let Some((position, record)) = planned(account, number, seq, hints, self.budget)
+                let Some((position, record)) =
+                    planned(account, number, seq, hints, &mut self.budget)
                 else {
                     continue;
                 };
@@ -207,7 +197,7 @@ impl Diagnostician<'_> {
             return unnamed;
         };
         // Without its run a line is that of the only one, or of any.
-        let named = hints.run.is_some() || self.registry.count() == 1;
+        let named = hints.run.is_some() || self.shared.registry.count() == 1;
         let seq = match (hints.seq, producer) {
             (Some(seq), _) => Some(seq),
             // The producer's next line is the one that was cut short.
@@ -220,7 +210,7 @@ impl Diagnostician<'_> {
         // Where it tells of its attempt, the plan must agree.
         let agrees = match (producer, seq, hints.iteration) {
             (Producer::Worker(worker), Some(seq), Some(iteration)) => {
-                let planned = planned(account, worker, seq, hints, self.budget);
+                let planned = planned(account, worker, seq, hints, &mut self.budget);
                 planned.is_some_and(|(position, _)| position.iteration == iteration)
             }
             _ => true,

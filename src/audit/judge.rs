@@ -4,7 +4,7 @@
 //! given to a run, inputs that stand on their head are noticed, and memory is watched over.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     mem,
     sync::Arc,
 };
@@ -15,7 +15,6 @@ use super::{
     block::{Block, BlockLocation},
     config::AuditConfig,
     cursor::Budget,
-    damage::Diagnostician,
     findings::{Findings, Kind, Location, Names},
     group::same_run,
     observer::Observer,
@@ -53,10 +52,6 @@ pub(super) struct Evidence {
     pub dropped: Dropped,
     /// The first piece that could not be read as a record, and where it stands.
     pub unreadable: Option<(String, Place)>,
-    /// Inputs that stand on their head.
-    pub backwards: BTreeSet<u32>,
-    /// Of each input how many records it holds, and how many lines that are none.
-    pub inputs: BTreeMap<u32, (u64, u64)>,
 }
 
 /// What notes say of lines that a limit on their rate dropped.
@@ -72,7 +67,7 @@ pub(super) struct Dropped {
 
 /// Takes in blocks, in order.
 pub(super) struct Judge<'a> {
-    shared: &'a Shared,
+    pub shared: &'a Shared,
     /// What is to be audited, and how strictly.
     pub config: &'a AuditConfig,
     /// The names of the inputs.
@@ -84,7 +79,7 @@ pub(super) struct Judge<'a> {
     /// Steps of plans that may still be computed.
     pub budget: Budget,
     /// How many suspects in a row could not be put right.
-    failures: u32,
+    pub failures: u32,
     /// There were more suspects than could be looked at closely.
     pub worn_out: bool,
     /// What belongs to no run.
@@ -96,10 +91,11 @@ pub(super) struct Judge<'a> {
     /// What else there is to see.
     pub evidence: Evidence,
     how: Strictness,
+    /// The input that is read, and how far each is: those that are followed take turns.
     file: u32,
-    input: Reached,
-    /// How far the other inputs are read: those that are followed take turns.
-    others: HashMap<u32, Reached>,
+    pub inputs: BTreeMap<u32, Reached>,
+    /// Newlines of the input in front of the block.
+    lines_before: u64,
     blocks: u64,
     /// Runs whose "Run started" has not come yet.
     to_open: Vec<u32>,
@@ -110,15 +106,18 @@ pub(super) struct Judge<'a> {
 
 /// How far an input is read.
 #[derive(Debug, Default)]
-struct Reached {
-    /// Newlines before the block.
+pub(super) struct Reached {
+    /// Newlines so far.
     lines: u64,
+    /// Records so far, and lines that are none.
+    pub records: u64,
+    pub others: u64,
     /// The run of the last line that could be read.
     last_run: Option<u32>,
     /// The last block ended within a line that is damaged there.
     in_damage: bool,
     /// The newest lines come first.
-    backwards: bool,
+    pub backwards: bool,
 }
 
 /// Steps that are allowed whatever is read, and steps for each line that is read.
@@ -153,8 +152,8 @@ impl<'a> Judge<'a> {
                 max_delay: config.max_delay,
             },
             file: u32::MAX,
-            input: Reached::default(),
-            others: HashMap::new(),
+            inputs: BTreeMap::new(),
+            lines_before: 0,
             blocks: 0,
             to_open: Vec::new(),
             held: Vec::new(),
@@ -179,7 +178,8 @@ impl<'a> Judge<'a> {
         if self.memory_held() > self.config.memory {
             return false;
         }
-        let goes_on = block.continues && self.input.in_damage;
+        self.lines_before = self.input().lines;
+        let goes_on = block.continues && self.input().in_damage;
         let mut taken = 0;
         for (i, other) in scanned.others.iter().enumerate() {
             self.attempts(bytes, &scanned.attempts[taken..other.after]);
@@ -190,32 +190,35 @@ impl<'a> Judge<'a> {
         }
         self.attempts(bytes, &scanned.attempts[taken..]);
         let last = scanned.others.last();
-        self.input.in_damage = matches!(
-            last.map(|l| &l.what),
+        let last = last.filter(|last| last.after == scanned.attempts.len());
+        let damaged = matches!(
+            last.map(|last| &last.what),
             Some(What::Suspect(_) | What::Foreign(_))
-        ) && last.is_some_and(|last| last.after == scanned.attempts.len())
-            && !bytes.ends_with(b"\n");
-        self.input.lines += u64::from(scanned.lines);
+        );
+        let input = self.input();
+        input.in_damage = damaged && !bytes.ends_with(b"\n");
+        input.lines += u64::from(scanned.lines);
         self.blocks += 1;
         !self.blocks.is_multiple_of(16) || self.memory_used() <= self.config.memory
     }
 
     /// Goes on with another input.
     fn turn_to(&mut self, file: u32, scanned: &Scanned) {
-        let next = self.others.remove(&file);
-        let first = next.is_none();
-        let before = mem::replace(&mut self.input, next.unwrap_or_default());
-        self.others.insert(self.file, before);
+        let first = !self.inputs.contains_key(&file);
         self.file = file;
         // Lines that arrive while they are logged come in the order of time.
         if first && !self.config.follow && stands_on_its_head(scanned) {
-            self.input.backwards = true;
-            self.evidence.backwards.insert(file);
+            self.input().backwards = true;
         }
-        self.how.backwards = self.input.backwards;
+        self.how.backwards = self.input().backwards;
         if let (Some(observer), true) = (&mut self.observer, first) {
             observer.begins(self.how.backwards);
         }
+    }
+
+    /// The input that is read.
+    fn input(&mut self) -> &mut Reached {
+        self.inputs.entry(self.file).or_default()
     }
 
     /// About how many bytes the accounts take.
@@ -229,7 +232,7 @@ impl<'a> Judge<'a> {
     fn place(&self, location: BlockLocation) -> Location {
         Location {
             file: self.file,
-            line: self.input.lines + 1 + u64::from(location.line),
+            line: self.lines_before + 1 + u64::from(location.line),
         }
     }
 
@@ -337,8 +340,9 @@ impl<'a> Judge<'a> {
             self.attempt(attempt, self.place(attempt.location), &text);
         }
         if let Some(last) = attempts.last() {
-            self.input.last_run = Some(last.run);
-            self.evidence.inputs.entry(self.file).or_default().0 += attempts.len() as u64;
+            let input = self.input();
+            input.last_run = Some(last.run);
+            input.records += attempts.len() as u64;
         }
     }
 
@@ -409,8 +413,9 @@ impl<'a> Judge<'a> {
         let at = self.place(other.location);
         match &other.what {
             What::Record(run, record) => {
-                self.input.last_run = Some(*run);
-                self.evidence.inputs.entry(self.file).or_default().0 += 1;
+                let input = self.input();
+                input.last_run = Some(*run);
+                input.records += 1;
                 let text = || line_at(block, other.location);
                 self.record(*run, record, other.received, at, &text);
             }
@@ -438,15 +443,8 @@ impl<'a> Judge<'a> {
         beside: &[&Suspect],
         at: Location,
     ) {
-        let near = self.input.last_run.or(next_run);
-        let mut diagnostician = Diagnostician {
-            accounts: &mut self.accounts,
-            registry: &self.shared.registry,
-            budget: &mut self.budget,
-            failures: &mut self.failures,
-            worn_out: &mut self.worn_out,
-        };
-        let Some(diagnosis) = diagnostician.diagnose(suspect, near, beside) else {
+        let near = self.input().last_run.or(next_run);
+        let Some(diagnosis) = self.diagnose(suspect, near, beside) else {
             return self.unexpected(1, NO_LINE, at, &suspect.bytes);
         };
         let mut run = diagnosis.run;
@@ -459,7 +457,7 @@ impl<'a> Judge<'a> {
             }
             run = self.shared.registry.get(record.run).map(|run| run.index);
             self.meet_runs();
-            self.input.last_run = run.or(self.input.last_run);
+            self.input().last_run = run.or(self.input().last_run);
         }
         let Some(run) = run else {
             return self.unexpected(1, NO_LINE, at, &suspect.bytes);
@@ -522,7 +520,7 @@ impl<'a> Judge<'a> {
                 );
             }
             None => {
-                evidence.inputs.entry(at.file).or_default().1 += foreign.count;
+                self.input().others += foreign.count;
                 if !self.config.allow_foreign {
                     self.unexpected(foreign.count, NO_LINE, at, &foreign.text);
                 }
@@ -534,7 +532,7 @@ impl<'a> Judge<'a> {
     fn unexpected(&mut self, count: u64, why: &'static str, at: Location, text: &[u8]) {
         let unreadable = &mut self.evidence.unreadable;
         unreadable.get_or_insert_with(|| (excerpt(text), self.names.place(at)));
-        if let Some(run) = self.input.last_run {
+        if let Some(run) = self.input().last_run {
             let findings = match &mut self.accounts[run as usize] {
                 Some(account) => Some(&mut account.findings),
                 None => self.settled.findings(run, count),
