@@ -1,6 +1,7 @@
 //! Where lines end up: the file, and the console behind it.
 
 use std::{
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -110,6 +111,8 @@ pub(crate) struct Sinks {
     console_takes_all: bool,
     /// What the console takes of a batch otherwise.
     rendered: Vec<u8>,
+    /// Room for a line that is written alone.
+    single: Batch,
     /// An error of the program itself has struck here: nothing is written any more.
     given_up: bool,
 }
@@ -129,6 +132,7 @@ impl Sinks {
             console: Arc::new(console),
             file_is_json,
             rendered: Vec::new(),
+            single: Batch::default(),
             given_up: false,
         }
     }
@@ -194,20 +198,11 @@ impl Sinks {
 
     /// Writes one line in the same way.
     pub(crate) fn write_line(&mut self, line: &FinishedLine<'_>) {
-        if self.given_up {
-            return;
-        }
-        let in_file = if self.file_is_json {
-            line.json
-        } else {
-            line.text
-        };
-        self.write_to_file(in_file, 1, line.stamp);
-        if line.to_console {
-            self.rendered.clear();
-            self.console.render(line.text, &mut self.rendered);
-            self.console.stream().write_lines(&self.rendered, 1);
-        }
+        let mut batch = mem::take(&mut self.single);
+        batch.clear();
+        batch.push(line);
+        self.write(&batch, line.stamp);
+        self.single = batch;
     }
 
     fn write_to_file(&mut self, lines: &[u8], count: u64, now: Stamp) {

@@ -50,6 +50,18 @@ pub enum Outcome {
     Panic(Place),
 }
 
+impl Outcome {
+    /// How long the worker sleeps then, if it goes on.
+    pub fn delay(self) -> Option<Micros> {
+        match self {
+            Self::Success { delay } | Self::Retry { delay } | Self::Abandon { delay } => {
+                Some(delay)
+            }
+            Self::Panic(_) => None,
+        }
+    }
+}
+
 /// Where an unexpected error strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {

@@ -32,22 +32,19 @@ struct PlannedAttempt {
 
 impl PlannedAttempt {
     fn new(worker: u32, seq: u64, attempt: Attempt) -> Self {
-        let (outcome, delay, error) = match attempt.outcome {
-            Outcome::Success { delay } => ("success", Some(delay), None),
-            Outcome::Retry { delay } => ("retry", Some(delay), None),
-            Outcome::Abandon { delay } => ("abandon", Some(delay), None),
-            Outcome::Panic(place) => ("panic", None, Some(place.words())),
+        let (outcome, error) = match attempt.outcome {
+            Outcome::Success { .. } => ("success", None),
+            Outcome::Retry { .. } => ("retry", None),
+            Outcome::Abandon { .. } => ("abandon", None),
+            Outcome::Panic(place) => ("panic", Some(place.words())),
         };
-        let Attempt {
-            iteration, number, ..
-        } = attempt;
         Self {
             worker,
             seq,
-            iteration,
-            attempt: number,
+            iteration: attempt.iteration,
+            attempt: attempt.number,
             outcome,
-            delay_us: delay.map(|d| d.0),
+            delay_us: attempt.outcome.delay().map(|delay| delay.0),
             error,
         }
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{
     series::{Merge, Series},
-    steps::{Gap, Step, Why, WorkerSteps},
+    steps::{Gap, Step, WorkerSteps},
 };
 use crate::{
     audit::{Attempt, AttemptKind, Producer, Record, Run},
@@ -318,9 +318,9 @@ impl History {
             Step::Next(stretch) => {
                 let row = self.row(worker);
                 if let Some(pause) = stretch.pause {
-                    let state = match pause.why {
-                        Why::Success => State::Wait,
-                        Why::Backoff | Why::Abandoned => State::Back,
+                    let state = match pause.after {
+                        AttemptKind::Success => State::Wait,
+                        _ => State::Back,
                     };
                     row.between(pause.from, pause.to, |cell, part| cell.spend(state, part));
                 }
@@ -508,12 +508,7 @@ fn delays(rules: &Rules, mut position: Position, count: u64) -> Vec<u64> {
     for _ in 0..count {
         out.push(delay.saturating_add(1));
         let outcome = rules.outcome(position);
-        delay = match outcome {
-            Outcome::Success { delay } | Outcome::Retry { delay } | Outcome::Abandon { delay } => {
-                delay.0
-            }
-            Outcome::Panic(_) => 0,
-        };
+        delay = outcome.delay().map_or(0, |delay| delay.0);
         match rules.after(position, outcome) {
             Some(next) => position = next,
             // Nothing is planned behind it but the worker's end.

@@ -1,14 +1,14 @@
 //! Where a report goes: under its name stands the whole of it, or what stood there before.
 
 use std::{
-    fs::{self, File, OpenOptions, Permissions},
+    fs::{self, OpenOptions, Permissions},
     io::{self, BufWriter, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 
 use super::config::Output;
 use crate::log::line::displayed;
@@ -27,13 +27,15 @@ impl Output {
     /// # Errors
     /// It cannot be opened.
     pub(super) fn open(&self) -> Result<Pending> {
-        let sink = match self {
-            Self::Stdout => Ok(Sink::Direct(Box::new(io::stdout()))),
+        let opened: io::Result<Opened> = match self {
+            Self::Stdout => Ok((Box::new(io::stdout()), None)),
             Self::File(path) => open_file(path),
         };
         let name = self.name().unwrap_or_else(|| "standard output".into());
+        let (out, place) = opened.with_context(|| cannot(&name))?;
         Ok(Pending {
-            sink: BufWriter::new(sink.with_context(|| cannot(&name))?),
+            out: BufWriter::new(out),
+            place,
             broken: None,
             name,
         })
@@ -44,11 +46,14 @@ fn cannot(name: &str) -> String {
     format!("the report cannot be written to {name}")
 }
 
-fn open_file(path: &Path) -> io::Result<Sink> {
+/// What takes the bytes; and where they are until they get their name, if that is another place.
+type Opened = (Box<dyn Write>, Option<(TempPath, PathBuf)>);
+
+fn open_file(path: &Path) -> io::Result<Opened> {
     // A device or a pipe must not be replaced.
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         let file = OpenOptions::new().write(true).open(path)?;
-        return Ok(Sink::Direct(Box::new(file)));
+        return Ok((Box::new(file), None));
     }
     let folder = path.parent().filter(|folder| *folder != Path::new(""));
     let file = tempfile::Builder::new()
@@ -56,12 +61,14 @@ fn open_file(path: &Path) -> io::Result<Sink> {
         // As any new file has them: the mask of the process takes away what it must.
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    Ok(Sink::File(file, path.to_owned()))
+    let (file, beside) = file.into_parts();
+    Ok((Box::new(file), Some((beside, path.to_owned()))))
 }
 
 /// A report that is being written.
 pub(super) struct Pending {
-    sink: BufWriter<Sink>,
+    out: BufWriter<Box<dyn Write>>,
+    place: Option<(TempPath, PathBuf)>,
     /// The first error: whatever is written after it goes nowhere.
     broken: Option<io::Error>,
     name: String,
@@ -71,7 +78,7 @@ impl Pending {
     /// Writes some more. An error is kept until the end.
     pub(super) fn write(&mut self, bytes: &[u8]) {
         if self.broken.is_none() {
-            self.broken = self.sink.write_all(bytes).err();
+            self.broken = self.out.write_all(bytes).err();
         }
     }
 
@@ -79,50 +86,12 @@ impl Pending {
     ///
     /// # Errors
     /// It could not be written. Then there is nothing of it.
-    pub(super) fn keep(self) -> Result<()> {
-        let name = self.name;
-        let kept = match self.broken {
-            Some(error) => Err(error),
-            None => self
-                .sink
-                .into_inner()
-                .map_err(io::IntoInnerError::into_error)
-                .and_then(Sink::keep),
-        };
-        kept.with_context(|| cannot(&name))
-    }
-}
-
-/// What takes the bytes.
-enum Sink {
-    File(NamedTempFile<File>, PathBuf),
-    Direct(Box<dyn Write>),
-}
-
-impl Sink {
-    fn keep(self) -> io::Result<()> {
-        match self {
-            Self::File(file, path) => {
-                file.persist(path)?;
-                Ok(())
-            }
-            Self::Direct(mut stream) => stream.flush(),
-        }
-    }
-}
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::File(file, _) => file.write(bytes),
-            Self::Direct(stream) => stream.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::File(file, _) => file.flush(),
-            Self::Direct(stream) => stream.flush(),
-        }
+    pub(super) fn keep(mut self) -> Result<()> {
+        let written = self.broken.map_or_else(|| self.out.flush(), Err);
+        let kept = written.and_then(|()| match self.place {
+            Some((beside, path)) => Ok(beside.persist(path)?),
+            None => Ok(()),
+        });
+        kept.with_context(|| cannot(&self.name))
     }
 }

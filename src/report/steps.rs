@@ -6,7 +6,7 @@
 
 use crate::{
     audit::{Attempt, AttemptKind, Run},
-    plan::{Outcome, Position},
+    plan::Position,
 };
 
 /// A length of time that a worker slept, in microseconds since 1970.
@@ -14,18 +14,8 @@ use crate::{
 pub(super) struct Pause {
     pub(super) from: u64,
     pub(super) to: u64,
-    pub(super) why: Why,
-}
-
-/// Why a worker sleeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
-    /// The operation succeeded.
-    Success,
-    /// The attempt is to be made again.
-    Backoff,
-    /// The operation was given up.
-    Abandoned,
+    /// How the attempt before it had ended.
+    pub(super) after: AttemptKind,
 }
 
 /// What one line adds to the history of its worker.
@@ -75,7 +65,7 @@ struct Seen {
     stamp: u64,
     attempt: Option<(Position, AttemptKind)>,
     /// What the plan has behind it.
-    sleep: Option<(u64, Why)>,
+    sleep: Option<(u64, AttemptKind)>,
     next: Option<Position>,
 }
 
@@ -100,12 +90,7 @@ impl WorkerSteps {
         if let Some(rules) = run.rules(attempt.worker) {
             let outcome = rules.outcome(attempt.position);
             seen.next = rules.after(attempt.position, outcome);
-            seen.sleep = match outcome {
-                Outcome::Success { delay } => Some((delay.0, Why::Success)),
-                Outcome::Retry { delay } => Some((delay.0, Why::Backoff)),
-                Outcome::Abandon { delay } => Some((delay.0, Why::Abandoned)),
-                Outcome::Panic(_) => None,
-            };
+            seen.sleep = outcome.delay().map(|delay| (delay.0, attempt.kind));
         }
         self.take(seen, backwards)
     }
@@ -163,11 +148,11 @@ impl WorkerSteps {
     fn stretch(&mut self, earlier: Seen, later: Seen) -> Stretch {
         let mut began = earlier.stamp.min(later.stamp);
         let mut pause = None;
-        if let Some((length, why)) = earlier.sleep {
+        if let Some((length, after)) = earlier.sleep {
             let to = earlier.stamp.saturating_add(length).min(later.stamp);
             if to > began {
                 let from = began;
-                pause = Some(Pause { from, to, why });
+                pause = Some(Pause { from, to, after });
                 began = to;
             }
         }

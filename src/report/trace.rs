@@ -9,7 +9,7 @@ use super::{
     findings::shown,
     history,
     output::Pending,
-    steps::{Gap, Step, Stretch, Why, WorkerSteps},
+    steps::{Gap, Step, Stretch, WorkerSteps},
     units::count,
 };
 use crate::{
@@ -302,18 +302,18 @@ impl WorkerTrack {
         self.iteration = iteration;
         if let Some(pause) = stretch.pause {
             let slice = Slice {
-                name: match pause.why {
-                    Why::Success => "wait",
-                    Why::Backoff => "backoff",
-                    Why::Abandoned => "wait after abandoning",
+                name: match pause.after {
+                    AttemptKind::Success => "wait",
+                    AttemptKind::Retry => "backoff",
+                    _ => "wait after abandoning",
                 },
                 from: pause.from,
                 to: pause.to,
                 args: json!({}),
             };
-            match pause.why {
-                Why::Backoff => self.parts.push(slice),
-                Why::Success | Why::Abandoned => out.slice(track, slice),
+            match pause.after {
+                AttemptKind::Retry => self.parts.push(slice),
+                _ => out.slice(track, slice),
             }
         }
         if let Some((position, kind)) = stretch.attempt {
