@@ -6,7 +6,10 @@ use super::{
     exhibit::Exhibit,
     trial::{Conclusion, Run, Trial},
 };
-use crate::bugs::{CaughtBy, Excerpt, Specimen};
+use crate::{
+    audit::{self, Finding},
+    bugs::{CaughtBy, Excerpt, Specimen},
+};
 
 /// The most columns of a line.
 const WIDTH: usize = 80;
@@ -156,15 +159,17 @@ impl Page {
         *out += &format!("{INDENT}{}\n", self.ink(ink, &text));
         if trial.specimen.caught_by == CaughtBy::Audit {
             self.command(out, &format!("hifi audit {}", trial.broken.log_file));
-            let counts = trial.broken.counts().into_iter();
+            let counts = trial.broken.verdict.runs.iter();
+            let counts = counts.flat_map(|run| run.counts.by_name());
             let counts: Vec<String> = counts
+                .filter(|(_, count)| *count > 0)
                 .map(|(kind, count)| difference(kind, count))
                 .collect();
             wrap(out, INDENT, &format!("FINDINGS: {}", counts.join(", ")));
-            let books = trial
-                .broken
-                .findings()
-                .filter_map(|finding| finding["what"].as_str());
+            let books = trial.broken.findings().filter_map(|finding| match finding {
+                Finding::Books { what, .. } => Some(what),
+                _ => None,
+            });
             for book in books.take(if self.in_depth { BOOKS } else { 0 }) {
                 wrap_with(out, "    ", "      ", book.split_whitespace(), "");
             }
@@ -237,7 +242,8 @@ impl Page {
         } else {
             (Ink::Bad, "NOT CLEAN")
         };
-        let first = run.report.lines().next().unwrap_or_default();
+        let report = audit::report(&run.verdict);
+        let first = report.lines().next().unwrap_or_default();
         let (_, rest) = first.split_once(": ").unwrap_or(("", first));
         *out += &format!("{INDENT}{}: exit code {code}\n", self.ink(ink, word));
         self.command(out, &format!("hifi audit {}", run.log_file));

@@ -16,7 +16,10 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use super::{chart::Memory, records::Record};
-use crate::bugs::{CaughtBy, Specimen};
+use crate::{
+    audit::{self, AuditConfig, Finding, Input, Status, Verdict},
+    bugs::{CaughtBy, Specimen},
+};
 
 /// No run of the lab takes so long. One that does hangs, and is ended.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -54,9 +57,7 @@ pub(super) struct Run {
     /// Those lines.
     pub records: Vec<Record>,
     /// What the audit says of the log.
-    pub verdict: Value,
-    /// The same for people.
-    pub report: String,
+    pub verdict: Verdict,
 }
 
 /// What a trial comes to.
@@ -99,7 +100,7 @@ impl Trial {
             fixed,
         } = self;
         let shows = |run: &Run| match specimen.caught_by {
-            CaughtBy::Audit => run.verdict["status"] == "findings",
+            CaughtBy::Audit => run.verdict.status == Status::Findings,
             CaughtBy::Samples => Memory::of(&run.records).rises(),
             CaughtBy::Watchdog => {
                 run.summary["stopped_by"] == "stall" && run.stderr.contains("\nDEADLOCK: ")
@@ -112,7 +113,7 @@ impl Trial {
                 && (specimen.caught_by != CaughtBy::Samples
                     || Memory::of(&fixed.records).bytes_per_operation().is_some())
                 && fixed.exit_code == Some(0)
-                && fixed.verdict["status"] == "clean",
+                && fixed.verdict.status == Status::Clean,
         }
     }
 }
@@ -125,7 +126,7 @@ impl Run {
         let ran = program.run(&format!("{typed} --quiet --summary json"))?;
         let bytes = fs::read(folder.join(&log_file)).context("a run has left no log")?;
         let log = String::from_utf8_lossy(&bytes);
-        let verdict = program.run(&format!("audit --format json {log_file}"))?;
+        let audited = vec![Input::Bytes(log_file.clone(), bytes.clone())];
         Ok(Self {
             command: format!("hifi {typed}"),
             exit_code: ran.exit_code,
@@ -134,9 +135,7 @@ impl Run {
             stderr: ran.stderr,
             lines: log.lines().count(),
             records: Record::read_all(&log),
-            verdict: serde_json::from_str(&verdict.stdout)
-                .with_context(|| format!("an audit has printed no verdict: {}", verdict.stderr))?,
-            report: program.run(&format!("audit {log_file}"))?.stdout,
+            verdict: audit::run(&AuditConfig::new(audited), &mut |_, _| {})?,
             log: bytes,
             log_file,
         })
@@ -155,18 +154,9 @@ impl Run {
         problems.filter_map(Value::as_str).collect()
     }
 
-    /// The differences that the audit found, as it writes them.
-    pub(super) fn findings(&self) -> impl Iterator<Item = &Value> {
-        let runs = self.verdict["runs"].as_array().into_iter().flatten();
-        runs.filter_map(|run| run["findings"].as_array()).flatten()
-    }
-
-    /// How many differences the audit found, by kind.
-    pub(super) fn counts(&self) -> Vec<(&str, u64)> {
-        let counts = self.verdict.pointer("/runs/0/counts");
-        let counts = counts.and_then(Value::as_object).into_iter().flatten();
-        let counts = counts.map(|(kind, count)| (kind.as_str(), count.as_u64().unwrap_or(0)));
-        counts.filter(|(_, count)| *count > 0).collect()
+    /// The differences that the audit found.
+    pub(super) fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.verdict.runs.iter().flat_map(|run| &run.findings)
     }
 
     /// What a program may want to know of it.
@@ -177,8 +167,8 @@ impl Run {
             "problems": self.problems(),
             "lines_in_file": self.lines,
             "summary": self.summary,
-            "audit": self.verdict["status"],
-            "counts": self.verdict.pointer("/runs/0/counts"),
+            "audit": self.verdict.status,
+            "counts": self.verdict.runs.first().map(|run| run.counts),
         })
     }
 }

@@ -1,24 +1,25 @@
 //! Lines that are gone, beside the summary that counts them as written.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Exhibit;
-use crate::lab::trial::Trial;
+use crate::{
+    audit::{Finding, Range},
+    lab::trial::Trial,
+};
 
 pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
     let run = &trial.broken;
-    let (logged, written, lost) = (
+    let (logged, written, said_lost) = (
         run.number("/log_lines"),
         run.number("/file/lines"),
         run.number("/file/lost"),
     );
     let there = run.lines as u64;
-    let gone: Vec<&Value> = run
-        .findings()
-        .filter(|finding| finding["kind"] == "lost")
-        .collect();
-    let count = |finding: &Value| finding["count"].as_u64().unwrap_or(0);
-    let all: u64 = gone.iter().map(|finding| count(finding)).sum();
+    let lost = |finding: &&Finding| matches!(finding, Finding::Lost { .. });
+    let gone: Vec<&Finding> = run.findings().filter(lost).collect();
+    let ranges: Vec<&Range> = gone.iter().filter_map(|finding| finding.range()).collect();
+    let all: u64 = ranges.iter().map(|range| range.count).sum();
     if gone.is_empty() {
         return None;
     }
@@ -33,23 +34,22 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
         ),
         format!(
             "{:<36}{}",
-            format!("{lost} lines lost"),
+            format!("{said_lost} lines lost"),
             format_args!("{all} lines are not there:")
         ),
     ];
-    for finding in &gone {
-        let [first, last] = ["first", "last"].map(|name| finding[name].as_u64().unwrap_or(0));
-        let author = finding["author"].as_str().unwrap_or_default();
+    for range in ranges {
+        let [first, last] = [range.first, range.last].map(|seq| seq.unwrap_or(0));
+        let (author, numbers) = (&range.author, format!("{first}-{last}"));
+        let count = range.count;
         lines.push(format!(
-            "{:<36}  {author:<10} seq {:<9}{:>6}",
-            "",
-            format!("{first}-{last}"),
-            count(finding)
+            "{:<36}  {author:<10} seq {numbers:<9}{count:>6}",
+            ""
         ));
     }
     Some(Exhibit {
         brief: format!(
-            "{written} lines written, {lost} lost, says the summary. The file has {there} lines; {all} are gone, \
+            "{written} lines written, {said_lost} lost, says the summary. The file has {there} lines; {all} are gone, \
              among them everything that the workers logged."
         ),
         lines,
@@ -59,7 +59,7 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
             .into(),
         data: json!({
             "said_to_be_written": written,
-            "said_to_be_lost": lost,
+            "said_to_be_lost": said_lost,
             "in_the_file": there,
             "gone": all,
             "ranges": gone,
