@@ -1,13 +1,13 @@
 //! What there is to say: every event of the program, once.
 //!
-//! One table declares each event's level, message and fields; from it come the `tracing` call that
-//! emits it and the function that reads it back from a [`Line`]. Messages keep the words of the program
+//! One table declares each event's level, message and fields; from it come how it is written, and the function that reads it
+//! back from a [`Line`]. Messages keep the words of the program
 //! that this one descends from. `run`, `worker` and `seq` are no part of an event: they say who logged it, and when,
 //! and are added where lines are made.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{borrow::Cow, error::Error, fmt, str::FromStr};
 
-use tracing::Level;
+use tracing::{Level, field::Visit};
 
 use super::line::{Encoder, Line};
 use crate::plan::workload::{
@@ -38,25 +38,18 @@ macro_rules! events {
         }
 
         impl Event {
-            /// Hands the event to `tracing`.
+            /// Hands the event to `tracing`, whole: [`take`] takes it out again. `tracing` hands on values of any type where
+            /// they are errors, so to it this is one.
             #[inline]
             pub fn emit(&self) {
+                let event: &(dyn Error + 'static) = self;
                 match self {
-                    $(
-                        Self::$name { $($number,)? $($field,)* } => {
-                            $( let phrase = format!(concat!($phrase, "{}"), $number); )?
-                            tracing::event!(
-                                target: TARGET,
-                                Level::$level,
-                                message = events!(@message $phrase $($number phrase)?),
-                                $($field = $field.value(),)*
-                            );
-                        }
-                    )*
+                    $( Self::$name { .. } => tracing::event!(target: TARGET, Level::$level, event), )*
                 }
             }
 
-            /// Adds the event's fields to a line that `encoder` has begun, as `emit` would have them written.
+            /// Adds the event's fields to a line that `encoder` has begun.
+            #[inline]
             pub fn encode(&self, encoder: &mut Encoder) {
                 match self {
                     $(
@@ -69,6 +62,7 @@ macro_rules! events {
             }
 
             /// The event's level.
+            #[inline]
             pub fn level(&self) -> Level {
                 match self {
                     $( Self::$name { .. } => Level::$level, )*
@@ -76,6 +70,7 @@ macro_rules! events {
             }
 
             /// The event's message: a fixed phrase, with a number behind it in some.
+            #[inline]
             pub fn message(&self) -> Cow<'static, str> {
                 match self {
                     $(
@@ -112,8 +107,6 @@ macro_rules! events {
             }
         }
     };
-    (@message $phrase:literal) => { $phrase };
-    (@message $phrase:literal $number:ident $text:ident) => { $text.as_str() };
     (@cow $phrase:literal) => { Cow::Borrowed($phrase) };
     (@cow $phrase:literal $number:ident) => { Cow::Owned(format!(concat!($phrase, "{}"), $number)) };
     (@matches $message:ident $phrase:literal) => { ($message == $phrase).then_some(0) };
@@ -222,6 +215,33 @@ events! {
         open_files: Known,
         counter: u64,
         data_length: u64,
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message())
+    }
+}
+
+impl Error for Event {}
+
+/// Hands on the event that was emitted, if it is one of the program's.
+#[inline]
+pub(crate) fn take(emitted: &tracing::Event<'_>, then: impl FnMut(&Event)) {
+    struct Taker<F>(F);
+
+    impl<F: FnMut(&Event)> Visit for Taker<F> {
+        #[inline]
+        fn record_error(&mut self, _: &tracing::field::Field, value: &(dyn Error + 'static)) {
+            value.downcast_ref().into_iter().for_each(&mut self.0);
+        }
+
+        fn record_debug(&mut self, _: &tracing::field::Field, _: &dyn fmt::Debug) {}
+    }
+
+    if emitted.metadata().target() == TARGET {
+        emitted.record(&mut Taker(then));
     }
 }
 
@@ -436,25 +456,17 @@ fn whole_number(text: &str) -> Option<u64> {
     (u64::to_string(&number) == text).then_some(number)
 }
 
-/// How a field's value is handed to `tracing`; and how it is written without, for the audit, which makes the line that should
-/// have been there and holds a damaged one against it.
+/// How a field is written to a line.
 trait Field {
-    /// The value in a form that `tracing` takes.
-    fn value(&self) -> impl tracing::Value;
     /// Adds the value to the line that was begun.
     fn put(&self, encoder: &mut Encoder, name: &str);
 }
 
-/// Declares the plain value that a field of each type has, and which of the encoder's functions writes it.
-macro_rules! plain_values {
+/// Declares which of the encoder's functions writes the values of a type, and what it is given.
+macro_rules! written {
     ($($type:ty: $write:ident($field:ident) = $plain:expr;)*) => {$(
         impl Field for $type {
             #[inline]
-            fn value(&self) -> impl tracing::Value {
-                let $field = self;
-                $plain
-            }
-
             fn put(&self, encoder: &mut Encoder, name: &str) {
                 let $field = self;
                 encoder.$write(name, $plain);
@@ -463,10 +475,10 @@ macro_rules! plain_values {
     )*};
 }
 
-plain_values! {
+written! {
     u64: number(number) = *number;
     Micros: number(micros) = micros.0;
-    String: string(text) = text.as_str();
+    String: string(text) = text;
     Next: string(next) = next.word();
     Reason: string(reason) = reason.word();
     Backoff: string(backoff) = backoff.word();
@@ -474,48 +486,25 @@ plain_values! {
     TimeScale: float(scale) = scale.get();
 }
 
-/// A number, or a word in its place.
-trait NumberOrWord {
-    fn number_or_word(&self) -> Result<u64, &'static str>;
-}
-
-impl NumberOrWord for Limit {
-    fn number_or_word(&self) -> Result<u64, &'static str> {
+impl Field for Limit {
+    fn put(&self, encoder: &mut Encoder, name: &str) {
         match self {
-            Self::Unlimited => Err("unlimited"),
-            Self::At(limit) => Ok(*limit),
+            Self::Unlimited => encoder.string(name, "unlimited"),
+            Self::At(limit) => encoder.number(name, *limit),
         }
     }
 }
 
-impl NumberOrWord for Known {
-    fn number_or_word(&self) -> Result<u64, &'static str> {
-        self.0.ok_or(Self::NOT)
-    }
-}
-
-impl<T: NumberOrWord> Field for T {
-    fn value(&self) -> impl tracing::Value {
-        let value: Box<dyn tracing::Value> = match self.number_or_word() {
-            Ok(number) => Box::new(number),
-            Err(word) => Box::new(word),
-        };
-        value
-    }
-
+impl Field for Known {
     fn put(&self, encoder: &mut Encoder, name: &str) {
-        match self.number_or_word() {
-            Ok(number) => encoder.number(name, number),
-            Err(word) => encoder.string(name, word),
+        match self.0 {
+            None => encoder.string(name, Self::NOT),
+            Some(number) => encoder.number(name, number),
         }
     }
 }
 
 impl<T: ToString> Field for Optional<T> {
-    fn value(&self) -> impl tracing::Value {
-        self.0.as_ref().map(ToString::to_string)
-    }
-
     fn put(&self, encoder: &mut Encoder, name: &str) {
         if let Some(value) = &self.0 {
             encoder.string(name, &value.to_string());

@@ -133,21 +133,16 @@ impl Encoder {
 
     /// Adds a field with a float.
     pub fn float(&mut self, name: &str, value: f64) {
+        let text = value.to_string();
         // JSON knows no others.
-        if value.is_finite() {
-            self.literal(name, &value.to_string());
-        } else {
-            self.string(name, &value.to_string());
+        if !value.is_finite() {
+            return self.string(name, &text);
         }
-    }
-
-    /// Adds a field whose JSON form is the same as its text: a finite float, true or false.
-    pub fn literal(&mut self, name: &str, value: &str) {
         self.text.push_name(*b" ", name, *b"=");
-        push_value(&mut self.text, value);
+        push_value(&mut self.text, &text);
         if self.json_context.is_some() {
             self.json.push_name(*b",\"", name, *b"\":");
-            self.json.push(value.as_bytes());
+            self.json.push(text.as_bytes());
         }
     }
 
@@ -595,7 +590,7 @@ mod tests {
         );
         encoder.number("iteration", 18);
         encoder.string("next", "retry");
-        encoder.literal("share", "0.25");
+        encoder.float("share", 0.25);
         encoder.number("big", u64::MAX);
         encoder.finish();
         let canonical = "2026-11-23T17:42:00.223456Z ERROR Worker-3 I/O operation failed: Random I/O failure! \

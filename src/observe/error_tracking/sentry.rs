@@ -12,7 +12,6 @@
 use std::{
     cell::RefCell,
     collections::VecDeque,
-    fmt,
     str::FromStr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -25,13 +24,10 @@ use std::{
 
 use sentry::{
     Breadcrumb, Client, ClientOptions, Level, Transport, TransportFactory, TransportOptions,
-    protocol::{Event, Map, Value},
+    protocol::{self, Map, Value},
     transports::UreqHttpTransportOptions,
 };
-use tracing::{
-    Subscriber,
-    field::{Field, Visit},
-};
+use tracing::Subscriber;
 use tracing_subscriber::{Layer, layer};
 use ureq::{
     Agent, Body, SendBody,
@@ -42,7 +38,11 @@ use ureq::{
 use super::Delivery;
 use crate::{
     log::clock::{Clock, Stamp},
-    log::{self, event},
+    log::{
+        self,
+        event::{self, Event, Next},
+        line::Encoder,
+    },
     shutdown::{PATIENCE_AFTER_STOP, Stop},
     threads,
 };
@@ -63,6 +63,9 @@ const BURST: u64 = 100;
 const INTERVAL_NANOS: u64 = 1_000_000_000;
 /// A report tells of so many failed attempts of its worker, the latest ones.
 const TRAIL_MAX: usize = 20;
+
+/// An error in Sentry's terms.
+type Report = protocol::Event<'static>;
 
 /// Where errors are reported to.
 #[derive(Clone, Debug)]
@@ -197,49 +200,46 @@ pub(crate) struct Reporter {
     ledger: Arc<Ledger>,
     allowance: Arc<Allowance>,
     /// None once the run has ended.
-    queue: Arc<Mutex<Option<SyncSender<Event<'static>>>>>,
+    queue: Arc<Mutex<Option<SyncSender<Report>>>>,
 }
 
 impl<S: Subscriber> Layer<S> for Reporter {
-    fn on_event(&self, event: &tracing::Event<'_>, _context: layer::Context<'_, S>) {
-        let metadata = event.metadata();
-        if metadata.target() != event::TARGET || *metadata.level() != tracing::Level::ERROR {
-            return;
-        }
-        let now = log::last_stamp();
-        let mut error = Error::default();
-        event.record(&mut error);
-        let time = UNIX_EPOCH + Duration::from_micros(self.clock.micros(now));
-        let next = error.fields.get("next").and_then(Value::as_str);
-        let next: Option<event::Next> = next.and_then(|next| next.parse().ok());
-        if next.is_some() {
-            note(time, error.fields.clone());
-        }
-        if next == Some(event::Next::Retry) {
-            return;
-        }
-        self.ledger.errors.fetch_add(1, Ordering::Relaxed);
-        let abandoned = next == Some(event::Next::Abandon);
-        if !abandoned || self.allowance.take(now) {
-            if abandoned {
-                error.message = format!("Operation abandoned: {}", error.message);
-            }
-            // A queue that is full, or closed, takes none: it was not delivered, and that is known.
-            if let Some(queue) = &*self.queue() {
-                let _ = queue.try_send(self.report(time, error));
-            }
-        }
+    fn on_event(&self, emitted: &tracing::Event<'_>, _context: layer::Context<'_, S>) {
+        event::take(emitted, |event| self.heard(event));
     }
 }
 
 impl Reporter {
-    fn queue(&self) -> MutexGuard<'_, Option<SyncSender<Event<'static>>>> {
+    /// Notes an attempt that failed, and hands over the report that is due.
+    fn heard(&self, event: &Event) {
+        if event.level() != tracing::Level::ERROR {
+            return;
+        }
+        let now = log::last_stamp();
+        let time = UNIX_EPOCH + Duration::from_micros(self.clock.micros(now));
+        let mut message = event.message().into_owned();
+        if let Event::Failed { next, .. } = event {
+            note(time, fields(event));
+            if *next == Next::Retry {
+                return;
+            }
+            message = format!("Operation abandoned: {message}");
+        }
+        self.ledger.errors.fetch_add(1, Ordering::Relaxed);
+        if !matches!(event, Event::Failed { .. }) || self.allowance.take(now) {
+            // A queue that is full, or closed, takes none: it was not delivered, and that is known.
+            if let Some(queue) = &*self.queue() {
+                let _ = queue.try_send(self.report(time, message, fields(event)));
+            }
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Option<SyncSender<Report>>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An error of the calling thread in Sentry's terms. Events are grouped by what went wrong, whomever it struck.
-    fn report(&self, timestamp: SystemTime, error: Error) -> Event<'static> {
-        let Error { message, fields } = error;
+    fn report(&self, timestamp: SystemTime, message: String, fields: Map<String, Value>) -> Report {
         // A number at the end says whom it struck; the words of an error say what it was.
         let what = message.trim_end_matches(|c: char| c.is_ascii_digit());
         let mut group = vec![what.to_owned().into()];
@@ -254,7 +254,7 @@ impl Reporter {
             tags.insert("worker".into(), worker.into());
         }
         let trail: Vec<Breadcrumb> = TRAIL.with_borrow(|trail| trail.iter().cloned().collect());
-        Event {
+        Report {
             timestamp,
             level: Level::Error,
             logger: Some(event::TARGET.into()),
@@ -263,7 +263,7 @@ impl Reporter {
             tags,
             extra: fields,
             breadcrumbs: trail.into(),
-            ..Event::default()
+            ..Report::default()
         }
     }
 }
@@ -285,36 +285,23 @@ fn note(timestamp: SystemTime, data: Map<String, Value>) {
     });
 }
 
-/// What an event of the log tells.
-#[derive(Debug, Default)]
-struct Error {
-    message: String,
-    fields: Map<String, Value>,
-}
-
-impl Visit for Error {
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.fields.insert(field.name().into(), value.into());
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "message" {
-            self.message = value.into();
-        } else {
-            self.fields.insert(field.name().into(), value.into());
-        }
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.record_str(field, &format!("{value:?}"));
-    }
+/// What an event tells, by the names that the log has for it.
+fn fields(event: &Event) -> Map<String, Value> {
+    let mut encoder = Encoder::new("", 0, None, true);
+    encoder.begin(0, event.level(), "", 0);
+    event.encode(&mut encoder);
+    encoder.finish();
+    let mut fields: Map<String, Value> = serde_json::from_slice(encoder.json()).unwrap_or_default();
+    let known = Event::field_names(&event.message()).unwrap_or_default();
+    fields.retain(|name, _| known.contains(&&**name));
+    fields
 }
 
 /// What the courier does: it sends reports until no more can come. `_working` tells, when it goes, that all is done.
 fn deliver(
     dsn: sentry::types::Dsn,
     accepted: Arc<Ledger>,
-    reports: &Receiver<Event<'static>>,
+    reports: &Receiver<Report>,
     _working: Sender<()>,
 ) {
     let mut options = ClientOptions::new().transport(CountedTransport(accepted));
@@ -385,7 +372,7 @@ mod tests {
     }
 
     /// The report of an error of the thread `name`, whose attempts failed before.
-    fn report(name: &str, message: &str) -> Event<'static> {
+    fn report(name: &str, message: &str) -> Report {
         let reporter = Reporter {
             clock: Clock::start(),
             tags: Map::from([("run".into(), "00ab".into()), ("seed".into(), "42".into())]),
@@ -393,15 +380,13 @@ mod tests {
             allowance: Arc::default(),
             queue: Arc::default(),
         };
-        let error = Error {
-            message: message.into(),
-            fields: Map::from([("error".into(), "no more".into())]),
-        };
+        let message = message.to_owned();
+        let fields = Map::from([("error".into(), "no more".into())]);
         let reporting = threads::spawn(name, move || {
             for attempt in 1..=TRAIL_MAX + 3 {
                 note(UNIX_EPOCH, Map::from([("attempt".into(), attempt.into())]));
             }
-            reporter.report(UNIX_EPOCH, error)
+            reporter.report(UNIX_EPOCH, message, fields)
         });
         reporting.unwrap().join().unwrap()
     }
