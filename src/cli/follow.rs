@@ -1,6 +1,6 @@
 //! The options of `hifi audit --follow`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::SystemTime};
 
 use clap::Args;
 
@@ -68,6 +68,7 @@ impl AuditArgs {
         Ok(Some(CanaryConfig {
             audit,
             follow: FollowConfig {
+                began: SystemTime::now(),
                 patience: args.patience.into(),
                 until_end: args.until_end,
                 started: args.started.clone(),

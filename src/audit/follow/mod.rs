@@ -59,6 +59,8 @@ const LEAP: Duration = Duration::from_secs(1);
 /// How a log is followed.
 #[derive(Clone, Debug)]
 pub struct FollowConfig {
+    /// When it began. Of lines that were logged before nobody knows how long they took.
+    pub began: SystemTime,
     /// What is missing for longer is lost.
     pub patience: Duration,
     /// The end has come when all runs have ended.
@@ -105,15 +107,15 @@ pub fn follow(
         threads,
     } = Readers::start(&shared, Box::new(tails), readers::count(config.threads));
     let mut judge = Judge::new(&shared, config, None);
-    let began = SystemTime::now();
+    let began = micros(follow.began);
     let mut course = Following {
         watch: Watch::new(&judge, follow.patience),
         delays: Delays::default(),
         figures: Figures {
-            began: micros(began) as f64 / 1e6,
+            began: began as f64 / 1e6,
             ..Figures::default()
         },
-        began: micros(began),
+        began,
         looked: Instant::now(),
         clock: Duration::ZERO,
     };
@@ -171,7 +173,7 @@ struct Following {
 }
 
 impl Following {
-    /// Takes the time of lines that have just come. How long lines took that were logged before nobody knows.
+    /// Takes the time of lines that have just come.
     fn time(&mut self, scanned: &Scanned) {
         let now = micros(SystemTime::now());
         let records = scanned.others.iter().filter_map(|other| match &other.what {
