@@ -1,7 +1,9 @@
 //! Escapes in which whole lines come, undone: a table, easy to add to. Which of them was used the checksum of the record
 //! says that is found afterwards.
 
-use std::{borrow::Cow, iter};
+use std::{borrow::Cow, iter, sync::LazyLock};
+
+use memchr::memmem::Finder;
 
 /// A way to write text otherwise.
 pub(super) struct Escape {
@@ -87,9 +89,11 @@ impl Escape {
 
 /// Whether there is anything in `bytes` that an escape may begin with.
 pub(super) fn begin_escapes(bytes: &[u8]) -> bool {
-    memchr::memchr3(b'"', b'\\', b'%', bytes).is_some()
+    static DOUBLED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"\""));
+    memchr::memchr3(b'\\', b'%', 0x1b, bytes).is_some()
         || memchr::memchr3(b'&', b'#', b'^', bytes).is_some()
-        || memchr::memchr2(0x1b, 0, bytes).is_some()
+        || memchr::memchr(0, bytes).is_some()
+        || DOUBLED.find(bytes).is_some()
 }
 
 /// Without the sequences that colour a terminal's text, in whatever form their first character came.

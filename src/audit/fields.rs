@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use super::{
+    parts::string_length,
     record::{LEVEL_WIDTH, Record, record},
     times::normal_stamp,
 };
@@ -326,8 +327,9 @@ pub(super) fn of_text(text: &str, begins: bool) -> Vec<(String, String)> {
         let quoted = token
             .split_once("=\"")
             .filter(|(name, _)| !name.contains(' '));
-        let quote_end = quoted
-            .and_then(|(_, value)| closing_quote(value).map(|end| token.len() - value.len() + end));
+        let quote_end = quoted.and_then(|(_, value)| {
+            Some(token.len() - value.len() + string_length(value.as_bytes())?)
+        });
         let length = quote_end.unwrap_or_else(|| token.find(' ').unwrap_or(token.len()));
         let (token, behind) = token.split_at(length);
         out.push(match token.split_once('=') {
@@ -370,18 +372,6 @@ fn of_head<'a>(text: &'a str, out: &mut Vec<(String, String)>) -> &'a str {
     let there = head.iter().filter(|(_, value)| !value.is_empty());
     out.extend(there.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     rest
-}
-
-/// Where the string ends that began before `text`, its quote included.
-fn closing_quote(text: &str) -> Option<usize> {
-    let mut escaped = false;
-    text.bytes()
-        .position(|byte| {
-            let closes = byte == b'"' && !escaped;
-            escaped = byte == b'\\' && !escaped;
-            closes
-        })
-        .map(|at| at + 1)
 }
 
 /// The fields of a record in JSON whose syntax is damaged. It is split wherever a comma and a key seem to stand, so that all

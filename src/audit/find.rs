@@ -16,7 +16,7 @@ use super::{
     decode::{ESCAPES, backslashes, begin_escapes, doubled_quotes},
     fields::{self, Keyed},
     keyed::{Frame, Walked, Walker},
-    record::{JSON_START, Record, SUM_LEN, Words, hex8, record, starts_here, words},
+    record::{JSON_START, LEVELS, Record, SUM_LEN, Words, hex8, record, starts_here, words},
     scanned::Suspect,
     times::{STAMP, differences},
 };
@@ -353,6 +353,9 @@ fn keyed<T>(
     container: usize,
     read: impl FnOnce(&Keyed<'_, '_>) -> T,
 ) -> Option<T> {
+    if !frame.has_sum(container) {
+        return None;
+    }
     let own = frame.own(container);
     let complete = ["timestamp", "level", "thread", "message"]
         .iter()
@@ -514,10 +517,9 @@ fn suspects(bytes: &[u8], open: &[usize], hits: &mut Vec<Hit>) {
     if open.is_empty() {
         return;
     }
-    let mut known = explained(hits);
-    known.push(bytes.len()..bytes.len());
     let mut from = 0;
-    for span in known {
+    let end = bytes.len()..bytes.len();
+    for span in explained(hits).into_iter().chain([end]) {
         if span.start > from {
             segment(bytes, from..span.start, open, hits);
         }
@@ -527,15 +529,14 @@ fn suspects(bytes: &[u8], open: &[usize], hits: &mut Vec<Hit>) {
 
 /// The suspects between two records: each begins where a line of text begins, if one does.
 fn segment(bytes: &[u8], span: Range<usize>, marks: &[usize], hits: &mut Vec<Hit>) {
-    let mut cuts: Vec<usize> = marks
+    let starts = marks
         .iter()
         .copied()
-        .filter(|at| span.contains(at) && starts_here(&bytes[*at..]))
-        .collect();
-    cuts.insert(0, span.start);
-    cuts.push(span.end);
-    for pair in cuts.windows(2) {
-        let piece = pair[0]..pair[1];
+        .filter(|at| span.contains(at) && starts_here(&bytes[*at..]));
+    let mut from = span.start;
+    for to in starts.chain([span.end]) {
+        let piece = from..to;
+        from = to;
         if piece.is_empty() || !marks.iter().any(|at| piece.contains(at)) {
             continue;
         }
@@ -677,10 +678,9 @@ fn text_span(bytes: &[u8]) -> Range<usize> {
 
 /// Where a time stands with a level behind it, a few characters of which are damaged at most.
 fn damaged_start(bytes: &[u8]) -> Option<usize> {
-    const LEVELS: [&[u8]; 3] = [b"  INFO ", b" ERROR ", b"  WARN "];
     let wrong = |at: usize| {
         let (stamp, level) = bytes[at..].split_at(STAMP_LEN);
-        let levels = LEVELS.map(|shape| differences(level, shape));
+        let levels = LEVELS.map(|shape| differences(level, &shape));
         differences(stamp, STAMP) + levels.into_iter().min().unwrap_or(0)
     };
     let last = bytes.len().min(4096).checked_sub(STAMP_LEN)?;

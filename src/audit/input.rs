@@ -16,7 +16,8 @@ use memchr::memmem;
 use super::{
     block::Block,
     notes::{controls, is_around},
-    parts, record,
+    parts,
+    record::starts_here,
     scan::Scanner,
     scanned::{Scanned, What},
     shared::Shared,
@@ -376,8 +377,7 @@ fn read_full(source: &mut impl Read, buffer: &mut [u8], used: &mut usize) -> io:
 
 /// Where to cut a line that is too long: in front of the last record inside it, if there is one.
 fn between_records(bytes: &[u8]) -> usize {
-    match record::starts(bytes).last() {
-        Some(start) if *start > 0 => *start,
-        _ => bytes.len(),
-    }
+    let starts =
+        |at: &usize| matches!(bytes[*at], b'0'..=b'9' | b'{') && starts_here(&bytes[*at..]);
+    (1..bytes.len()).rev().find(starts).unwrap_or(bytes.len())
 }

@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, ops::Range, sync::Arc};
 
-use super::{decode::backslashes, fields::Field};
+use super::{decode::backslashes, fields::Field, parts::string_length};
 
 /// How deep objects and arrays may lie in each other.
 const DEPTH_MAX: usize = 64;
@@ -306,12 +306,21 @@ impl<'a> Frame<'a> {
 
     /// The fields of an object itself.
     pub(super) fn own(&self, container: usize) -> Vec<Field<'a>> {
-        let own = self
-            .leaves
-            .iter()
-            .filter(|leaf| leaf.container == container);
-        own.map(|leaf| self.field(leaf, text(&self.bytes[leaf.key.clone()])))
-            .collect()
+        let mut own = Vec::with_capacity(self.leaves.len());
+        let leaves = self.leaves.iter();
+        let leaves = leaves.filter(|leaf| leaf.container == container);
+        own.extend(leaves.map(|leaf| self.field(leaf, text(&self.bytes[leaf.key.clone()]))));
+        own
+    }
+
+    /// Whether an object has what may be a checksum.
+    pub(super) fn has_sum(&self, container: usize) -> bool {
+        let mut own = self.leaves.iter();
+        let sum = |key: &[u8]| {
+            let name = key.last_chunk::<3>();
+            name.is_some_and(|name| name.eq_ignore_ascii_case(b"sum"))
+        };
+        own.any(|leaf| leaf.container == container && sum(&self.bytes[leaf.key.clone()]))
     }
 
     /// All other fields of the frame.
@@ -416,16 +425,8 @@ fn blanks(bytes: &[u8]) -> usize {
 /// What stands in a string, without its quotes, or a number, word or time without any.
 fn scalar(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     if bytes[at] == b'"' {
-        let start = at + 1;
-        let mut end = start;
-        loop {
-            end += memchr::memchr3(b'"', b'\\', b'\n', bytes.get(end..)?)?;
-            match bytes[end] {
-                b'"' => return Some(start..end),
-                b'\\' => end += 2,
-                _ => return None,
-            }
-        }
+        let length = string_length(&bytes[at + 1..])?;
+        return Some(at + 1..at + length);
     }
     let plain = |b: &&u8| b.is_ascii_alphanumeric() || b"+-.:_".contains(b);
     let length = bytes[at..].iter().take_while(plain).count();

@@ -175,15 +175,16 @@ pub(super) fn string(bytes: &[u8]) -> Vec<u8> {
     text
 }
 
-/// How long a string is, with its closing quote.
-fn string_length(bytes: &[u8]) -> Option<usize> {
+/// How long a string is, with its closing quote; none if its line ends before it.
+pub(super) fn string_length(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
-        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
-        if bytes[at] == b'"' {
-            return Some(at + 1);
+        at += memchr::memchr3(b'"', b'\\', b'\n', bytes.get(at..)?)?;
+        match bytes[at] {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            _ => return None,
         }
-        at += 2;
     }
 }
 

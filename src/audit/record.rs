@@ -185,25 +185,14 @@ pub(super) fn has_stamp_shape(bytes: &[u8]) -> bool {
     shaped(bytes, STAMP)
 }
 
-const LEVELS: [[u8; LEVEL_WIDTH]; 5] = [
+/// What stands there.
+pub(super) const LEVELS: [[u8; LEVEL_WIDTH]; 5] = [
     *b"  INFO ",
     *b" ERROR ",
     *b"  WARN ",
     *b" DEBUG ",
     *b" TRACE ",
 ];
-
-/// The places inside `bytes` where a line of either form begins.
-pub(super) fn starts(bytes: &[u8]) -> Vec<usize> {
-    // Every stamp has its first hyphen at this offset: few other places need a closer look.
-    (0..bytes.len())
-        .filter(|&at| match bytes[at] {
-            b'0'..=b'9' => bytes.get(at + 4) == Some(&b'-') && starts_here(&bytes[at..]),
-            b'{' => starts_here(&bytes[at..]),
-            _ => false,
-        })
-        .collect()
-}
 
 /// The event that an attempt's end is logged as.
 pub(super) fn attempt_event(position: Position, outcome: Outcome, counter: u64) -> Event {

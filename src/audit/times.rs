@@ -58,7 +58,7 @@ pub(super) fn normal_stamp(text: &str) -> Option<String> {
     if text.len() == STAMP_LEN && parse_stamp(text).is_some() {
         return Some(text.to_owned());
     }
-    let (time, length) = read(text.as_bytes())?;
+    let (time, length) = read(text.as_bytes()).filter(|(time, _)| time.exact)?;
     let rest = text[length..].trim_start();
     (rest.is_empty() || rest == "UTC").then(|| stamp_text(time.micros))
 }
@@ -72,26 +72,16 @@ struct Time {
 /// The time at the start of `bytes`, and how many bytes it takes: RFC 3339 with any precision and zone, with a blank for
 /// the `T` and without a zone, or seconds, milli-, micro- or nanoseconds since 1970.
 fn read(bytes: &[u8]) -> Option<(Time, usize)> {
-    let digits = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
-    let (time, length) = match digits {
-        4 => calendar(bytes)?,
-        _ => epoch(bytes, digits)?,
-    };
-    time.exact.then_some((time, length))
+    let start = bytes.iter().take(20);
+    match start.take_while(|b| b.is_ascii_digit()).count() {
+        4 => calendar(bytes),
+        digits => epoch(bytes, digits),
+    }
 }
 
 /// The time at the start of `bytes`, in microseconds since 1970, whatever its precision.
 pub(super) fn at(bytes: &[u8]) -> Option<u64> {
-    let digits = bytes
-        .iter()
-        .take(20)
-        .take_while(|b| b.is_ascii_digit())
-        .count();
-    let (time, _) = match digits {
-        4 => calendar(bytes)?,
-        _ => epoch(bytes, digits)?,
-    };
-    Some(time.micros)
+    Some(read(bytes)?.0.micros)
 }
 
 /// `2026-11-23T17:42:00.123456789+01:00`.
