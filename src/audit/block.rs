@@ -13,6 +13,8 @@ pub(super) struct Block {
     pub continues: bool,
     /// Each record has lines around it that belong to it.
     pub spread: bool,
+    /// Records come in documents of several lines.
+    pub framed: bool,
     /// Records stand in the midst of bytes that are no text.
     pub binary: bool,
     /// The first `length` bytes of it are the lines.

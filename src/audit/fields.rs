@@ -239,20 +239,23 @@ fn prefix_of(path: &str) -> Option<(&str, bool)> {
     (!prefix.ends_with(|c: char| c.is_alphanumeric())).then_some((prefix, capital))
 }
 
-/// A name in small letters, with lines between its words: `delay_us` for `delayUs`, `DelayUs` and `DELAY_US`.
+/// A name in small letters, with lines between its words: `delay_us` for `delayUs`, `DelayUs`, `DELAY_US` and `delay-us`.
 fn in_snake_case(name: &str) -> Cow<'_, str> {
-    if !name.bytes().any(|b| b.is_ascii_uppercase()) {
+    if !name.bytes().any(|b| b.is_ascii_uppercase() || b == b'-') {
         return Cow::Borrowed(name);
     }
-    if !name.bytes().any(|b| b.is_ascii_lowercase()) {
-        return Cow::Owned(name.to_ascii_lowercase());
-    }
     let mut out = String::with_capacity(name.len() + 4);
-    for (at, c) in name.char_indices() {
-        if c.is_ascii_uppercase() && at > 0 {
+    let mut before = '_';
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && before.is_ascii_lowercase() {
             out.push('_');
         }
-        out.push(c.to_ascii_lowercase());
+        out.push(if c == '-' {
+            '_'
+        } else {
+            c.to_ascii_lowercase()
+        });
+        before = c;
     }
     Cow::Owned(out)
 }

@@ -27,6 +27,9 @@ impl Gap {
     #[inline]
     fn alike(&self, bytes: &[u8]) -> Option<(usize, [Option<usize>; 2])> {
         let length = self.form.len();
+        if self.fixed.len() == 1 {
+            return bytes.starts_with(&self.form).then_some((length, [None; 2]));
+        }
         // Mostly each number has as many digits as it had before.
         if let Some(found) = bytes.get(..length)
             && !self.form.ends_with(b"0")

@@ -317,6 +317,7 @@ impl Part {
         block.file = self.file;
         block.offset = self.offset;
         block.spread = self.survey.spread;
+        block.framed = self.survey.frame.is_some();
         block.binary = self.survey.binary;
         block.continues = self.open;
         self.offset += end as u64;

@@ -264,12 +264,13 @@ impl<'a> Frame<'a> {
     /// The objects in which a record's own fields may be: they have two of those that no others have.
     pub(super) fn candidates(&self) -> Vec<usize> {
         let mut out: Vec<usize> = Vec::new();
-        for leaf in self.leaves.iter().filter(|leaf| self.is_ours(leaf)) {
+        for leaf in self.leaves.iter().filter(|leaf| self.ours(leaf).is_some()) {
             let mates = self
                 .leaves
                 .iter()
                 .filter(|mate| mate.container == leaf.container);
-            if !out.contains(&leaf.container) && mates.filter(|mate| self.is_ours(mate)).count() > 1
+            if !out.contains(&leaf.container)
+                && mates.filter(|mate| self.ours(mate).is_some()).count() > 1
             {
                 out.push(leaf.container);
             }
@@ -277,13 +278,13 @@ impl<'a> Frame<'a> {
         out
     }
 
-    fn is_ours(&self, leaf: &Leaf) -> bool {
-        let key = &self.bytes[leaf.key.clone()];
-        let Some((front, name)) = key.split_last_chunk::<3>() else {
-            return false;
-        };
-        matches!(name, b"sum" | b"seq" | b"run" | b"SUM" | b"SEQ" | b"RUN")
-            && !front.last().is_some_and(u8::is_ascii_alphanumeric)
+    /// Which of a record's own names the key of a leaf is.
+    fn ours(&self, leaf: &Leaf) -> Option<&'static [u8; 3]> {
+        let (front, name) = self.bytes[leaf.key.clone()].split_last_chunk::<3>()?;
+        let ours = [b"sum", b"seq", b"run"].into_iter();
+        let mut ours = ours.filter(|ours| name.eq_ignore_ascii_case(*ours));
+        ours.next()
+            .filter(|_| !front.last().is_some_and(u8::is_ascii_alphanumeric))
     }
 
     /// Where an object stands.
@@ -315,12 +316,8 @@ impl<'a> Frame<'a> {
 
     /// Whether an object has what may be a checksum.
     pub(super) fn has_sum(&self, container: usize) -> bool {
-        let mut own = self.leaves.iter();
-        let sum = |key: &[u8]| {
-            let name = key.last_chunk::<3>();
-            name.is_some_and(|name| name.eq_ignore_ascii_case(b"sum"))
-        };
-        own.any(|leaf| leaf.container == container && sum(&self.bytes[leaf.key.clone()]))
+        let is_sum = |leaf: &Leaf| leaf.container == container && self.ours(leaf) == Some(b"sum");
+        self.leaves.iter().any(is_sum)
     }
 
     /// All other fields of the frame.

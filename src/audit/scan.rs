@@ -176,6 +176,10 @@ impl<'a> Scanner<'a> {
         if window < line {
             end = piecewise(&mut hits, window);
         }
+        if hits.is_empty() && !block.framed {
+            // Each line of another program's document is one of its lines.
+            end = end.min(line);
+        }
         if hits.is_empty() && !behind_record {
             self.no_record(&rest[..end.min(line)], block, at, out);
         }
@@ -284,7 +288,7 @@ impl<'a> Scanner<'a> {
         let note = notes::note(text, block.offset == 0 && at == 0);
         self.foreign_line = note.is_none();
         let around = || {
-            keyed::is_piece(text)
+            (block.framed || block.offset == 0 && at == 0) && keyed::is_piece(text)
                 || block.spread && notes::is_around(text)
                 || block.binary && notes::is_binary(text)
         };

@@ -159,25 +159,41 @@ fn documents_that_hold_a_log_are_read_line_by_line() {
 fn names_in_other_cases_are_known() {
     let workload = simulate::workload(7, 4, 50);
     let entries = simulate::run(&workload, &course(1, true, None), &mut Dice(5));
-    let log = simulate::log(&entries);
-    let camel = String::from_utf8(log).unwrap();
-    let camel = [
+    let log = String::from_utf8(simulate::log(&entries)).unwrap();
+    let names = [
         "delay_us",
         "not_started",
         "failed_attempts",
         "failure_rate",
         "success_delay_us",
-    ]
-    .iter()
-    .fold(camel, |log, name| {
+    ];
+    let renamed = |other: fn(&str) -> String| {
+        let log = names.iter().fold(log.clone(), |log, name| {
+            log.replace(&format!("\"{name}\""), &format!("\"{}\"", other(name)))
+        });
+        audit(&config(log.into_bytes()))
+    };
+    let camel = |name: &str| {
         let mut words = name.split('_');
         let first = words.next().unwrap().to_owned();
-        let other = words.fold(first, |name, word| {
+        words.fold(first, |name, word| {
             name + &word[..1].to_uppercase() + &word[1..]
-        });
-        log.replace(&format!("\"{name}\""), &format!("\"{other}\""))
-    });
-    assert_clean(&audit(&config(camel.into_bytes())), "camel case");
+        })
+    };
+    assert_clean(&renamed(camel), "camel case");
+    assert_clean(&renamed(|name| name.replace('_', "-")), "kebab case");
+}
+
+/// A document of another program is no more part of a log than its lines are.
+#[test]
+fn documents_of_other_programs_are_unexpected() {
+    let workload = simulate::workload(7, 4, 50);
+    let entries = simulate::run(&workload, &course(1, true, None), &mut Dice(5));
+    let mut lines: Vec<_> = entries.iter().map(|entry| &entry.bytes[..]).collect();
+    let document = b"{\n  \"level\": \"info\",\n  \"user\": {\n    \"id\": 5\n  }\n}";
+    lines.insert(lines.len() / 2, document);
+    let verdict = audit(&config(lines.join(&b"\n"[..])));
+    assert_eq!(verdict.runs[0].counts.unexpected, 3, "{}", report(&verdict));
 }
 
 #[test]
