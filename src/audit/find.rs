@@ -304,9 +304,13 @@ fn readable(hits: &[Hit]) -> i64 {
     };
     let of = |hit: &Hit| match &hit.what {
         HitKind::Whole(_) => WHOLE,
-        HitKind::Suspect(suspect) if suspect.json && suspect.frame.is_none() => amount(
-            &fields::of_broken_json(&String::from_utf8_lossy(&suspect.bytes)),
-        ),
+        HitKind::Suspect(suspect) if !suspect.json => {
+            // With the four in front of its fields, and the checksum.
+            Line::parse(&suspect.bytes).map_or(0, |line| line.fields.len() as i64 + 5)
+        }
+        HitKind::Suspect(suspect) if suspect.frame.is_none() => amount(&fields::of_broken_json(
+            &String::from_utf8_lossy(&suspect.bytes),
+        )),
         HitKind::Suspect(suspect) => amount(&fields_of(suspect)),
     };
     hits.iter().map(of).max().unwrap_or(i64::MIN)

@@ -184,6 +184,30 @@ fn names_in_other_cases_are_known() {
     assert_clean(&renamed(|name| name.replace('_', "-")), "kebab case");
 }
 
+/// Which of the colours' escapes is undone shows in what can be read then.
+#[test]
+fn damaged_lines_in_colours_are_named() {
+    let workload = simulate::workload(7, 4, 50);
+    let entries = simulate::run(&workload, &course(1, false, None), &mut Dice(5));
+    let log = String::from_utf8(simulate::log(&entries)).unwrap();
+    let damaged = log
+        .replacen("Started thread", "Started thraad", 1)
+        .replacen("completed", "compl3ted", 1);
+    let mut coloured = String::new();
+    for line in damaged.lines() {
+        let (stamp, rest) = line.split_at(27);
+        coloured += &format!("host hifi: #033[2m{stamp}#033[0m#033[1m{rest}#033[0m\n");
+    }
+    for log in [damaged, coloured] {
+        let verdict = audit(&config(log.into_bytes()));
+        let altered = Counts {
+            altered: 2,
+            ..Counts::default()
+        };
+        assert_eq!(verdict.runs[0].counts, altered, "{}", report(&verdict));
+    }
+}
+
 /// A document of another program is no more part of a log than its lines are.
 #[test]
 fn documents_of_other_programs_are_unexpected() {
