@@ -6,10 +6,11 @@ use std::{collections::HashSet, ops::Range, sync::Arc};
 
 use super::{
     attempt::{Attempt, AttemptKind},
+    config::AuditConfig,
     cursor::Budget,
     delay::Delays,
     findings::{Findings, KEPT_MAX, Kind, Location, Names},
-    main_thread::{Entered, MainThread, Placed, once},
+    main_thread::{Entered, MainThread, Placed, climb, once},
     numbers::Numbers,
     order::Moved,
     per_worker::PerWorker,
@@ -153,10 +154,10 @@ pub(super) struct RunAccount {
 }
 
 impl RunAccount {
-    /// The account of a run of which nothing was read. `memory` is what all runs together may take.
-    pub(super) fn new(run: Arc<Run>, memory: u64, names: &Names) -> Self {
+    /// The account of a run of which nothing was read.
+    pub(super) fn new(run: Arc<Run>, config: &AuditConfig, names: &Names) -> Self {
         let workers = run.workload().map_or(0..0, Workload::workers);
-        let entries = memory / 4 / 8 / (workers.len() as u64).max(1);
+        let entries = config.memory / 4 / 8 / (workers.len() as u64).max(1);
         Self {
             open: run.known().is_some(),
             lines: 0,
@@ -165,7 +166,7 @@ impl RunAccount {
             main: MainThread::default(),
             counter_next: 1,
             counter_missing: Numbers::default(),
-            findings: Findings::new(names.clone()),
+            findings: Findings::new(names, config.follow),
             damage: Vec::new(),
             cut_lengths: None,
             copies: None,
@@ -334,18 +335,17 @@ impl RunAccount {
     #[inline]
     fn count(&mut self, attempt: &Attempt, at: Location, budget: &mut Budget) {
         let value = attempt.value;
-        if value == self.counter_next {
+        if value == self.counter_next && value < u64::MAX {
             self.counter_next += 1;
-        } else if value > self.counter_next {
-            if value == u64::MAX || !budget.pay_for_numbers(value - self.counter_next) {
-                self.too_far += 1;
-                return;
+        } else {
+            let (next, missing) = (&mut self.counter_next, &mut self.counter_missing);
+            match climb(next, missing, value, budget) {
+                Entered::TooFar => return self.too_far += 1,
+                Entered::Duplicate => self
+                    .findings
+                    .books(Some(at), || format!("counter {value} again")),
+                _ => {}
             }
-            self.counter_missing.insert_range(self.counter_next..value);
-            self.counter_next = value + 1;
-        } else if !self.counter_missing.remove(value) {
-            self.findings
-                .books(Some(at), || format!("counter {value} again"));
         }
         if !self.workers[attempt.worker].count(attempt.seq, value) {
             let (worker, seq) = (attempt.worker, attempt.seq);
@@ -387,7 +387,10 @@ impl RunAccount {
             sequence.first.get_or_insert(seq);
             match how.any_order {
                 true => None,
-                false => sequence.arrive(seq, at, how.backwards, ahead),
+                false => {
+                    let (order, missing) = (&mut sequence.order, &sequence.missing);
+                    order.arrive(seq, at, how.backwards, ahead, missing)
+                }
             }
         });
         if let Some(moved) = moved {
@@ -413,14 +416,6 @@ impl RunAccount {
     pub(super) fn settle_order_of(&mut self, producer: Producer) {
         let moved = self.sequence_mut(producer).map(Sequence::settle);
         self.reordered(producer, moved.unwrap_or_default());
-    }
-
-    /// The place of a producer of the run among all of its producers, the main thread first.
-    pub(super) fn place(&self, producer: Producer) -> usize {
-        match producer {
-            Producer::Main => 0,
-            Producer::Worker(number) => (number - self.workers.numbers().start) as usize + 1,
-        }
     }
 
     /// The producers, the main thread first.
@@ -505,6 +500,8 @@ impl RunAccount {
             *longest = damage.length.max(*longest);
         }
         if self.damage.len() < KEPT_MAX {
+            self.findings
+                .tell(damage.kind(), 1, |names| damage.finding(names));
             self.damage.push(damage);
         } else {
             self.findings.count_more(damage.kind(), 1);

@@ -19,7 +19,7 @@ use super::{
     record::Producer,
     registry::{Basis, Known},
     sequence::Present,
-    verdict::{Counts, Finding, Range as Lines, RunVerdict, Status},
+    verdict::{Finding, Range as Lines, RunVerdict},
 };
 use crate::{
     log::{
@@ -56,22 +56,14 @@ pub(super) fn balance(account: &mut RunAccount, killed: bool, budget: &mut Budge
     let workload = run.workload();
     let mut out = RunVerdict {
         run: format!("{:016x}", run.id),
-        status: Status::Clean,
-        cannot_tell: Vec::new(),
-        notes: Vec::new(),
         lines: account.lines,
         threads: workload.map(|workload| workload.threads),
         seed: workload.map(|workload| workload.seed),
-        ended: false,
-        outstanding: Vec::new(),
         stopped_by: account.main.stopped_by(),
         workload: workload.filter(|w| w.group.is_some()).cloned(),
         began_us: account.first_stamp,
-        set_aside: None,
-        counts: Counts::default(),
         delay: account.delays.summary(),
-        causes: Vec::new(),
-        findings: Vec::new(),
+        ..RunVerdict::default()
     };
     let Some(known) = run.known() else {
         return out;

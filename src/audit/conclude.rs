@@ -38,16 +38,14 @@ pub(super) fn verdict(judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String
         format!("{name} has its newest lines first, and was judged backwards")
     });
     let mut out = Verdict {
-        status: Status::Clean,
         notes: backwards.chain(settled.folded().words()).collect(),
         unread: some_unreadable || !whole || no_room > 0,
         cannot_tell: unreadable,
         lines,
         bytes,
-        groups: Vec::new(),
-        runs: Vec::new(),
         stray_count: strays.count(Kind::Unexpected),
         strays: strays.into_kept(),
+        ..Verdict::default()
     };
     for (index, account) in accounts.into_iter().enumerate() {
         // A run of which only a damaged line was seen has no account to settle.

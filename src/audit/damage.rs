@@ -350,27 +350,27 @@ fn planned(
 
 /// What differs between a record and what is found of it, field by field.
 fn changes(record: &Record, found: &Suspect) -> Vec<Change> {
-    let in_place = !found.json || found.fields.is_empty();
-    let json = found.json && in_place;
-    let Some(whole) = record.render(json) else {
-        return Vec::new();
-    };
+    let keyed = found.json && !found.fields.is_empty();
+    let json = found.json && !keyed;
+    let whole = record.render(json).unwrap_or_default();
     // Keys in another order have hardly a byte in its place.
     let differing = whole.iter().zip(&found.bytes).filter(|(a, b)| a != b);
     let same_order = !json || differing.count() < whole.len() / 4;
-    if in_place && same_order && whole.len() == found.bytes.len() {
+    if !keyed && same_order && whole.len() == found.bytes.len() {
         return changes_in_place(&whole, &found.bytes, json);
     }
-    if in_place && !found.json {
-        return vec![change_at_the_first_difference(&whole, &found.bytes)];
-    }
-    let broken = in_place.then(|| of_broken_json(&String::from_utf8_lossy(&found.bytes)));
-    let text = record.render(false).unwrap_or_default();
-    let mut expected = of_text(&String::from_utf8_lossy(&text), true);
+    let text = String::from_utf8_lossy(&found.bytes);
+    let fields = match (found.json, keyed) {
+        (_, true) => found.fields.clone(),
+        (true, false) => of_broken_json(&text),
+        (false, _) => of_text(&text, true),
+    };
+    let whole = record.render(false).unwrap_or_default();
+    let mut expected = of_text(&String::from_utf8_lossy(&whole), true);
     if let Some((_, sum)) = expected.last_mut() {
         *sum = format!("{:08x}", record.sum);
     }
-    field_by_field(&expected, broken.as_ref().unwrap_or(&found.fields))
+    field_by_field(&expected, &fields)
 }
 
 /// What differs where each field can be read by itself, whatever their order.
@@ -434,21 +434,6 @@ fn changes_in_place(whole: &[u8], found: &[u8], json: bool) -> Vec<Change> {
             change(&field, &whole[span.clone()], &found[span])
         })
         .collect()
-}
-
-/// The same of a line of text of another length.
-fn change_at_the_first_difference(whole: &[u8], found: &[u8]) -> Change {
-    let same = whole.iter().zip(found).take_while(|(a, b)| a == b).count();
-    let behind = whole.len().min(found.len()) - same;
-    let same_end = whole.iter().rev().zip(found.iter().rev()).take(behind);
-    let same_end = same_end.take_while(|(a, b)| a == b).count();
-    let fields = fields_of(whole, false);
-    let field = fields.iter().find(|(_, _, value)| same < value.end);
-    change(
-        field.map_or("line", |(field, ..)| field),
-        &whole[same..whole.len() - same_end],
-        &found[same..found.len() - same_end],
-    )
 }
 
 fn change(field: &str, mut expected: &[u8], mut found: &[u8]) -> Change {

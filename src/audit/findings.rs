@@ -3,7 +3,7 @@
 //! Counts stay exact; of each kind only the first ranges are kept, so that a log in which every line is wrong takes no more
 //! memory than another.
 
-use std::{collections::HashMap, ops, sync::Arc};
+use std::{collections::HashMap, mem, ops, sync::Arc};
 
 use super::{
     record::Producer,
@@ -105,14 +105,40 @@ pub(super) struct Findings {
     counts: [u64; Kind::ALL.len()],
     /// Of each kind and producer what a neighbour may be added to, and which number that would have.
     open: HashMap<(Kind, Producer), (usize, u64)>,
+    /// What was found since it was last asked for, if anybody asks.
+    fresh: Option<Box<Findings>>,
 }
 
 impl Findings {
-    /// No differences, in inputs with these names.
-    pub(super) fn new(names: Names) -> Self {
+    /// No differences, in inputs with these names. Where these are `followed`, somebody asks what is new.
+    pub(super) fn new(names: &Names, followed: bool) -> Self {
         Self {
-            names,
+            names: names.clone(),
+            fresh: followed.then(|| Box::new(Self::new(names, false))),
             ..Self::default()
+        }
+    }
+
+    /// What was found of a kind since this was last asked for: the first of it, and how many lines it is besides.
+    pub(super) fn fresh(&mut self, kind: Kind) -> (Vec<Finding>, u64) {
+        let Some(fresh) = self
+            .fresh
+            .as_deref_mut()
+            .filter(|fresh| fresh.count(kind) > 0)
+        else {
+            return (Vec::new(), 0);
+        };
+        fresh.open.retain(|(of, _), _| *of != kind);
+        let found = mem::take(&mut fresh.kept[kind as usize]);
+        let named = found.iter().map(Finding::count).sum();
+        let all = mem::take(&mut fresh.counts[kind as usize]);
+        (found, all.saturating_sub(named))
+    }
+
+    /// Tells what will be added only later, when it is certain.
+    pub(super) fn tell(&mut self, kind: Kind, count: u64, finding: impl FnOnce(&Names) -> Finding) {
+        if let Some(fresh) = &mut self.fresh {
+            fresh.add(kind, count, finding);
         }
     }
 
@@ -150,21 +176,29 @@ impl Findings {
         at: Location,
         make: impl FnOnce(Range, Place) -> Finding,
     ) {
-        let kept = &mut self.kept[kind as usize];
+        let count = numbers.end - numbers.start;
+        let (kept, followed) = (&mut self.kept[kind as usize], self.fresh.is_some());
         let open = self.open.entry((kind, producer)).or_insert((usize::MAX, 0));
+        let mut made = None;
         if open.1 == numbers.start
             && let Some(before) = kept.get_mut(open.0)
         {
-            open.1 = numbers.end;
-            before.extend(numbers.end - numbers.start);
-            self.counts[kind as usize] += numbers.end - numbers.start;
-            return;
+            before.extend(count);
+            made = followed.then(|| before.last_lines(count));
+        } else {
+            open.0 = kept.len();
+            let full = kept.len() == KEPT_MAX;
+            if !full || followed {
+                let range = Range::of(producer, numbers.clone());
+                made = Some(make(range, self.names.place(at)));
+            }
+            kept.extend(made.clone().filter(|_| !full));
         }
-        *open = (kept.len(), numbers.end);
-        let count = numbers.end - numbers.start;
-        self.add(kind, count, |names| {
-            make(Range::of(producer, numbers), names.place(at))
-        });
+        open.1 = numbers.end;
+        self.counts[kind as usize] += count;
+        if let (Some(fresh), Some(made)) = (&mut self.fresh, made) {
+            fresh.add_joined(kind, producer, numbers, at, |_, _| made);
+        }
     }
 
     /// Adds so many lines that follow each other and that nothing predicts.
@@ -193,17 +227,28 @@ impl Findings {
 
     /// Adds what is never joined with another.
     pub(super) fn add(&mut self, kind: Kind, count: u64, finding: impl FnOnce(&Names) -> Finding) {
-        self.count_more(kind, count);
         let kept = &mut self.kept[kind as usize];
-        if kept.len() < KEPT_MAX {
-            kept.push(finding(&self.names));
+        let total = &mut self.counts[kind as usize];
+        *total = total.saturating_add(count);
+        let full = kept.len() == KEPT_MAX;
+        if full && self.fresh.is_none() {
+            return;
+        }
+        let finding = finding(&self.names);
+        if let Some(fresh) = &mut self.fresh {
+            fresh.add(kind, count, |_| finding.clone());
+        }
+        if !full {
+            kept.push(finding);
         }
     }
 
     /// Counts lines of which nothing more is known.
     pub(super) fn count_more(&mut self, kind: Kind, count: u64) {
-        let total = &mut self.counts[kind as usize];
-        *total = total.saturating_add(count);
+        self.counts[kind as usize] += count;
+        if let Some(fresh) = &mut self.fresh {
+            fresh.count_more(kind, count);
+        }
     }
 
     /// Forgets all of a kind.

@@ -140,7 +140,7 @@ impl<'a> Judge<'a> {
             budget: Budget(STEPS_FREE),
             failures: 0,
             worn_out: false,
-            strays: Findings::new(names.clone()),
+            strays: Findings::new(&names, config.follow),
             names,
             no_room: 0,
             lines: 0,
@@ -244,7 +244,7 @@ impl<'a> Judge<'a> {
                 self.shared.registry.adopt(&run, fallback);
             }
             self.to_open.push(run.index);
-            let account = RunAccount::new(run, self.config.memory, &self.names);
+            let account = RunAccount::new(run, self.config, &self.names);
             self.accounts.push(Some(Box::new(account)));
         }
         for run in mem::take(&mut self.to_open) {
@@ -255,7 +255,7 @@ impl<'a> Judge<'a> {
             };
             if !account.open {
                 let run = Arc::clone(&account.run);
-                **account = RunAccount::new(run, self.config.memory, &self.names);
+                **account = RunAccount::new(run, self.config, &self.names);
             }
             let held = mem::take(&mut self.held).into_iter();
             let (now, later) = held.partition(|(of, ..)| *of == run);

@@ -6,6 +6,7 @@ use super::{
     account::NO_WORKER,
     cursor::Budget,
     findings::Location,
+    numbers::Numbers,
     record::{Producer, Record},
     sequence::Sequence,
 };
@@ -161,16 +162,9 @@ impl MainThread {
     }
 
     fn arrive(&mut self, event: &Event, seq: u64, at: Location, budget: &mut Budget) -> Entered {
-        if seq < self.next {
-            if !self.sequence.missing.remove(seq) {
-                return Entered::Duplicate;
-            }
-        } else {
-            if seq == u64::MAX || !budget.pay_for_numbers(seq - self.next) {
-                return Entered::TooFar;
-            }
-            self.sequence.missing.insert_range(self.next..seq);
-            self.next = seq + 1;
+        let entered = climb(&mut self.next, &mut self.sequence.missing, seq, budget);
+        if entered != Entered::New {
+            return entered;
         }
         match event {
             Event::LogGap { lost, ranges } => self.gaps.push(LogGap {
@@ -198,6 +192,27 @@ impl MainThread {
         let ended = &self.ended.as_ref()?.value;
         (ended.closing.reason == Reason::Stopped).then(|| ended.cause.clone())
     }
+}
+
+/// Takes in a number of those that are there once each: those below `next` that are not there are `missing`.
+pub(super) fn climb(
+    next: &mut u64,
+    missing: &mut Numbers,
+    number: u64,
+    budget: &mut Budget,
+) -> Entered {
+    if number < *next {
+        return match missing.remove(number) {
+            true => Entered::New,
+            false => Entered::Duplicate,
+        };
+    }
+    if number == u64::MAX || !budget.pay_for_numbers(number - *next) {
+        return Entered::TooFar;
+    }
+    missing.insert_range(*next..number);
+    *next = number + 1;
+    Entered::New
 }
 
 /// Reads the ranges of a "Log gap": `main:4-5,0:17,3:2-9`.

@@ -9,12 +9,7 @@ use std::{collections::BTreeMap, fs, io, path::PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{
-    conclude::overall,
-    config::Select,
-    group,
-    verdict::{Status, Verdict},
-};
+use super::{conclude::overall, config::Select, group, verdict::Verdict};
 use crate::log::line::displayed;
 
 /// Reads the verdicts in these files, each of one audit or of several with a line for each, and makes them one.
@@ -49,18 +44,7 @@ pub fn merge_files(files: &[PathBuf]) -> Result<Verdict> {
 
 /// Makes verdicts one; each comes with the name by which to speak of it.
 pub(super) fn merge(verdicts: Vec<(String, Verdict)>) -> Verdict {
-    let mut out = Verdict {
-        status: Status::Clean,
-        cannot_tell: Vec::new(),
-        notes: Vec::new(),
-        unread: false,
-        lines: 0,
-        bytes: 0,
-        groups: Vec::new(),
-        runs: Vec::new(),
-        strays: Vec::new(),
-        stray_count: 0,
-    };
+    let mut out = Verdict::default();
     let mut read_by: BTreeMap<String, String> = BTreeMap::new();
     for (name, verdict) in verdicts {
         out.unread |= verdict.unread;

@@ -64,19 +64,22 @@ impl Order {
         !self.runs.is_empty()
     }
 
-    /// Takes in the arrival of a line that was not there before. `missing` are the numbers below the highest that have
-    /// not arrived; of these `number` is none any more. Returns lines out of order where some must be settled now.
+    /// Takes in the arrival of a line that was not there before, which `ahead` says to stand in front of lines of which it is
+    /// not known yet whether they are missing. `missing` are the numbers below the highest that have not arrived; of these
+    /// `number` is none any more. Returns lines out of order where some must be settled now.
     #[inline]
     pub(super) fn arrive(
         &mut self,
         number: u64,
         at: Location,
         backwards: bool,
+        ahead: bool,
         missing: &Numbers,
     ) -> Option<Moved> {
         // Turned round, the numbers of an input that stands on its head rise.
         let number = if backwards { !number } else { number };
         if let Some(run) = &mut self.current
+            && !ahead
             && number > run.last
             && number < self.limit
             && at.file == self.file
@@ -87,23 +90,7 @@ impl Order {
         self.begin_run(number, at, backwards, missing)
     }
 
-    /// Takes in the arrival of a line that does not follow the one before it as far as `missing` knows.
     #[cold]
-    pub(super) fn arrive_apart(
-        &mut self,
-        number: u64,
-        at: Location,
-        backwards: bool,
-        missing: &Numbers,
-    ) -> Option<Moved> {
-        self.begin_run(
-            if backwards { !number } else { number },
-            at,
-            backwards,
-            missing,
-        )
-    }
-
     fn begin_run(
         &mut self,
         number: u64,
@@ -186,21 +173,21 @@ fn heaviest(runs: &[Run], backwards: bool, missing: &Numbers) -> Vec<bool> {
         runs.reverse();
     }
     // By the numbers that they end with the rising sequences of which no other has more lines and ends lower.
-    let mut best: BTreeMap<u64, Ending> = BTreeMap::new();
+    let mut best: BTreeMap<u64, Rising> = BTreeMap::new();
     let mut before = vec![None; runs.len()];
     for (i, run) in runs.iter().enumerate() {
         let lower = best.range(..run.start).next_back().map(|(_, end)| *end);
         before[i] = lower.map(|lower| lower.run);
         let own = run.end - run.start - missing.count_in(run.clone());
         let lines = lower.map_or(0, |lower| lower.lines) + own;
-        let worse = |end: &(&u64, &Ending)| end.1.lines < lines;
+        let worse = |end: &(&u64, &Rising)| end.1.lines < lines;
         let worse: Vec<u64> = (best.range(run.start..).take_while(worse))
             .map(|(number, _)| *number)
             .collect();
         for number in worse {
             best.remove(&number);
         }
-        best.insert(run.start, Ending { lines, run: i });
+        best.insert(run.start, Rising { lines, run: i });
     }
     let mut kept = vec![false; runs.len()];
     let mut next = best.last_key_value().map(|(_, end)| end.run);
@@ -214,9 +201,9 @@ fn heaviest(runs: &[Run], backwards: bool, missing: &Numbers) -> Vec<bool> {
     kept
 }
 
-/// The end of a rising sequence of runs.
+/// A rising sequence of runs.
 #[derive(Clone, Copy, Debug)]
-struct Ending {
+struct Rising {
     /// How many lines the sequence has.
     lines: u64,
     /// Its last run.
@@ -241,7 +228,7 @@ mod tests {
             } else {
                 missing.remove(number);
             }
-            let moved = order.arrive(number, Location::default(), false, &missing);
+            let moved = order.arrive(number, Location::default(), false, false, &missing);
             out.extend(moved.into_iter().flatten());
         }
         out.extend(order.settle(&missing));
@@ -282,7 +269,7 @@ mod tests {
         for n in 0..1 << 15_u64 {
             let number = (n * 7919) % (1 << 15);
             missing.remove(number);
-            let moved = order.arrive(number, Location::default(), false, &missing);
+            let moved = order.arrive(number, Location::default(), false, false, &missing);
             named += moved
                 .into_iter()
                 .flatten()

@@ -43,12 +43,7 @@ fn write_verdict(out: &mut String, verdict: &Verdict) -> fmt::Result {
         Status::Findings => writeln!(out, "FINDINGS: {what}; the log is not what it must be.")?,
         Status::CannotTell => writeln!(out, "CANNOT TELL: {what}.")?,
     }
-    for why in &verdict.cannot_tell {
-        paragraph(out, "  ", &format!("Cannot tell: {why}."))?;
-    }
-    for note in &verdict.notes {
-        paragraph(out, "  ", &format!("Note: {note}."))?;
-    }
+    write_notes(out, &verdict.cannot_tell, &verdict.notes)?;
     for group in &verdict.groups {
         writeln!(out)?;
         write_group(out, group)?;
@@ -112,10 +107,18 @@ fn write_group(out: &mut String, group: &GroupVerdict) -> fmt::Result {
             paragraph(out, "    ", &format!("Likely cause: {cause}."))?;
         }
     }
-    for note in group.notes.iter().take(SHOWN) {
+    write_notes(out, &[], &group.notes[..group.notes.len().min(SHOWN)])?;
+    more(out, group.notes.len())
+}
+
+fn write_notes(out: &mut String, cannot_tell: &[String], notes: &[String]) -> fmt::Result {
+    for why in cannot_tell {
+        paragraph(out, "  ", &format!("Cannot tell: {why}."))?;
+    }
+    for note in notes {
         paragraph(out, "  ", &format!("Note: {note}."))?;
     }
-    more(out, group.notes.len())
+    Ok(())
 }
 
 fn status_word(status: Status) -> &'static str {
@@ -141,12 +144,7 @@ fn write_run(out: &mut String, run: &RunVerdict) -> fmt::Result {
         write!(out, ", shard {}", workload.shard)?;
     }
     writeln!(out)?;
-    for why in &run.cannot_tell {
-        paragraph(out, "  ", &format!("Cannot tell: {why}."))?;
-    }
-    for note in &run.notes {
-        paragraph(out, "  ", &format!("Note: {note}."))?;
-    }
+    write_notes(out, &run.cannot_tell, &run.notes)?;
     write_delay(out, run)?;
     if !run.outstanding.is_empty() {
         let count: u64 = run.outstanding.iter().map(|range| range.count).sum();

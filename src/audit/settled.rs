@@ -50,7 +50,11 @@ pub(super) struct Folded {
 
 impl Settled {
     /// Takes in what is said of a run; what was said of the oldest may be counted only from now on.
-    pub(super) fn insert(&mut self, index: u32, id: u64, judged: Judged, config: &AuditConfig) {
+    pub(super) fn insert(&mut self, index: u32, id: u64, mut judged: Judged, config: &AuditConfig) {
+        // What was found until then was told.
+        for kind in Kind::ALL {
+            judged.findings.fresh(kind);
+        }
         let run = SettledRun {
             id,
             judged,
@@ -68,10 +72,10 @@ impl Settled {
         }
     }
 
-    /// The runs of which it is kept what is said, by their places in the registry: each one's id and findings.
-    pub(super) fn runs(&self) -> impl Iterator<Item = (u32, u64, &Findings)> {
-        let runs = self.runs.iter();
-        runs.map(|(index, run)| (*index, run.id, &run.judged.findings))
+    /// The runs of which it is kept what is said: each one's id and findings.
+    pub(super) fn runs(&mut self) -> impl Iterator<Item = (u64, &mut Findings)> {
+        let runs = self.runs.values_mut();
+        runs.map(|run| (run.id, &mut run.judged.findings))
     }
 
     /// The lines that came since this was last asked for after they had been given up.
@@ -86,9 +90,9 @@ impl Settled {
 
     /// The place in the registry of the run with this id.
     pub(super) fn index(&self, id: u64) -> Option<usize> {
-        let mut all = self.runs();
-        all.find(|(_, of, _)| *of == id)
-            .map(|(index, ..)| index as usize)
+        let mut all = self.runs.iter();
+        all.find(|(_, run)| run.id == id)
+            .map(|(index, _)| *index as usize)
     }
 
     /// Hands over a run that is still kept.

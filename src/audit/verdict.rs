@@ -293,10 +293,11 @@ impl Counts {
 }
 
 /// What is said of a run, or of a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// The log holds what must exist and nothing else.
+    #[default]
     Clean,
     /// There are differences.
     Findings,
@@ -305,7 +306,7 @@ pub enum Status {
 }
 
 /// What is said of one run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunVerdict {
     /// The run's id.
     pub run: String,
@@ -448,7 +449,7 @@ impl DifferingShard {
 }
 
 /// What is said of all that was read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// In a word.
     pub status: Status,

@@ -29,14 +29,10 @@ const NAMED_MAX: usize = 50;
 pub(super) struct Watch {
     bulletin: Bulletin,
     runs: BTreeMap<u32, RunWatch>,
-    /// What was told of the runs whose accounts are closed.
-    settled: BTreeMap<u32, Told>,
     /// Runs that were met.
     met: usize,
     /// When memory is looked at again.
     room_due: Duration,
-    /// What was told of lines that belong to no run.
-    strays: Told,
 }
 
 /// What is to be told, of all runs together.
@@ -56,11 +52,7 @@ struct Bulletin {
 
 /// What was seen and said of a run.
 struct RunWatch {
-    /// The main thread's, then the workers'.
-    holes: Vec<Holes>,
-    told: Told,
-    /// How many records that are not whole were told one by one.
-    damage: usize,
+    holes: BTreeMap<Producer, Holes>,
     /// What was told of its account at the end.
     books: Vec<Finding>,
     /// Lines at the last look, and when one was new.
@@ -72,43 +64,6 @@ struct RunWatch {
     missing: u64,
     told_unknown: bool,
     told_joined: bool,
-}
-
-/// How many lines were told: of each kind in each finding, and in all.
-#[derive(Default)]
-struct Told([(Vec<u64>, u64); Kind::ALL.len()]);
-
-impl Told {
-    /// All that was found is told.
-    fn all(findings: &Findings) -> Self {
-        let mut out = Self::default();
-        for kind in Kind::ALL {
-            out.more(findings, kind);
-        }
-        out
-    }
-
-    /// What there is to tell beyond that, and is told from now on: the new part of each finding, and how many lines more.
-    fn more(&mut self, findings: &Findings, kind: Kind) -> (Vec<Finding>, u64) {
-        let (told, count) = &mut self.0[kind as usize];
-        let mut rest = findings.count(kind).saturating_sub(*count);
-        let mut new = Vec::new();
-        if rest == 0 {
-            return (new, 0);
-        }
-        *count += rest;
-        let kept = findings.kept(kind);
-        told.resize(kept.len(), 0);
-        for (found, told) in kept.iter().zip(told) {
-            let count = found.count() - *told;
-            if count > 0 {
-                *told = found.count();
-                rest = rest.saturating_sub(count);
-                new.push(found.last_lines(count));
-            }
-        }
-        (new, rest)
-    }
 }
 
 /// Of these kinds whatever was found is told at once: all but the lost lines, which may still come.
@@ -129,10 +84,8 @@ impl Watch {
                 silent: false,
             },
             runs: BTreeMap::new(),
-            settled: BTreeMap::new(),
             met: 0,
             room_due: Duration::ZERO,
-            strays: Told::default(),
         }
     }
 
@@ -164,7 +117,7 @@ impl Watch {
                 let mut budget = judge.budget;
                 let mut copy = account.clone();
                 balance::balance(&mut copy, judge.config.killed, &mut budget);
-                run.balance(bulletin, account, &copy);
+                run.balance(bulletin, account, &mut copy);
             }
             if complete {
                 over.push(*index);
@@ -174,7 +127,7 @@ impl Watch {
             self.close(judge, index);
         }
         self.look_at_settled(judge);
-        self.look_at_strays(judge);
+        self.bulletin.of_none().all(AT_ONCE, &mut judge.strays);
         std::mem::take(&mut self.bulletin.news)
     }
 
@@ -239,22 +192,9 @@ impl Watch {
             let bulletin = self.bulletin.of_run(id);
             bulletin.back(producer, &numbers_of(seq..seq + 1));
         }
-        let mut before = std::mem::take(&mut self.settled);
-        for (index, id, findings) in judge.settled.runs() {
-            let told = before.remove(&index);
-            let mut told = told.unwrap_or_else(|| Told::all(findings));
-            let bulletin = self.bulletin.of_run(id);
-            for kind in AT_ONCE {
-                bulletin.all(*kind, told.more(findings, *kind));
-            }
-            self.settled.insert(index, told);
+        for (id, findings) in judge.settled.runs() {
+            self.bulletin.of_run(id).all(AT_ONCE, findings);
         }
-    }
-
-    fn look_at_strays(&mut self, judge: &Judge<'_>) {
-        let kind = Kind::Unexpected;
-        let new = self.strays.more(&judge.strays, kind);
-        self.bulletin.of_none().all(kind, new);
     }
 }
 
@@ -297,9 +237,13 @@ impl Bulletin {
         }
     }
 
-    fn all(&mut self, kind: Kind, (findings, rest): (Vec<Finding>, u64)) {
-        findings.into_iter().for_each(|found| self.finding(found));
-        self.more(kind.name(), rest);
+    /// Tells what is new of these kinds.
+    fn all(&mut self, kinds: &[Kind], findings: &mut Findings) {
+        for kind in kinds {
+            let (found, rest) = findings.fresh(*kind);
+            found.into_iter().for_each(|found| self.finding(found));
+            self.more(kind.name(), rest);
+        }
     }
 
     /// Tells of numbers of a producer, range by range, or together where there are many.
@@ -368,9 +312,7 @@ fn is_complete(account: &RunAccount) -> bool {
 impl RunWatch {
     fn new(now: Duration) -> Self {
         Self {
-            holes: Vec::new(),
-            told: Told::default(),
-            damage: 0,
+            holes: BTreeMap::new(),
             books: Vec::new(),
             lines: 0,
             heard: now,
@@ -410,10 +352,6 @@ impl RunWatch {
         }
         self.look_at_numbers(bulletin, account, now);
         self.look_at_findings(bulletin, account);
-        for damage in &account.damage[self.damage..] {
-            bulletin.finding(damage.finding(&bulletin.names));
-        }
-        self.damage = account.damage.len();
     }
 
     fn look_at_numbers(
@@ -422,10 +360,9 @@ impl RunWatch {
         account: &mut RunAccount,
         now: Duration,
     ) {
-        self.holes
-            .resize_with(account.producers().count(), Holes::default);
         self.missing = 0;
-        for (producer, holes) in account.producers().zip(&mut self.holes) {
+        for producer in account.producers() {
+            let holes = self.holes.entry(producer).or_default();
             let Some(there) = account.present(producer) else {
                 continue;
             };
@@ -445,46 +382,46 @@ impl RunWatch {
     }
 
     /// Tells what the account's findings have more than was told.
-    fn look_at_findings(&mut self, bulletin: &mut Bulletin, account: &RunAccount) {
+    fn look_at_findings(&mut self, bulletin: &mut Bulletin, account: &mut RunAccount) {
         // Where the numbers tell that lines are out of order, the time need not.
         let disordered = account.findings.count(Kind::Reordered) > 0
             || (account.producers()).any(|producer| is_disordered(account, producer));
-        for &kind in AT_ONCE {
-            if kind == Kind::TimeFell && disordered {
-                continue;
+        let (reordered, rest) = account.findings.fresh(Kind::Reordered);
+        for found in reordered {
+            let lines = found.range().and_then(one_producers);
+            if let (Some((producer, numbers)), Some(at)) = (lines, found.place()) {
+                let holes = self.holes.entry(producer).or_default();
+                let mut untold = numbers_of(numbers.clone());
+                untold.subtract(&holes.moved);
+                holes.moved.remove_range(numbers);
+                bulletin.reordered(producer, &untold, at);
             }
-            let (new, rest) = self.told.more(&account.findings, kind);
-            for found in new {
-                let lines = found.range().and_then(one_producers);
-                match (lines, found.place()) {
-                    (Some((producer, numbers)), Some(at)) if kind == Kind::Reordered => {
-                        let holes = &mut self.holes[account.place(producer)];
-                        let mut untold = numbers_of(numbers.clone());
-                        untold.subtract(&holes.moved);
-                        holes.moved.remove_range(numbers);
-                        bulletin.reordered(producer, &untold, at);
-                    }
-                    _ => bulletin.finding(found),
-                }
-            }
-            bulletin.more(kind.name(), rest);
         }
+        bulletin.more(Kind::Reordered.name(), rest);
+        let later = |kind: &&Kind| **kind == Kind::TimeFell && disordered;
+        let kinds = AT_ONCE.iter().filter(|kind| !later(kind)).copied();
+        bulletin.all(&kinds.collect::<Vec<_>>(), &mut account.findings);
     }
 
     /// Tells what the balance of a run that has ended finds missing besides, and what does not balance.
-    fn balance(&mut self, bulletin: &mut Bulletin, account: &RunAccount, balanced: &RunAccount) {
+    fn balance(
+        &mut self,
+        bulletin: &mut Bulletin,
+        account: &RunAccount,
+        balanced: &mut RunAccount,
+    ) {
         for found in balanced.findings.kept(Kind::Lost) {
             if let Some((producer, numbers)) = found.range().and_then(one_producers) {
-                let more = self.holes[account.place(producer)].lose_more(numbers);
+                let holes = self.holes.entry(producer).or_default();
+                let more = holes.lose_more(numbers);
                 bulletin.lost(account, producer, &more);
             } else {
                 self.tell_once(bulletin, found);
             }
         }
         for kind in [Kind::Books, Kind::Unexpected] {
-            let known = account.findings.kept(kind).len();
-            for found in balanced.findings.kept(kind).iter().skip(known) {
-                self.tell_once(bulletin, found);
+            for found in balanced.findings.fresh(kind).0 {
+                self.tell_once(bulletin, &found);
             }
         }
     }
