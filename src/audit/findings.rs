@@ -197,7 +197,8 @@ impl Findings {
         open.1 = numbers.end;
         self.counts[kind as usize] += count;
         if let (Some(fresh), Some(made)) = (&mut self.fresh, made) {
-            fresh.add_joined(kind, producer, numbers, at, |_, _| made);
+            let made: Box<dyn FnOnce(Range, Place) -> Finding> = Box::new(|_, _| made);
+            fresh.add_joined(kind, producer, numbers, at, made);
         }
     }
 
@@ -236,7 +237,9 @@ impl Findings {
         }
         let finding = finding(&self.names);
         if let Some(fresh) = &mut self.fresh {
-            fresh.add(kind, count, |_| finding.clone());
+            let finding = finding.clone();
+            let made: Box<dyn FnOnce(&Names) -> Finding> = Box::new(|_| finding);
+            fresh.add(kind, count, made);
         }
         if !full {
             kept.push(finding);
