@@ -10,6 +10,7 @@ use std::{borrow::Cow, error::Error, fmt, str::FromStr};
 use tracing::{Level, field::Visit};
 
 use super::line::{Encoder, Line};
+use crate::plan::format::words;
 use crate::plan::workload::{
     Backoff, GroupId, Limit, Micros, Probability, RetryPolicy, Shard, THREADS_MAX, TimeScale,
     Workload,
@@ -384,32 +385,6 @@ pub enum Reason {
     Stopped,
     /// An unexpected error.
     Panicked,
-}
-
-/// Declares how the variants of an enum are written, and from that how they are read.
-macro_rules! words {
-    ($type:ident { $($variant:ident = $word:literal),* $(,)? }) => {
-        impl $type {
-            /// The word that the log has for it.
-            pub fn word(self) -> &'static str {
-                match self { $( Self::$variant => $word, )* }
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.word())
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = ();
-
-            fn from_str(text: &str) -> Result<Self, ()> {
-                match text { $( $word => Ok(Self::$variant), )* _ => Err(()) }
-            }
-        }
-    };
 }
 
 words!(Next { Retry = "retry", Abandon = "abandon" });

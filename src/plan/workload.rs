@@ -10,6 +10,8 @@ use std::{fmt, ops::Range, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
+use super::format::words;
+
 /// The most workers a run may have.
 pub const THREADS_MAX: u32 = 4096;
 
@@ -159,33 +161,7 @@ pub enum Backoff {
     Exponential,
 }
 
-impl Backoff {
-    /// The word that command line and log have for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Fixed => "fixed",
-            Self::Exponential => "exponential",
-        }
-    }
-}
-
-impl fmt::Display for Backoff {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
-impl FromStr for Backoff {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "fixed" => Ok(Self::Fixed),
-            "exponential" => Ok(Self::Exponential),
-            _ => Err("a backoff is fixed or exponential".into()),
-        }
-    }
-}
+words!(Backoff { Fixed = "fixed", Exponential = "exponential" });
 
 /// A count that may be without bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,60 +221,64 @@ impl FromStr for Limit {
     }
 }
 
-/// A chance or a share, from 0 to 1.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Probability(f64);
+/// Declares a number of which only some values are allowed: which, and what is said of all others.
+macro_rules! number {
+    ($(#[$doc:meta])* $type:ident, $allowed:expr, $needed:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        pub struct $type(f64);
+
+        impl $type {
+            /// The number `value`, if it is allowed.
+            pub fn new(value: f64) -> Option<Self> {
+                // Adding zero turns -0 into 0, which has one way of being written.
+                $allowed(&value).then_some(Self(value + 0.0))
+            }
+
+            /// The number.
+            pub fn get(self) -> f64 {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                text.parse().ok().and_then(Self::new).ok_or_else(|| $needed.into())
+            }
+        }
+    };
+}
+
+number! {
+    /// A chance or a share, from 0 to 1.
+    Probability,
+    |value| (0.0..=1.0).contains(value),
+    "a number from 0 to 1 is needed, such as 0.3"
+}
+
+number! {
+    /// The factor that every delay is multiplied with: 0 or more, and finite.
+    TimeScale,
+    |value: &f64| value.is_finite() && *value >= 0.0,
+    "a finite number of 0 or more is needed: 1 is real time, 0 runs without sleeping"
+}
 
 impl Probability {
     /// What never happens.
     pub const ZERO: Self = Self(0.0);
-
-    /// The chance `value`, if it is one.
-    pub fn new(value: f64) -> Option<Self> {
-        // Adding zero turns -0 into 0, which has one way of being written.
-        (0.0..=1.0).contains(&value).then_some(Self(value + 0.0))
-    }
-
-    /// The chance as a number from 0 to 1.
-    pub fn get(self) -> f64 {
-        self.0
-    }
 }
-
-impl fmt::Display for Probability {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for Probability {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        text.parse()
-            .ok()
-            .and_then(Self::new)
-            .ok_or_else(|| "a number from 0 to 1 is needed, such as 0.3".into())
-    }
-}
-
-/// The factor that every delay is multiplied with: 0 or more, and finite.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TimeScale(f64);
 
 impl TimeScale {
     /// Delays as they are.
     pub const REAL: Self = Self(1.0);
-
-    /// The factor `value`, if it is one.
-    pub fn new(value: f64) -> Option<Self> {
-        (value.is_finite() && value >= 0.0).then_some(Self(value + 0.0))
-    }
-
-    /// The factor as a number.
-    pub fn get(self) -> f64 {
-        self.0
-    }
 
     /// `delay` times the factor, to the whole microsecond below; it saturates at [`Micros::MAX`].
     pub fn apply(self, delay: Micros) -> Micros {
@@ -307,23 +287,6 @@ impl TimeScale {
         } else {
             delay.scaled(self.0)
         }
-    }
-}
-
-impl fmt::Display for TimeScale {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for TimeScale {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let factor = text.parse().ok().and_then(Self::new);
-        factor.ok_or_else(|| {
-            "a finite number of 0 or more is needed: 1 is real time, 0 runs without sleeping".into()
-        })
     }
 }
 

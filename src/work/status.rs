@@ -17,6 +17,7 @@ use std::{
 
 use crate::{
     log::clock::{Clock, Stamp},
+    plan::format::words,
     sync::if_free,
 };
 
@@ -50,20 +51,17 @@ impl State {
         Self::BackingOff,
         Self::Ended,
     ];
-
-    /// The state's name among metrics.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Starting => "starting",
-            Self::Idle => "idle",
-            Self::Working => "working",
-            Self::Waiting => "waiting",
-            Self::Sleeping => "sleeping",
-            Self::BackingOff => "backing_off",
-            Self::Ended => "ended",
-        }
-    }
 }
+
+words!(State {
+    Starting = "starting",
+    Idle = "idle",
+    Working = "working",
+    Waiting = "waiting",
+    Sleeping = "sleeping",
+    BackingOff = "backing_off",
+    Ended = "ended",
+});
 
 /// The locks that workers take. An honest run has the first; the others belong to a Processor that was split in two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,6 +20,7 @@ mod log {
 #[path = "../../src/plan"]
 mod plan {
     mod attempts;
+    mod format;
     pub mod retry;
     pub mod workload;
 
