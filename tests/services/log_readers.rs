@@ -63,32 +63,7 @@ fn the_readmes_jq_commands_tell_what_the_log_holds() {
         summary["failed_attempts"].as_u64().unwrap()
     );
 
-    let rows: Vec<Vec<&str>> = slowest
-        .lines()
-        .map(|line| line.split('\t').collect())
-        .collect();
-    assert_eq!(rows.len(), 5, "{slowest}");
-    let seconds: Vec<f64> = rows.iter().map(|row| row[0].parse().unwrap()).collect();
-    assert!(seconds.is_sorted_by(|a, b| a >= b), "{slowest}");
-    // An operation's time as the run took it begins a moment earlier: its first line tells of its first attempt's end. One
-    // that an unexpected error ended has no such time.
-    let longest = summary["operation_seconds"]["max"].as_f64().unwrap();
-    for (row, seconds) in rows.iter().zip(&seconds) {
-        let panicked = unexpected.lines().any(|line| {
-            let line: Value = serde_json::from_str(line).unwrap();
-            line["thread"] == row[1] && line["iteration"].as_u64() == row[2].parse().ok()
-        });
-        assert!(
-            *seconds > 0.0 && (panicked || *seconds <= longest + 1e-6),
-            "{slowest}, and {longest}"
-        );
-    }
-    for row in &rows {
-        let lines = log.iter().filter(|line| {
-            line["thread"] == row[1] && line["iteration"].as_u64() == row[2].parse().ok()
-        });
-        assert_eq!(lines.count().to_string(), row[3], "{slowest}");
-    }
+    the_slowest_are_told(&log, &summary, slowest, unexpected);
 
     let count = |text: &str| text.lines().count() as u64;
     assert_eq!(
@@ -120,6 +95,35 @@ fn the_readmes_jq_commands_tell_what_the_log_holds() {
             .iter()
             .all(|line| line["message"] == "Unexpected error")
     );
+}
+
+fn the_slowest_are_told(log: &[Value], summary: &Value, slowest: &str, unexpected: &str) {
+    let rows: Vec<Vec<&str>> = slowest
+        .lines()
+        .map(|line| line.split('\t').collect())
+        .collect();
+    assert_eq!(rows.len(), 5, "{slowest}");
+    let seconds: Vec<f64> = rows.iter().map(|row| row[0].parse().unwrap()).collect();
+    assert!(seconds.is_sorted_by(|a, b| a >= b), "{slowest}");
+    // An operation's time as the run took it begins a moment earlier: its first line tells of its first attempt's end. One
+    // that an unexpected error ended has no such time.
+    let longest = summary["operation_seconds"]["max"].as_f64().unwrap();
+    for (row, seconds) in rows.iter().zip(&seconds) {
+        let panicked = unexpected.lines().any(|line| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            line["thread"] == row[1] && line["iteration"].as_u64() == row[2].parse().ok()
+        });
+        assert!(
+            *seconds > 0.0 && (panicked || *seconds <= longest + 1e-6),
+            "{slowest}, and {longest}"
+        );
+    }
+    for row in &rows {
+        let lines = log.iter().filter(|line| {
+            line["thread"] == row[1] && line["iteration"].as_u64() == row[2].parse().ok()
+        });
+        assert_eq!(lines.count().to_string(), row[3], "{slowest}");
+    }
 }
 
 #[test]

@@ -180,6 +180,21 @@ fn a_real_prometheus_stores_the_figures_of_the_summary() {
     promtool(&get(target, "/metrics").expect("an answer").1);
     promtool(&rig.read("hifi.prom"));
 
+    stores(&prometheus, &summary);
+    let run_id = summary["run"].as_str().expect("an id");
+    let runs = prometheus.ask("label/run/values", &[("match[]", "hifi_run_info")]);
+    assert_eq!(
+        runs,
+        serde_json::json!([run_id]),
+        "the dashboard's variable has this run"
+    );
+    let dashboard = rig.hifi("dashboard").code(0).json();
+    shows_the_run_alone(&prometheus, &dashboard, run_id, &began.to_string());
+    run.signal("INT");
+    run.finish().code(0);
+}
+
+fn stores(prometheus: &Prometheus, summary: &Value) {
     let ops = &summary["operations"];
     for (query, expected) in [
         (
@@ -227,15 +242,10 @@ fn a_real_prometheus_stores_the_figures_of_the_summary() {
             prometheus.value(query) == expected
         });
     }
+}
 
-    let run_id = summary["run"].as_str().expect("an id");
-    let runs = prometheus.ask("label/run/values", &[("match[]", "hifi_run_info")]);
-    assert_eq!(
-        runs,
-        serde_json::json!([run_id]),
-        "the dashboard's variable has this run"
-    );
-    let dashboard = rig.hifi("dashboard").code(0).json();
+/// Each query of the dashboard has data of the run, and none of another.
+fn shows_the_run_alone(prometheus: &Prometheus, dashboard: &Value, run_id: &str, start: &str) {
     let panels = dashboard["panels"].as_array().expect("panels");
     let queries: Vec<&str> = panels
         .iter()
@@ -246,12 +256,12 @@ fn a_real_prometheus_stores_the_figures_of_the_summary() {
     for query in queries {
         for run in [run_id, ".*"] {
             let asked = query.replace("$__rate_interval", "2s").replace("$run", run);
-            let (start, end) = (began.to_string(), now().to_string());
+            let end = now().to_string();
             let data = prometheus.ask(
                 "query_range",
                 &[
                     ("query", &asked),
-                    ("start", &start),
+                    ("start", start),
                     ("end", &end),
                     ("step", "0.2"),
                 ],
@@ -279,8 +289,6 @@ fn a_real_prometheus_stores_the_figures_of_the_summary() {
             "another run's data for {other}"
         );
     }
-    run.signal("INT");
-    run.finish().code(0);
 }
 
 /// The alert rules that the README names.
