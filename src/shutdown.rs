@@ -54,20 +54,20 @@ impl fmt::Display for Cause {
 pub struct Stop {
     /// The same as whether `state.request` is there, for the hot path.
     requested: AtomicBool,
-    state: Mutex<State>,
+    state: Mutex<StopState>,
 }
 
 #[derive(Default)]
-struct State {
+struct StopState {
     request: Option<(Cause, Instant)>,
     sleepers: Vec<Thread>,
     /// What else is to be done when the stop is asked for.
     hooks: Vec<Box<dyn Fn() + Send>>,
 }
 
-impl fmt::Debug for State {
+impl fmt::Debug for StopState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State")
+        f.debug_struct("StopState")
             .field("request", &self.request)
             .field("sleepers", &self.sleepers)
             .finish_non_exhaustive()
@@ -133,7 +133,7 @@ impl Stop {
     }
 
     /// A list of threads and a request stay whole whoever panics, so poison is of no meaning here.
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, StopState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -150,13 +150,13 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// The thread that waits for signals. To drop it is to end it.
 #[derive(Debug)]
-pub struct SignalWatch(#[allow(dead_code)] Background<Closing>);
+pub struct SignalWatch(#[allow(dead_code)] Background<EndOfSignals>);
 
 /// Ends the waiting when it is dropped.
 #[derive(Debug)]
-struct Closing(Handle);
+struct EndOfSignals(Handle);
 
-impl Drop for Closing {
+impl Drop for EndOfSignals {
     fn drop(&mut self) {
         self.0.close();
     }
@@ -176,7 +176,7 @@ impl SignalWatch {
         tell: impl Fn(&str) + Send + 'static,
     ) -> anyhow::Result<Self> {
         let (mut signals, second_ends) = register().context("cannot watch for signals")?;
-        let closing = Closing(signals.handle());
+        let closing = EndOfSignals(signals.handle());
         let watch = move || {
             let mut first: Option<(Cause, Instant)> = None;
             while !signals.handle().is_closed() {

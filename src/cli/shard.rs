@@ -11,7 +11,7 @@ use crate::plan::workload::{GroupId, Shard};
 pub(super) struct ShardArgs {
     /// Be part I (from 0) of N of one run; auto: as Slurm or Kubernetes say. Needs --seed
     #[arg(long, value_name = "I/N", value_parser = parse_shard, requires = "seed", allow_hyphen_values = true, hide_short_help = true)]
-    shard: Option<Part>,
+    shard: Option<GivenPart>,
 
     /// What ties the shards of one run together [default: with --shard auto the job's id]
     #[arg(long, value_name = "ID", requires = "shard", hide_short_help = true)]
@@ -38,23 +38,23 @@ impl ShardArgs {
 
 /// A shard, and the job that it belongs to where a scheduler started it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Part {
+struct GivenPart {
     shard: Shard,
     job: Option<GroupId>,
 }
 
-fn parse_shard(text: &str) -> Result<Part, String> {
+fn parse_shard(text: &str) -> Result<GivenPart, String> {
     if text == "auto" {
         return of_scheduler(&|name| env::var(name).ok());
     }
-    Ok(Part {
+    Ok(GivenPart {
         shard: text.parse()?,
         job: None,
     })
 }
 
 /// What the scheduler's environment says: Slurm's if this is a task of a job array, else that of a Kubernetes Job.
-fn of_scheduler(variable: &dyn Fn(&str) -> Option<String>) -> Result<Part, String> {
+fn of_scheduler(variable: &dyn Fn(&str) -> Option<String>) -> Result<GivenPart, String> {
     let set = |name| variable(name).is_some();
     if set("SLURM_ARRAY_TASK_ID") {
         of_slurm(variable)
@@ -67,7 +67,7 @@ fn of_scheduler(variable: &dyn Fn(&str) -> Option<String>) -> Result<Part, Strin
     }
 }
 
-fn of_slurm(variable: &dyn Fn(&str) -> Option<String>) -> Result<Part, String> {
+fn of_slurm(variable: &dyn Fn(&str) -> Option<String>) -> Result<GivenPart, String> {
     let id: u32 = read(variable, "SLURM_ARRAY_TASK_ID")?;
     let first: u32 = read(variable, "SLURM_ARRAY_TASK_MIN")?;
     let last: u32 = read(variable, "SLURM_ARRAY_TASK_MAX")?;
@@ -84,7 +84,7 @@ fn of_slurm(variable: &dyn Fn(&str) -> Option<String>) -> Result<Part, String> {
     let shard = index_of(id).and_then(|index| Shard::new(index, count));
     match shard {
         Some(shard) if index_of(last).and_then(|index| index.checked_add(1)) == Some(count) => {
-            Ok(Part {
+            Ok(GivenPart {
                 shard,
                 job: Some(read(variable, "SLURM_ARRAY_JOB_ID")?),
             })
@@ -96,13 +96,13 @@ fn of_slurm(variable: &dyn Fn(&str) -> Option<String>) -> Result<Part, String> {
     }
 }
 
-fn of_kubernetes(variable: &dyn Fn(&str) -> Option<String>) -> Result<Part, String> {
+fn of_kubernetes(variable: &dyn Fn(&str) -> Option<String>) -> Result<GivenPart, String> {
     let index = read(variable, "JOB_COMPLETION_INDEX")?;
     let count = read(variable, "JOB_COMPLETIONS")?;
     let shard = Shard::new(index, count).ok_or_else(|| {
         format!("JOB_COMPLETION_INDEX={index} is no part of JOB_COMPLETIONS={count}; hand over the Job's spec.completions")
     })?;
-    Ok(Part {
+    Ok(GivenPart {
         shard,
         job: Some(read(variable, "JOB_NAME")?),
     })

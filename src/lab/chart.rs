@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::records::Record;
+use super::records::LogRecord;
 use crate::log::event::{Event, Known};
 
 /// More memory for each further operation than this, and it rises. What the honest program takes does not depend on
@@ -18,7 +18,7 @@ pub(super) struct Memory(Vec<(u64, u64)>);
 
 impl Memory {
     /// The samples among the lines of a run.
-    pub(super) fn of(records: &[Record]) -> Self {
+    pub(super) fn of(records: &[LogRecord]) -> Self {
         let samples = records.iter().filter_map(|record| match record.event {
             Event::Sample {
                 resident_bytes: Known(Some(bytes)),

@@ -76,7 +76,7 @@ pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
         let exhibit = Exhibit::of(&trial)?;
         let conclusion = trial.conclude();
         if let Some(report) = &mut report {
-            let log = |run: &trial::Run| Input::Bytes(run.log_file.clone(), run.log.clone());
+            let log = |run: &trial::TrialRun| Input::Bytes(run.log_file.clone(), run.log.clone());
             report.add(specimen, log(&trial.broken), log(&trial.fixed))?;
         }
         good &= conclusion.caught && conclusion.fixed_is_clean;

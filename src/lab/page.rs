@@ -4,7 +4,7 @@
 
 use super::{
     exhibit::Exhibit,
-    trial::{Conclusion, Run, Trial},
+    trial::{Conclusion, Trial, TrialRun},
 };
 use crate::{
     audit::{self, Finding},
@@ -120,7 +120,7 @@ impl Page {
         out
     }
 
-    fn said(&self, out: &mut String, run: &Run) {
+    fn said(&self, out: &mut String, run: &TrialRun) {
         self.command(out, &run.command);
         let code = run
             .exit_code

@@ -10,7 +10,7 @@ use crate::{
 
 /// A line of the log.
 #[derive(Clone, Debug)]
-pub(super) struct Record {
+pub(super) struct LogRecord {
     /// Its number in the file, from 1.
     pub line: usize,
     /// Microseconds since 1970.
@@ -21,7 +21,7 @@ pub(super) struct Record {
     pub event: Event,
 }
 
-impl Record {
+impl LogRecord {
     /// Reads a log. What is no line of the program is left out: to find that is the audit's business.
     pub(super) fn read_all(log: &str) -> Vec<Self> {
         let read = |(number, text): (usize, &str)| {
@@ -46,6 +46,6 @@ impl Record {
 }
 
 /// The workload of the run that `records` are of.
-pub(super) fn workload(records: &[Record]) -> Option<Workload> {
+pub(super) fn workload(records: &[LogRecord]) -> Option<Workload> {
     records.iter().find_map(|record| record.event.workload())
 }

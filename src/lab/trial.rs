@@ -15,7 +15,7 @@ use std::{
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use super::{chart::Memory, records::Record};
+use super::{chart::Memory, records::LogRecord};
 use crate::{
     audit::{self, AuditConfig, Finding, Input, Status, Verdict},
     bugs::{CaughtBy, Specimen},
@@ -32,14 +32,14 @@ pub(super) struct Trial {
     /// The specimen.
     pub specimen: &'static Specimen,
     /// The run with the bug.
-    pub broken: Run,
+    pub broken: TrialRun,
     /// The run without.
-    pub fixed: Run,
+    pub fixed: TrialRun,
 }
 
 /// A run that was made, and what was found out about it.
 #[derive(Debug)]
-pub(super) struct Run {
+pub(super) struct TrialRun {
     /// The command line, as a person would type it.
     pub command: String,
     /// The file that the log was in.
@@ -55,7 +55,7 @@ pub(super) struct Run {
     /// How many lines its log has.
     pub lines: usize,
     /// Those lines.
-    pub records: Vec<Record>,
+    pub records: Vec<LogRecord>,
     /// What the audit says of the log.
     pub verdict: Verdict,
 }
@@ -83,7 +83,7 @@ impl Trial {
             )?;
         let run = |name: &str, bug: &str| {
             let options = format!("{bug}{} --seed {seed}", specimen.lab_options);
-            Run::make(folder.path(), name, &options)
+            TrialRun::make(folder.path(), name, &options)
         };
         Ok(Self {
             specimen,
@@ -99,7 +99,7 @@ impl Trial {
             broken,
             fixed,
         } = self;
-        let shows = |run: &Run| match specimen.caught_by {
+        let shows = |run: &TrialRun| match specimen.caught_by {
             CaughtBy::Audit => run.verdict.status == Status::Findings,
             CaughtBy::Samples => Memory::of(&run.records).rises(),
             CaughtBy::Watchdog => {
@@ -118,7 +118,7 @@ impl Trial {
     }
 }
 
-impl Run {
+impl TrialRun {
     fn make(folder: &Path, name: &str, options: &str) -> anyhow::Result<Self> {
         let log_file = format!("{name}.log");
         let typed = format!("{options} --log-file {log_file}");
@@ -134,7 +134,7 @@ impl Run {
                 .with_context(|| format!("a run has printed no summary: {}", ran.stderr))?,
             stderr: ran.stderr,
             lines: log.lines().count(),
-            records: Record::read_all(&log),
+            records: LogRecord::read_all(&log),
             verdict: audit::run(&AuditConfig::new(audited), &mut |_, _| {})?,
             log: bytes,
             log_file,

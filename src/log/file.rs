@@ -20,6 +20,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use roaring::RoaringTreemap;
 use tracing_appender::rolling::{self, RollingFileAppender};
 
 use super::{
@@ -252,7 +253,7 @@ impl LogFile {
             };
             let producer = line.field("worker").and_then(|n| n.parse().ok());
             if let Some(seq) = line.field("seq").and_then(|n| n.parse().ok()) {
-                self.missing.add(producer, seq, seq);
+                self.missing.add(producer, seq);
             }
             if line.message == GAP_MESSAGE {
                 let told = mem::take(&mut self.told);
@@ -328,36 +329,23 @@ fn look_up(path: PathBuf) -> Name {
     }
 }
 
-/// Which lines are missing: ranges of sequence numbers, by producer (none is `main`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Missing(BTreeMap<Option<u32>, Vec<(u64, u64)>>);
+/// Which lines are missing: their numbers, by producer (none is `main`).
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Missing(BTreeMap<Option<u32>, RoaringTreemap>);
 
 impl Missing {
-    fn add(&mut self, producer: Option<u32>, first: u64, last: u64) {
-        let ranges = self.0.entry(producer).or_default();
-        match ranges.last_mut() {
-            Some((_, end)) if *end + 1 == first => *end = last,
-            _ => ranges.push((first, last)),
-        }
+    fn add(&mut self, producer: Option<u32>, seq: u64) {
+        self.0.entry(producer).or_default().insert(seq);
     }
 
     fn add_all(&mut self, other: Self) {
-        for (producer, ranges) in other.0 {
-            let mut all = self.0.remove(&producer).unwrap_or_default();
-            all.extend(ranges);
-            all.sort_unstable();
-            for (first, last) in all {
-                self.add(producer, first, last);
-            }
+        for (producer, numbers) in other.0 {
+            *self.0.entry(producer).or_default() |= numbers;
         }
     }
 
     fn lines(&self) -> u64 {
-        self.0
-            .values()
-            .flatten()
-            .map(|(first, last)| last - first + 1)
-            .sum()
+        self.0.values().map(RoaringTreemap::len).sum()
     }
 }
 
@@ -365,8 +353,13 @@ impl fmt::Display for Missing {
     /// `main:4-5,0:17,3:2-9`: the producer, and the first and the last number, or the only one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut comma = "";
-        for (producer, ranges) in &self.0 {
-            for (first, last) in ranges {
+        for (producer, numbers) in &self.0 {
+            let mut numbers = numbers.iter().peekable();
+            while let Some(first) = numbers.next() {
+                let mut last = first;
+                while let Some(next) = numbers.next_if_eq(&(last + 1)) {
+                    last = next;
+                }
                 match producer {
                     Some(worker) => write!(f, "{comma}{worker}:{first}")?,
                     None => write!(f, "{comma}main:{first}")?,
@@ -404,12 +397,12 @@ mod tests {
             (None, 5),
             (Some(3), 44),
         ] {
-            missing.add(producer, seq, seq);
+            missing.add(producer, seq);
         }
         assert_eq!(missing.to_string(), "main:4-5,0:17,3:41-42,3:44");
         assert_eq!(missing.lines(), 6);
         let mut later = Missing::default();
-        later.add(Some(3), 45, 50);
+        (45..=50).for_each(|seq| later.add(Some(3), seq));
         later.add_all(missing);
         assert_eq!(later.to_string(), "main:4-5,0:17,3:41-42,3:44-50");
     }

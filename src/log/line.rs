@@ -38,7 +38,7 @@ pub struct Encoder {
     json_context: Option<Vec<u8>>,
     /// For each level, the head of the line when it last occurred: most messages of a producer are those
     /// that it logged before, in the same second.
-    heads: [Head; 5],
+    heads: [LineHead; 5],
     text: LineBuffer,
     json: LineBuffer,
 }
@@ -93,7 +93,7 @@ impl Encoder {
     /// What stands before the number of a line that is logged in `second`, its time stamp being that of the
     /// second's beginning.
     #[cold]
-    fn head(&self, second: u64, level: Level, message: &str) -> Head {
+    fn head(&self, second: u64, level: Level, message: &str) -> LineHead {
         let stamp = stamp_text(second * MICROS_IN_SECOND);
         let thread = &self.thread;
         let (mut text, mut json) = (LineBuffer::default(), LineBuffer::default());
@@ -109,7 +109,7 @@ impl Encoder {
             push_quoted(&mut json, message);
             json.push(context);
         }
-        Head {
+        LineHead {
             second,
             message: message.to_owned(),
             text,
@@ -284,7 +284,7 @@ const HEX_PAIRS: [[u8; 2]; 256] = {
 
 /// What stands before the number in the lines of one second with one message.
 #[derive(Debug, Default)]
-struct Head {
+struct LineHead {
     second: u64,
     message: String,
     /// Empty as long as there was no such line.

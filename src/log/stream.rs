@@ -40,11 +40,11 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Standard output or error, as the log writes to it.
 #[derive(Debug)]
-pub struct Stream(Arc<Shared>);
+pub struct Stream(Arc<SharedStream>);
 
 #[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
+struct SharedStream {
+    state: Mutex<StreamState>,
     /// The same as whether `state` has too much waiting, for the hot path.
     is_behind: AtomicBool,
     /// The thread waits for this: something to write, or the end.
@@ -59,7 +59,7 @@ struct Shared {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct StreamState {
     /// What is written to at once; none where a thread writes.
     direct: Option<File>,
     chunks: VecDeque<Chunk>,
@@ -136,10 +136,10 @@ impl Stream {
             Out::NeverStalls(file) => (Some(file), None),
             Out::MayStall(out) => (None, Some(out)),
         };
-        let shared = Arc::new(Shared {
-            state: Mutex::new(State {
+        let shared = Arc::new(SharedStream {
+            state: Mutex::new(StreamState {
                 direct,
-                ..State::default()
+                ..StreamState::default()
             }),
             is_behind: AtomicBool::new(false),
             filled: Condvar::new(),
@@ -240,7 +240,7 @@ impl Drop for Stream {
     }
 }
 
-impl Shared {
+impl SharedStream {
     /// What the thread does: it writes chunk by chunk, and counts what the reader got.
     fn serve(&self, mut out: Box<dyn Write + Send>) {
         while let Some(chunk) = self.next_chunk() {
@@ -293,7 +293,7 @@ impl Shared {
     }
 
     /// Wakes those whose time has come. With many of them, to wake them for each piece would cost more than the pieces.
-    fn wake(&self, state: &mut State) {
+    fn wake(&self, state: &mut StreamState) {
         if state.waiting() <= WAITING_BYTES_MAX / 2 && self.is_behind.swap(false, Ordering::SeqCst)
         {
             self.room.notify_all();
@@ -305,7 +305,7 @@ impl Shared {
     }
 
     /// Waits for what `until` asks for, as far as patience goes.
-    fn wait(&self, condition: &Condvar, until: impl Fn(&State) -> bool) {
+    fn wait(&self, condition: &Condvar, until: impl Fn(&StreamState) -> bool) {
         let mut state = self.state();
         let began = Instant::now();
         while !until(&state) {
@@ -329,12 +329,12 @@ impl Shared {
     }
 
     /// Figures and chunks are changed in steps that cannot fail halfway, so poison has no meaning here.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, StreamState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl StreamState {
     /// Bytes that were neither written nor lost yet.
     fn waiting(&self) -> u64 {
         self.put - self.done

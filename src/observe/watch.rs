@@ -52,7 +52,7 @@ pub(crate) enum Look {
 
 /// What follows a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum AfterLook {
     GoOn,
     End,
 }
@@ -64,7 +64,7 @@ pub(crate) enum Next {
 pub(crate) fn repeat(
     name: &str,
     interval: Duration,
-    mut look: impl FnMut(Look) -> Next + Send + 'static,
+    mut look: impl FnMut(Look) -> AfterLook + Send + 'static,
 ) -> anyhow::Result<Watcher> {
     let (end, ended) = channel();
     Background::start(name, end, move || {
@@ -77,7 +77,7 @@ pub(crate) fn repeat(
             } else {
                 Look::ForTheLastTime
             });
-            if !again || next == Next::End {
+            if !again || next == AfterLook::End {
                 return;
             }
             // A look that took longer than the interval is followed by the next one whole interval later, not by a series
@@ -108,7 +108,7 @@ pub(crate) fn sample(interval: Micros, counters: Arc<[Arc<Counters>]>) -> anyhow
             data_length,
         }
         .emit();
-        Next::GoOn
+        AfterLook::GoOn
     })
 }
 
@@ -140,10 +140,10 @@ pub(crate) fn watch_for_stall(
         let now = dumper.board.now();
         let idle = standstill.lasts(dumper.board.read(), now, 2 * interval);
         if look == Look::ForTheLastTime {
-            return Next::End;
+            return AfterLook::End;
         }
         if idle < after {
-            return Next::GoOn;
+            return AfterLook::GoOn;
         }
         let deadlocks = dumper.board.deadlocks();
         let deadlocks: Vec<String> = deadlocks.iter().map(Cycle::describe).collect();
@@ -164,7 +164,7 @@ pub(crate) fn watch_for_stall(
             deadlocks,
         });
         tell();
-        Next::End
+        AfterLook::End
     })
 }
 

@@ -204,11 +204,11 @@ fn time_ticks(length: f64) -> Vec<f64> {
 
 /// Rectangles of one colour, as one path: rows of this height, runs of neighbouring columns as one.
 #[derive(Debug, Default)]
-pub(super) struct Blocks {
+pub(super) struct Rectangles {
     path: String,
 }
 
-impl Blocks {
+impl Rectangles {
     /// Adds a rectangle.
     pub(super) fn add(&mut self, x: u64, y: u64, width: u64, height: u64) {
         let _ = write!(self.path, "M{x} {y}h{width}v{height}h-{width}z");

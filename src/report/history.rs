@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{
     series::{Merge, Series},
-    steps::{Gap, Step, WorkerSteps},
+    steps::{LineGap, Step, WorkerSteps},
 };
 use crate::{
     audit::{Attempt, AttemptKind, Producer, Record, Run},
@@ -85,7 +85,7 @@ impl Merge for Attempts {
 
 /// What a worker does in a stretch of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum Activity {
     Work,
     Wait,
     Back,
@@ -97,18 +97,23 @@ pub(super) enum State {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cell {
     pub(super) attempts: Attempts,
-    /// Microseconds spent in each [`State`].
+    /// Microseconds spent in each [`Activity`].
     spent: [u64; 4],
 }
 
 impl Cell {
-    fn spend(&mut self, state: State, time: u64) {
+    fn spend(&mut self, state: Activity, time: u64) {
         self.spent[state as usize] += time;
     }
 
     /// What took most of the time, if anything is known.
-    pub(super) fn state(&self) -> Option<State> {
-        let states = [State::Work, State::Wait, State::Back, State::Unknown];
+    pub(super) fn state(&self) -> Option<Activity> {
+        let states = [
+            Activity::Work,
+            Activity::Wait,
+            Activity::Back,
+            Activity::Unknown,
+        ];
         let (time, state) = self.spent.into_iter().zip(states).max_by_key(|(t, _)| *t)?;
         (time > 0 || self.attempts.logged() > 0).then_some(state)
     }
@@ -319,19 +324,19 @@ impl History {
                 let row = self.row(worker);
                 if let Some(pause) = stretch.pause {
                     let state = match pause.after {
-                        AttemptKind::Success => State::Wait,
-                        _ => State::Back,
+                        AttemptKind::Success => Activity::Wait,
+                        _ => Activity::Back,
                     };
                     row.between(pause.from, pause.to, |cell, part| cell.spend(state, part));
                 }
                 row.between(stretch.began, stretch.ended, |cell, part| {
-                    cell.spend(State::Work, part);
+                    cell.spend(Activity::Work, part);
                 });
                 if let Some(time) = stretch.operation {
                     self.operation_times.record(time.saturating_mul(1000));
                 }
             }
-            Step::Gap(gap) => self.gap(worker, gap),
+            Step::LineGap(gap) => self.gap(worker, gap),
             Step::Late => {
                 // It was taken for lost when a later one came, about here.
                 if let Some(column) = self.over_time.near(stamp, |column| column.lost > 0) {
@@ -347,7 +352,7 @@ impl History {
 
     /// Puts missing lines where the plan says that they were logged, between their neighbours.
     #[cold]
-    fn gap(&mut self, worker: u32, gap: Gap) {
+    fn gap(&mut self, worker: u32, gap: LineGap) {
         let walked = gap.count <= self.steps_left.min(GAP_MAX);
         let delays = match (&self.workload, gap.position) {
             (Some(workload), Some(position)) if walked => {
@@ -365,8 +370,9 @@ impl History {
             planned.min(self.last)
         });
         let since = gap.since.unwrap_or(self.first).min(until);
-        self.row(worker)
-            .between(since, until, |cell, part| cell.spend(State::Unknown, part));
+        self.row(worker).between(since, until, |cell, part| {
+            cell.spend(Activity::Unknown, part)
+        });
         let each = gap.count.div_ceil(delays.len().max(1) as u64);
         let (mut passed, mut left) = (0, gap.count);
         for delay in delays {
@@ -457,7 +463,7 @@ impl History {
         columns.for_each(|column| column.lost = 0);
         for cell in self.rows.iter_mut().flat_map(Series::iter_mut) {
             cell.attempts.lost = 0;
-            cell.spent[State::Unknown as usize] = 0;
+            cell.spent[Activity::Unknown as usize] = 0;
         }
     }
 

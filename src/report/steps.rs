@@ -26,7 +26,7 @@ pub(super) enum Step {
     /// It and its neighbour follow each other.
     Next(Stretch),
     /// Lines are missing between it and its neighbour.
-    Gap(Gap),
+    LineGap(LineGap),
     /// It comes after lines that it should precede.
     Late,
 }
@@ -48,7 +48,7 @@ pub(super) struct Stretch {
 
 /// Lines of one worker that are missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Gap {
+pub(super) struct LineGap {
     /// How many.
     pub(super) count: u64,
     /// When the lines before and behind them were logged, if there are any.
@@ -60,7 +60,7 @@ pub(super) struct Gap {
 
 /// A line that was read.
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+struct SeenLine {
     seq: u64,
     stamp: u64,
     attempt: Option<(Position, AttemptKind)>,
@@ -73,9 +73,9 @@ struct Seen {
 #[derive(Clone, Debug, Default)]
 pub(super) struct WorkerSteps {
     /// The line with the highest number.
-    highest: Option<Seen>,
+    highest: Option<SeenLine>,
     /// The neighbour of the line that is expected next.
-    edge: Option<Seen>,
+    edge: Option<SeenLine>,
     /// Operations, by their number, whose begin and whose end was seen last, and when that was.
     began: Option<(u64, u64)>,
     ended: Option<(u64, u64)>,
@@ -85,7 +85,7 @@ impl WorkerSteps {
     /// Takes in the line of an attempt.
     #[inline]
     pub(super) fn attempt(&mut self, run: &Run, attempt: &Attempt, backwards: bool) -> Step {
-        let mut seen = Seen::plain(attempt.seq, attempt.stamp);
+        let mut seen = SeenLine::plain(attempt.seq, attempt.stamp);
         seen.attempt = Some((attempt.position, attempt.kind));
         if let Some(rules) = run.rules(attempt.worker) {
             let outcome = rules.outcome(attempt.position);
@@ -97,7 +97,7 @@ impl WorkerSteps {
 
     /// Takes in any other line of the worker.
     pub(super) fn line(&mut self, seq: u64, stamp: u64, backwards: bool) -> Step {
-        self.take(Seen::plain(seq, stamp), backwards)
+        self.take(SeenLine::plain(seq, stamp), backwards)
     }
 
     /// Read backwards, the worker's first line has no neighbour to come: its attempt began where it was logged, as far as the
@@ -110,12 +110,12 @@ impl WorkerSteps {
         }
     }
 
-    fn alone(&mut self, first: Seen) -> Step {
-        Step::Next(self.stretch(Seen::plain(0, first.stamp), first))
+    fn alone(&mut self, first: SeenLine) -> Step {
+        Step::Next(self.stretch(SeenLine::plain(0, first.stamp), first))
     }
 
     #[inline]
-    fn take(&mut self, seen: Seen, backwards: bool) -> Step {
+    fn take(&mut self, seen: SeenLine, backwards: bool) -> Step {
         let is_highest = self.highest.is_none_or(|known| known.seq < seen.seq);
         if is_highest {
             self.highest = Some(seen);
@@ -127,7 +127,7 @@ impl WorkerSteps {
             return match (backwards, seen.seq) {
                 (true, _) => Step::First,
                 (false, 0) => self.alone(seen),
-                (false, count) => Step::Gap(Gap::new(count, None, Some(seen))),
+                (false, count) => Step::LineGap(LineGap::new(count, None, Some(seen))),
             };
         };
         let (earlier, later) = if backwards {
@@ -141,11 +141,11 @@ impl WorkerSteps {
         self.edge = Some(seen);
         match later.seq - earlier.seq {
             1 => Step::Next(self.stretch(earlier, later)),
-            apart => Step::Gap(Gap::new(apart - 1, Some(earlier), Some(later))),
+            apart => Step::LineGap(LineGap::new(apart - 1, Some(earlier), Some(later))),
         }
     }
 
-    fn stretch(&mut self, earlier: Seen, later: Seen) -> Stretch {
+    fn stretch(&mut self, earlier: SeenLine, later: SeenLine) -> Stretch {
         let mut began = earlier.stamp.min(later.stamp);
         let mut pause = None;
         if let Some((length, after)) = earlier.sleep {
@@ -181,17 +181,21 @@ impl WorkerSteps {
 
     /// What is missing at both ends, of a worker that has logged all numbers below `end`; read backwards, its first lines show
     /// to be missing only now.
-    pub(super) fn missing(&self, end: u64, backwards: bool) -> impl Iterator<Item = Gap> + use<> {
+    pub(super) fn missing(
+        &self,
+        end: u64,
+        backwards: bool,
+    ) -> impl Iterator<Item = LineGap> + use<> {
         let lowest = self.edge.filter(|edge| backwards && edge.seq > 0);
-        let first = lowest.map(|lowest| Gap::new(lowest.seq, None, Some(lowest)));
+        let first = lowest.map(|lowest| LineGap::new(lowest.seq, None, Some(lowest)));
         let read = self.highest.map_or(0, |highest| highest.seq + 1);
         let behind = end.checked_sub(read).filter(|count| *count > 0);
-        let last = behind.map(|count| Gap::new(count, self.highest, None));
+        let last = behind.map(|count| LineGap::new(count, self.highest, None));
         first.into_iter().chain(last)
     }
 }
 
-impl Seen {
+impl SeenLine {
     fn plain(seq: u64, stamp: u64) -> Self {
         Self {
             seq,
@@ -203,8 +207,8 @@ impl Seen {
     }
 }
 
-impl Gap {
-    fn new(count: u64, before: Option<Seen>, behind: Option<Seen>) -> Self {
+impl LineGap {
+    fn new(count: u64, before: Option<SeenLine>, behind: Option<SeenLine>) -> Self {
         Self {
             count,
             since: before.map(|seen| seen.stamp),

@@ -5,9 +5,9 @@
 use maud::{Markup, html};
 
 use super::{
-    chart::{Blocks, Span, Window, drawing, legend, time_axis},
+    chart::{Rectangles, Span, Window, drawing, legend, time_axis},
     findings::{Listed, shown},
-    history::{Cell, History, State, What},
+    history::{Activity, Cell, History, What},
     units::{micros, plural},
     words,
 };
@@ -79,8 +79,8 @@ fn key(history: &History, heat: bool) -> Markup {
 
 /// Each worker's states, one colour each.
 fn states(history: &History, window: Window) -> Markup {
-    let mut states: [Blocks; 4] = Default::default();
-    let (mut gone, mut lost) = <(Blocks, Blocks)>::default();
+    let mut states: [Rectangles; 4] = Default::default();
+    let (mut gone, mut lost) = <(Rectangles, Rectangles)>::default();
     for (y, row) in (0..).step_by(ROW as usize).zip(&history.rows) {
         let cells = || row.iter().map(|(stamp, cell)| (window.column(stamp), cell));
         for (state, from, to) in runs(cells().map(|(x, cell)| (x, cell.state()))) {
@@ -95,10 +95,10 @@ fn states(history: &History, window: Window) -> Markup {
         }
     }
     let drawn = [
-        (State::Unknown, "unknown"),
-        (State::Wait, "wait"),
-        (State::Back, "back"),
-        (State::Work, "work"),
+        (Activity::Unknown, "unknown"),
+        (Activity::Wait, "wait"),
+        (Activity::Back, "back"),
+        (Activity::Work, "work"),
     ];
     html! {
         @for (state, class) in drawn { (states[state as usize].draw(class)) }
@@ -114,8 +114,8 @@ fn heat_map(history: &History, window: Window) -> Markup {
     // The eye tells few failures from none better by their root.
     let share = |cell: &Cell| (cell.attempts.failed() as f64 / most as f64).sqrt();
     let shade = |cell: &Cell| (share(cell) * SHADES as f64).ceil() as usize;
-    let mut shades: [Blocks; SHADES as usize + 1] = Default::default();
-    let mut lost = Blocks::default();
+    let mut shades: [Rectangles; SHADES as usize + 1] = Default::default();
+    let mut lost = Rectangles::default();
     for (y, row) in (0..).step_by(ROW as usize).zip(&history.rows) {
         let cells = || row.iter().map(|(stamp, cell)| (window.column(stamp), cell));
         for (shade, from, to) in runs(cells().map(|(x, cell)| (x, Some(shade(cell))))) {
@@ -145,7 +145,7 @@ fn runs<T: Copy + PartialEq>(
 }
 
 /// Lost lines fill their cell from below, to the share that is lost.
-fn add_lost(lost: &mut Blocks, cell: &Cell, x: u64, y: u64) {
+fn add_lost(lost: &mut Rectangles, cell: &Cell, x: u64, y: u64) {
     if let Some(height) = share_of_bar(cell.attempts.lost, cell) {
         lost.add(x, y + 1 + BAR - height, 1, height);
     }

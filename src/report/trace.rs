@@ -9,7 +9,7 @@ use super::{
     findings::shown,
     history,
     output::Pending,
-    steps::{Gap, Step, Stretch, WorkerSteps},
+    steps::{LineGap, Step, Stretch, WorkerSteps},
     units::count,
 };
 use crate::{
@@ -32,7 +32,7 @@ const MAIN: u32 = 1;
 /// Writes what the audit reads.
 pub(super) struct Trace<'a> {
     select: Select,
-    out: Writer<'a>,
+    out: TraceWriter<'a>,
     /// By the run's place in the audit's registry.
     runs: Vec<Option<TracedRun>>,
     /// The input has its newest lines first.
@@ -74,13 +74,13 @@ struct Slice {
 type Track = (u32, u32);
 
 /// The trace as it grows, up to its bound.
-struct Writer<'a> {
+struct TraceWriter<'a> {
     file: &'a mut Pending,
     written: usize,
     left_out: u64,
 }
 
-impl Writer<'_> {
+impl TraceWriter<'_> {
     fn is_full(&self) -> bool {
         self.written > BYTES_MAX
     }
@@ -170,7 +170,7 @@ impl<'a> Trace<'a> {
         file.write(b"{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n");
         Self {
             select,
-            out: Writer {
+            out: TraceWriter {
                 file,
                 written: 0,
                 left_out: 0,
@@ -210,7 +210,7 @@ impl<'a> Trace<'a> {
 
     /// The run's tracks, and what writes them; none of a run that is not to be judged, or where there are too many runs, or
     /// when the trace is full.
-    fn run(&mut self, run: &Run) -> Option<(&mut TracedRun, &mut Writer<'a>)> {
+    fn run(&mut self, run: &Run) -> Option<(&mut TracedRun, &mut TraceWriter<'a>)> {
         if !self.select.may_be(run.id) {
             return None;
         }
@@ -243,7 +243,7 @@ impl<'a> Trace<'a> {
         &mut self,
         run: &Run,
         worker: u32,
-    ) -> Option<(&mut WorkerTrack, Track, &mut Writer<'a>)> {
+    ) -> Option<(&mut WorkerTrack, Track, &mut TraceWriter<'a>)> {
         let (known, out) = self.run(run)?;
         let place = worker.checked_sub(known.first_worker)?;
         let known = known.workers.get_mut(place as usize)?;
@@ -262,13 +262,13 @@ impl<'a> Trace<'a> {
 
 impl WorkerTrack {
     /// Writes what a line adds to the track.
-    fn take_step(&mut self, out: &mut Writer<'_>, track: Track, stamp: u64, step: Step) {
+    fn take_step(&mut self, out: &mut TraceWriter<'_>, track: Track, stamp: u64, step: Step) {
         match step {
             Step::First => {}
             Step::Next(stretch) => self.stretch(out, track, stretch),
-            Step::Gap(gap) => {
+            Step::LineGap(gap) => {
                 out.operation(track, self);
-                let Gap {
+                let LineGap {
                     count,
                     since,
                     until,
@@ -292,7 +292,7 @@ impl WorkerTrack {
         }
     }
 
-    fn stretch(&mut self, out: &mut Writer<'_>, track: Track, stretch: Stretch) {
+    fn stretch(&mut self, out: &mut TraceWriter<'_>, track: Track, stretch: Stretch) {
         let iteration = stretch
             .attempt
             .map_or(0, |(position, _)| position.iteration);

@@ -146,7 +146,7 @@ fn a_bad_value_is_refused_with_option_value_and_remedy_before_anything_exists() 
         let rig = Rig::new();
         let finished = rig.hifi(args).code(2);
         words
-            .into_iter()
+            .iter()
             .fold(finished, |finished, word| finished.complains(word));
         assert_eq!(
             fs::read_dir(rig.path("")).unwrap().count(),

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::Exhibit;
-use crate::lab::trial::{Run, Trial};
+use crate::lab::trial::{Trial, TrialRun};
 
 /// The lowest and the highest counter value of each worker, and how many there are.
-fn by_worker(run: &Run) -> BTreeMap<u32, (u64, u64, u64)> {
+fn by_worker(run: &TrialRun) -> BTreeMap<u32, (u64, u64, u64)> {
     let mut workers = BTreeMap::new();
     for (worker, counter) in run.records.iter().filter_map(|record| record.success()) {
         let (low, high, count) = workers.entry(worker).or_insert((counter, counter, 0));
@@ -42,7 +42,7 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
             words(&fixed, worker)
         ));
     }
-    let total = |run: &Run| {
+    let total = |run: &TrialRun| {
         let (counter, completed) = (run.number("/counter"), run.number("/operations/completed"));
         format!("{counter} of {completed}")
     };

@@ -6,15 +6,15 @@ use serde_json::json;
 
 use super::Exhibit;
 use crate::lab::{
-    records::Record,
-    trial::{Run, Trial},
+    records::LogRecord,
+    trial::{Trial, TrialRun},
 };
 
 /// Two workers that both wrote the same value.
 struct Collision<'a> {
     value: u64,
-    first: (u32, &'a Record),
-    second: (u32, &'a Record),
+    first: (u32, &'a LogRecord),
+    second: (u32, &'a LogRecord),
     /// Successes that were logged in between.
     between: usize,
     /// The highest counter among them.
@@ -65,7 +65,7 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
 
 impl<'a> Collision<'a> {
     /// The first that the log shows.
-    fn first_of(run: &'a Run) -> Option<Self> {
+    fn first_of(run: &'a TrialRun) -> Option<Self> {
         let successes: Vec<_> = run
             .records
             .iter()
@@ -89,9 +89,9 @@ impl<'a> Collision<'a> {
         None
     }
 
-    fn table(&self, run: &Run) -> Vec<String> {
+    fn table(&self, run: &TrialRun) -> Vec<String> {
         let start = run.records.first().map_or(0, |record| record.micros);
-        let time = |record: &Record| format!("{} us", record.micros.saturating_sub(start));
+        let time = |record: &LogRecord| format!("{} us", record.micros.saturating_sub(start));
         let (value, before) = (self.value, self.value - 1);
         let [(one, first), (two, second)] = [self.first, self.second];
         let row = |line: &str, time: &str, left: &str, right: &str, counter: &str| {

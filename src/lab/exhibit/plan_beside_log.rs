@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Exhibit;
 use crate::{
     lab::{
-        records::{self, Record},
+        records::{self, LogRecord},
         trial::Trial,
     },
     log::event::Event,
@@ -66,8 +66,8 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
 }
 
 /// The attempts that a worker logged, in order.
-fn attempts_of(records: &[Record], worker: u32) -> impl Iterator<Item = &Record> {
-    let of_worker = move |record: &&Record| record.worker == Some(worker);
+fn attempts_of(records: &[LogRecord], worker: u32) -> impl Iterator<Item = &LogRecord> {
+    let of_worker = move |record: &&LogRecord| record.worker == Some(worker);
     records
         .iter()
         .filter(of_worker)
@@ -83,7 +83,7 @@ fn plan_words(attempt: &Attempt) -> String {
     words(attempt.iteration, attempt.number, how)
 }
 
-fn log_words(record: &Record) -> Option<String> {
+fn log_words(record: &LogRecord) -> Option<String> {
     match record.event {
         Event::Succeeded {
             iteration, attempt, ..

@@ -36,7 +36,7 @@ impl Exports {
             return Ok(Self { _server: None });
         };
         let (listener, addr) = listen(addr, "metrics", "--metrics-addr")?;
-        let service = Arc::new(Answers(Arc::clone(board)));
+        let service = Arc::new(BoardService(Arc::clone(board)));
         let server = Server::start(listener, "metrics", LIMITS, service)?;
         complain(&format!("metrics are served on http://{addr}/metrics"));
         Ok(Self {
@@ -45,9 +45,9 @@ impl Exports {
     }
 }
 
-struct Answers(Arc<Board>);
+struct BoardService(Arc<Board>);
 
-impl Service for Answers {
+impl Service for BoardService {
     async fn answer(&self, request: Request<Incoming>, _: &Connection) -> Response<Full<Bytes>> {
         let families = || {
             families(&self.0.get())

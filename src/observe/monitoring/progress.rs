@@ -6,7 +6,7 @@ use console::Term;
 
 use crate::{
     log::account::Account,
-    observe::watch::{self, Look, Next, Sources, Watcher},
+    observe::watch::{self, AfterLook, Look, Sources, Watcher},
     plan::workload::{Limit, Workload},
     work::recorder::Totals,
     work::status::State,
@@ -37,7 +37,7 @@ pub(super) fn start(sources: Sources) -> anyhow::Result<Watcher> {
             }
             pipeline.show(&fitted(&facts, terminal.size().1.into()));
         }
-        Next::GoOn
+        AfterLook::GoOn
     })
 }
 
