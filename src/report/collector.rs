@@ -3,6 +3,8 @@
 //! Of many runs the latest are kept. Beside them stands an index of times by place, so that a finding that names a line
 //! can be shown at its time.
 
+use std::collections::BTreeMap;
+
 use super::history::{Brief, History};
 use crate::audit::{Attempt, Location, Observer, Record, Run, Select};
 
@@ -36,10 +38,8 @@ enum Slot {
 
 /// What was gathered.
 pub(super) struct Gathered {
-    /// In the order in which their runs were met.
-    pub(super) histories: Vec<History>,
-    /// Of runs that were let go.
-    pub(super) briefs: Vec<Brief>,
+    /// What is known of each run in short, and its history if that was kept, by the run's id.
+    pub(super) runs: BTreeMap<u64, (Brief, Option<History>)>,
     pub(super) places: Places,
     pub(super) backwards: bool,
 }
@@ -58,20 +58,16 @@ impl Collector {
 
     /// What was gathered.
     pub(super) fn finish(self) -> Gathered {
-        let mut out = Gathered {
-            histories: Vec::new(),
-            briefs: Vec::new(),
+        let runs = self.slots.into_iter().filter_map(|slot| match slot {
+            Slot::Kept(history) => Some((history.brief(), Some(*history))),
+            Slot::LetGo(brief) => Some((brief, None)),
+            Slot::Unseen => None,
+        });
+        Gathered {
+            runs: runs.map(|run| (run.0.id, run)).collect(),
             places: self.places,
             backwards: self.backwards,
-        };
-        for slot in self.slots {
-            match slot {
-                Slot::Kept(history) => out.histories.push(*history),
-                Slot::LetGo(brief) => out.briefs.push(brief),
-                Slot::Unseen => {}
-            }
         }
-        out
     }
 
     /// What there is of a run; nothing of one that is not to be judged.

@@ -26,14 +26,12 @@ mod trace;
 mod units;
 mod words;
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 
 pub use self::config::{Failure, Output, ReportConfig, ReportFormat};
 use self::{
     collector::{Collector, Gathered, RUNS_MAX},
-    history::{Brief, History},
+    history::History,
     page::Pair,
     section::Section,
     trace::Trace,
@@ -153,23 +151,16 @@ fn sections(
     files: &[String],
     replay: fn(&Workload) -> String,
 ) -> Vec<Section> {
-    let histories = gathered.histories.len() as u64;
-    let columns_max = COLUMNS_ALL / histories.clamp(2, RUNS_MAX as u64);
-    let mut histories: BTreeMap<String, History> = BTreeMap::new();
-    let mut briefs: BTreeMap<String, Brief> = BTreeMap::new();
-    let id = |id: u64| format!("{id:016x}");
-    for history in gathered.histories.drain(..) {
-        gathered.briefs.push(history.brief());
-        histories.insert(id(history.id), history);
-    }
-    briefs.extend(
-        gathered
-            .briefs
-            .into_iter()
-            .map(|brief| (id(brief.id), brief)),
-    );
+    let histories = gathered
+        .runs
+        .values()
+        .filter(|(_, history)| history.is_some());
+    let columns_max = COLUMNS_ALL / (histories.count() as u64).clamp(2, RUNS_MAX as u64);
     let sections = (1..).zip(&verdict.runs).map(|(number, run)| {
-        let mut history = histories.remove(&run.run);
+        let id = u64::from_str_radix(&run.run, 16).ok();
+        let seen = id.and_then(|id| gathered.runs.remove(&id));
+        let (brief, history) = seen.unzip();
+        let mut history = history.flatten();
         if let Some(history) = &mut history {
             settle(history, run, gathered.backwards);
             history.align(columns_max);
@@ -182,7 +173,7 @@ fn sections(
             replay: workload.map(replay),
             findings: findings::list(&run.findings, files, &gathered.places),
             verdict: run.clone(),
-            brief: briefs.remove(&run.run),
+            brief,
             history,
         }
     });

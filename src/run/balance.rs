@@ -1,7 +1,9 @@
 //! The books: figures that must agree, because different parts of the program counted the same thing.
 
 use crate::{
-    log::account::Closing, plan::workload::Limit, run::outcome::RunOutcome, work::worker::Done,
+    log::account::Closing,
+    plan::workload::Limit,
+    run::outcome::{FinalFigures, RunOutcome},
 };
 
 /// Two figures that must be equal: what each is, and its value.
@@ -9,9 +11,9 @@ type Pair = ((&'static str, u64), (&'static str, u64));
 
 /// What does not balance, in words; nothing in an honest run.
 pub(super) fn imbalances(outcome: &RunOutcome) -> Vec<String> {
-    let counted = outcome.totals.account.figures().into_iter();
+    let counted = outcome.figures.totals.account.figures().into_iter();
     let twice = counted
-        .zip(outcome.closing.account.figures())
+        .zip(outcome.figures.closing.account.figures())
         .filter(|(counted, told)| counted != told)
         .map(|((name, counted), (_, told))| {
             format!("{name} as counted ({counted}) differs from that in the accounts ({told})")
@@ -28,18 +30,20 @@ pub(super) fn imbalances(outcome: &RunOutcome) -> Vec<String> {
 /// Figures of which one follows from others.
 fn related(outcome: &RunOutcome) -> Vec<Pair> {
     let RunOutcome {
-        closing: Closing {
-            account,
-            not_started,
-            ..
-        },
-        done: Done { begun, .. },
-        totals,
-        processor,
+        figures,
         log,
         workload,
         ..
     } = outcome;
+    let FinalFigures {
+        totals, processor, ..
+    } = figures;
+    let Closing {
+        account,
+        not_started,
+        ..
+    } = figures.closing;
+    let begun = outcome.workers.done.begun;
     let ended = account.completed + account.abandoned;
     let within_limit = processor.counter.min(workload.data_limit.or_max());
     let kept_or_dropped = processor.data_len + processor.dropped;
@@ -70,7 +74,7 @@ fn related(outcome: &RunOutcome) -> Vec<Pair> {
             ("what they must be", 1),
         ),
         (
-            ("operations begun", *begun),
+            ("operations begun", begun),
             ("operations by how they ended", account.begun()),
         ),
         (
@@ -78,7 +82,7 @@ fn related(outcome: &RunOutcome) -> Vec<Pair> {
             ("lines written to the file or lost", written_or_lost),
         ),
     ];
-    if let (Limit::At(planned), Limit::At(not_started)) = (workload.operations(), *not_started) {
+    if let (Limit::At(planned), Limit::At(not_started)) = (workload.operations(), not_started) {
         pairs.push((
             ("planned operations", planned),
             ("begun and not started", begun.saturating_add(not_started)),

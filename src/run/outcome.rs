@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, sync::atomic::Ordering};
 
-use super::{context::RunContext, observers::Observers, workers::Joined};
+use super::{
+    context::RunContext,
+    observers::Observers,
+    workers::{Ended, Joined},
+};
 use crate::{
     bugs::Seam,
     log::{
@@ -27,34 +31,20 @@ pub struct RunOutcome {
     pub run: u64,
     /// What was to be done.
     pub workload: Workload,
-    /// Why the run ended, and the workers' accounts added up.
-    pub closing: Closing,
-    /// What asked for a stop, if anything did.
-    pub stopped_by: Option<Cause>,
-    /// What the workers have done together, as they say.
-    pub done: Done,
-    /// The same as the counters have it.
-    pub totals: Totals,
-    /// The Processor as it was left.
-    pub processor: Contents,
+    /// The figures that were logged last.
+    pub figures: FinalFigures,
+    /// How the workers have ended.
+    pub workers: Ended,
     /// What became of the lines.
     pub log: LogReport,
     /// From the first line to the last, in nanoseconds.
     pub nanos: u64,
     /// What it took of the machine.
     pub usage: Usage,
-    /// The same when all workers had been started.
-    pub usage_at_work: Usage,
-    /// Why a thread could not be started.
-    pub refused: Option<String>,
     /// The standstill that ended the run.
     pub stall: Option<Stall>,
     /// Requests that were answered, by the status code of the answer; those alone that occurred.
     pub requests: BTreeMap<u16, u64>,
-    /// Workers that could not be waited for.
-    pub stuck: Vec<u32>,
-    /// One of them holds the Processor's lock.
-    pub processor_is_stuck: bool,
     /// What kept the final metrics from being written.
     pub metrics_file: Option<String>,
     /// Panics that no plan asked for, in whatever thread.
@@ -64,12 +54,18 @@ pub struct RunOutcome {
 }
 
 /// What a run came to, once its workers have ended: the figures that are logged last.
-pub(super) struct FinalFigures {
-    closing: Closing,
-    stopped_by: Option<Cause>,
-    totals: Totals,
-    contents: Contents,
-    processor_is_stuck: bool,
+#[derive(Clone, Debug)]
+pub struct FinalFigures {
+    /// Why the run ended, and the workers' accounts added up.
+    pub closing: Closing,
+    /// What asked for a stop, if anything did.
+    pub stopped_by: Option<Cause>,
+    /// What the workers have done together, as the counters have it.
+    pub totals: Totals,
+    /// The Processor as it was left.
+    pub processor: Contents,
+    /// A worker that is stuck holds the Processor's lock.
+    pub processor_is_stuck: bool,
 }
 
 impl RunContext<'_> {
@@ -81,12 +77,12 @@ impl RunContext<'_> {
         }
         let totals = Totals::of(&self.counters);
         // Where workers are stuck, one of them may hold the lock for ever.
-        let contents = if joined.stuck.is_empty() {
+        let contents = if joined.ended.stuck.is_empty() {
             Some(joined.processor.contents())
         } else {
             joined.processor.contents_if_free()
         };
-        let Done { begun, account, .. } = joined.done;
+        let Done { begun, account, .. } = joined.ended.done;
         let stopped_by = self.stop.cause();
         let not_started = self.config.workload.operations().after(begun);
         let reason = match (account.panicked, stopped_by, not_started) {
@@ -102,7 +98,7 @@ impl RunContext<'_> {
             },
             stopped_by,
             processor_is_stuck: contents.is_none(),
-            contents: contents.unwrap_or(Contents {
+            processor: contents.unwrap_or(Contents {
                 counter: totals.counter,
                 data_len: totals.data_len,
                 dropped: totals.counter.saturating_sub(totals.data_len),
@@ -124,20 +120,13 @@ impl RunContext<'_> {
         RunOutcome {
             run: self.run,
             workload: self.config.workload.clone(),
-            closing: balance.closing,
-            stopped_by: balance.stopped_by,
-            done: joined.done,
-            totals: balance.totals,
-            processor: balance.contents,
+            figures: balance,
+            workers: joined.ended,
             log: self.log.close(),
             nanos,
             usage: Usage::now(),
-            usage_at_work: joined.usage_at_work,
-            refused: joined.refused,
             stall: observers.stall(),
             requests: observers.requests(),
-            stuck: joined.stuck,
-            processor_is_stuck: balance.processor_is_stuck,
             metrics_file: observers.run_ended(),
             errors_of_its_own: self.unplanned_panics.load(Ordering::SeqCst),
             sentry: self.tracking.finish(&self.stop),
@@ -145,7 +134,7 @@ impl RunContext<'_> {
     }
 
     pub(super) fn log_end(&self, balance: &FinalFigures) {
-        let contents = &balance.contents;
+        let contents = &balance.processor;
         Event::TotalOperations {
             count: contents.counter,
         }

@@ -65,7 +65,7 @@ pub fn conclude(config: &RunConfig, outcome: &RunOutcome, stop: &Stop) -> anyhow
     }
     stream::print(to, text.as_bytes(), stop)
         .with_context(|| format!("cannot write the summary to {to}"))?;
-    Ok(match outcome.stopped_by {
+    Ok(match outcome.figures.stopped_by {
         _ if !problems.is_empty() => ExitCode::FAILURE,
         Some(Cause::Signal(number)) => ExitCode::from(128 + number as u8),
         _ => ExitCode::SUCCESS,
@@ -75,7 +75,7 @@ pub fn conclude(config: &RunConfig, outcome: &RunOutcome, stop: &Stop) -> anyhow
 /// What was lost or broken, in words. Abandoned operations are simulated, and normal.
 fn problems(outcome: &RunOutcome) -> Vec<String> {
     let mut problems = Vec::new();
-    problems.extend(outcome.refused.clone());
+    problems.extend(outcome.workers.refused.clone());
     if let Some(stall) = &outcome.stall {
         problems.push(format!(
             "no worker made progress for {:.1?} though none slept, so the run was ended",
@@ -88,8 +88,9 @@ fn problems(outcome: &RunOutcome) -> Vec<String> {
                 .map(|cycle| format!("deadlock: {cycle}")),
         );
     }
-    if !outcome.stuck.is_empty() {
+    if !outcome.workers.stuck.is_empty() {
         let names: Vec<String> = outcome
+            .workers
             .stuck
             .iter()
             .map(|worker| format!("Worker-{worker}"))
@@ -99,16 +100,16 @@ fn problems(outcome: &RunOutcome) -> Vec<String> {
             names.join(", ")
         ));
     }
-    if outcome.processor_is_stuck {
+    if outcome.figures.processor_is_stuck {
         problems.push(
             "the Processor's lock is never released; its figures are those that a worker told last"
                 .into(),
         );
     }
-    if outcome.closing.account.panicked > 0 {
+    if outcome.figures.closing.account.panicked > 0 {
         problems.push(format!(
             "ended by an unexpected error: {}",
-            counted(outcome.closing.account.panicked, "worker")
+            counted(outcome.figures.closing.account.panicked, "worker")
         ));
     }
     if outcome.errors_of_its_own > 0 {
@@ -141,12 +142,15 @@ impl Summary<'_> {
     /// The figures in the order in which they are told.
     fn json(&self) -> Value {
         let outcome = self.outcome;
-        let (workload, account, usage) =
-            (&outcome.workload, outcome.closing.account, outcome.usage);
+        let (workload, account, usage) = (
+            &outcome.workload,
+            outcome.figures.closing.account,
+            outcome.usage,
+        );
         let requests = &outcome.requests;
         let mut figures = json!({
             "run": self.run(),
-            "reason": outcome.closing.reason.word(),
+            "reason": outcome.figures.closing.reason.word(),
             "stopped_by": self.stopped_by(),
             "seed": workload.seed,
             "shard": workload.group.as_ref().map(|_| workload.shard),
@@ -158,26 +162,26 @@ impl Summary<'_> {
                 "abandoned": account.abandoned,
                 "panicked": account.panicked,
                 "interrupted": account.interrupted,
-                "not_started": number(outcome.closing.not_started),
+                "not_started": number(outcome.figures.closing.not_started),
             },
             "requests": (!requests.is_empty()).then_some(requests),
             "failed_attempts": account.failed_attempts,
             "retries": account.retries,
-            "counter": outcome.processor.counter,
-            "data_length": outcome.processor.data_len,
-            "dropped_items": outcome.processor.dropped,
+            "counter": outcome.figures.processor.counter,
+            "data_length": outcome.figures.processor.data_len,
+            "dropped_items": outcome.figures.processor.dropped,
             "workers": workload.threads,
-            "workers_ended_early": outcome.done.ended_early,
-            "workers_stuck": outcome.stuck.len(),
-            "operation_seconds": named(percentiles(&outcome.totals.operation_time)),
-            "lock_wait_seconds": named(percentiles(&outcome.totals.lock_wait)),
+            "workers_ended_early": outcome.workers.done.ended_early,
+            "workers_stuck": outcome.workers.stuck.len(),
+            "operation_seconds": named(percentiles(&outcome.figures.totals.operation_time)),
+            "lock_wait_seconds": named(percentiles(&outcome.figures.totals.lock_wait)),
             "operations_per_second": self.operations_per_second(),
             "wall_seconds": self.wall_seconds(),
             "cpu_seconds": usage.cpu.map(|cpu| cpu.as_secs_f64()),
             "peak_memory_bytes": usage.peak_memory,
             "resident_memory_bytes": usage.memory,
-            "threads": outcome.usage_at_work.threads,
-            "open_files": outcome.usage_at_work.open_files,
+            "threads": outcome.workers.usage_at_work.threads,
+            "open_files": outcome.workers.usage_at_work.open_files,
             "log_file": outcome.log.path,
             "log_lines": outcome.log.lines,
             "file": outcome.log.file,
@@ -197,8 +201,12 @@ impl Summary<'_> {
 
     /// What stopped the run: a signal's name, `duration` or `failure`.
     fn stopped_by(&self) -> Option<String> {
-        let by_duration = self.outcome.closing.reason == Reason::Stopped;
-        let cause = self.outcome.stopped_by.map(|cause| cause.to_string());
+        let by_duration = self.outcome.figures.closing.reason == Reason::Stopped;
+        let cause = self
+            .outcome
+            .figures
+            .stopped_by
+            .map(|cause| cause.to_string());
         cause.or_else(|| by_duration.then(|| "duration".into()))
     }
 
@@ -208,14 +216,14 @@ impl Summary<'_> {
 
     fn operations_per_second(&self) -> f64 {
         match self.wall_seconds() {
-            wall if wall > 0.0 => self.outcome.closing.account.completed as f64 / wall,
+            wall if wall > 0.0 => self.outcome.figures.closing.account.completed as f64 / wall,
             _ => 0.0,
         }
     }
 
     /// How the run ended, in a line that is the last: it stays in sight where the rest does not fit the screen.
     fn headline(&self) -> String {
-        let reason = self.outcome.closing.reason;
+        let reason = self.outcome.figures.closing.reason;
         let how = match (self.stopped_by().as_deref(), reason) {
             (Some("duration"), Reason::Stopped) => "ended by its --duration".to_owned(),
             (Some(by), Reason::Stopped) => format!("INTERRUPTED by {by}"),
@@ -228,7 +236,7 @@ impl Summary<'_> {
 
     fn counts(&self) -> Vec<Row> {
         let outcome = self.outcome;
-        let (account, processor) = (outcome.closing.account, outcome.processor);
+        let (account, processor) = (outcome.figures.closing.account, outcome.figures.processor);
         let limit = |heading, limit: Limit, words: &str| (heading, limit.to_string(), words.into());
         let row = |heading, count: u64, words: &str| (heading, count.to_string(), words.into());
         let mut rows: Vec<Row> = vec![
@@ -237,7 +245,7 @@ impl Summary<'_> {
             row("", account.abandoned, "abandoned"),
             row("", account.panicked, "ended by an unexpected error"),
             row("", account.interrupted, "interrupted"),
-            limit("", outcome.closing.not_started, "not started"),
+            limit("", outcome.figures.closing.not_started, "not started"),
         ];
         let headings = iter::once("Requests").chain(iter::repeat(""));
         for ((code, count), heading) in outcome.requests.iter().zip(headings) {
@@ -250,7 +258,7 @@ impl Summary<'_> {
             row("", processor.data_len, "data length"),
             row("", processor.dropped, "items dropped by the data limit"),
             row("Workers", outcome.workload.threads.into(), "in all"),
-            row("", outcome.done.ended_early, "ended early"),
+            row("", outcome.workers.done.ended_early, "ended early"),
         ]);
         rows
     }
@@ -279,13 +287,9 @@ impl Summary<'_> {
 
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let RunOutcome {
-            workload,
-            totals,
-            usage,
-            usage_at_work,
-            ..
-        } = self.outcome;
+        let outcome = self.outcome;
+        let (workload, totals, usage) = (&outcome.workload, &outcome.figures.totals, outcome.usage);
+        let at_work = outcome.workers.usage_at_work;
         write_rows(f, &self.counts())?;
         let of_all = percentiles(&totals.operation_time);
         writeln!(
@@ -312,7 +316,7 @@ impl fmt::Display for Summary<'_> {
             let (cpu, memory) = (Seconds(cpu.as_secs_f64()), memory as f64 / 1e6);
             write!(f, ", {cpu} CPU, {memory:.1} MB peak memory")?;
         }
-        if let (Some(threads), Some(files)) = (usage_at_work.threads, usage_at_work.open_files) {
+        if let (Some(threads), Some(files)) = (at_work.threads, at_work.open_files) {
             let when = "at the last worker's start";
             write!(
                 f,
@@ -371,6 +375,7 @@ mod tests {
     use crate::{
         cli::Cli,
         log::account::{Account, Closing},
+        run::outcome::FinalFigures,
         work::processor::Contents,
     };
 
@@ -380,29 +385,28 @@ mod tests {
         RunOutcome {
             run: 7,
             workload: cli.run.workload.into_workload(),
-            closing: Closing {
-                reason: Reason::Stopped,
-                account: Account::ZERO,
-                not_started: Limit::Unlimited,
+            figures: FinalFigures {
+                closing: Closing {
+                    reason: Reason::Stopped,
+                    account: Account::ZERO,
+                    not_started: Limit::Unlimited,
+                },
+                stopped_by: None,
+                totals: Default::default(),
+                processor: Contents {
+                    counter: 0,
+                    data_len: 0,
+                    dropped: 0,
+                    data_in_order: true,
+                },
+                processor_is_stuck: false,
             },
-            stopped_by: None,
-            done: Default::default(),
-            totals: Default::default(),
-            processor: Contents {
-                counter: 0,
-                data_len: 0,
-                dropped: 0,
-                data_in_order: true,
-            },
+            workers: Default::default(),
             log: Default::default(),
             nanos: 0,
             usage: Default::default(),
-            usage_at_work: Default::default(),
-            refused: None,
             stall: None,
             requests: Default::default(),
-            stuck: Vec::new(),
-            processor_is_stuck: false,
             metrics_file: None,
             errors_of_its_own: 0,
             sentry: None,

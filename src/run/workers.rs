@@ -59,14 +59,20 @@ pub(super) struct Workers {
 pub(super) struct Joined {
     /// What they shared.
     pub(super) processor: Arc<dyn Handle>,
-    /// What they have done together.
-    pub(super) done: Done,
+    pub(super) ended: Ended,
+}
+
+/// How the workers of a run have ended.
+#[derive(Clone, Debug, Default)]
+pub struct Ended {
+    /// What they have done together, as they say.
+    pub done: Done,
     /// Workers that could not be waited for.
-    pub(super) stuck: Vec<u32>,
+    pub stuck: Vec<u32>,
     /// Why a thread could not be started.
-    pub(super) refused: Option<String>,
+    pub refused: Option<String>,
     /// What the process used when all had been started.
-    pub(super) usage_at_work: Usage,
+    pub usage_at_work: Usage,
 }
 
 impl Workers {
@@ -199,11 +205,13 @@ impl Workers {
             .filter(|(_, thread)| thread.is_some())
             .map(|(worker, _)| worker);
         Joined {
-            stuck: stuck.collect(),
+            ended: Ended {
+                stuck: stuck.collect(),
+                done,
+                refused: self.refused,
+                usage_at_work: self.usage_at_work,
+            },
             processor: self.processor,
-            done,
-            refused: self.refused,
-            usage_at_work: self.usage_at_work,
         }
     }
 }
@@ -268,6 +276,9 @@ mod tests {
         notices.send(Notice::Leaving(3)).unwrap();
         notices.send(Notice::Stalled).unwrap();
         let joined = workers.join(&inbox);
-        assert_eq!((joined.done.begun, joined.stuck), (14, vec![21]));
+        assert_eq!(
+            (joined.ended.done.begun, joined.ended.stuck),
+            (14, vec![21])
+        );
     }
 }
