@@ -54,8 +54,8 @@ use crate::{
     observe::error_tracking::{DSN_VARIABLE, Dsn},
     plan::printer::PlanFormat,
     plan::workload::{
-        Backoff, GroupId, Limit, Micros, Probability, RetryPolicy, Shard, THREADS_MAX, TimeScale,
-        Workload, parse_duration,
+        Backoff, Limit, Micros, Probability, RetryPolicy, Shard, THREADS_MAX, TimeScale, Workload,
+        parse_duration,
     },
     run::config::{RunConfig, SummaryFormat},
 };
@@ -495,20 +495,10 @@ const REPLAYED: [(&str, ValueOf); 13] = [
     ("jitter", |w| w.retry.jitter.to_string()),
     ("time-scale", |w| w.time_scale.to_string()),
     ("panic-rate", |w| w.panic_rate.to_string()),
-    ("duration", |w| {
-        w.duration.map_or_else(String::new, as_typed)
-    }),
+    ("duration", |w| or_nothing(w.duration.map(as_typed))),
     ("data-limit", |w| w.data_limit.to_string()),
-    ("shard", |w| {
-        w.group
-            .as_ref()
-            .map_or_else(String::new, |_| w.shard.to_string())
-    }),
-    ("group", |w| {
-        w.group
-            .as_ref()
-            .map_or_else(String::new, GroupId::to_string)
-    }),
+    ("shard", |w| or_nothing(w.group.as_ref().map(|_| w.shard))),
+    ("group", |w| or_nothing(w.group.as_ref())),
 ];
 
 /// The command line that repeats a workload's outcomes: its seed, size, and what is not the default.
@@ -528,6 +518,11 @@ fn replay(workload: &Workload) -> String {
         }
     }
     line
+}
+
+/// A value that may not be there.
+fn or_nothing(value: Option<impl ToString>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
 }
 
 /// A duration in one word, as the options take it.

@@ -5,7 +5,6 @@
 
 use std::{
     collections::HashSet,
-    fmt::Write as _,
     fs,
     sync::{
         Arc,
@@ -42,63 +41,52 @@ impl Dumper {
     pub fn text(&self) -> String {
         let board = &*self.board;
         let (views, now) = (board.read(), board.now());
-        let mut text = format!(
-            "Full thread dump hifi {}, run {:016x}, {} after its start:\n\n",
-            env!("CARGO_PKG_VERSION"),
-            self.run,
-            Seconds::from_nanos(now.0)
-        );
+        let (version, run) = (env!("CARGO_PKG_VERSION"), self.run);
+        let age = Seconds::from_nanos(now.0);
+        let mut text =
+            format!("Full thread dump hifi {version}, run {run:016x}, {age} after its start:\n\n");
         for view in &views {
-            let _ = write!(
-                text,
-                "\"Worker-{}\" #{} os_thread={} {} for {}",
-                view.worker,
-                view.worker,
-                view.os_thread,
-                words(view.state),
-                Seconds::from_nanos(now.nanos_since(view.since)),
-            );
-            if view.iteration > 0 {
-                let _ = write!(
-                    text,
-                    ", iteration {}, attempt {}",
-                    view.iteration, view.attempt
-                );
+            let View {
+                worker,
+                os_thread,
+                iteration,
+                attempt,
+                ..
+            } = view;
+            let state = words(view.state);
+            let time = Seconds::from_nanos(now.nanos_since(view.since));
+            text +=
+                &format!("\"Worker-{worker}\" #{worker} os_thread={os_thread} {state} for {time}");
+            if *iteration > 0 {
+                text += &format!(", iteration {iteration}, attempt {attempt}");
             }
             text.push('\n');
             for lock in view.held() {
-                let _ = writeln!(text, "   - locked {}", lock.name());
+                text += &format!("   - locked {}\n", lock.name());
             }
             if let Some(lock) = view.waits_for {
-                let holders = named(&views, |other| other.holds(lock));
-                let _ = writeln!(
-                    text,
-                    "   - waiting to lock {}, held by {holders}",
-                    lock.name()
-                );
+                let (name, holders) = (lock.name(), named(&views, |other| other.holds(lock)));
+                text += &format!("   - waiting to lock {name}, held by {holders}\n");
             }
         }
         let workers: HashSet<u64> = views.iter().map(|view| view.os_thread).collect();
         other_threads(&workers, &mut text);
         text.push('\n');
         for lock in Lock::ALL {
-            let in_use = |view: &View| view.holds(lock) || view.waits_for == Some(lock);
-            if lock == Lock::Processor || views.iter().any(in_use) {
-                let _ = writeln!(
-                    text,
-                    "Lock {}: held by {}, waited for by {}",
-                    lock.name(),
-                    named(&views, |view| view.holds(lock)),
-                    named(&views, |view| view.waits_for == Some(lock)),
-                );
+            let holds = |view: &View| view.holds(lock);
+            let waits = |view: &View| view.waits_for == Some(lock);
+            if lock == Lock::Processor || views.iter().any(|view| holds(view) || waits(view)) {
+                let (name, held, waited) =
+                    (lock.name(), named(&views, holds), named(&views, waits));
+                text += &format!("Lock {name}: held by {held}, waited for by {waited}\n");
             }
         }
         let deadlocks = board.deadlocks();
         for cycle in &deadlocks {
-            let _ = writeln!(text, "DEADLOCK: {}", cycle.describe());
+            text += &format!("DEADLOCK: {}\n", cycle.describe());
         }
         if deadlocks.is_empty() {
-            text.push_str("No deadlock found.\n");
+            text += "No deadlock found.\n";
         }
         text.push('\n');
         text
@@ -167,16 +155,14 @@ fn other_threads(workers: &HashSet<u64>, text: &mut String) {
         } else {
             name.trim_end()
         };
-        let state = stat
-            .rsplit_once(") ")
-            .map_or("", |(_, rest)| rest.get(..1).unwrap_or(""));
-        let state = match state {
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.get(..1));
+        let state = match state.unwrap_or_default() {
             "R" => "running",
             "S" => "waiting",
             "D" => "waiting for a device",
             other => other,
         };
-        let _ = writeln!(text, "\"{name}\" os_thread={id} {state}");
+        *text += &format!("\"{name}\" os_thread={id} {state}\n");
     }
 }
 

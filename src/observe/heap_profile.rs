@@ -4,10 +4,10 @@
 //! allocation slow: this is a build for looking at memory, and no other. The file is in the format of DHAT, whose viewer reads it.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
-    fmt::Write as _,
     fs,
-    io::{self, Write as _},
+    io::{self, Write},
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -93,36 +93,32 @@ struct Point {
     stack: Vec<usize>,
 }
 
-/// What one call site has allocated.
-#[derive(Clone, Copy, Debug, Default)]
-struct Site {
-    peak_bytes: u64,
-    peak_blocks: u64,
-    bytes: u64,
-    blocks: u64,
-}
-
 impl Profile {
     /// The call sites that held most at the peak, one a line.
     fn report(&self) -> String {
-        let mut sites: HashMap<&str, Site> = HashMap::new();
+        let mut sites: HashMap<&str, [u64; 4]> = HashMap::new();
         for point in &self.points {
+            let Point {
+                peak_bytes,
+                peak_blocks,
+                bytes,
+                blocks,
+                ..
+            } = *point;
             let site = sites.entry(self.site(point)).or_default();
-            site.peak_bytes += point.peak_bytes;
-            site.peak_blocks += point.peak_blocks;
-            site.bytes += point.bytes;
-            site.blocks += point.blocks;
+            for (all, more) in site
+                .iter_mut()
+                .zip([peak_bytes, peak_blocks, bytes, blocks])
+            {
+                *all += more;
+            }
         }
         let mut sites: Vec<_> = sites.into_iter().collect();
-        sites.sort_by_key(|(name, site)| (std::cmp::Reverse((site.peak_bytes, site.bytes)), *name));
+        sites.sort_by_key(|(name, [peak, _, all, _])| (Reverse((*peak, *all)), *name));
         let mut text = String::from("\n          At the peak                In all\n");
         text += "       bytes  blocks        bytes    blocks  call site\n";
-        for (name, site) in sites.iter().take(SITES_SHOWN) {
-            let _ = writeln!(
-                text,
-                "{:>12} {:>7} {:>12} {:>9}  {name}",
-                site.peak_bytes, site.peak_blocks, site.bytes, site.blocks
-            );
+        for (name, [peak_bytes, peak_blocks, bytes, blocks]) in sites.iter().take(SITES_SHOWN) {
+            text += &format!("{peak_bytes:>12} {peak_blocks:>7} {bytes:>12} {blocks:>9}  {name}\n");
         }
         text
     }
