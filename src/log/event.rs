@@ -39,7 +39,7 @@ macro_rules! events {
         }
 
         impl Event {
-            /// Hands the event to `tracing`, whole: [`take`] takes it out again. `tracing` hands on values of any type where
+            /// Hands the event to `tracing`, whole: `take` takes it out again. `tracing` hands on values of any type where
             /// they are errors, so to it this is one.
             #[inline]
             pub fn emit(&self) {
