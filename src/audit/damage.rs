@@ -106,13 +106,19 @@ impl Judge<'_> {
                 sure => return sure,
             }
         }
-        if !whole {
-            return self.part(&hints, run);
-        }
-        let whole = |other: &&&Suspect| tries && ends(&other.bytes, other.json);
-        let mut beside = beside.iter().filter(whole);
+        // Of two lines that have each other's ends the one may be cut so near its own that it does not look like one.
+        let may_have_its_end = |other: &&&Suspect| {
+            let has_end = whole || ends(&other.bytes, other.json);
+            tries && has_end && hints.begins && begins(&other.bytes, other.json)
+        };
+        let mut beside = beside.iter().filter(may_have_its_end).peekable();
+        let tried = beside.peek().is_some();
         if let Some(record) = beside.find_map(|other| with_end_of(suspect, other)) {
             return Some(Diagnosis::altered(record, suspect));
+        }
+        if !whole {
+            self.failures += u32::from(tried);
+            return self.part(&hints, run);
         }
         if !tries || !self.budget.pay(REPAIR) {
             self.worn_out = true;

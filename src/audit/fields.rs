@@ -124,12 +124,18 @@ impl<'a, 'b> Keyed<'a, 'b> {
     }
 
     fn named(&self, name: &str) -> Option<&'b Field<'a>> {
-        self.own.iter().find(|field| {
-            let own = field.path.strip_prefix(self.prefix);
-            own.is_some_and(|own| {
-                own.starts_with(char::is_uppercase) == self.capital && in_snake_case(own) == name
-            })
-        })
+        let own = |path: &'b str| path.strip_prefix(self.prefix).unwrap_or_default();
+        // Most begin with another letter.
+        let begins = |own: &str| {
+            let first = own.as_bytes().first();
+            first.is_some_and(|first| first.eq_ignore_ascii_case(&name.as_bytes()[0]))
+        };
+        let is_it = |own: &str| {
+            begins(own)
+                && own.starts_with(char::is_uppercase) == self.capital
+                && in_snake_case(own) == name
+        };
+        self.own.iter().find(|field| is_it(own(&field.path)))
     }
 
     /// One of the four that stand in front: under its own name, or under one that others give it, here or further out.

@@ -463,6 +463,9 @@ fn covers(spans: &[Range<usize>], at: usize) -> bool {
 
 /// Leaves of the marks those that no hit explains.
 fn explain(open: &mut Vec<usize>, hits: &[Hit]) {
+    if open.is_empty() {
+        return;
+    }
     let spans = explained(hits);
     open.retain(|at| !covers(&spans, *at));
 }

@@ -400,7 +400,7 @@ pub(super) fn is_piece(line: &[u8]) -> bool {
 }
 
 fn text(bytes: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(bytes)
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 fn unescaped(bytes: &[u8], quoted: bool) -> Cow<'_, str> {
