@@ -17,7 +17,7 @@ use super::{
     numbers::Numbers,
     per_worker::PerWorker,
     record::Producer,
-    registry::{Basis, Known},
+    registry::{Basis, Expected},
     sequence::Present,
     verdict::{Finding, Range as Lines, RunVerdict},
 };
@@ -126,7 +126,7 @@ pub(super) fn balance(account: &mut RunAccount, killed: bool, budget: &mut Budge
 struct Books<'a> {
     account: &'a RunAccount,
     findings: Findings,
-    known: &'a Known,
+    known: &'a Expected,
     workload: &'a Workload,
     /// How far each worker came.
     extents: PerWorker<Extent>,

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 /// How a log is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Packing {
     /// gzip.
     Gz,
     /// Zstandard.
@@ -17,7 +17,7 @@ pub(super) enum Kind {
     Bz2,
 }
 
-impl std::fmt::Display for Kind {
+impl std::fmt::Display for Packing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Gz => "gz",
@@ -29,12 +29,12 @@ impl std::fmt::Display for Kind {
 }
 
 /// What compressed data begins with.
-pub(super) fn kind(start: &[u8]) -> Option<Kind> {
-    let kinds: [(&[u8], Kind); 4] = [
-        (b"\x1f\x8b\x08", Kind::Gz),
-        (b"\x28\xb5\x2f\xfd", Kind::Zst),
-        (b"\xfd7zXZ\0", Kind::Xz),
-        (b"BZh", Kind::Bz2),
+pub(super) fn kind(start: &[u8]) -> Option<Packing> {
+    let kinds: [(&[u8], Packing); 4] = [
+        (b"\x1f\x8b\x08", Packing::Gz),
+        (b"\x28\xb5\x2f\xfd", Packing::Zst),
+        (b"\xfd7zXZ\0", Packing::Xz),
+        (b"BZh", Packing::Bz2),
     ];
     let known = kinds.iter().find(|(mark, _)| start.starts_with(mark));
     known.map(|(_, kind)| *kind)
@@ -42,13 +42,13 @@ pub(super) fn kind(start: &[u8]) -> Option<Kind> {
 
 /// Unpacks what `raw` gives, several members one behind the other included.
 #[cfg(feature = "monitoring")]
-pub(super) fn reader(kind: Kind, raw: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
+pub(super) fn reader(kind: Packing, raw: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
     let raw = std::io::BufReader::with_capacity(256 * 1024, raw);
     Ok(match kind {
-        Kind::Gz => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
-        Kind::Zst => Box::new(zst::Frames::new(raw)),
-        Kind::Xz => Box::new(lzma_rust2::XzReader::new(raw, true)),
-        Kind::Bz2 => Box::new(bzip2::bufread::MultiBzDecoder::new(raw)),
+        Packing::Gz => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
+        Packing::Zst => Box::new(zst::Frames::new(raw)),
+        Packing::Xz => Box::new(lzma_rust2::XzReader::new(raw, true)),
+        Packing::Bz2 => Box::new(bzip2::bufread::MultiBzDecoder::new(raw)),
     })
 }
 
@@ -99,12 +99,12 @@ mod zst {
 
 /// This build has no feature `monitoring`.
 #[cfg(not(feature = "monitoring"))]
-pub(super) fn reader(kind: Kind, _: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
+pub(super) fn reader(kind: Packing, _: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
     let tool = match kind {
-        Kind::Gz => "zcat",
-        Kind::Zst => "zstdcat",
-        Kind::Xz => "xzcat",
-        Kind::Bz2 => "bzcat",
+        Packing::Gz => "zcat",
+        Packing::Zst => "zstdcat",
+        Packing::Xz => "xzcat",
+        Packing::Bz2 => "bzcat",
     };
     anyhow::bail!(
         "this build does not unpack logs (it lacks the feature `monitoring`): {tool} LOG | hifi audit -"

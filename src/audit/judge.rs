@@ -29,12 +29,12 @@ use super::{
 use crate::plan::workload::{Shard, Workload};
 
 /// What is held back until its run is known.
-enum Held {
+enum HeldBack {
     Attempt(Attempt),
     Record(Box<Record>, u64),
 }
 
-impl Held {
+impl HeldBack {
     fn producer(&self) -> Producer {
         match self {
             Self::Attempt(attempt) => Producer::Worker(attempt.worker),
@@ -100,7 +100,7 @@ pub(super) struct Judge<'a> {
     /// Runs whose "Run started" has not come yet.
     to_open: Vec<u32>,
     /// Their records.
-    held: Vec<(u32, Held, Location)>,
+    held: Vec<(u32, HeldBack, Location)>,
     observer: Option<&'a mut dyn Observer>,
 }
 
@@ -262,8 +262,8 @@ impl<'a> Judge<'a> {
             self.held = later;
             for (_, held, at) in now {
                 match held {
-                    Held::Attempt(attempt) => self.attempt(&attempt, at, &String::new),
-                    Held::Record(record, received) => {
+                    HeldBack::Attempt(attempt) => self.attempt(&attempt, at, &String::new),
+                    HeldBack::Record(record, received) => {
                         self.record(run, &record, received, at, &String::new);
                     }
                 }
@@ -281,7 +281,7 @@ impl<'a> Judge<'a> {
 
     /// About how many bytes the lines take that are held back of runs whose "Run started" has not come yet.
     pub(super) fn memory_held(&self) -> u64 {
-        (self.held.len() * size_of::<(u32, Held, Location)>()) as u64
+        (self.held.len() * size_of::<(u32, HeldBack, Location)>()) as u64
     }
 
     /// Closes the account of a run, and lets go of what is kept of it.
@@ -352,7 +352,7 @@ impl<'a> Judge<'a> {
             .as_mut()
             .filter(|a| a.open)
         else {
-            return self.hold(attempt.run, Held::Attempt(*attempt), at);
+            return self.hold(attempt.run, HeldBack::Attempt(*attempt), at);
         };
         let late;
         let attempt = match attempt.planned {
@@ -382,7 +382,11 @@ impl<'a> Judge<'a> {
         text: &impl Fn() -> String,
     ) {
         let Some(account) = self.accounts[run as usize].as_mut().filter(|a| a.open) else {
-            return self.hold(run, Held::Record(Box::new(record.clone()), received), at);
+            return self.hold(
+                run,
+                HeldBack::Record(Box::new(record.clone()), received),
+                at,
+            );
         };
         if let Some(attempt) = Attempt::of_record(record, &account.run, BlockLocation::default()) {
             return self.attempt(&attempt, at, text);
@@ -395,13 +399,13 @@ impl<'a> Judge<'a> {
 
     /// Holds back a line of a run that is not known yet; that of a run whose account is closed comes too late.
     #[cold]
-    fn hold(&mut self, run: u32, held: Held, at: Location) {
+    fn hold(&mut self, run: u32, held: HeldBack, at: Location) {
         if self.accounts[run as usize].is_some() {
             return self.held.push((run, held, at));
         }
         let seq = match &held {
-            Held::Attempt(attempt) => attempt.seq,
-            Held::Record(record, _) => record.seq,
+            HeldBack::Attempt(attempt) => attempt.seq,
+            HeldBack::Record(record, _) => record.seq,
         };
         self.settled
             .comes_late(run, held.producer(), seq, at, self.how.any_order);

@@ -14,7 +14,7 @@ const RUNS_MAX: usize = 4096;
 
 /// Lines that arrived one after the other, their numbers rising; there may be holes between them.
 #[derive(Clone, Copy, Debug)]
-struct Run {
+struct Stretch {
     first: u64,
     last: u64,
     /// Counts the runs in the order of their arrival.
@@ -22,7 +22,7 @@ struct Run {
     at: Location,
 }
 
-impl Run {
+impl Stretch {
     /// The numbers as the log has them.
     fn numbers(&self, backwards: bool) -> Range<u64> {
         if backwards {
@@ -37,9 +37,9 @@ impl Run {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Order {
     /// By their first numbers, but for the last to arrive; no two overlap.
-    runs: BTreeMap<u64, Run>,
+    runs: BTreeMap<u64, Stretch>,
     /// The last to arrive.
-    current: Option<Run>,
+    current: Option<Stretch>,
     /// It may go on up to, but not including, this number: there another run begins.
     limit: u64,
     /// Up to this number the order is settled: what arrives below it is behind.
@@ -56,7 +56,7 @@ pub(super) type Moved = Vec<(Range<u64>, Location)>;
 impl Order {
     /// About how many bytes it takes.
     pub(super) fn memory(&self) -> u64 {
-        (self.runs.len() * 2 * size_of::<(u64, Run)>()) as u64
+        (self.runs.len() * 2 * size_of::<(u64, Stretch)>()) as u64
     }
 
     /// Whether some lines may have to be moved.
@@ -103,7 +103,7 @@ impl Order {
         if other {
             (self.file, self.backwards, self.settled) = (at.file, backwards, None);
         }
-        let run = Run {
+        let run = Stretch {
             first: number,
             last: number,
             arrival: self.current.map_or(0, |run| run.arrival + 1),
@@ -120,11 +120,11 @@ impl Order {
         {
             // The number fills a hole of this run, which so falls in two.
             self.runs.remove(&whole.first);
-            let before = Run {
+            let before = Stretch {
                 last: number.wrapping_sub(1),
                 ..whole
             };
-            let behind = Run {
+            let behind = Stretch {
                 first: match backwards {
                     true => !missing.absent_down_from(!(number + 1)),
                     false => missing.absent_from(number + 1),
@@ -146,7 +146,7 @@ impl Order {
 
     /// The lines out of order so far. From now on whatever is below the highest of the others is behind.
     pub(super) fn settle(&mut self, missing: &Numbers) -> Moved {
-        let mut runs: Vec<Run> = self.runs.values().copied().chain(self.current).collect();
+        let mut runs: Vec<Stretch> = self.runs.values().copied().chain(self.current).collect();
         runs.sort_unstable_by_key(|run| (run.arrival, run.first));
         let kept = heaviest(&runs, self.backwards, missing);
         let mut moved = Vec::new();
@@ -166,7 +166,7 @@ impl Order {
 }
 
 /// Which runs belong to the heaviest rising sequence.
-fn heaviest(runs: &[Run], backwards: bool, missing: &Numbers) -> Vec<bool> {
+fn heaviest(runs: &[Stretch], backwards: bool, missing: &Numbers) -> Vec<bool> {
     let mut runs: Vec<Range<u64>> = runs.iter().map(|run| run.numbers(backwards)).collect();
     if backwards {
         // As the log was written: so the same lines are named as if it stood on its feet.

@@ -44,13 +44,13 @@ impl Basis {
 
 /// What is known of a run that was met.
 #[derive(Debug)]
-pub struct Known {
+pub struct Expected {
     /// What is expected of it, or why nothing is.
     pub basis: Basis,
     rules: PerWorker<Rules>,
 }
 
-impl Known {
+impl Expected {
     /// The configuration, if there is one.
     pub fn workload(&self) -> Option<&Workload> {
         self.basis.workload()
@@ -73,7 +73,7 @@ pub struct Run {
     /// Its id as the log has it.
     pub id_text: [u8; 16],
     /// Set once, by whoever finds its "Run started", or gives up finding it.
-    known: OnceLock<Known>,
+    known: OnceLock<Expected>,
     contradicted: AtomicBool,
 }
 
@@ -92,7 +92,7 @@ impl Run {
 
     /// What is known of it; none as long as its "Run started" was not found and is still hoped for.
     #[inline]
-    pub fn known(&self) -> Option<&Known> {
+    pub fn known(&self) -> Option<&Expected> {
         self.known.get()
     }
 
@@ -221,7 +221,7 @@ impl Registry {
         }
     }
 
-    fn known(&self, mut basis: Basis) -> Known {
+    fn known(&self, mut basis: Basis) -> Expected {
         let mut rules = PerWorker::default();
         if let Some(workload) = basis.workload() {
             let workers = workload.threads;
@@ -233,7 +233,7 @@ impl Registry {
                 basis = Basis::None(why);
             }
         }
-        Known { basis, rules }
+        Expected { basis, rules }
     }
 }
 
@@ -247,7 +247,7 @@ impl Inner {
     fn run(&self, index: u32, id: u64) -> Arc<Run> {
         self.runs[index as usize].clone().unwrap_or_else(|| {
             let run = Run::new(index, id);
-            run.known.get_or_init(|| Known {
+            run.known.get_or_init(|| Expected {
                 basis: Basis::None("its account is closed".into()),
                 rules: PerWorker::default(),
             });

@@ -20,13 +20,13 @@ const KEPT_MAX: usize = 4;
 #[derive(Debug)]
 pub(super) struct GrowingFile {
     path: PathBuf,
-    current: Option<Opened>,
+    current: Option<OpenFile>,
     /// Files that stood there before.
     renamed: VecDeque<(File, Instant)>,
 }
 
 #[derive(Debug)]
-struct Opened {
+struct OpenFile {
     file: File,
     /// Which file it is: its device and its number there.
     identity: (u64, u64),
@@ -97,7 +97,7 @@ impl GrowingFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
-        let opened = Opened {
+        let opened = OpenFile {
             identity: identity(&file.metadata()?),
             file,
             position: 0,
