@@ -83,7 +83,7 @@ impl Judge<'_> {
         };
         let whole = begins(bytes, suspect.json) && ends(bytes, suspect.json);
         let tries = self.failures < FAILURES_MAX && self.budget.0 >= RESERVE;
-        if self.shared.registry.count() == 0 && !(whole && tries) {
+        if self.registry.count() == 0 && !(whole && tries) {
             // Without a run there is nothing that the rest of a line could tell.
             self.worn_out |= whole;
             return None;
@@ -123,7 +123,7 @@ impl Judge<'_> {
         if !tries || !self.budget.pay(REPAIR) {
             self.worn_out = true;
         } else if let Some(record) = repair(suspect)
-            && (self.shared.registry.get(record.run).is_some()
+            && (self.registry.get(record.run).is_some()
                 || matches!(record.event, Some(Event::RunStarted { .. })))
         {
             self.failures = 0;
@@ -139,7 +139,7 @@ impl Judge<'_> {
         // Others read ahead, and may have met runs that have no account yet.
         let has_account = |run: &u32| (*run as usize) < self.accounts.len();
         let known = |run| {
-            let run = self.shared.registry.get(run).map(|run| run.index);
+            let run = self.registry.get(run).map(|run| run.index);
             run.filter(has_account)
         };
         let values = hints.fields.iter().map(|(_, value)| value.as_str());
@@ -203,7 +203,7 @@ impl Judge<'_> {
             return unnamed;
         };
         // Without its run a line is that of the only one, or of any.
-        let named = hints.run.is_some() || self.shared.registry.count() == 1;
+        let named = hints.run.is_some() || self.registry.count() == 1;
         let seq = match (hints.seq, producer) {
             (Some(seq), _) => Some(seq),
             // The producer's next line is the one that was cut short.

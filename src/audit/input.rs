@@ -18,9 +18,9 @@ use super::{
     notes::{controls, is_around},
     parts,
     record::starts_here,
+    registry::Registry,
     scan::Scanner,
     scanned::{Scanned, What},
-    shared::Shared,
     source::Input,
 };
 
@@ -53,7 +53,7 @@ struct Survey {
 }
 
 impl Survey {
-    fn of(head: &[u8], shared: &Shared) -> Self {
+    fn of(head: &[u8], registry: &Registry) -> Self {
         let length = memchr::memrchr(b'\n', head).map_or(head.len(), |n| n + 1);
         let block = Block {
             length,
@@ -61,7 +61,7 @@ impl Survey {
             file: u32::MAX,
             ..Block::default()
         };
-        let (mut scanner, mut scanned) = (Scanner::new(shared), Scanned::default());
+        let (mut scanner, mut scanned) = (Scanner::new(registry), Scanned::default());
         scanner.scan(&block, &mut scanned);
         let mut records: Vec<(u32, u64)> = Vec::new();
         let mut foreign = Vec::new();
@@ -129,7 +129,7 @@ pub(super) struct Part {
     offset: u64,
     ended: bool,
     /// More may come behind what there is: its beginning is surveyed when it comes.
-    grows: Option<Arc<Shared>>,
+    grows: Option<Arc<Registry>>,
     /// Why it ended before its end.
     failed: Option<io::Error>,
 }
@@ -146,7 +146,7 @@ pub(super) struct Inputs {
 
 impl Inputs {
     /// Looks into all inputs and puts them into the order of their first records.
-    pub(super) fn open(inputs: &[Input], shared: &Shared) -> Result<Self> {
+    pub(super) fn open(inputs: &[Input], registry: &Registry) -> Result<Self> {
         let mut parts = Vec::new();
         let mut size = Some(0);
         for (file, input) in inputs.iter().enumerate() {
@@ -157,14 +157,14 @@ impl Inputs {
             let _ = (&mut opened.source)
                 .take(HEAD as u64)
                 .read_to_end(&mut head);
-            let survey = Survey::of(&head, shared);
+            let survey = Survey::of(&head, registry);
             if survey.falling
                 && let Input::File(path) = input
                 && opened.size.is_some()
             {
                 // The runs of such a log begin at its end.
                 if let Ok(tail) = File::open(path).and_then(|file| tail(file, head.len() as u64)) {
-                    Survey::of(&tail, shared);
+                    Survey::of(&tail, registry);
                 }
             }
             let (source, carry) = match opened.again && inputs.len() > OPEN_MAX {
@@ -248,7 +248,11 @@ impl Blocks for Inputs {
 
 impl Part {
     /// A source that reads nothing where there is nothing yet.
-    pub(super) fn growing(file: u32, source: Box<dyn Read + Send>, shared: &Arc<Shared>) -> Self {
+    pub(super) fn growing(
+        file: u32,
+        source: Box<dyn Read + Send>,
+        registry: &Arc<Registry>,
+    ) -> Self {
         Self {
             file,
             input: Input::Stdin,
@@ -258,7 +262,7 @@ impl Part {
             open: false,
             offset: 0,
             ended: false,
-            grows: Some(Arc::clone(shared)),
+            grows: Some(Arc::clone(registry)),
             failed: None,
         }
     }
@@ -293,8 +297,8 @@ impl Part {
                 };
             match &self.grows {
                 None => self.ended = dry,
-                Some(shared) if self.offset < HEAD as u64 => {
-                    self.survey = Survey::of(&block.buffer[..used.min(HEAD)], shared);
+                Some(registry) if self.offset < HEAD as u64 => {
+                    self.survey = Survey::of(&block.buffer[..used.min(HEAD)], registry);
                 }
                 Some(_) => {}
             }

@@ -19,10 +19,9 @@ use super::{
     group::same_run,
     observer::Observer,
     record::{Producer, Record, starts_here},
-    registry::Run,
+    registry::{Registry, Run},
     scanned::{Foreign, Note, Other, Scanned, Suspect, What},
     settled::Settled,
-    shared::Shared,
     source::Input,
     verdict::Place,
 };
@@ -67,7 +66,7 @@ pub(super) struct Dropped {
 
 /// Takes in blocks, in order.
 pub(super) struct Judge<'a> {
-    pub shared: &'a Shared,
+    pub registry: &'a Registry,
     /// What is to be audited, and how strictly.
     pub config: &'a AuditConfig,
     /// The names of the inputs.
@@ -127,13 +126,13 @@ const STEPS_A_LINE: u64 = 64;
 impl<'a> Judge<'a> {
     /// A judge that has seen nothing, and shows each record to `observer`.
     pub(super) fn new(
-        shared: &'a Shared,
+        registry: &'a Registry,
         config: &'a AuditConfig,
         observer: Option<&'a mut dyn Observer>,
     ) -> Self {
         let names = Names(config.inputs.iter().map(Input::name).collect());
         Self {
-            shared,
+            registry,
             config,
             accounts: Vec::new(),
             settled: Settled::default(),
@@ -239,9 +238,9 @@ impl<'a> Judge<'a> {
     /// Opens the accounts of runs that are known now, and judges what was held back of them.
     fn meet_runs(&mut self) {
         let fallback = self.config.fallback.as_ref();
-        for run in self.shared.registry.behind(self.accounts.len()) {
+        for run in self.registry.behind(self.accounts.len()) {
             if fallback.is_some() && run.known().is_none() {
-                self.shared.registry.adopt(&run, fallback);
+                self.registry.adopt(&run, fallback);
             }
             self.to_open.push(run.index);
             let account = RunAccount::new(run, self.config, &self.names);
@@ -273,9 +272,7 @@ impl<'a> Judge<'a> {
 
     /// Gives up hoping for the "Run started" of a run.
     pub(super) fn give_up(&mut self, run: &Run) {
-        self.shared
-            .registry
-            .adopt(run, self.config.fallback.as_ref());
+        self.registry.adopt(run, self.config.fallback.as_ref());
         self.meet_runs();
     }
 
@@ -287,7 +284,7 @@ impl<'a> Judge<'a> {
     /// Closes the account of a run, and lets go of what is kept of it.
     pub(super) fn close(&mut self, run: u32) -> Option<Box<RunAccount>> {
         let account = self.accounts[run as usize].take()?;
-        self.shared.registry.release(&account.run);
+        self.registry.release(&account.run);
         Some(account)
     }
 
@@ -300,7 +297,7 @@ impl<'a> Judge<'a> {
                 let shard = group.as_ref();
                 let shard = shard.and_then(|group| self.shard(run.index, group));
                 let fallback = self.config.fallback.as_ref().or(shard.as_ref());
-                self.shared.registry.adopt(run, fallback);
+                self.registry.adopt(run, fallback);
             }
         }
         self.meet_runs();
@@ -457,9 +454,9 @@ impl<'a> Judge<'a> {
                 && event.workload().is_some()
             {
                 // A damaged "Run started" still says what is expected of its run.
-                self.shared.registry.start(record.run, event);
+                self.registry.start(record.run, event);
             }
-            run = self.shared.registry.get(record.run).map(|run| run.index);
+            run = self.registry.get(record.run).map(|run| run.index);
             self.meet_runs();
             self.input().last_run = run.or(self.input().last_run);
         }

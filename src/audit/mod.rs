@@ -4,7 +4,7 @@
 //! input (files, streams) -> blocks -> scan (all cores) -> judge (in the order of the file) -> account of each run
 //!                                      |  unwrap, exact, record             '- damage, repair |  worker: cursor, order, numbers
 //!                                      |  attempt                                             |  main_thread, time_order
-//!                                      '- shared: registry of runs                            '-> balance, causes -> verdict
+//!                                      '- registry: the runs that were met                    '-> balance, causes -> verdict
 //! ```
 //!
 //! Every line's checksum is verified and its outcome is computed again from the seed; every number is accounted for.
@@ -55,7 +55,6 @@ mod scan;
 mod scanned;
 mod sequence;
 mod settled;
-mod shared;
 mod source;
 mod time_order;
 mod times;
@@ -93,8 +92,8 @@ use self::{
     input::Inputs,
     judge::Judge,
     readers::{InOrder, Readers},
+    registry::Registry,
     scan::Scanner,
-    shared::Shared,
 };
 
 /// Audits. `progress` is told now and then how many bytes were read, and how many there are where that is known.
@@ -110,15 +109,15 @@ pub fn run_observed(
     progress: &mut dyn FnMut(u64, Option<u64>),
     observer: Option<&mut dyn Observer>,
 ) -> Result<Verdict> {
-    let shared = Arc::new(Shared::new(config.memory / 4 * 3));
-    let inputs = Inputs::open(&config.inputs, &shared)?;
+    let registry = Arc::new(Registry::new(config.memory / 4 * 3));
+    let inputs = Inputs::open(&config.inputs, &registry)?;
     let (size, cut) = (inputs.size(), Arc::clone(&inputs.cut));
     // The observer outlives what is made here, and is lent for as long only.
     let observer = observer.map(|observer| observer as &mut dyn Observer);
-    let mut judge = Judge::new(&shared, config, observer);
+    let mut judge = Judge::new(&registry, config, observer);
     let threads = readers::count(config.threads);
     // This thread is a reader as well, whenever there is nothing to be judged; but it does not wait for a stream.
-    let mut scanner = size.map(|_| Scanner::new(&shared));
+    let mut scanner = size.map(|_| Scanner::new(&registry));
     let others = match scanner {
         Some(_) => threads - 1,
         None => threads.max(2) - 1,
@@ -128,7 +127,7 @@ pub fn run_observed(
         free,
         scanned,
         threads,
-    } = Readers::start(&shared, Box::new(inputs), others);
+    } = Readers::start(&registry, Box::new(inputs), others);
     let (mut parcels, mut bytes) = (InOrder::default(), 0);
     let whole = 'reading: loop {
         let Some(parcel) = desk.next_parcel(&scanned, scanner.as_mut())? else {

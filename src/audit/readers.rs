@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Result;
 
-use super::{block::Block, input::Blocks, scan::Scanner, scanned::Scanned, shared::Shared};
+use super::{block::Block, input::Blocks, registry::Registry, scan::Scanner, scanned::Scanned};
 
 /// A block on its way: filled by a reader, judged, and used again.
 pub(super) type Parcel = (Block, Scanned);
@@ -30,7 +30,7 @@ pub(super) struct Readers {
 
 impl Readers {
     /// So many readers of these blocks; more parcels than readers are on their way.
-    pub(super) fn start(shared: &Arc<Shared>, blocks: Box<dyn Blocks>, readers: usize) -> Self {
+    pub(super) fn start(registry: &Arc<Registry>, blocks: Box<dyn Blocks>, readers: usize) -> Self {
         let (free, parcels) = mpsc::channel::<Parcel>();
         for _ in 0..readers + 2 {
             // The receiver is alive: it is behind the lock below.
@@ -38,7 +38,7 @@ impl Readers {
         }
         let (done, scanned) = mpsc::channel();
         let desk = Arc::new(Desk {
-            shared: Arc::clone(shared),
+            registry: Arc::clone(registry),
             blocks: Mutex::new(blocks),
             parcels: Mutex::new(parcels),
         });
@@ -97,7 +97,7 @@ pub(super) fn join(threads: Vec<JoinHandle<()>>) {
 
 /// What the readers share.
 pub(super) struct Desk {
-    shared: Arc<Shared>,
+    registry: Arc<Registry>,
     blocks: Mutex<Box<dyn Blocks>>,
     /// Parcels that are free to be filled; there are only so many, so that memory stays bounded.
     parcels: Mutex<Receiver<Parcel>>,
@@ -106,7 +106,7 @@ pub(super) struct Desk {
 impl Desk {
     /// One reader: fills parcels and scans them, until there is nothing left to read.
     fn scan_all(&self, done: &Sender<Result<Parcel>>) {
-        let mut scanner = Scanner::new(&self.shared);
+        let mut scanner = Scanner::new(&self.registry);
         loop {
             let Ok(parcel) = lock(&self.parcels).recv() else {
                 return;

@@ -20,9 +20,9 @@ use super::{
     gap::Gaps,
     keyed, notes, parts,
     record::{JSON_START, LEVEL_WIDTH, Record, has_stamp_shape, render, starts_here},
+    registry::Registry,
     registry::Run,
     scanned::{Foreign, Note, Other, Scanned, Suspect, What},
-    shared::Shared,
     times::{self, Beside, beside},
 };
 use crate::log::{event::Event, line::STAMP_LEN};
@@ -42,7 +42,7 @@ const AROUND_MAX: usize = 512;
 
 /// Scans blocks, one after the other.
 pub(super) struct Scanner<'a> {
-    shared: &'a Shared,
+    registry: &'a Registry,
     /// The run of the record before, which mostly is this record's as well.
     run: Option<Arc<Run>>,
     exact: exact::Reader,
@@ -69,9 +69,9 @@ struct Last {
 
 impl<'a> Scanner<'a> {
     /// A scanner that has seen nothing yet.
-    pub(super) fn new(shared: &'a Shared) -> Self {
+    pub(super) fn new(registry: &'a Registry) -> Self {
         Self {
-            shared,
+            registry,
             run: None,
             exact: exact::Reader::new(),
             finder: Finder::default(),
@@ -419,7 +419,7 @@ impl<'a> Scanner<'a> {
         out: &mut Scanned,
     ) -> bool {
         let run = match &record.event {
-            Some(event @ Event::RunStarted { .. }) => self.shared.registry.start(record.run, event),
+            Some(event @ Event::RunStarted { .. }) => self.registry.start(record.run, event),
             _ => self.known(record.run),
         };
         let Some(run) = run else {
@@ -450,7 +450,7 @@ impl<'a> Scanner<'a> {
     fn known(&self, id: u64) -> Option<Arc<Run>> {
         match &self.run {
             Some(run) if run.id == id => Some(Arc::clone(run)),
-            _ => self.shared.registry.meet(id),
+            _ => self.registry.meet(id),
         }
     }
 }

@@ -43,9 +43,9 @@ use super::{
     input::{Blocks, Inputs},
     judge::Judge,
     readers::{self, InOrder, Readers},
+    registry::Registry,
     scan::Scanner,
     scanned::{Scanned, What},
-    shared::Shared,
     source::Input,
     verdict::Verdict,
 };
@@ -92,21 +92,21 @@ pub fn follow(
     stop: &Stop,
     watcher: &mut dyn Watcher,
 ) -> Result<Verdict> {
-    let shared = Arc::new(Shared::new(config.memory / 4 * 3));
-    learn(&follow.started, &shared)?;
+    let registry = Arc::new(Registry::new(config.memory / 4 * 3));
+    learn(&follow.started, &registry)?;
     let ending = Arc::<AtomicBool>::default();
     stop.on_request({
         let ending = Arc::clone(&ending);
         move || ending.store(true, Ordering::Relaxed)
     });
-    let tails = Tails::open(&config.inputs, &shared, &ending)?;
+    let tails = Tails::open(&config.inputs, &registry, &ending)?;
     let Readers {
         desk: _,
         free,
         scanned,
         threads,
-    } = Readers::start(&shared, Box::new(tails), readers::count(config.threads));
-    let mut judge = Judge::new(&shared, config, None);
+    } = Readers::start(&registry, Box::new(tails), readers::count(config.threads));
+    let mut judge = Judge::new(&registry, config, None);
     let began = micros(follow.began);
     let mut course = Following {
         watch: Watch::new(&judge, follow.patience),
@@ -150,10 +150,10 @@ pub fn follow(
 }
 
 /// Learns of the runs that began before: what else is in these logs is not judged.
-fn learn(started: &[PathBuf], shared: &Arc<Shared>) -> Result<()> {
+fn learn(started: &[PathBuf], registry: &Arc<Registry>) -> Result<()> {
     let inputs: Vec<_> = started.iter().cloned().map(Input::File).collect();
-    let mut inputs = Inputs::open(&inputs, shared)?;
-    let (mut scanner, mut scanned) = (Scanner::new(shared), Scanned::default());
+    let mut inputs = Inputs::open(&inputs, registry)?;
+    let (mut scanner, mut scanned) = (Scanner::new(registry), Scanned::default());
     let mut block = Block::default();
     while inputs.next(&mut block)? {
         scanner.scan(&block, &mut scanned);

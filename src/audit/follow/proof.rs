@@ -45,13 +45,13 @@ struct Followed<'a> {
 }
 
 impl<'a> Followed<'a> {
-    fn new(config: &'a AuditConfig, shared: &'a Arc<Shared>) -> Self {
+    fn new(config: &'a AuditConfig, registry: &'a Arc<Registry>) -> Self {
         let written = Written::default();
-        let judge = Judge::new(shared, config, None);
+        let judge = Judge::new(registry, config, None);
         Self {
-            part: Part::growing(0, Box::new(written.clone()), shared),
+            part: Part::growing(0, Box::new(written.clone()), registry),
             written,
-            scanner: Scanner::new(shared),
+            scanner: Scanner::new(registry),
             watch: Watch::new(&judge, PATIENCE),
             judge,
             now: Duration::ZERO,
@@ -287,8 +287,8 @@ fn judge_both(way: &Way) {
     let mut config = AuditConfig::new(vec![Input::Bytes("log".into(), log.clone())]);
     let plain = run(&config, &mut |_, _| {}).unwrap();
     config.follow = true;
-    let shared = Arc::new(Shared::new(config.memory));
-    let mut followed = Followed::new(&config, &shared);
+    let registry = Arc::new(Registry::new(config.memory));
+    let mut followed = Followed::new(&config, &registry);
     let mut rest = &log[..];
     let long = dice.roll(2) == 0;
     while !rest.is_empty() {
@@ -330,8 +330,8 @@ fn follow_runs(count: u64, memory: u64, loses: impl Fn(u64) -> bool) -> (Verdict
         memory,
         ..AuditConfig::new(Vec::new())
     };
-    let shared = Arc::new(Shared::new(1 << 20));
-    let mut followed = Followed::new(&config, &shared);
+    let registry = Arc::new(Registry::new(1 << 20));
+    let mut followed = Followed::new(&config, &registry);
     let mut dice = Dice(9);
     for number in 0..count {
         let workload = simulate::workload(number, 3, 4);

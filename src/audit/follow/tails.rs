@@ -19,7 +19,7 @@ use crate::{
     audit::{
         block::Block,
         input::{Blocks, Part},
-        shared::Shared,
+        registry::Registry,
         source::Input,
     },
     log::line::displayed,
@@ -55,7 +55,7 @@ impl Tails {
     /// One of them can never be read.
     pub(super) fn open(
         inputs: &[Input],
-        shared: &Arc<Shared>,
+        registry: &Arc<Registry>,
         ending: &Arc<AtomicBool>,
     ) -> Result<Self> {
         let mut tails = Vec::new();
@@ -70,7 +70,7 @@ impl Tails {
                 }
             };
             tails.push(Tail {
-                part: Part::growing(u32::try_from(number)?, source, shared),
+                part: Part::growing(u32::try_from(number)?, source, registry),
                 ended,
             });
         }
