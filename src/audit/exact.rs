@@ -11,7 +11,7 @@ use super::{
 };
 use crate::log::{
     buffer::LineBuffer,
-    line::{STAMP_LEN, checksum, checksum_of_start},
+    line::{STAMP_LEN, checksum_of_start},
 };
 
 /// How an attempt ended, as its line tells it.
@@ -44,17 +44,28 @@ pub struct Exact {
     pub length: usize,
 }
 
-/// Bytes that are taken from the left.
-struct Cursor<'a> {
+/// Bytes of a form that are taken from the left. The canonical text of what was taken grows with that where it is not the
+/// line's own.
+struct Cursor<'a, const FORM: usize> {
     bytes: &'a [u8],
     at: usize,
+    canonical: &'a mut LineBuffer,
 }
 
-impl Cursor<'_> {
-    #[inline]
-    fn skip(&mut self, text: &[u8]) -> Option<()> {
-        self.bytes.get(self.at..)?.starts_with(text).then_some(())?;
-        self.at += text.len();
+impl<const FORM: usize> Cursor<'_, FORM> {
+    /// Takes a fixed part.
+    #[inline(always)]
+    fn part(&mut self, part: impl Fn(&Form) -> &'static [u8]) -> Option<()> {
+        self.skip(part(FORMS[FORM]))?;
+        self.push(part(&TEXT));
+        Some(())
+    }
+
+    /// Takes what is the same in every form.
+    #[inline(always)]
+    fn text(&mut self, text: &[u8]) -> Option<()> {
+        self.skip(text)?;
+        self.push(text);
         Some(())
     }
 
@@ -67,7 +78,36 @@ impl Cursor<'_> {
             return None;
         }
         self.at += length;
+        if FORM > 0 {
+            self.canonical.push_number(value);
+        }
         Some(value)
+    }
+
+    #[inline(always)]
+    fn skip(&mut self, text: &[u8]) -> Option<()> {
+        self.bytes.get(self.at..)?.starts_with(text).then_some(())?;
+        self.at += text.len();
+        Some(())
+    }
+
+    #[inline(always)]
+    fn push(&mut self, text: &[u8]) {
+        if FORM > 0 {
+            self.canonical.push(text);
+        }
+    }
+
+    /// The checksum of what was taken.
+    #[inline(always)]
+    fn checksum(&self) -> u32 {
+        match FORM {
+            0 => checksum_of_start(self.bytes, self.at),
+            _ => checksum_of_start(
+                self.canonical.bytes_and_more(),
+                self.canonical.bytes().len(),
+            ),
+        }
     }
 }
 
@@ -172,42 +212,50 @@ impl Reader {
 
     #[inline(always)]
     fn read_form<const FORM: usize>(&mut self, bytes: &[u8], run: &Run) -> Option<Exact> {
-        let form = const { FORMS[FORM] };
-        let mut cursor = Cursor { bytes, at: 0 };
-        cursor.skip(form.start)?;
+        self.canonical.begin(&[]);
+        let mut cursor = Cursor::<FORM> {
+            bytes,
+            at: 0,
+            canonical: &mut self.canonical,
+        };
+        cursor.part(|form| form.start)?;
         let stamp: &[u8; STAMP_LEN] = bytes.get(cursor.at..)?.first_chunk()?;
         cursor.at += STAMP_LEN;
-        let success = cursor.skip(form.info).is_some();
+        cursor.push(stamp);
+        let success = cursor.part(|form| form.info).is_some();
         if !success {
-            cursor.skip(form.error)?;
+            cursor.part(|form| form.error)?;
         }
         let name_at = cursor.at;
         let worker = cursor.number()?;
         let name = &bytes[name_at..cursor.at];
-        cursor.skip(if success { form.success } else { form.failure })?;
-        cursor.skip(&run.id_text)?;
-        cursor.skip(form.worker)?;
-        cursor.skip(name)?;
-        cursor.skip(form.seq)?;
+        match success {
+            true => cursor.part(|form| form.success)?,
+            false => cursor.part(|form| form.failure)?,
+        }
+        cursor.text(&run.id_text)?;
+        cursor.part(|form| form.worker)?;
+        cursor.text(name)?;
+        cursor.part(|form| form.seq)?;
         let seq = cursor.number()?;
-        cursor.skip(form.iteration)?;
+        cursor.part(|form| form.iteration)?;
         let iteration = cursor.number()?;
-        cursor.skip(form.attempt)?;
+        cursor.part(|form| form.attempt)?;
         let attempt = cursor.number()?;
         let ending = if success {
-            cursor.skip(form.counter)?;
+            cursor.part(|form| form.counter)?;
             Ending::Success(cursor.number()?)
-        } else if cursor.skip(form.retry).is_some() {
+        } else if cursor.part(|form| form.retry).is_some() {
             Ending::Retry(cursor.number()?)
         } else {
-            cursor.skip(form.abandon)?;
+            cursor.part(|form| form.abandon)?;
             Ending::Abandon(cursor.number()?)
         };
-        let canonical_end = cursor.at;
-        cursor.skip(form.sum)?;
+        let right = cursor.checksum();
+        cursor.part(|form| form.sum)?;
         let sum = hex8(bytes.get(cursor.at..)?)?;
         cursor.at += 8;
-        cursor.skip(form.end)?;
+        cursor.part(|form| form.end)?;
         let line = Exact {
             stamp: self.clock.stamp(stamp)?,
             worker: u32::try_from(worker).ok()?,
@@ -217,58 +265,6 @@ impl Reader {
             ending,
             length: cursor.at,
         };
-        let right = if FORM > 0 {
-            checksum(self.canonical(&line, stamp, name, run))
-        } else {
-            checksum_of_start(bytes, canonical_end)
-        };
         (right == sum).then_some(line)
-    }
-
-    /// The canonical text of a line that was read from JSON.
-    fn canonical(
-        &mut self,
-        line: &Exact,
-        stamp: &[u8; STAMP_LEN],
-        name: &[u8],
-        run: &Run,
-    ) -> &[u8] {
-        // Each piece has a length of its own that is known here: so it costs least.
-        let out = &mut self.canonical;
-        out.begin(stamp);
-        if matches!(line.ending, Ending::Success(_)) {
-            out.push(TEXT.info);
-            out.push(name);
-            out.push(TEXT.success);
-        } else {
-            out.push(TEXT.error);
-            out.push(name);
-            out.push(TEXT.failure);
-        }
-        out.push(&run.id_text);
-        out.push(TEXT.worker);
-        out.push(name);
-        out.push(TEXT.seq);
-        out.push_number(line.seq);
-        out.push(TEXT.iteration);
-        out.push_number(line.iteration);
-        out.push(TEXT.attempt);
-        out.push_number(line.attempt);
-        let last = match line.ending {
-            Ending::Success(counter) => {
-                out.push(TEXT.counter);
-                counter
-            }
-            Ending::Retry(delay) => {
-                out.push(TEXT.retry);
-                delay
-            }
-            Ending::Abandon(delay) => {
-                out.push(TEXT.abandon);
-                delay
-            }
-        };
-        out.push_number(last);
-        out.bytes()
     }
 }

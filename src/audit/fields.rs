@@ -124,18 +124,15 @@ impl<'a, 'b> Keyed<'a, 'b> {
     }
 
     fn named(&self, name: &str) -> Option<&'b Field<'a>> {
-        let own = |path: &'b str| path.strip_prefix(self.prefix).unwrap_or_default();
-        // Most begin with another letter.
-        let begins = |own: &str| {
-            let first = own.as_bytes().first();
-            first.is_some_and(|first| first.eq_ignore_ascii_case(&name.as_bytes()[0]))
-        };
+        let first = name.as_bytes().first();
         let is_it = |own: &str| {
-            begins(own)
+            // Most begin with another letter.
+            own.as_bytes().first().map(u8::to_ascii_lowercase).as_ref() == first
                 && own.starts_with(char::is_uppercase) == self.capital
                 && in_snake_case(own) == name
         };
-        self.own.iter().find(|field| is_it(own(&field.path)))
+        let mut own = self.own.iter();
+        own.find(|field| field.path.strip_prefix(self.prefix).is_some_and(is_it))
     }
 
     /// One of the four that stand in front: under its own name, or under one that others give it, here or further out.
