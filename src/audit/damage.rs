@@ -264,8 +264,9 @@ impl Hints {
             true => of_broken_json(&text),
             false => of_text(&text, begins),
         };
-        // The last one may go on behind the end; a checksum is whole by its length.
-        fields.pop_if(|(name, value)| !ends && (name != "sum" || value.len() < 8));
+        // The last one may go on behind the end, but for a blank; a checksum is whole by its length.
+        let goes_on = !ends && (json || !text.ends_with(' '));
+        fields.pop_if(|(name, value)| goes_on && (name != "sum" || value.len() < 8));
         let value = |name: &str| {
             let mut named = fields.iter().filter(|(n, _)| n == name);
             named.next().map(|(_, value)| value.as_str())

@@ -292,19 +292,26 @@ fn parts_that_meet_in_one_microsecond_are_clean() {
 fn a_cut_line_is_named_by_its_thread() {
     let (_, entries) = finished(3, 50);
     let own = of_worker(&entries, 1);
-    let mut log = Vec::new();
-    for (i, entry) in entries.iter().enumerate() {
-        let cut = if i == own[20] { 60 } else { entry.bytes.len() };
-        log.extend_from_slice(&entry.bytes[..cut]);
-        log.push(b'\n');
+    // In the midst of its message, and directly behind the thread's name.
+    for length in [60, "2026-11-23T17:42:00.223456Z  INFO Worker-1 ".len()] {
+        let mut log = Vec::new();
+        for (i, entry) in entries.iter().enumerate() {
+            let cut = if i == own[20] {
+                length
+            } else {
+                entry.bytes.len()
+            };
+            log.extend_from_slice(&entry.bytes[..cut]);
+            log.push(b'\n');
+        }
+        let verdict = audit(&config(log));
+        assert_eq!(
+            verdict.runs[0].counts,
+            only(|c| c.truncated = 1),
+            "{length}: {}",
+            report(&verdict)
+        );
     }
-    let verdict = audit(&config(log));
-    assert_eq!(
-        verdict.runs[0].counts,
-        only(|c| c.truncated = 1),
-        "{}",
-        report(&verdict)
-    );
 }
 
 #[test]
