@@ -341,16 +341,18 @@ impl RunAccount {
             let (next, missing) = (&mut self.counter_next, &mut self.counter_missing);
             match climb(next, missing, value, budget) {
                 Entered::TooFar => return self.too_far += 1,
-                Entered::Duplicate => self
-                    .findings
-                    .books(Some(at), || format!("counter {value} again")),
+                Entered::Duplicate => {
+                    let again = |values: &str| format!("counter {values} again");
+                    self.findings.books_of(Producer::Main, value, at, again);
+                }
                 _ => {}
             }
         }
         if !self.workers[attempt.worker].count(attempt.seq, value) {
-            let (worker, seq) = (attempt.worker, attempt.seq);
-            self.findings.books(Some(at), || {
-                format!("the counter does not rise along Worker-{worker} at seq {seq}")
+            let producer = Producer::Worker(attempt.worker);
+            self.findings.books_of(producer, attempt.seq, at, |seqs| {
+                let thread = producer.thread();
+                format!("the counter does not rise along {thread} at seq {seqs}")
             });
         }
     }

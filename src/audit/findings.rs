@@ -105,6 +105,9 @@ pub(super) struct Findings {
     counts: [u64; Kind::ALL.len()],
     /// Of each kind and producer what a neighbour may be added to, and which number that would have.
     open: HashMap<(Kind, Producer), (usize, u64)>,
+    /// Of each producer what does not balance in numbers that follow each other: which finding says so, and the first and
+    /// the next of the numbers.
+    open_books: HashMap<Producer, (usize, ops::Range<u64>)>,
     /// What was found since it was last asked for, if anybody asks.
     fresh: Option<Box<Findings>>,
 }
@@ -226,6 +229,34 @@ impl Findings {
         });
     }
 
+    /// Adds what does not balance at a number of `producer`'s: `what` says it of one number, or of those from one to another.
+    pub(super) fn books_of(
+        &mut self,
+        producer: Producer,
+        number: u64,
+        at: Location,
+        what: impl Fn(&str) -> String,
+    ) {
+        let books = &mut self.kept[Kind::Books as usize];
+        let place = books.len();
+        let open = self.open_books.entry(producer);
+        let (place, numbers) = open.or_insert((place, number..number));
+        if numbers.end == number
+            && numbers.start < number
+            && let Some(Finding::Books { what: before, .. }) = books.get_mut(*place)
+        {
+            numbers.end += 1;
+            *before = what(&format!("{}-{number}", numbers.start));
+            self.counts[Kind::Books as usize] += 1;
+            return self.tell(Kind::Books, 1, |names| Finding::Books {
+                what: what(&number.to_string()),
+                at: Some(names.place(at)),
+            });
+        }
+        (*place, *numbers) = (books.len(), number..number.saturating_add(1));
+        self.books(Some(at), || what(&number.to_string()));
+    }
+
     /// Adds what is never joined with another.
     pub(super) fn add(&mut self, kind: Kind, count: u64, finding: impl FnOnce(&Names) -> Finding) {
         let kept = &mut self.kept[kind as usize];
@@ -340,5 +371,31 @@ mod tests {
         let kept = findings.kept(Kind::Duplicated);
         assert_eq!(kept.len(), KEPT_MAX);
         assert_eq!(kept[0].range(), Some(&Range::of(worker, 5..9)));
+    }
+
+    #[test]
+    fn books_that_follow_each_other_are_said_in_one_sentence() {
+        let mut findings = Findings::new(&Names::default(), true);
+        for value in [4, 5, 6, 8, u64::MAX] {
+            let again = |values: &str| format!("counter {values} again");
+            findings.books_of(Producer::Main, value, Location::default(), again);
+            findings.books(None, || "something else".into());
+        }
+        let said = |found: &[Finding]| {
+            let what = found.iter().map(|finding| match finding {
+                Finding::Books { what, .. } => what.clone(),
+                other => panic!("{other:?}"),
+            });
+            what.filter(|what| what != "something else")
+                .collect::<Vec<_>>()
+        };
+        let last = format!("counter {} again", u64::MAX);
+        assert_eq!(findings.count(Kind::Books), 10);
+        assert_eq!(
+            said(findings.kept(Kind::Books)),
+            ["counter 4-6 again", "counter 8 again", &last]
+        );
+        let (fresh, more) = findings.fresh(Kind::Books);
+        assert_eq!((said(&fresh).len(), more), (5, 0));
     }
 }
