@@ -5,7 +5,7 @@ use super::{
     balance, causes,
     config::{AuditConfig, Select},
     cursor::Budget,
-    findings::{Findings, Kind},
+    findings::{Findings, Kind, Names},
     group,
     judge::{Evidence, Judge},
     settled::Folded,
@@ -64,7 +64,7 @@ pub(super) fn verdict(judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String
         out.groups = group::judge(&mut out.runs, !out.unread);
     }
     if out.runs.is_empty() && out.cannot_tell.is_empty() {
-        out.cannot_tell.push(no_run(config, &evidence));
+        out.cannot_tell.push(no_run(config, &evidence, &names));
     }
     out.status = match settled.folded().findings {
         true => Status::Findings,
@@ -112,13 +112,14 @@ impl Folded {
 }
 
 /// Why there is no run to be judged.
-fn no_run(config: &AuditConfig, evidence: &Evidence) -> String {
+fn no_run(config: &AuditConfig, evidence: &Evidence, names: &Names) -> String {
     match (config.select, &evidence.unreadable) {
         (Select::Run(id), _) => format!("there is no run {id:016x} in it"),
         (_, None) => "there is no run in it".into(),
         (_, Some((text, at))) => format!(
-            "there is no run in it: nothing can be read as a record of this program, from {at} on ({}); \
+            "there is no run in it: nothing can be read as a record of this program, from {} on ({}); \
              give the log as the program wrote it, or the pipeline's output before it rewrites the lines",
+            names.place(*at),
             quoted(text)
         ),
     }

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Where a line stands: which input, and which line of it, from 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
     /// The input.
     pub file: u32,

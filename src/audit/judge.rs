@@ -50,7 +50,7 @@ pub(super) struct Evidence {
     /// Notes of a limit on the rate of lines.
     pub dropped: Dropped,
     /// The first piece that could not be read as a record, and where it stands.
-    pub unreadable: Option<(String, Place)>,
+    pub unreadable: Option<(String, Location)>,
 }
 
 /// What notes say of lines that a limit on their rate dropped.
@@ -100,6 +100,10 @@ pub(super) struct Judge<'a> {
     to_open: Vec<u32>,
     /// Their records.
     held: Vec<(u32, HeldBack, Location)>,
+    /// Damaged lines in front of all that tell of a run.
+    early: Vec<(Suspect, Location)>,
+    /// How many bytes came among these so far.
+    early_bytes: usize,
     observer: Option<&'a mut dyn Observer>,
 }
 
@@ -122,6 +126,8 @@ pub(super) struct Reached {
 /// Steps that are allowed whatever is read, and steps for each line that is read.
 const STEPS_FREE: u64 = 1 << 28;
 const STEPS_A_LINE: u64 = 64;
+/// So many bytes of damaged lines are held back until a run is met.
+const EARLY_BYTES: usize = 4 << 20;
 
 impl<'a> Judge<'a> {
     /// A judge that has seen nothing, and shows each record to `observer`.
@@ -156,6 +162,8 @@ impl<'a> Judge<'a> {
             blocks: 0,
             to_open: Vec::new(),
             held: Vec::new(),
+            early: Vec::new(),
+            early_bytes: 0,
             observer,
         }
     }
@@ -174,6 +182,9 @@ impl<'a> Judge<'a> {
             .0
             .saturating_add(u64::from(scanned.lines) * STEPS_A_LINE);
         self.meet_runs();
+        if !self.accounts.is_empty() {
+            self.judge_early();
+        }
         if self.memory_held() > self.config.memory {
             return false;
         }
@@ -290,6 +301,7 @@ impl<'a> Judge<'a> {
 
     /// Gives up hoping for a "Run started" of the runs that were met, and judges what was held back of them.
     pub(super) fn finish(&mut self) {
+        self.judge_early();
         let group = self.group();
         for account in self.accounts.iter().flatten() {
             let run = &account.run;
@@ -430,11 +442,38 @@ impl<'a> Judge<'a> {
                     }
                 });
                 let beside: Vec<&Suspect> = beside.into_iter().flatten().collect();
-                self.suspect(suspect, next.map(|attempt| attempt.run), &beside, at);
+                if self.waits_for_a_run() {
+                    self.early.push((Suspect::clone(suspect), at));
+                    self.early_bytes += suspect.bytes.len();
+                } else {
+                    self.judge_early();
+                    self.suspect(suspect, next.map(|attempt| attempt.run), &beside, at);
+                }
             }
             What::Foreign(foreign) => self.foreign(foreign, at),
             What::NoRoom => self.no_room += 1,
         }
+    }
+
+    /// Whether damaged lines are held back. A log that is followed is told of at once.
+    fn waits_for_a_run(&self) -> bool {
+        self.accounts.is_empty() && self.early_bytes <= EARLY_BYTES && !self.config.follow
+    }
+
+    /// Judges the damaged lines that were held back until a run is met. Others read ahead: without that it would depend on how far
+    /// they were whether such a line's run is known.
+    fn judge_early(&mut self) {
+        let early = mem::take(&mut self.early);
+        let file = self.file;
+        for (i, (suspect, at)) in early.iter().enumerate() {
+            self.file = at.file;
+            let beside = [i.wrapping_sub(1), i + 1].map(|i| early.get(i));
+            let beside = beside.into_iter().flatten();
+            let beside = beside.filter(|(_, there)| there.line.abs_diff(at.line) <= 1);
+            let beside: Vec<&Suspect> = beside.map(|(suspect, _)| suspect).collect();
+            self.suspect(suspect, None, &beside, *at);
+        }
+        self.file = file;
     }
 
     fn suspect(
@@ -532,7 +571,9 @@ impl<'a> Judge<'a> {
     /// Takes in so many lines that nothing predicts, in the midst of a run's lines or of none's.
     fn unexpected(&mut self, count: u64, why: &'static str, at: Location, text: &[u8]) {
         let unreadable = &mut self.evidence.unreadable;
-        unreadable.get_or_insert_with(|| (excerpt(text), self.names.place(at)));
+        if unreadable.as_ref().is_none_or(|(_, first)| at < *first) {
+            *unreadable = Some((excerpt(text), at));
+        }
         if let Some(run) = self.input().last_run {
             let findings = match &mut self.accounts[run as usize] {
                 Some(account) => Some(&mut account.findings),

@@ -130,7 +130,7 @@ pub fn run_observed(
     } = Readers::start(&registry, Box::new(inputs), others);
     let (mut parcels, mut bytes) = (InOrder::default(), 0);
     let whole = 'reading: loop {
-        let Some(parcel) = desk.next_parcel(&scanned, scanner.as_mut())? else {
+        let Some(parcel) = desk.next_parcel(&scanned, &free, &mut scanner)? else {
             break true;
         };
         parcels.put(parcel);

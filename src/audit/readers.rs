@@ -108,48 +108,51 @@ impl Desk {
     fn scan_all(&self, done: &Sender<Result<Parcel>>) {
         let mut scanner = Scanner::new(&self.registry);
         loop {
-            let Ok(parcel) = lock(&self.parcels).recv() else {
+            let Ok(mut parcel) = lock(&self.parcels).recv() else {
                 return;
             };
-            let Some(parcel) = self.fill(parcel, &mut scanner).transpose() else {
-                return;
+            let filled = match self.fill(&mut parcel, &mut scanner) {
+                Ok(true) => Ok(parcel),
+                Ok(false) => return,
+                Err(error) => Err(error),
             };
-            if done.send(parcel).is_err() {
+            if done.send(filled).is_err() {
                 return;
             }
         }
     }
 
-    /// Fills a parcel and scans it; none at the end of all inputs.
-    fn fill(
-        &self,
-        (mut block, mut scanned): Parcel,
-        scanner: &mut Scanner<'_>,
-    ) -> Result<Option<Parcel>> {
-        if !lock(&self.blocks).next(&mut block)? {
-            return Ok(None);
+    /// Fills a parcel and scans it; false at the end of all inputs.
+    fn fill(&self, (block, scanned): &mut Parcel, scanner: &mut Scanner<'_>) -> Result<bool> {
+        if !lock(&self.blocks).next(block)? {
+            return Ok(false);
         }
-        scanner.scan(&block, &mut scanned);
-        Ok(Some((block, scanned)))
+        scanner.scan(block, scanned);
+        Ok(true)
     }
 
     /// A parcel that a reader has scanned or, if there is none yet, one scanned here by `scanner`, if there is one; none when
-    /// all are done.
+    /// all are done. At the end of all inputs there is no need for `scanner` any more.
     pub(super) fn next_parcel(
         &self,
         scanned: &Receiver<Result<Parcel>>,
-        scanner: Option<&mut Scanner<'_>>,
+        free: &Sender<Parcel>,
+        scanner: &mut Option<Scanner<'_>>,
     ) -> Result<Option<Parcel>> {
         if let Ok(parcel) = scanned.try_recv() {
             return parcel.map(Some);
         }
         // A reader that waits for a free parcel holds the lock: then there is none for this thread either.
-        let free = || self.parcels.try_lock().ok().and_then(|p| p.try_recv().ok());
-        if let Some(scanner) = scanner
-            && let Some(parcel) = free()
-            && let Some(parcel) = self.fill(parcel, scanner)?
+        let unused = || self.parcels.try_lock().ok().and_then(|p| p.try_recv().ok());
+        if let Some(own) = scanner
+            && let Some(mut parcel) = unused()
         {
-            return Ok(Some(parcel));
+            if self.fill(&mut parcel, own)? {
+                return Ok(Some(parcel));
+            }
+            *scanner = None;
+            // A reader may wait for it to see the end as well. Without readers nobody does.
+            let _ = free.send(parcel);
         }
         scanned.recv().ok().transpose()
     }
@@ -157,4 +160,31 @@ impl Desk {
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nothing;
+
+    impl Blocks for Nothing {
+        fn next(&mut self, _: &mut Block) -> Result<bool> {
+            Ok(false)
+        }
+    }
+
+    /// A reader that waits for a parcel, to see the end, would wait for ever.
+    #[test]
+    fn no_parcel_is_lost_at_the_end() {
+        let registry = Arc::new(Registry::new(1 << 20));
+        let readers = Readers::start(&registry, Box::new(Nothing), 0);
+        let mut scanner = Some(Scanner::new(&registry));
+        for _ in 0..3 {
+            let (scanned, free) = (&readers.scanned, &readers.free);
+            let next = readers.desk.next_parcel(scanned, free, &mut scanner);
+            assert!(next.unwrap().is_none());
+        }
+        assert_eq!(lock(&readers.desk.parcels).try_iter().count(), 2);
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::rig::Rig;
 
-const RUN: &str = "-t 4 -n 400 --time-scale 0 --seed 42";
+const RUN: &str = "-t 4 -n 2000 --time-scale 0 --seed 42";
 
 type Lines<'a> = &'a [&'a str];
 

@@ -288,6 +288,25 @@ fn parts_that_meet_in_one_microsecond_are_clean() {
     }
 }
 
+/// The run is met only where several blocks have been read. Each is damaged from its first line on, and how far other threads
+/// have read ahead meanwhile must not tell.
+#[test]
+fn what_is_cut_before_any_whole_line_is_named() {
+    let workload = simulate::workload(7, 3, 1500);
+    let mut entries = simulate::run(&workload, &course(1, false, None), &mut Dice(5));
+    let cut = entries.len() - 100;
+    for entry in &mut entries[..cut] {
+        entry.bytes.truncate(entry.bytes.len() - 4);
+    }
+    let mut config = config(simulate::log(&entries));
+    config.fallback = Some(workload);
+    for _ in 0..10 {
+        let verdict = audit(&config);
+        let expected = only(|counts| counts.truncated = cut as u64);
+        assert_eq!(verdict.runs[0].counts, expected, "{}", report(&verdict));
+    }
+}
+
 #[test]
 fn a_cut_line_is_named_by_its_thread() {
     let (_, entries) = finished(3, 50);
