@@ -25,7 +25,7 @@ use super::{
 };
 
 /// How much is read at once: more would fall out of the processor's cache.
-const BLOCK: usize = 256 * 1024;
+const BLOCK: usize = 512 * 1024;
 /// A line that has not ended by then is handed out in parts.
 const LINE_MAX: usize = 1024 * 1024;
 /// How much of a part is read to learn what is in it.
