@@ -23,7 +23,7 @@ use crate::{
     bugs::{SPECIMENS, Specimen},
     log::stream::{complain, print_out},
     plan::workload::Workload,
-    report::{LabReport, Output},
+    report::{self, Output},
     shutdown::{Cause, SignalWatch, Stop},
 };
 
@@ -58,10 +58,7 @@ pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
     let page = Page::new(config.coloured, config.specimen.is_some());
     let print = |text: String| print_out("what the lab shows", text.as_bytes());
     let mut found = Vec::new();
-    let mut report = config
-        .report
-        .as_ref()
-        .map(|_| LabReport::new(config.replay));
+    let mut pairs = Vec::new();
     if !config.json {
         print(page.opening(specimens.len(), config.seed))?;
     }
@@ -75,9 +72,10 @@ pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
         let trial = trial?;
         let exhibit = Exhibit::of(&trial)?;
         let conclusion = trial.conclude();
-        if let Some(report) = &mut report {
-            let log = |run: &trial::TrialRun| Input::Bytes(run.log_file.clone(), run.log.clone());
-            report.add(specimen, log(&trial.broken), log(&trial.fixed))?;
+        if config.report.is_some() {
+            let logs = [&trial.broken, &trial.fixed];
+            let logs = logs.map(|run| Input::Bytes(run.log_file.clone(), run.log.clone()));
+            pairs.push(report::pair(pairs.len(), specimen, logs, config.replay)?);
         }
         good &= conclusion.caught && conclusion.fixed_is_clean;
         if config.json {
@@ -99,8 +97,8 @@ pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
     } else {
         print(page.closing(good, config.specimen))?;
     }
-    if let (Some(report), Some(output)) = (&report, &config.report) {
-        report.write(config.seed, output)?;
+    if let Some(output) = &config.report {
+        report::write_lab(&pairs, config.seed, output)?;
     }
     Ok(if good {
         ExitCode::SUCCESS

@@ -6,25 +6,39 @@ use std::fmt::Write as _;
 
 use maud::{Markup, PreEscaped, html};
 
-use super::units::{on_axis, ticks};
+use super::text::{rate, ticks, time_ticks};
 
 /// The height of a drawing in its own units.
 pub(super) const HEIGHT: u64 = 1000;
 
-/// A stretch of time that several charts share.
+/// The stretch of time that a chart shows, in columns of one width. Times are in microseconds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Span {
-    /// In microseconds since 1970.
+pub(super) struct Window {
     pub(super) from: u64,
-    pub(super) to: u64,
+    to: u64,
+    /// When the first column begins, and how long each lasts.
+    start: u64,
+    pub(super) width: u64,
 }
 
-impl Span {
-    /// The stretch from the first to the last stamp; at least a microsecond.
-    pub(super) fn new(from: u64, to: u64) -> Self {
+impl Window {
+    /// From the first to the last stamp, at least a microsecond. The first of the columns contains the start.
+    pub(super) fn new(from: u64, to: u64, width: u64) -> Self {
         Self {
             from,
             to: to.max(from + 1),
+            start: from / width * width,
+            width,
+        }
+    }
+
+    /// So many columns, the first of which begins at a stamp.
+    pub(super) fn of_columns(from: u64, width: u64, columns: usize) -> Self {
+        Self {
+            from,
+            to: from + columns as u64 * width,
+            start: from,
+            width,
         }
     }
 
@@ -37,26 +51,6 @@ impl Span {
         let past = stamp.clamp(self.from, self.to) - self.from;
         past as f64 / self.length() as f64 * 100.0
     }
-}
-
-/// The part of a drawing in columns that a stretch of time shows.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Window {
-    pub(super) span: Span,
-    /// When the drawing's first column begins, and how long each lasts.
-    pub(super) start: u64,
-    pub(super) width: u64,
-}
-
-impl Window {
-    /// The columns of a series of this width, of which the first contains the start of the stretch.
-    pub(super) fn new(span: Span, width: u64) -> Self {
-        Self {
-            span,
-            start: span.from / width * width,
-            width,
-        }
-    }
 
     /// The number of the column that begins at a stamp.
     pub(super) fn column(self, stamp: u64) -> u64 {
@@ -64,18 +58,15 @@ impl Window {
     }
 
     /// How many columns it has.
-    pub(super) fn columns(self) -> u64 {
-        self.column(self.span.to - 1) + 1
+    pub(super) fn columns(self) -> usize {
+        self.column(self.to) as usize + 1
     }
 
-    /// The SVG view box that shows just the stretch.
+    /// The SVG view box that shows just the stretch, as high as this.
     pub(super) fn view_box(self, height: u64) -> String {
-        let unit = self.width as f64;
-        let left = (self.span.from - self.start) as f64 / unit;
-        format!(
-            "{left:.4} 0 {:.4} {height}",
-            self.span.length() as f64 / unit
-        )
+        let left = (self.from - self.start) as f64 / self.width as f64;
+        let width = self.length() as f64 / self.width as f64;
+        format!("{left:.4} 0 {width:.4} {height}")
     }
 }
 
@@ -91,9 +82,8 @@ pub(super) struct Areas<'a> {
     pub(super) window: Window,
     /// Class and values of each layer, from the lowest.
     pub(super) layers: Vec<(&'a str, Vec<f64>)>,
-    /// What the vertical axis counts, and how a value of it is written.
+    /// What the vertical axis counts.
     pub(super) unit: &'a str,
-    pub(super) value: fn(f64) -> String,
     /// What the chart shows, for those who do not see it.
     pub(super) told: String,
 }
@@ -101,44 +91,43 @@ pub(super) struct Areas<'a> {
 impl Areas<'_> {
     /// The chart.
     pub(super) fn draw(&self) -> Markup {
-        let sums = stacked(&self.layers);
-        let top = sums
-            .last()
-            .into_iter()
-            .flatten()
-            .fold(0.0, |a: f64, b| a.max(*b));
-        let ticks = ticks(top, 4.0);
-        let top = top.max(f64::MIN_POSITIVE) * 1.04;
+        // Each layer's upper edge.
+        let mut sum = vec![0.0; self.window.columns()];
+        let edges: Vec<Vec<f64>> = self
+            .layers
+            .iter()
+            .map(|(_, values)| {
+                sum.iter_mut()
+                    .zip(values)
+                    .for_each(|(sum, value)| *sum += value);
+                sum.clone()
+            })
+            .collect();
+        let highest = sum.into_iter().fold(0.0, f64::max);
+        let top = highest.max(f64::MIN_POSITIVE) * 1.04;
+        let ticks = ticks(highest, 4.0);
         // The highest goes first: the others are painted upon it.
         let content = html! {
-            @for ((class, _), sum) in self.layers.iter().zip(&sums).rev() {
-                path class=(class) d=(area(sum, top)) {}
+            @for ((class, _), edge) in self.layers.iter().zip(&edges).rev() {
+                path class=(class) d=(area(edge, top)) {}
             }
         };
         let plot = html! {
-            @for tick in &ticks {
-                i.grid style=(format!("bottom:{:.2}%", tick / top * 100.0)) {}
-            }
+            @for tick in &ticks { i.grid style=(format!("bottom:{:.2}%", tick / top * 100.0)) {} }
             (drawing(&self.window.view_box(HEIGHT), &self.told, &content))
         };
         html! {
-            div.chart { (frame(self.unit, &ticks, top, self.value, &plot)) (time_axis(self.window.span)) }
+            div.chart { (frame(self.unit, &ticks, top, &plot)) (time_axis(self.window)) }
         }
     }
 }
 
 /// The plot of a chart with its values on the left, as far up as `top`, and above it what they count.
-pub(super) fn frame(
-    unit: &str,
-    ticks: &[f64],
-    top: f64,
-    value: fn(f64) -> String,
-    plot: &Markup,
-) -> Markup {
+pub(super) fn frame(unit: &str, ticks: &[f64], top: f64, plot: &Markup) -> Markup {
     html! {
         div.y aria-hidden="true" {
             @for tick in ticks {
-                span style=(format!("bottom:{:.2}%", tick / top * 100.0)) { (value(*tick)) }
+                span style=(format!("bottom:{:.2}%", tick / top * 100.0)) { (rate(*tick)) }
             }
         }
         div.plot { (plot) }
@@ -146,64 +135,31 @@ pub(super) fn frame(
     }
 }
 
-/// Each layer's upper edge.
-fn stacked(layers: &[(&str, Vec<f64>)]) -> Vec<Vec<f64>> {
-    let mut sums: Vec<Vec<f64>> = Vec::new();
-    for (_, values) in layers {
-        let below = sums.last();
-        let sum = values.iter().enumerate();
-        sums.push(
-            sum.map(|(i, value)| value + below.map_or(0.0, |below| below[i]))
-                .collect(),
-        );
-    }
-    sums
-}
-
 /// The outline of columns of width 1 that stand on the ground; those of equal height become one.
 fn area(values: &[f64], top: f64) -> String {
+    let edge = |value: &f64| HEIGHT - (value / top * HEIGHT as f64).round() as u64;
+    let edges: Vec<u64> = values.iter().map(edge).collect();
     let mut path = format!("M0 {HEIGHT}");
-    let (mut height, mut run) = (HEIGHT, 0);
-    for value in values {
-        let edge = HEIGHT - (value / top * HEIGHT as f64).round() as u64;
-        if edge != height {
-            if run > 0 {
-                let _ = write!(path, "h{run}");
-            }
-            let _ = write!(path, "V{edge}");
-            (height, run) = (edge, 0);
-        }
-        run += 1;
+    for equal in edges.chunk_by(u64::eq) {
+        let _ = write!(path, "V{}h{}", equal[0], equal.len());
     }
-    let _ = write!(path, "h{run}V{HEIGHT}z");
-    path
+    path + &format!("V{HEIGHT}z")
 }
 
 /// Round times below a chart, counted from the start of the stretch.
-pub(super) fn time_axis(span: Span) -> Markup {
-    let length = span.length() as f64;
+pub(super) fn time_axis(window: Window) -> Markup {
+    let length = window.length() as f64;
     html! {
         div.x aria-hidden="true" {
-            @for tick in time_ticks(length) {
-                span style=(format!("left:{:.2}%", tick / length * 100.0)) { (on_axis(tick, length)) }
+            @for (tick, words) in time_ticks(length) {
+                span style=(format!("left:{:.2}%", tick / length * 100.0)) { (words) }
             }
         }
     }
 }
 
-/// Minutes and hours are divided by sixty, not by ten.
-fn time_ticks(length: f64) -> Vec<f64> {
-    let unit = match length {
-        l if l >= 3.0 * 3600e6 => 3600e6,
-        l if l >= 600e6 => 60e6,
-        _ => 1.0,
-    };
-    let ticks = ticks(length / unit, 6.0);
-    ticks.into_iter().map(|tick| tick * unit).collect()
-}
-
-/// Rectangles of one colour, as one path: rows of this height, runs of neighbouring columns as one.
-#[derive(Debug, Default)]
+/// Rectangles of one colour, as one path.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Rectangles {
     path: String,
 }
@@ -228,9 +184,7 @@ impl Rectangles {
 pub(super) fn legend(entries: &[(&str, &str)]) -> Markup {
     html! {
         ul.legend {
-            @for (class, words) in entries {
-                li { i class=(class) {} (words) }
-            }
+            @for (class, words) in entries { li { i class=(class) {} (words) } }
         }
     }
 }

@@ -1,11 +1,11 @@
-//! What the report sees while the audit reads: each record, handed to the history of its run.
+//! What the page sees while the audit reads: each record, handed to the history of its run.
 //!
-//! Of many runs the latest are kept. Beside them stands an index of times by place, so that a finding that names a line
-//! can be shown at its time.
+//! Of many runs the latest are kept in full. Beside them stands an index of times by place, so that a finding that names a
+//! line can be shown at its time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use super::history::{Brief, History};
+use super::history::{Attempts, History};
 use crate::audit::{Attempt, Location, Observer, Record, Run, Select};
 
 /// The histories of so many runs are kept: the latest.
@@ -13,34 +13,28 @@ pub(super) const RUNS_MAX: usize = 12;
 /// How many places the index holds.
 const PLACES_MAX: usize = 1 << 15;
 
+/// What was seen of a run.
+#[derive(Debug)]
+pub(super) struct SeenRun {
+    id: u64,
+    /// The earliest and the latest stamp.
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) total: Attempts,
+    /// None if later runs needed the room.
+    pub(super) history: Option<Box<History>>,
+}
+
 /// Gathers histories.
 #[derive(Debug)]
 pub(super) struct Collector {
     select: Select,
     /// By the run's place in the audit's registry.
-    slots: Vec<Slot>,
-    kept: usize,
+    runs: Vec<Option<SeenRun>>,
+    /// Which of them have their history, the oldest first.
+    pub(super) kept: VecDeque<usize>,
     places: Places,
     /// The input has its newest lines first.
-    backwards: bool,
-}
-
-/// What there is of a run.
-#[derive(Debug, Default)]
-enum Slot {
-    /// It has shown no record yet.
-    #[default]
-    Unseen,
-    Kept(Box<History>),
-    /// Later runs needed the room.
-    LetGo(Brief),
-}
-
-/// What was gathered.
-pub(super) struct Gathered {
-    /// What is known of each run in short, and its history if that was kept, by the run's id.
-    pub(super) runs: BTreeMap<u64, (Brief, Option<History>)>,
-    pub(super) places: Places,
     pub(super) backwards: bool,
 }
 
@@ -49,58 +43,55 @@ impl Collector {
     pub(super) fn new(select: Select) -> Self {
         Self {
             select,
-            slots: Vec::new(),
-            kept: 0,
+            runs: Vec::new(),
+            kept: VecDeque::new(),
             places: Places::default(),
             backwards: false,
         }
     }
 
-    /// What was gathered.
-    pub(super) fn finish(self) -> Gathered {
-        let runs = self.slots.into_iter().filter_map(|slot| match slot {
-            Slot::Kept(history) => Some((history.brief(), Some(*history))),
-            Slot::LetGo(brief) => Some((brief, None)),
-            Slot::Unseen => None,
-        });
-        Gathered {
-            runs: runs.map(|run| (run.0.id, run)).collect(),
-            places: self.places,
-            backwards: self.backwards,
-        }
-    }
-
-    /// What there is of a run; nothing of one that is not to be judged.
+    /// What was seen of a run, of which there is a line with this stamp; none of one that is not to be judged.
     #[inline]
-    fn slot(&mut self, run: &Run, stamp: u64) -> Option<&mut Slot> {
+    fn run(&mut self, run: &Run, stamp: u64) -> Option<&mut SeenRun> {
         let index = run.index as usize;
-        if matches!(self.slots.get(index), None | Some(Slot::Unseen)) {
-            if !self.select.may_be(run.id) {
-                return None;
-            }
-            self.begin(run, index, stamp);
+        if self.runs.get(index).is_none_or(Option::is_none) {
+            self.begin(run, stamp);
         }
-        self.slots.get_mut(index)
+        let seen = self.runs.get_mut(index)?.as_mut()?;
+        seen.first = seen.first.min(stamp);
+        seen.last = seen.last.max(stamp);
+        Some(seen)
     }
 
     #[cold]
-    fn begin(&mut self, run: &Run, index: usize, stamp: u64) {
-        if index >= self.slots.len() {
-            self.slots.resize_with(index + 1, Slot::default);
-        }
-        self.slots[index] = Slot::Kept(Box::new(History::new(run, stamp)));
-        self.kept += 1;
-        if self.kept <= RUNS_MAX {
+    fn begin(&mut self, run: &Run, stamp: u64) {
+        let index = run.index as usize;
+        if !self.select.may_be(run.id) {
             return;
         }
-        let mut kept = self.slots.iter_mut().filter_map(|slot| match slot {
-            Slot::Kept(history) => Some((history.brief(), slot)),
-            _ => None,
-        });
-        if let Some((brief, slot)) = kept.next() {
-            *slot = Slot::LetGo(brief);
-            self.kept -= 1;
+        if index >= self.runs.len() {
+            self.runs.resize_with(index + 1, || None);
         }
+        self.runs[index] = Some(SeenRun {
+            id: run.id,
+            first: stamp,
+            last: stamp,
+            total: Attempts::default(),
+            history: Some(Box::new(History::new(run))),
+        });
+        self.kept.push_back(index);
+        if self.kept.len() > RUNS_MAX
+            && let Some(oldest) = self.kept.pop_front()
+            && let Some(seen) = &mut self.runs[oldest]
+        {
+            seen.history = None;
+        }
+    }
+
+    /// What was seen, by the run's id, and the times of lines.
+    pub(super) fn finish(self) -> (BTreeMap<u64, SeenRun>, Places) {
+        let seen = self.runs.into_iter().flatten();
+        (seen.map(|run| (run.id, run)).collect(), self.places)
     }
 }
 
@@ -113,48 +104,39 @@ impl Observer for Collector {
     fn attempt(&mut self, run: &Run, attempt: &Attempt, at: Location) {
         self.places.note(at, attempt.stamp);
         let backwards = self.backwards;
-        match self.slot(run, attempt.stamp) {
-            Some(Slot::Kept(history)) => history.attempt(run, attempt, backwards),
-            Some(Slot::LetGo(brief)) => brief.saw(attempt.stamp, Some(attempt.kind)),
-            _ => {}
+        if let Some(seen) = self.run(run, attempt.stamp) {
+            seen.total.count(attempt.kind);
+            if let Some(history) = &mut seen.history {
+                history.attempt(run, attempt, backwards);
+            }
         }
     }
 
     fn event(&mut self, run: &Run, record: &Record, at: Location) {
         self.places.note(at, record.stamp);
         let backwards = self.backwards;
-        match self.slot(run, record.stamp) {
-            Some(Slot::Kept(history)) => history.event(record, backwards),
-            Some(Slot::LetGo(brief)) => brief.saw(record.stamp, None),
-            _ => {}
+        if let Some(seen) = self.run(run, record.stamp)
+            && let Some(history) = &mut seen.history
+        {
+            history.event(record, backwards);
         }
     }
 }
 
 /// The times of some lines, evenly spread over all that were read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Places {
     noted: Vec<(Location, u64)>,
-    /// One of so many lines is noted.
-    stride: u64,
+    /// One of so many lines is noted: two to the power of this.
+    doublings: u32,
     lines: u64,
-}
-
-impl Default for Places {
-    fn default() -> Self {
-        Self {
-            noted: Vec::new(),
-            stride: 1,
-            lines: 0,
-        }
-    }
 }
 
 impl Places {
     #[inline]
     fn note(&mut self, at: Location, stamp: u64) {
         self.lines += 1;
-        if self.lines.is_multiple_of(self.stride) {
+        if self.lines.trailing_zeros() >= self.doublings {
             self.keep(at, stamp);
         }
     }
@@ -162,23 +144,22 @@ impl Places {
     #[cold]
     fn keep(&mut self, at: Location, stamp: u64) {
         if self.noted.len() == PLACES_MAX {
+            // Every second one goes.
             let mut keep = [false, true].into_iter().cycle();
             self.noted.retain(|_| keep.next() == Some(true));
-            self.stride *= 2;
+            self.doublings += 1;
         }
         self.noted.push((at, stamp));
     }
 
     /// About when the line at a place was logged: the time of the nearest noted line of its file, before it if there is one.
     pub(super) fn time_of(&self, at: Location) -> Option<u64> {
-        let behind = self
+        let (before, behind) = self
             .noted
-            .partition_point(|(noted, _)| (noted.file, noted.line) <= (at.file, at.line));
-        let before = behind.checked_sub(1).map(|i| &self.noted[i]);
-        let after = self.noted.get(behind);
-        let same_file = |entry: &&(Location, u64)| entry.0.file == at.file;
-        let nearest = before.filter(same_file).or(after.filter(same_file));
-        nearest.map(|(_, stamp)| *stamp)
+            .split_at(self.noted.partition_point(|(noted, _)| *noted <= at));
+        let nearest = [before.last(), behind.first()].into_iter().flatten();
+        let mut same_file = nearest.filter(|(noted, _)| noted.file == at.file);
+        same_file.next().map(|(_, stamp)| *stamp)
     }
 }
 
@@ -196,7 +177,7 @@ mod tests {
         for line in [1, 77, length / 2, length] {
             let time = places.time_of(Location { file: 0, line }).unwrap();
             assert!(
-                time.abs_diff(1000 + line) <= places.stride,
+                time.abs_diff(1000 + line) <= 1 << places.doublings,
                 "{line}: {time}"
             );
         }

@@ -1,9 +1,9 @@
 //! The report: a log as a page to look at, or as a trace to walk through.
 //!
 //! ```text
-//! audit (reads, judges) -> collector -> history of each run -> section -> page
-//!      |                      '- steps, series                  '- chart, timeline, findings, table, words
-//!      '-> trace (trace events, as they are read)
+//! audit (reads, judges) -> spans (what each line adds) -> collector, history of each run -> section -> page
+//!                                |                                                           '- charts, findings, words
+//!                                '-> trace (trace events, as they are read)
 //! ```
 //!
 //! The audit reads and judges; the report only watches it and draws. Its size has a bound, whatever the log's: time is kept
@@ -14,36 +14,38 @@ mod collector;
 mod config;
 mod findings;
 mod history;
-mod lnav;
+mod operation_times;
 mod output;
 mod page;
 mod section;
 mod series;
-mod steps;
-mod table;
+mod spans;
+mod text;
 mod timeline;
 mod trace;
-mod units;
 mod words;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-pub use self::config::{Failure, Output, ReportConfig, ReportFormat};
 use self::{
-    collector::{Collector, Gathered, RUNS_MAX},
-    history::History,
-    page::Pair,
+    collector::{Collector, RUNS_MAX},
     section::Section,
     trace::Trace,
 };
+pub use self::{
+    config::{Failure, Output, ReportConfig, ReportFormat},
+    page::Pair,
+};
 use crate::{
-    audit::{self, AuditConfig, Finding, Input, RunVerdict, Select, Verdict},
+    audit::{self, AuditConfig, Input, Observer, Select, Verdict},
     bugs::Specimen,
     plan::workload::Workload,
 };
 
+/// How lnav is to read the JSON log; it knows the text log by itself.
+const LNAV_FORMAT: &str = include_str!("lnav.json");
 /// So many columns of time are drawn in all, however many runs there are: it bounds the page.
-const COLUMNS_ALL: u64 = 1440;
+const COLUMNS_ALL: usize = 1440;
 
 /// Makes the report; what it came to, in a line for people, if they are not handed the report itself.
 /// `progress` is told how many bytes were read, and how many there are.
@@ -61,25 +63,26 @@ pub fn run(
         )));
     }
     let mut file = config.output.open().map_err(Failure::Output)?;
+    let mut judge = |observer: &mut dyn Observer| {
+        audit::run_observed(audit, progress, Some(observer)).map_err(Failure::Input)
+    };
     let told = match config.format {
         ReportFormat::Html => {
             let mut collector = Collector::new(select);
-            let verdict = audit::run_observed(audit, progress, Some(&mut collector));
-            let verdict = verdict.map_err(Failure::Input)?;
+            let verdict = judge(&mut collector)?;
             let files: Vec<String> = audit.inputs.iter().map(Input::name).collect();
-            let told = words::in_a_line(&verdict);
-            let sections = sections(&verdict, collector.finish(), &files, config.replay);
+            let sections = sections(&verdict, collector, &files, config.replay);
             file.write(page::of_log(&verdict, &sections, &files).as_bytes());
-            told
+            words::in_a_line(&verdict)
         }
         ReportFormat::Trace => {
             let mut trace = Trace::new(&mut file, select);
-            let verdict = audit::run_observed(audit, progress, Some(&mut trace));
+            let verdict = judge(&mut trace);
             trace.finish();
-            words::in_a_line(&verdict.map_err(Failure::Input)?)
+            words::in_a_line(&verdict?)
         }
         ReportFormat::Lnav => {
-            file.write(lnav::FORMAT.as_bytes());
+            file.write(LNAV_FORMAT.as_bytes());
             "a format file for lnav".into()
         }
     };
@@ -87,107 +90,71 @@ pub fn run(
     Ok(config.output.name().map(|name| format!("{name}: {told}")))
 }
 
-/// The lab's page: it is given the logs of each specimen's broken and fixed run, as they come.
-#[derive(Debug)]
-pub struct LabReport {
-    pairs: Vec<Pair>,
+/// A specimen for the lab's page, by the logs of its broken and its fixed run. `place` is where on the page it comes.
+///
+/// # Errors
+/// A log cannot be read.
+pub fn pair(
+    place: usize,
+    specimen: &'static Specimen,
+    logs: [Input; 2],
     replay: fn(&Workload) -> String,
-}
-
-impl LabReport {
-    /// A page without specimens.
-    pub fn new(replay: fn(&Workload) -> String) -> Self {
-        Self {
-            pairs: Vec::new(),
-            replay,
-        }
-    }
-
-    /// Adds a specimen, with the logs of both runs.
-    ///
-    /// # Errors
-    /// A log cannot be read.
-    pub fn add(&mut self, specimen: &'static Specimen, broken: Input, fixed: Input) -> Result<()> {
-        let number = self.pairs.len() * 2;
-        let broken = self.section(broken, number + 1)?;
-        let fixed = self.section(fixed, number + 2)?;
-        self.pairs.push(Pair {
-            specimen,
-            broken,
-            fixed,
-        });
-        Ok(())
-    }
-
-    /// Writes the page.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub fn write(&self, seed: u64, output: &Output) -> Result<()> {
-        let mut file = output.open()?;
-        file.write(page::of_lab(&self.pairs, seed).as_bytes());
-        file.keep()
-    }
-
-    fn section(&self, log: Input, number: usize) -> Result<Section> {
+) -> Result<Pair> {
+    let [broken, fixed] = logs.map(|log| {
         let files = [log.name()];
         let mut collector = Collector::new(Select::All);
         let audit = AuditConfig::new(vec![log]);
         let verdict = audit::run_observed(&audit, &mut |_, _| {}, Some(&mut collector))?;
-        let sections = sections(&verdict, collector.finish(), &files, self.replay);
-        let mut section = sections
+        let section = sections(&verdict, collector, &files, replay)
             .into_iter()
-            .next()
-            .ok_or_else(|| anyhow::anyhow!("a run has left no log"))?;
-        section.number = number;
-        Ok(section)
-    }
+            .next();
+        section.context("a run has left no log")
+    });
+    let (mut broken, mut fixed) = (broken?, fixed?);
+    (broken.number, fixed.number) = (place * 2 + 1, place * 2 + 2);
+    Ok(Pair {
+        specimen,
+        broken,
+        fixed,
+    })
+}
+
+/// Writes the lab's page.
+///
+/// # Errors
+/// It cannot be written.
+pub fn write_lab(pairs: &[Pair], seed: u64, output: &Output) -> Result<()> {
+    let mut file = output.open()?;
+    file.write(page::of_lab(pairs, seed).as_bytes());
+    file.keep()
 }
 
 /// Verdict and history of each run, brought together.
 fn sections(
     verdict: &Verdict,
-    mut gathered: Gathered,
+    collector: Collector,
     files: &[String],
     replay: fn(&Workload) -> String,
 ) -> Vec<Section> {
-    let histories = gathered
-        .runs
-        .values()
-        .filter(|(_, history)| history.is_some());
-    let columns_max = COLUMNS_ALL / (histories.count() as u64).clamp(2, RUNS_MAX as u64);
+    let columns_max = COLUMNS_ALL / collector.kept.len().clamp(2, RUNS_MAX);
+    let backwards = collector.backwards;
+    let (mut runs, places) = collector.finish();
     let sections = (1..).zip(&verdict.runs).map(|(number, run)| {
         let id = u64::from_str_radix(&run.run, 16).ok();
-        let seen = id.and_then(|id| gathered.runs.remove(&id));
-        let (brief, history) = seen.unzip();
-        let mut history = history.flatten();
+        let mut seen = id.and_then(|id| runs.remove(&id));
+        let mut history = seen.as_mut().and_then(|seen| seen.history.as_mut());
         if let Some(history) = &mut history {
-            settle(history, run, gathered.backwards);
-            history.align(columns_max);
+            history.settle(run, backwards);
+            history.columns.narrow(columns_max);
         }
-        let workload = history
-            .as_ref()
-            .and_then(|history| history.workload.as_ref());
+        let workload = history.and_then(|history| history.workload.as_ref());
         Section {
             number,
             replay: workload.map(replay),
-            findings: findings::list(&run.findings, files, &gathered.places),
+            findings: findings::list(&run.findings, files, &places),
             verdict: run.clone(),
-            brief,
-            history,
+            seen,
         }
     });
     sections.collect()
-}
-
-/// Corrects what a history took for lost by what the audit found.
-fn settle(history: &mut History, run: &RunVerdict, backwards: bool) {
-    if run.counts.lost == 0 {
-        return history.nothing_is_lost();
-    }
-    let ends = run.findings.iter().filter_map(|finding| match finding {
-        Finding::Lost { range, .. } => Some((findings::worker(&range.author)?, range.last? + 1)),
-        _ => None,
-    });
-    history.finish(ends, backwards);
 }

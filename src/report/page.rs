@@ -5,18 +5,23 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
-    findings::shown,
-    section::Section,
-    table,
-    units::{count, plural},
+    history::Attempts,
+    section::{Section, notes},
+    text::{count, micros, percent, plural, shown},
     words,
 };
-use crate::{audit::Verdict, bugs::Specimen};
+use crate::{
+    audit::{GroupVerdict, Verdict},
+    bugs::Specimen,
+    plan::workload::Shard,
+};
 
 const STYLE: &str = include_str!("style.css");
 /// Nothing is loaded and nothing runs, save the style that stands in the page.
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+/// A table has so many rows: of runs the latest, of shards those that want looking at.
+const ROWS_MAX: usize = 500;
 
 /// The page of a log.
 pub(super) fn of_log(verdict: &Verdict, sections: &[Section], files: &[String]) -> String {
@@ -31,16 +36,15 @@ pub(super) fn of_log(verdict: &Verdict, sections: &[Section], files: &[String]) 
             p.verdict.overall.(words::class(verdict.status)) {
                 strong { (words::word(verdict.status)) } " " (words::overall(verdict))
             }
-            @for why in &verdict.cannot_tell { p.note { "Cannot tell: " (why) "." } }
-            @for note in &verdict.notes { p.note { "Note: " (note) "." } }
+            (notes(&verdict.cannot_tell, &verdict.notes))
         }
         section.next aria-labelledby="next" {
             h2 id="next" { "What to do next" }
             ul { @for step in words::next_steps(verdict) { li { (step) } } }
         }
-        @for group in &verdict.groups { (table::of_group(group, sections)) }
-        (table::of_runs(sections))
-        @for section in sections.iter().filter(|section| section.history.is_some()) {
+        @for group in &verdict.groups { (table_of_group(group, sections)) }
+        (table_of_runs(sections))
+        @for section in sections.iter().filter(|section| section.is_whole()) {
             (section.draw(2, &section.title()))
         }
         @if verdict.stray_count > 0 {
@@ -58,9 +62,99 @@ pub(super) fn of_log(verdict: &Verdict, sections: &[Section], files: &[String]) 
     document(&title, &html! { main { (body) } })
 }
 
-/// A specimen beside its fixed run, and what there is to read about it.
+/// The shards of a group, lost ones too, under what is said of all of them.
+fn table_of_group(group: &GroupVerdict, sections: &[Section]) -> Markup {
+    let members = sections.iter().filter_map(|section| {
+        let workload = section.verdict.workload.as_ref()?;
+        (workload.group.as_ref() == Some(&group.group)).then_some((workload.shard, Some(section)))
+    });
+    let lost = group.lost.iter().map(|lost| (lost.shard, None));
+    let mut rows: Vec<(Shard, Option<&Section>)> = members.chain(lost).collect();
+    let all = rows.len();
+    rows.sort_by_key(|(_, section)| section.is_some_and(Section::is_clean));
+    rows.truncate(ROWS_MAX);
+    rows.sort_by_key(|(shard, _)| *shard);
+    let id = format!("group-{}", group.group);
+    html! {
+        section aria-labelledby=(id) {
+            h2 id=(id) { "Group " (group.group) }
+            p.verdict.(words::class(group.status)) { (words::of_group(group)) }
+            @for differing in &group.differing { p.note { "Of another run: " (differing.words()) "." } }
+            (notes(&[], &group.notes[..group.notes.len().min(10)]))
+            (table("shard", &html! { @for (shard, section) in &rows {
+                @match section {
+                    Some(section) => (row(section, &shard.to_string())),
+                    None => tr { th scope="row" { (shard) } td.dirty { "✗ LOST" } td { "0" } @for _ in 0..5 { td { "–" } } },
+                }
+            } }))
+            @if rows.len() < all { p.note { "Of " (count(all as u64)) " shards " (rows.len()) " are listed, those with findings first." } }
+        }
+    }
+}
+
+/// The runs that belong to no group, if there are several.
+fn table_of_runs(sections: &[Section]) -> Markup {
+    let alone = sections
+        .iter()
+        .filter(|section| section.verdict.workload.is_none());
+    let alone: Vec<&Section> = alone.collect();
+    if sections.len() < 2 || alone.is_empty() {
+        return html! {};
+    }
+    let listed = &alone[alone.len().saturating_sub(ROWS_MAX)..];
+    let whole = alone.iter().filter(|section| section.is_whole()).count();
+    html! {
+        section aria-labelledby="runs" {
+            h2 id="runs" { "Runs" }
+            (table("run", &html! { @for section in listed { (row(section, &section.verdict.run)) } }))
+            @if whole < alone.len() {
+                p.note { "Of " (plural(alone.len() as u64, "run")) " the latest " (listed.len()) " are listed, and the latest " (whole)
+                    " shown in full: " code { "--run ID" } " shows any other." }
+            }
+        }
+    }
+}
+
+fn table(first: &str, rows: &Markup) -> Markup {
+    let names = [
+        first, "verdict", "lines", "workers", "seed", "took", "attempts", "failed",
+    ];
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Table" { table {
+            thead { tr { @for name in names { th scope="col" { (name) } } } }
+            tbody { (rows) }
+        } }
+    }
+}
+
+/// A run's row, under a name that leads to its section if it has one.
+fn row(section: &Section, name: &str) -> Markup {
+    let (verdict, seen) = (&section.verdict, section.seen.as_ref());
+    let failed = |total: &Attempts| percent(total.failed() as f64, total.logged() as f64);
+    let cells = [
+        Some(count(verdict.lines)),
+        verdict.threads.map(|threads| count(threads.into())),
+        verdict.seed.map(|seed| seed.to_string()),
+        seen.map(|seen| micros(seen.last - seen.first)),
+        seen.map(|seen| count(seen.total.logged())),
+        seen.map(|seen| failed(&seen.total)),
+    ];
+    html! {
+        tr {
+            th scope="row" {
+                @if section.is_whole() { a href=(format!("#run-{}", section.number)) { code { (name) } } }
+                @else { code { (name) } }
+            }
+            @if verdict.set_aside.is_some() { td { "set aside" } }
+            @else { td.(words::class(verdict.status)) { (words::word(verdict.status)) } }
+            @for cell in cells { td { (cell.unwrap_or_else(|| "–".into())) } }
+        }
+    }
+}
+
+/// A specimen beside its fixed run.
 #[derive(Debug)]
-pub(super) struct Pair {
+pub struct Pair {
     pub(super) specimen: &'static Specimen,
     pub(super) broken: Section,
     pub(super) fixed: Section,

@@ -10,9 +10,17 @@ use std::collections::VecDeque;
 const NEAR: usize = 8;
 
 /// What a bucket holds: two of them can be one.
-pub(super) trait Merge: Default {
+pub(super) trait Merge {
     /// Takes in what the neighbour holds.
     fn merge(&mut self, other: Self);
+}
+
+impl<const N: usize> Merge for [u64; N] {
+    fn merge(&mut self, other: Self) {
+        for (own, more) in self.iter_mut().zip(other) {
+            *own += more;
+        }
+    }
 }
 
 /// Buckets of equal width, without gaps, from the earliest to the latest stamp.
@@ -26,7 +34,7 @@ pub(super) struct Series<T> {
     buckets_max: usize,
 }
 
-impl<T: Merge> Series<T> {
+impl<T: Merge + Default> Series<T> {
     /// A series without values, which never has more buckets than this.
     pub(super) fn new(buckets_max: usize) -> Self {
         Self {
@@ -113,9 +121,9 @@ impl<T: Merge> Series<T> {
         self.doublings += 1;
     }
 
-    /// Widens the buckets to so many microseconds, a power of two.
-    pub(super) fn widen(&mut self, width: u64) {
-        while self.width() < width {
+    /// Widens the buckets until there are at most so many.
+    pub(super) fn narrow(&mut self, buckets_max: usize) {
+        while self.buckets.len() > buckets_max {
             self.double();
         }
     }
@@ -123,6 +131,12 @@ impl<T: Merge> Series<T> {
     /// The width of a bucket in microseconds.
     pub(super) fn width(&self) -> u64 {
         1 << self.doublings
+    }
+
+    /// Where the first bucket begins and the last one ends, if there are any.
+    pub(super) fn span(&self) -> Option<(u64, u64)> {
+        let end = self.first + self.buckets.len() as u64;
+        (!self.buckets.is_empty()).then(|| (self.first << self.doublings, end << self.doublings))
     }
 
     /// Each bucket.
@@ -143,37 +157,31 @@ mod tests {
 
     use super::*;
 
-    impl Merge for u64 {
-        fn merge(&mut self, other: Self) {
-            *self += other;
-        }
-    }
-
     proptest! {
         /// Whatever the order of the stamps: nothing is lost, each lies in its bucket, and the buckets are few.
         #[test]
         fn every_stamp_is_counted_in_its_bucket(stamps in prop::collection::vec(0..1_u64 << 50, 1..60)) {
-            let mut series = Series::<u64>::new(16);
+            let mut series = Series::<[u64; 1]>::new(16);
             for stamp in &stamps {
-                *series.at(*stamp) += 1;
+                series.at(*stamp)[0] += 1;
             }
             let width = series.width();
             let buckets: Vec<_> = series.iter().collect();
             prop_assert!(buckets.len() <= 16);
             for (start, count) in buckets {
                 let within = stamps.iter().filter(|stamp| (start..start + width).contains(stamp));
-                prop_assert_eq!(*count, within.count() as u64);
+                prop_assert_eq!(count[0], within.count() as u64);
             }
         }
 
         /// A stretch of time is divided among the buckets without a rest.
         #[test]
         fn a_stretch_is_divided_without_a_rest(from in 0..1_u64 << 40, length in 0..1_u64 << 30) {
-            let mut series = Series::<u64>::new(16);
-            series.between(from, from + length, |bucket, part| *bucket += part);
-            prop_assert_eq!(series.iter().map(|(_, part)| part).sum::<u64>(), length);
+            let mut series = Series::<[u64; 1]>::new(16);
+            series.between(from, from + length, |bucket, part| bucket[0] += part);
+            prop_assert_eq!(series.iter().map(|(_, part)| part[0]).sum::<u64>(), length);
             let width = series.width();
-            prop_assert!(series.iter().all(|(_, part)| *part <= width));
+            prop_assert!(series.iter().all(|(_, part)| part[0] <= width));
         }
     }
 }

@@ -3,19 +3,18 @@
 //! Slices are written as the log is read. An operation stands before what it holds, as viewers want it, so its parts wait
 //! until it ends. The size has a bound: what comes behind it is counted, and the trace says so.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    findings::shown,
     history,
     output::Pending,
-    steps::{LineGap, Step, Stretch, WorkerSteps},
-    units::count,
+    spans::{Line, PerWorker, Span, WorkerLines},
+    text::{count, shown},
 };
 use crate::{
     audit::{Attempt, AttemptKind, Location, Observer, Producer, Record, Run, Select},
-    log::event::{Event, Known},
-    plan::workload::Workload,
+    log::event::Event,
 };
 
 /// How long the trace may grow; viewers fail on hundreds of megabytes.
@@ -24,54 +23,88 @@ const BYTES_MAX: usize = 64 << 20;
 const PARTS_MAX: usize = 256;
 /// A point of the counters is set with each so many attempts.
 const COUNTED: u64 = 20;
-/// How many runs have tracks.
-const RUNS_MAX: usize = 64;
 /// The track of the main thread; those of the workers follow.
 const MAIN: u32 = 1;
 
-/// Writes what the audit reads.
-pub(super) struct Trace<'a> {
-    select: Select,
-    out: TraceWriter<'a>,
-    /// By the run's place in the audit's registry.
-    runs: Vec<Option<TracedRun>>,
-    /// The input has its newest lines first.
-    backwards: bool,
-}
-
-/// A run that has tracks.
-struct TracedRun {
-    /// The number of its first worker: a shard's are counted through the whole run.
-    first_worker: u32,
-    workers: Vec<WorkerTrack>,
-    completed: u64,
-    failed: u64,
-    main_is_named: bool,
-}
-
-/// A worker's steps, and the operation that is under way.
-#[derive(Clone, Default)]
-struct WorkerTrack {
-    steps: WorkerSteps,
-    iteration: u64,
-    /// Its attempts and backoffs, in the order of the input.
-    parts: Vec<Slice>,
-    /// Its first attempt and its last are among them; how it ended.
-    has_first: bool,
-    ended: Option<AttemptKind>,
-    is_named: bool,
-}
-
-#[derive(Clone)]
-struct Slice {
-    name: &'static str,
+/// An event as viewers read it. Times are microseconds since 1970.
+#[derive(Clone, Debug, Default, Serialize)]
+struct TraceEvent {
+    name: String,
+    /// What it is: X a slice, i an instant, C a counter, M a name.
+    #[serde(rename = "ph")]
+    kind: &'static str,
+    /// The run and the thread that it belongs to.
+    #[serde(rename = "pid")]
+    run: u32,
+    #[serde(rename = "tid")]
+    track: u32,
+    #[serde(rename = "ts")]
     from: u64,
-    to: u64,
+    #[serde(rename = "dur", skip_serializing_if = "Option::is_none")]
+    length: Option<u64>,
+    /// How far an instant reaches: t is its track.
+    #[serde(rename = "s", skip_serializing_if = "Option::is_none")]
+    scope: Option<&'static str>,
     args: Value,
 }
 
-/// A track: the run that it belongs to, and its number there.
-type Track = (u32, u32);
+impl TraceEvent {
+    fn end(&self) -> u64 {
+        self.from + self.length.unwrap_or(0)
+    }
+}
+
+/// Where events belong: a run, counted from 1, and a thread of it.
+#[derive(Clone, Copy)]
+struct Track {
+    run: u32,
+    number: u32,
+}
+
+impl Track {
+    fn main(run: &Run) -> Self {
+        let run = run.index + 1;
+        Self { run, number: MAIN }
+    }
+
+    fn worker(run: &Run, worker: u32) -> Self {
+        let number = worker + MAIN + 1;
+        Self {
+            number,
+            ..Self::main(run)
+        }
+    }
+
+    fn event(self, name: &str, kind: &'static str, stamp: u64, args: Value) -> TraceEvent {
+        TraceEvent {
+            name: name.to_owned(),
+            kind,
+            run: self.run,
+            track: self.number,
+            from: stamp,
+            args,
+            ..TraceEvent::default()
+        }
+    }
+
+    fn slice(self, name: &str, from: u64, to: u64, args: Value) -> TraceEvent {
+        TraceEvent {
+            length: Some(to.saturating_sub(from)),
+            ..self.event(name, "X", from, args)
+        }
+    }
+
+    fn instant(self, name: &str, stamp: u64, args: Value) -> TraceEvent {
+        TraceEvent {
+            scope: Some("t"),
+            ..self.event(name, "i", stamp, args)
+        }
+    }
+
+    fn name(self, what: &str, name: &str) -> TraceEvent {
+        self.event(what, "M", 0, json!({"name": name}))
+    }
+}
 
 /// The trace as it grows, up to its bound.
 struct TraceWriter<'a> {
@@ -85,96 +118,144 @@ impl TraceWriter<'_> {
         self.written > BYTES_MAX
     }
 
-    fn put(&mut self, track: Track, name: &str, kind: &str, stamp: u64, args: Value) {
-        self.put_with(track, name, kind, stamp, args, None);
-    }
-
-    /// Writes an event as viewers read it, with one more field than all have. Times are microseconds since 1970, and runs are
-    /// counted from 1.
-    fn put_with(
-        &mut self,
-        (run, track): Track,
-        name: &str,
-        kind: &str,
-        stamp: u64,
-        args: Value,
-        more: Option<(&str, Value)>,
-    ) {
+    fn put(&mut self, event: &TraceEvent) {
         if self.is_full() {
             self.left_out += 1;
-            return;
+        } else {
+            self.write(event);
         }
-        let mut event =
-            json!({"name": name, "ph": kind, "pid": run + 1, "tid": track, "ts": stamp});
-        if let Some((name, value)) = more {
-            event[name] = value;
-        }
-        event["args"] = args;
-        self.write(&event);
     }
 
-    fn write(&mut self, event: &Value) {
+    fn write(&mut self, event: &TraceEvent) {
         let comma = if self.written == 0 { "" } else { ",\n" };
-        let text = format!("{comma}{event}");
+        let text = format!("{comma}{}", json!(event));
         self.file.write(text.as_bytes());
         self.written += text.len();
     }
+}
 
-    /// Names a process or a track, or gives it its place.
-    fn name(&mut self, track: Track, what: &str, args: Value) {
-        self.put(track, what, "M", 0, args);
+/// A worker's lines, and the operation that is under way.
+#[derive(Clone, Default)]
+struct WorkerTrack {
+    lines: WorkerLines,
+    iteration: u64,
+    /// Its attempts and backoffs, in the order of the input.
+    parts: Vec<TraceEvent>,
+    attempts: u64,
+    /// Its first attempt is among them; how it ended, if its last one is.
+    has_first: bool,
+    ended: Option<AttemptKind>,
+}
+
+impl WorkerTrack {
+    fn take(&mut self, out: &mut TraceWriter<'_>, track: Track, line: Line, backwards: bool) {
+        for span in self.lines.take(line, backwards).into_iter().flatten() {
+            self.span(out, track, span);
+        }
     }
 
-    fn slice(&mut self, track: Track, slice: Slice) {
-        let length = Some(("dur", (slice.to - slice.from).into()));
-        self.put_with(track, slice.name, "X", slice.from, slice.args, length);
-    }
-
-    fn instant(&mut self, track: Track, name: &str, stamp: u64, args: Value) {
-        self.put_with(track, name, "i", stamp, args, Some(("s", "t".into())));
-    }
-
-    fn counter(&mut self, run: u32, name: &str, stamp: u64, args: Value) {
-        self.put((run, MAIN), name, "C", stamp, args);
+    /// Takes in what a line says of the time before it.
+    fn span(&mut self, out: &mut TraceWriter<'_>, track: Track, span: Span) {
+        match span {
+            Span::Sleep {
+                from,
+                to,
+                after: AttemptKind::Retry,
+            } => {
+                self.parts.push(track.slice("backoff", from, to, json!({})));
+            }
+            Span::Sleep { from, to, after } => {
+                let name = match after {
+                    AttemptKind::Success => "wait",
+                    _ => "wait after abandoning",
+                };
+                self.operation(out, track);
+                out.put(&track.slice(name, from, to, json!({})));
+            }
+            Span::Attempt {
+                from,
+                to,
+                position,
+                kind,
+                ..
+            } => {
+                let another = self.attempts > 0 && position.iteration != self.iteration;
+                if another || self.parts.len() > PARTS_MAX {
+                    self.operation(out, track);
+                }
+                self.iteration = position.iteration;
+                self.attempts += 1;
+                self.has_first |= position.attempt == 1;
+                if kind != AttemptKind::Retry {
+                    self.ended = Some(kind);
+                }
+                let args = json!({"attempt": position.attempt, "outcome": outcome(kind)});
+                self.parts.push(track.slice("attempt", from, to, args));
+            }
+            Span::Gap {
+                count,
+                since,
+                until,
+            } => {
+                self.operation(out, track);
+                if let Some(to) = until {
+                    let from = since.unwrap_or(to).min(to);
+                    out.put(&track.slice("lines missing", from, to, json!({"lines": count})));
+                }
+            }
+            Span::Late { at } => out.put(&track.instant("line out of order", at, json!({}))),
+        }
     }
 
     /// Writes the operation that is under way, then what it holds: viewers want the outer slice first.
-    fn operation(&mut self, track: Track, worker: &mut WorkerTrack) {
-        let mut parts = std::mem::take(&mut worker.parts);
-        parts.sort_by_key(|part| part.from);
-        let (has_first, ended) = (worker.has_first, worker.ended);
-        (worker.has_first, worker.ended) = (false, None);
-        let (Some(first), Some(last)) = (parts.first(), parts.last()) else {
-            return;
+    fn operation(&mut self, out: &mut TraceWriter<'_>, track: Track) {
+        let whole = self.has_first && self.ended.is_some();
+        let name = if whole {
+            "operation"
+        } else {
+            "operation, in part"
         };
-        let outcome = ended.map_or("unknown", outcome);
-        let attempts = parts.iter().filter(|part| part.name == "attempt").count();
-        let whole = Slice {
-            name: if has_first && ended.is_some() {
-                "operation"
-            } else {
-                "operation, in part"
-            },
-            from: first.from,
-            to: last.to,
-            args: json!({"iteration": worker.iteration, "attempts": attempts, "outcome": outcome}),
-        };
-        self.slice(track, whole);
-        parts.into_iter().for_each(|part| self.slice(track, part));
+        let outcome = self.ended.map_or("unknown", outcome);
+        let args =
+            json!({"iteration": self.iteration, "attempts": self.attempts, "outcome": outcome});
+        (self.attempts, self.has_first, self.ended) = (0, false, None);
+        self.parts.sort_by_key(|part| part.from);
+        if let (Some(first), Some(last)) = (self.parts.first(), self.parts.last()) {
+            out.put(&track.slice(name, first.from, last.end(), args));
+        }
+        self.parts.drain(..).for_each(|part| out.put(&part));
     }
+}
+
+/// A run that has tracks.
+struct TracedRun {
+    workers: PerWorker<WorkerTrack>,
+    completed: u64,
+    failed: u64,
+}
+
+/// Writes what the audit reads.
+pub(super) struct Trace<'a> {
+    select: Select,
+    out: TraceWriter<'a>,
+    /// By the run's place in the audit's registry.
+    runs: Vec<Option<TracedRun>>,
+    /// The input has its newest lines first.
+    backwards: bool,
 }
 
 impl<'a> Trace<'a> {
     /// A trace without events, of the runs that are to be judged.
     pub(super) fn new(file: &'a mut Pending, select: Select) -> Self {
         file.write(b"{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n");
+        let out = TraceWriter {
+            file,
+            written: 0,
+            left_out: 0,
+        };
         Self {
             select,
-            out: TraceWriter {
-                file,
-                written: 0,
-                left_out: 0,
-            },
+            out,
             runs: Vec::new(),
             backwards: false,
         }
@@ -182,40 +263,36 @@ impl<'a> Trace<'a> {
 
     /// Closes the trace.
     pub(super) fn finish(mut self) {
-        for (run, known) in (0..).zip(&mut self.runs) {
-            let Some(known) = known else { continue };
-            for (worker, steps) in (known.first_worker..).zip(&mut known.workers) {
-                self.out.operation((run, track(worker)), steps);
+        for (run, traced) in (1..).zip(&mut self.runs) {
+            let Some(traced) = traced else { continue };
+            for (number, worker) in (traced.workers.first + MAIN + 1..).zip(&mut traced.workers.all)
+            {
+                worker.operation(&mut self.out, Track { run, number });
             }
         }
         let mut left_out = "nothing".to_owned();
         if self.out.left_out > 0 {
+            let (all, bound) = (count(self.out.left_out), BYTES_MAX >> 20);
+            left_out = format!("{all} events: the trace ends at {bound} MiB");
             // The trace says so on a track that is seen at once.
-            let bound = BYTES_MAX >> 20;
-            left_out = format!(
-                "{} events: the trace ends at {bound} MiB and at {RUNS_MAX} runs",
-                count(self.out.left_out)
-            );
-            let name = json!({"name": format!("left out: {left_out}")});
-            self.out.write(
-                &json!({"name": "process_name", "ph": "M", "pid": 0, "tid": 0, "ts": 0, "args": name}),
-            );
+            let first = Track { run: 0, number: 0 };
+            let name = format!("left out: {left_out}");
+            self.out.write(&first.name("process_name", &name));
         }
-        let other =
-            json!({"program": concat!("hifi ", env!("CARGO_PKG_VERSION")), "left_out": left_out});
-        self.out
-            .file
-            .write(format!("\n],\"otherData\":{other}}}\n").as_bytes());
+        let program = concat!("hifi ", env!("CARGO_PKG_VERSION"));
+        let other = json!({"program": program, "left_out": left_out});
+        let end = format!("\n],\"otherData\":{other}}}\n");
+        self.out.file.write(end.as_bytes());
     }
 
-    /// The run's tracks, and what writes them; none of a run that is not to be judged, or where there are too many runs, or
-    /// when the trace is full.
+    /// The run's tracks, and what writes them; none of a run that is not to be judged, or when the trace
+    /// is full.
     fn run(&mut self, run: &Run) -> Option<(&mut TracedRun, &mut TraceWriter<'a>)> {
         if !self.select.may_be(run.id) {
             return None;
         }
         let index = run.index as usize;
-        if index >= RUNS_MAX && self.select == Select::All || self.out.is_full() {
+        if self.out.is_full() {
             self.out.left_out += 1;
             return None;
         }
@@ -223,111 +300,24 @@ impl<'a> Trace<'a> {
             self.runs.resize_with(index + 1, || None);
         }
         let out = &mut self.out;
-        let known = self.runs[index].get_or_insert_with(|| {
-            let name = json!({"name": format!("run {:016x}", run.id)});
-            out.name((run.index, MAIN), "process_name", name);
-            let workers = run.workload().map_or(0..0, Workload::workers);
+        let traced = self.runs[index].get_or_insert_with(|| {
+            let main = Track::main(run);
+            out.put(&main.name("process_name", &format!("run {:016x}", run.id)));
+            out.put(&main.name("thread_name", "main"));
+            let workers = PerWorker::new(run.workload());
+            for worker in run.workload().map_or(0..0, |workload| workload.workers()) {
+                let track = Track::worker(run, worker);
+                out.put(&track.name("thread_name", &format!("Worker-{worker}")));
+                let place = json!({"sort_index": track.number});
+                out.put(&track.event("thread_sort_index", "M", 0, place));
+            }
             TracedRun {
-                first_worker: workers.start,
-                workers: vec![WorkerTrack::default(); workers.len()],
+                workers,
                 completed: 0,
                 failed: 0,
-                main_is_named: false,
             }
         });
-        Some((known, out))
-    }
-
-    /// A worker, its track, and what writes it.
-    fn worker(
-        &mut self,
-        run: &Run,
-        worker: u32,
-    ) -> Option<(&mut WorkerTrack, Track, &mut TraceWriter<'a>)> {
-        let (known, out) = self.run(run)?;
-        let place = worker.checked_sub(known.first_worker)?;
-        let known = known.workers.get_mut(place as usize)?;
-        let track = (run.index, track(worker));
-        if !std::mem::replace(&mut known.is_named, true) {
-            out.name(
-                track,
-                "thread_name",
-                json!({"name": format!("Worker-{worker}")}),
-            );
-            out.name(track, "thread_sort_index", json!({"sort_index": track.1}));
-        }
-        Some((known, track, out))
-    }
-}
-
-impl WorkerTrack {
-    /// Writes what a line adds to the track.
-    fn take_step(&mut self, out: &mut TraceWriter<'_>, track: Track, stamp: u64, step: Step) {
-        match step {
-            Step::First => {}
-            Step::Next(stretch) => self.stretch(out, track, stretch),
-            Step::LineGap(gap) => {
-                out.operation(track, self);
-                let LineGap {
-                    count,
-                    since,
-                    until,
-                    ..
-                } = gap;
-                let to = until.unwrap_or(stamp);
-                let from = since.unwrap_or(to).min(to);
-                let args = json!({"lines": count});
-                let name = "lines missing";
-                out.slice(
-                    track,
-                    Slice {
-                        name,
-                        from,
-                        to,
-                        args,
-                    },
-                );
-            }
-            Step::Late => out.instant(track, "line out of order", stamp, json!({})),
-        }
-    }
-
-    fn stretch(&mut self, out: &mut TraceWriter<'_>, track: Track, stretch: Stretch) {
-        let iteration = stretch
-            .attempt
-            .map_or(0, |(position, _)| position.iteration);
-        if iteration != self.iteration || self.parts.len() > PARTS_MAX {
-            out.operation(track, self);
-        }
-        self.iteration = iteration;
-        if let Some(pause) = stretch.pause {
-            let slice = Slice {
-                name: match pause.after {
-                    AttemptKind::Success => "wait",
-                    AttemptKind::Retry => "backoff",
-                    _ => "wait after abandoning",
-                },
-                from: pause.from,
-                to: pause.to,
-                args: json!({}),
-            };
-            match pause.after {
-                AttemptKind::Retry => self.parts.push(slice),
-                _ => out.slice(track, slice),
-            }
-        }
-        if let Some((position, kind)) = stretch.attempt {
-            self.has_first |= position.attempt == 1;
-            if kind != AttemptKind::Retry {
-                self.ended = Some(kind);
-            }
-            self.parts.push(Slice {
-                name: "attempt",
-                from: stretch.began,
-                to: stretch.ended,
-                args: json!({"attempt": position.attempt, "outcome": outcome(kind)}),
-            });
-        }
+        Some((traced, out))
     }
 }
 
@@ -339,26 +329,28 @@ impl Observer for Trace<'_> {
     fn attempt(&mut self, run: &Run, attempt: &Attempt, _: Location) {
         let (stamp, kind, position) = (attempt.stamp, attempt.kind, attempt.position);
         let backwards = self.backwards;
-        let Some((worker, track, out)) = self.worker(run, attempt.worker) else {
+        let Some((traced, out)) = self.run(run) else {
             return;
         };
-        let step = worker.steps.attempt(run, attempt, backwards);
-        worker.take_step(out, track, stamp, step);
-        let begin = worker.steps.begin(backwards);
-        worker.take_step(out, track, stamp, begin);
+        let Some(worker) = traced.workers.get(attempt.worker) else {
+            return;
+        };
+        let track = Track::worker(run, attempt.worker);
+        worker.take(out, track, Line::of(run, attempt), backwards);
         if kind != AttemptKind::Success {
             let args = json!({"iteration": position.iteration, "attempt": position.attempt});
-            out.instant(track, outcome(kind), stamp, args);
+            out.put(&track.instant(outcome(kind), stamp, args));
         }
-        let Some((known, out)) = self.run(run) else {
-            return;
-        };
-        known.completed += u64::from(kind == AttemptKind::Success);
-        known.failed += u64::from(matches!(kind, AttemptKind::Retry | AttemptKind::Abandon));
+        match kind {
+            AttemptKind::Success => traced.completed += 1,
+            AttemptKind::Retry | AttemptKind::Abandon => traced.failed += 1,
+            AttemptKind::Panic => {}
+        }
+        let (completed, failed) = (traced.completed, traced.failed);
         // Read backwards, the counts would fall.
-        if !backwards && (known.completed + known.failed).is_multiple_of(COUNTED) {
-            let args = json!({"completed": known.completed, "failed attempts": known.failed});
-            out.counter(run.index, "attempts", stamp, args);
+        if !backwards && (completed + failed).is_multiple_of(COUNTED) {
+            let args = json!({"completed": completed, "failed attempts": failed});
+            out.put(&Track::main(run).event("attempts", "C", stamp, args));
         }
     }
 
@@ -367,42 +359,27 @@ impl Observer for Trace<'_> {
             return;
         };
         let backwards = self.backwards;
-        match (record.author, event) {
-            (Producer::Worker(worker), _) => {
-                if let Some((worker, track, out)) = self.worker(run, worker) {
-                    let step = worker.steps.line(record.seq, stamp, backwards);
-                    worker.take_step(out, track, stamp, step);
-                    out.instant(track, &event.message(), stamp, details(event));
-                }
-            }
-            (Producer::Main, Event::ThreadStarted { .. }) => {}
-            (Producer::Main, _) => {
-                let Some((known, out)) = self.run(run) else {
+        let Some((traced, out)) = self.run(run) else {
+            return;
+        };
+        let main = Track::main(run);
+        let track = match record.author {
+            Producer::Worker(number) => {
+                let Some(worker) = traced.workers.get(number) else {
                     return;
                 };
-                if let Event::Sample {
-                    resident_bytes: Known(Some(bytes)),
-                    ..
-                } = event
-                {
-                    return out.counter(
-                        run.index,
-                        "resident bytes",
-                        stamp,
-                        json!({"bytes": bytes}),
-                    );
-                }
-                if !std::mem::replace(&mut known.main_is_named, true) {
-                    out.name((run.index, MAIN), "thread_name", json!({"name": "main"}));
-                }
-                out.instant((run.index, MAIN), &event.message(), stamp, details(event));
+                let track = Track::worker(run, number);
+                worker.take(out, track, Line::other(record.seq, stamp), backwards);
+                track
             }
+            Producer::Main => main,
+        };
+        if let Some(bytes) = history::memory(event) {
+            out.put(&main.event("resident bytes", "C", stamp, json!({"bytes": bytes})));
+        } else if !matches!(event, Event::ThreadStarted { .. }) {
+            out.put(&track.instant(&event.message(), stamp, details(event)));
         }
     }
-}
-
-fn track(worker: u32) -> u32 {
-    worker + MAIN + 1
 }
 
 fn outcome(kind: AttemptKind) -> &'static str {
@@ -416,16 +393,8 @@ fn outcome(kind: AttemptKind) -> &'static str {
 
 /// What else an event tells.
 fn details(event: &Event) -> Value {
-    match event {
-        Event::WorkerEnded {
-            reason,
-            completed,
-            abandoned,
-            ..
-        } => json!({"reason": reason.word(), "completed": completed, "abandoned": abandoned}),
-        event => match history::words(event) {
-            Some(words) => json!({"told": shown(&words)}),
-            None => json!({}),
-        },
+    match history::words(event) {
+        Some(words) => json!({"told": shown(&words)}),
+        None => json!({}),
     }
 }

@@ -19,27 +19,25 @@ pub fn run(
 
 /// No page.
 #[derive(Debug)]
-pub struct LabReport;
+pub struct Pair;
 
-impl LabReport {
-    /// Does nothing.
-    pub fn new(_replay: fn(&Workload) -> String) -> Self {
-        Self
-    }
+/// Does nothing.
+///
+/// # Errors
+/// None.
+pub fn pair(
+    _place: usize,
+    _specimen: &'static Specimen,
+    _logs: [Input; 2],
+    _replay: fn(&Workload) -> String,
+) -> anyhow::Result<Pair> {
+    Ok(Pair)
+}
 
-    /// Does nothing.
-    ///
-    /// # Errors
-    /// None.
-    pub fn add(&mut self, _: &'static Specimen, _: Input, _: Input) -> anyhow::Result<()> {
-        Ok(())
-    }
-
-    /// Does nothing.
-    ///
-    /// # Errors
-    /// None.
-    pub fn write(&self, _seed: u64, _output: &Output) -> anyhow::Result<()> {
-        Ok(())
-    }
+/// Does nothing.
+///
+/// # Errors
+/// None.
+pub fn write_lab(_pairs: &[Pair], _seed: u64, _output: &Output) -> anyhow::Result<()> {
+    Ok(())
 }

@@ -1,8 +1,9 @@
 //! What the page says in sentences: of verdicts, of what to do next, of the shape of what was seen.
 
 use super::{
-    history::History,
-    units::{count, micros, percent, plural},
+    collector::SeenRun,
+    history::{Column, History},
+    text::{count, micros, percent, plural},
 };
 use crate::audit::{GroupVerdict, RunVerdict, Status, Verdict};
 
@@ -72,162 +73,122 @@ pub(super) fn overall(verdict: &Verdict) -> String {
     format!("{runs} and {} read; {what}.", plural(verdict.lines, "line"))
 }
 
+/// The verdict in a line, for the terminal.
+pub(super) fn in_a_line(verdict: &Verdict) -> String {
+    let word = word(verdict.status).split_once(' ');
+    let word = word.map_or("", |(_sign, word)| word);
+    format!("{word}: {}", overall(verdict))
+}
+
+/// Each kind of finding, what it is, and what to do about it, the most urgent first.
+const KINDS: [(&str, &str, &str); 8] = [
+    (
+        "lost",
+        "lines that must exist and are not in the log",
+        "Look on the timeline at where lines are lost: a band through all workers points at one moment (a full disk, a \
+         rotation, a restart), scattered lines at something that drops now and then (a rate limit, sampling).",
+    ),
+    (
+        "truncated",
+        "lines of which a part is gone",
+        "Truncated lines: look for a kill or a full disk at that time, or for a limit on the length of lines.",
+    ),
+    (
+        "altered",
+        "lines that were changed",
+        "Altered lines: compare the quoted line with what it was; then look at each program that rewrites lines.",
+    ),
+    (
+        "duplicated",
+        "lines that are there once more",
+        "Duplicated lines: see whether a part was given twice, or whether a shipper delivers at least once \
+         (--at-least-once accepts that).",
+    ),
+    (
+        "reordered",
+        "lines that stand behind later ones",
+        "Reordered lines: look for writers or connections that are merged without regard to time.",
+    ),
+    (
+        "unexpected",
+        "lines that nothing predicts",
+        "Unexpected lines: see whether another program writes to the log, or whether this one does what it did not plan \
+         (hifi plan prints what must happen).",
+    ),
+    (
+        "late",
+        "lines that took too long",
+        "Late lines: look for where they waited; on the timeline they stand at the time when they were logged.",
+    ),
+    (
+        "books",
+        "the program's own accounts do not balance",
+        "Accounts that do not balance are a bug in the program that wrote the log, unless lines above are to blame; hifi \
+         lab shows the usual ones.",
+    ),
+];
+
 /// What a kind of finding is.
-pub(super) fn meaning(kind: &str) -> &'static str {
-    match kind {
-        "lost" => "lines that must exist and are not in the log",
-        "duplicated" => "lines that are there once more",
-        "reordered" => "lines that stand behind later ones",
-        "altered" => "lines that were changed",
-        "truncated" => "lines of which a part is gone",
-        "unexpected" => "lines that nothing predicts",
-        "late" => "lines that took too long",
-        _ => "the program's own accounts do not balance",
-    }
+pub(super) fn meaning(name: &str) -> &'static str {
+    let kind = KINDS.iter().find(|(kind, _, _)| *kind == name);
+    kind.map_or("", |(_, meaning, _)| meaning)
 }
 
 /// What to do next, the most urgent first.
 pub(super) fn next_steps(verdict: &Verdict) -> Vec<&'static str> {
-    if verdict.status == Status::Clean {
-        return vec![
-            "Nothing: the log holds every line that the runs must have logged, and no other.",
-        ];
-    }
-    let any = |kind: &str| {
-        let runs = verdict.runs.iter();
-        let mut counts = runs.flat_map(|run| run.counts.by_name());
-        counts.any(|(name, count)| name == kind && count > 0)
+    let found = |name: &str| {
+        let mut counts = verdict.runs.iter().flat_map(|run| run.counts.by_name());
+        counts.any(|(other, count)| other == name && count > 0)
     };
-    let mut steps = Vec::new();
-    if verdict.groups.iter().any(|group| group.lost_count > 0) {
-        steps.push(
-            "Lost shards: see whether their nodes or pods have started them, and whether their logs were collected; a shard's replay \
-             line makes it anew.",
-        );
-    }
-    if verdict
-        .groups
-        .iter()
-        .any(|group| !group.differing.is_empty())
-    {
-        steps.push(
+    let groups = || verdict.groups.iter();
+    let shards = [
+        (
+            groups().any(|group| group.lost_count > 0),
+            "Lost shards: see whether their nodes or pods have started them, and whether their logs were collected; a shard's \
+             replay line makes it anew.",
+        ),
+        (
+            groups().any(|group| !group.differing.is_empty()),
             "Shards of another run: see what differs below; all shards of a group are started with the same options.",
-        );
-    }
-    for (kind, step) in [
+        ),
+    ];
+    let kinds = KINDS.iter().map(|(kind, _, step)| (found(kind), *step));
+    let others = [
         (
-            "lost",
-            "Look on the timeline at where lines are lost: a band through all workers points at one moment (a full disk, \
-                  a rotation, a restart), scattered lines at something that drops now and then (a rate limit, sampling).",
+            verdict.stray_count > 0,
+            "Lines of no run: see whether another program writes to the log (--allow-foreign accepts that).",
         ),
         (
-            "truncated",
-            "Truncated lines: look for a kill or a full disk at that time, or for a limit on the length of lines.",
+            verdict.status == Status::CannotTell,
+            "See below why it cannot be told; a run that was killed is judged with --killed, rotated parts are given together.",
         ),
         (
-            "altered",
-            "Altered lines: compare the quoted line with what it was; then look at each program that rewrites lines.",
+            verdict.status == Status::Clean,
+            "Nothing: the log holds every line that the runs must have logged, and no other.",
         ),
-        (
-            "duplicated",
-            "Duplicated lines: see whether a part was given twice, or whether a shipper delivers at least once \
-                        (--at-least-once accepts that).",
-        ),
-        (
-            "reordered",
-            "Reordered lines: look for writers or connections that are merged without regard to time.",
-        ),
-        (
-            "unexpected",
-            "Unexpected lines: see whether another program writes to the log, or whether this one does what it \
-                        did not plan (hifi plan prints what must happen).",
-        ),
-        (
-            "books",
-            "Accounts that do not balance are a bug in the program that wrote the log, unless lines above are to blame; \
-                   hifi lab shows the usual ones.",
-        ),
-    ] {
-        if any(kind) {
-            steps.push(step);
-        }
-    }
-    if verdict.stray_count > 0 {
-        steps.push("Lines of no run: see whether another program writes to the log (--allow-foreign accepts that).");
-    }
-    if verdict.status == Status::CannotTell || steps.is_empty() {
-        steps.push("See below why it cannot be told; a run that was killed is judged with --killed, rotated parts are given together.");
-    }
-    steps
-}
-
-/// How evenly the attempts are spread within each `period` columns, the time of a retry; nothing if there are too few.
-pub(super) fn waves(columns: &[u64], period: usize) -> String {
-    let (mut all, mut busiest, quarter) = (0, 0, period / 4);
-    for columns in columns.chunks_exact(period) {
-        let here: u64 = columns.iter().sum();
-        if here < 40 {
-            continue;
-        }
-        all += here;
-        let windows = columns.windows(quarter).map(|window| window.iter().sum());
-        busiest += windows.max().unwrap_or(0_u64);
-    }
-    if all == 0 {
-        return String::new();
-    }
-    let what = match busiest as f64 / all as f64 {
-        share if share > 0.6 => "Attempts come in waves",
-        share if share > 0.45 => "Attempts come unevenly",
-        _ => "Attempts are spread evenly",
-    };
-    let share = percent(busiest as f64, all as f64);
-    format!("{what}: {share} of them fall into one quarter of each retry's delay.")
+    ];
+    let all = shards.into_iter().chain(kinds).chain(others);
+    all.filter(|(is_so, _)| *is_so)
+        .map(|(_, step)| step)
+        .collect()
 }
 
 /// Whether lost lines lie together or are scattered; nothing if there are none.
-pub(super) fn losses(history: &History) -> Option<String> {
-    let with = || {
-        history
-            .over_time
-            .iter()
-            .filter(|(_, column)| column.lost > 0)
-    };
-    let (first, last) = (with().next()?.0, with().last()?.0);
-    if (last - first) * 3 < history.length() {
-        let length = micros(last - first + history.over_time.width());
-        let began = micros(first.saturating_sub(history.first));
+pub(super) fn losses(run: &SeenRun, history: &History) -> Option<String> {
+    let columns = || history.columns.iter();
+    let lossy = |(_, column): &(u64, &Column)| column.attempts.lost > 0;
+    let first = columns().find(lossy)?.0;
+    let last = columns().filter(lossy).last()?.0;
+    if (last - first) * 3 < run.last - run.first {
+        let length = micros(last - first + history.columns.width());
+        let began = micros(first.saturating_sub(run.first));
         return Some(format!(
             "Lost lines lie together: within {length}, from {began} on."
         ));
     }
-    let busy = history
-        .over_time
-        .iter()
-        .filter(|(_, column)| column.all() > 0);
-    let share = percent(with().count() as f64, busy.count() as f64);
+    let busy = columns().filter(|(_, column)| column.attempts.all() > 0);
+    let share = percent(columns().filter(lossy).count() as f64, busy.count() as f64);
     Some(format!(
         "Lost lines are scattered: some are missing in {share} of the time."
     ))
-}
-
-/// The verdict in a line, for the terminal.
-pub(super) fn in_a_line(verdict: &Verdict) -> String {
-    let word = word(verdict.status);
-    let word = word.split_once(' ').map_or(word, |(_, word)| word);
-    format!("{word}: {}", overall(verdict))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waves_are_told_from_what_is_even_though_it_ebbs_away() {
-        let wave = |i: u64| if i % 40 < 8 { 30 } else { 1 };
-        let columns = |height: &dyn Fn(u64) -> u64| (0..240).map(height).collect::<Vec<_>>();
-        assert!(waves(&columns(&wave), 30).contains("in waves"));
-        assert!(waves(&columns(&|i| 300 / (i + 10) + 2), 30).contains("evenly"));
-        assert_eq!(waves(&columns(&|i| i % 2), 30), "");
-    }
 }

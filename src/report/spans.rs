@@ -1,0 +1,225 @@
+//! From a worker's lines to what it did between them: attempts, sleeps, and gaps where lines are missing. Page and trace are
+//! both made of these.
+//!
+//! A line tells when an attempt ended. When it began follows from the line before: that attempt's end, and the sleep that
+//! came after it. A log may have its newest lines first: then the neighbour is the line behind.
+
+use crate::audit::{Attempt, AttemptKind, Run};
+use crate::plan::{Position, workload::Workload};
+
+/// What a worker did for a while. Times are microseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Span {
+    /// It slept, after an attempt that had ended so.
+    Sleep {
+        from: u64,
+        to: u64,
+        after: AttemptKind,
+    },
+    /// It made an attempt.
+    Attempt {
+        from: u64,
+        to: u64,
+        position: Position,
+        kind: AttemptKind,
+        /// How long the whole operation took, where this completes what is known of it.
+        operation: Option<u64>,
+    },
+    /// Lines are missing: so many, and between which times, as far as there are lines at both ends.
+    Gap {
+        count: u64,
+        since: Option<u64>,
+        until: Option<u64>,
+    },
+    /// A line came after lines that it should precede, at this time.
+    Late { at: u64 },
+}
+
+/// What one line can add at most, in the order of the input: a gap, or a sleep and an attempt; and the worker's first attempt,
+/// if it is its first line.
+pub(super) type Spans = [Option<Span>; 3];
+
+/// A line that was read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line {
+    seq: u64,
+    stamp: u64,
+    attempt: Option<(Position, AttemptKind)>,
+    /// How long the worker sleeps then, in microseconds.
+    sleep: u64,
+}
+
+impl Line {
+    /// The line of an attempt.
+    #[inline]
+    pub(super) fn of(run: &Run, attempt: &Attempt) -> Self {
+        let sleep = match attempt.kind {
+            AttemptKind::Success => run.workload().map_or(0, |workload| {
+                workload.time_scale.apply(workload.success_delay).0
+            }),
+            AttemptKind::Retry | AttemptKind::Abandon => attempt.value,
+            AttemptKind::Panic => 0,
+        };
+        Self {
+            seq: attempt.seq,
+            stamp: attempt.stamp,
+            attempt: Some((attempt.position, attempt.kind)),
+            sleep,
+        }
+    }
+
+    /// Any other line of a worker.
+    pub(super) fn other(seq: u64, stamp: u64) -> Self {
+        Self {
+            seq,
+            stamp,
+            attempt: None,
+            sleep: 0,
+        }
+    }
+}
+
+/// What is known of one worker while its lines go by.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WorkerLines {
+    /// The line with the highest number.
+    highest: Option<Line>,
+    /// The neighbour of the line that is expected next.
+    edge: Option<Line>,
+    /// Operations, by their number, whose begin and whose end was seen last, and when that was.
+    began: Option<(u64, u64)>,
+    ended: Option<(u64, u64)>,
+}
+
+impl WorkerLines {
+    /// Takes in a line.
+    #[inline]
+    pub(super) fn take(&mut self, line: Line, backwards: bool) -> Spans {
+        let mut spans = [None; 3];
+        let is_highest = self.highest.is_none_or(|known| known.seq < line.seq);
+        if is_highest {
+            self.highest = Some(line);
+        }
+        // Read backwards, a line above all others has its neighbour yet to come.
+        if let Some(edge) = self.edge.filter(|_| !(backwards && is_highest)) {
+            let (earlier, later) = if backwards {
+                (line, edge)
+            } else {
+                (edge, line)
+            };
+            if later.seq <= earlier.seq {
+                return [Some(Span::Late { at: line.stamp }), None, None];
+            }
+            match later.seq - earlier.seq {
+                1 => {
+                    [spans[0], spans[1]] = self.between(earlier, later);
+                    if backwards {
+                        spans.swap(0, 1);
+                    }
+                }
+                apart => spans[0] = Some(gap(apart - 1, Some(earlier), Some(later))),
+            }
+        } else if !backwards && line.seq > 0 {
+            spans[0] = Some(gap(line.seq, None, Some(line)));
+        }
+        self.edge = Some(line);
+        if line.seq == 0 {
+            // Nothing tells when it began.
+            spans[2] = self.attempt(line.stamp, line);
+        }
+        spans
+    }
+
+    /// The sleep and the attempt between two lines that follow each other.
+    fn between(&mut self, earlier: Line, later: Line) -> [Option<Span>; 2] {
+        let from = earlier.stamp.min(later.stamp);
+        let awake = earlier.stamp.saturating_add(earlier.sleep);
+        let awake = awake.clamp(from, later.stamp);
+        let slept = earlier.attempt.filter(|_| awake > from);
+        let sleep = slept.map(|(_, after)| Span::Sleep {
+            from,
+            to: awake,
+            after,
+        });
+        [sleep, self.attempt(awake, later)]
+    }
+
+    /// The attempt that a line tells of, if it does.
+    fn attempt(&mut self, from: u64, line: Line) -> Option<Span> {
+        let (position, kind) = line.attempt?;
+        Some(Span::Attempt {
+            from,
+            to: line.stamp,
+            position,
+            kind,
+            operation: self.operation(from, line.stamp, position, kind),
+        })
+    }
+
+    /// How long an operation took, once both its ends were seen.
+    fn operation(
+        &mut self,
+        from: u64,
+        to: u64,
+        position: Position,
+        kind: AttemptKind,
+    ) -> Option<u64> {
+        if position.attempt == 1 {
+            self.began = Some((position.iteration, from));
+        }
+        if matches!(kind, AttemptKind::Success | AttemptKind::Abandon) {
+            self.ended = Some((position.iteration, to));
+        }
+        let (began, ended) = (self.began?, self.ended?);
+        if began.0 != ended.0 {
+            return None;
+        }
+        (self.began, self.ended) = (None, None);
+        Some(ended.1.saturating_sub(began.1))
+    }
+
+    /// The gap of `count` lines that the audit found lost from number `first` on, if they lie beyond all lines that were read:
+    /// any other gap has shown when the line behind it came.
+    pub(super) fn lost(&self, first: u64, count: u64, backwards: bool) -> Option<Span> {
+        let (Some(highest), Some(edge)) = (self.highest, self.edge) else {
+            return Some(gap(count, None, None));
+        };
+        if first > highest.seq {
+            Some(gap(count, Some(highest), None))
+        } else {
+            (backwards && first < edge.seq).then(|| gap(count, None, Some(edge)))
+        }
+    }
+}
+
+fn gap(count: u64, before: Option<Line>, behind: Option<Line>) -> Span {
+    Span::Gap {
+        count,
+        since: before.map(|line| line.stamp),
+        until: behind.map(|line| line.stamp),
+    }
+}
+
+/// Something for each worker of a run. A shard's workers are counted through the whole run.
+#[derive(Clone, Debug)]
+pub(super) struct PerWorker<T> {
+    pub(super) first: u32,
+    pub(super) all: Vec<T>,
+}
+
+impl<T: Clone + Default> PerWorker<T> {
+    pub(super) fn new(workload: Option<&Workload>) -> Self {
+        let workers = workload.map_or(0..0, Workload::workers);
+        Self {
+            first: workers.start,
+            all: vec![T::default(); workers.len()],
+        }
+    }
+
+    /// A worker's; none if the run has no such worker.
+    #[inline]
+    pub(super) fn get(&mut self, worker: u32) -> Option<&mut T> {
+        let place = worker.checked_sub(self.first)?;
+        self.all.get_mut(place as usize)
+    }
+}
