@@ -166,7 +166,7 @@ impl RunAccount {
             main: MainThread::default(),
             counter_next: 1,
             counter_missing: Numbers::default(),
-            findings: Findings::new(names, config.follow),
+            findings: Findings::new(names),
             damage: Vec::new(),
             cut_lengths: None,
             copies: None,
@@ -502,8 +502,6 @@ impl RunAccount {
             *longest = damage.length.max(*longest);
         }
         if self.damage.len() < KEPT_MAX {
-            self.findings
-                .tell(damage.kind(), 1, |names| damage.finding(names));
             self.damage.push(damage);
         } else {
             self.findings.count_more(damage.kind(), 1);

@@ -3,7 +3,7 @@
 //! Counts stay exact; of each kind only the first ranges are kept, so that a log in which every line is wrong takes no more
 //! memory than another.
 
-use std::{collections::HashMap, mem, ops, sync::Arc};
+use std::{collections::HashMap, ops, sync::Arc};
 
 use super::{
     record::Producer,
@@ -108,40 +108,14 @@ pub(super) struct Findings {
     /// Of each producer what does not balance in numbers that follow each other: which finding says so, and the first and
     /// the next of the numbers.
     open_books: HashMap<Producer, (usize, ops::Range<u64>)>,
-    /// What was found since it was last asked for, if anybody asks.
-    fresh: Option<Box<Findings>>,
 }
 
 impl Findings {
-    /// No differences, in inputs with these names. Where these are `followed`, somebody asks what is new.
-    pub(super) fn new(names: &Names, followed: bool) -> Self {
+    /// No differences, in inputs with these names.
+    pub(super) fn new(names: &Names) -> Self {
         Self {
             names: names.clone(),
-            fresh: followed.then(|| Box::new(Self::new(names, false))),
             ..Self::default()
-        }
-    }
-
-    /// What was found of a kind since this was last asked for: the first of it, and how many lines it is besides.
-    pub(super) fn fresh(&mut self, kind: Kind) -> (Vec<Finding>, u64) {
-        let Some(fresh) = self
-            .fresh
-            .as_deref_mut()
-            .filter(|fresh| fresh.count(kind) > 0)
-        else {
-            return (Vec::new(), 0);
-        };
-        fresh.open.retain(|(of, _), _| *of != kind);
-        let found = mem::take(&mut fresh.kept[kind as usize]);
-        let named = found.iter().map(Finding::count).sum();
-        let all = mem::take(&mut fresh.counts[kind as usize]);
-        (found, all.saturating_sub(named))
-    }
-
-    /// Tells what will be added only later, when it is certain.
-    pub(super) fn tell(&mut self, kind: Kind, count: u64, finding: impl FnOnce(&Names) -> Finding) {
-        if let Some(fresh) = &mut self.fresh {
-            fresh.add(kind, count, finding);
         }
     }
 
@@ -180,29 +154,21 @@ impl Findings {
         make: impl FnOnce(Range, Place) -> Finding,
     ) {
         let count = numbers.end - numbers.start;
-        let (kept, followed) = (&mut self.kept[kind as usize], self.fresh.is_some());
+        let kept = &mut self.kept[kind as usize];
         let open = self.open.entry((kind, producer)).or_insert((usize::MAX, 0));
-        let mut made = None;
         if open.1 == numbers.start
             && let Some(before) = kept.get_mut(open.0)
         {
             before.extend(count);
-            made = followed.then(|| before.last_lines(count));
         } else {
             open.0 = kept.len();
-            let full = kept.len() == KEPT_MAX;
-            if !full || followed {
+            if kept.len() < KEPT_MAX {
                 let range = Range::of(producer, numbers.clone());
-                made = Some(make(range, self.names.place(at)));
+                kept.push(make(range, self.names.place(at)));
             }
-            kept.extend(made.clone().filter(|_| !full));
         }
         open.1 = numbers.end;
         self.counts[kind as usize] += count;
-        if let (Some(fresh), Some(made)) = (&mut self.fresh, made) {
-            let made: Box<dyn FnOnce(Range, Place) -> Finding> = Box::new(|_, _| made);
-            fresh.add_joined(kind, producer, numbers, at, made);
-        }
     }
 
     /// Adds so many lines that follow each other and that nothing predicts.
@@ -248,10 +214,7 @@ impl Findings {
             numbers.end += 1;
             *before = what(&format!("{}-{number}", numbers.start));
             self.counts[Kind::Books as usize] += 1;
-            return self.tell(Kind::Books, 1, |names| Finding::Books {
-                what: what(&number.to_string()),
-                at: Some(names.place(at)),
-            });
+            return;
         }
         (*place, *numbers) = (books.len(), number..number.saturating_add(1));
         self.books(Some(at), || what(&number.to_string()));
@@ -262,27 +225,14 @@ impl Findings {
         let kept = &mut self.kept[kind as usize];
         let total = &mut self.counts[kind as usize];
         *total = total.saturating_add(count);
-        let full = kept.len() == KEPT_MAX;
-        if full && self.fresh.is_none() {
-            return;
-        }
-        let finding = finding(&self.names);
-        if let Some(fresh) = &mut self.fresh {
-            let finding = finding.clone();
-            let made: Box<dyn FnOnce(&Names) -> Finding> = Box::new(|_| finding);
-            fresh.add(kind, count, made);
-        }
-        if !full {
-            kept.push(finding);
+        if kept.len() < KEPT_MAX {
+            kept.push(finding(&self.names));
         }
     }
 
     /// Counts lines of which nothing more is known.
     pub(super) fn count_more(&mut self, kind: Kind, count: u64) {
         self.counts[kind as usize] += count;
-        if let Some(fresh) = &mut self.fresh {
-            fresh.count_more(kind, count);
-        }
     }
 
     /// Forgets all of a kind.
@@ -375,7 +325,7 @@ mod tests {
 
     #[test]
     fn books_that_follow_each_other_are_said_in_one_sentence() {
-        let mut findings = Findings::new(&Names::default(), true);
+        let mut findings = Findings::default();
         for value in [4, 5, 6, 8, u64::MAX] {
             let again = |values: &str| format!("counter {values} again");
             findings.books_of(Producer::Main, value, Location::default(), again);
@@ -395,7 +345,5 @@ mod tests {
             said(findings.kept(Kind::Books)),
             ["counter 4-6 again", "counter 8 again", &last]
         );
-        let (fresh, more) = findings.fresh(Kind::Books);
-        assert_eq!((said(&fresh).len(), more), (5, 0));
     }
 }

@@ -145,7 +145,7 @@ impl<'a> Judge<'a> {
             budget: Budget(STEPS_FREE),
             failures: 0,
             worn_out: false,
-            strays: Findings::new(&names, config.follow),
+            strays: Findings::new(&names),
             names,
             no_room: 0,
             lines: 0,

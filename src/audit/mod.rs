@@ -58,6 +58,7 @@ mod settled;
 mod source;
 mod time_order;
 mod times;
+mod told;
 mod verdict;
 mod worker;
 

@@ -10,6 +10,7 @@ use super::{
     config::AuditConfig,
     findings::{Findings, Kind, Location},
     record::Producer,
+    told::Told,
     verdict::{Counts, Status},
 };
 
@@ -31,6 +32,7 @@ struct SettledRun {
     /// The run's id.
     id: u64,
     judged: Judged,
+    told: Told,
     /// So many lines that had been lost have come since.
     taken_back: u64,
 }
@@ -50,14 +52,16 @@ pub(super) struct Folded {
 
 impl Settled {
     /// Takes in what is said of a run; what was said of the oldest may be counted only from now on.
-    pub(super) fn insert(&mut self, index: u32, id: u64, mut judged: Judged, config: &AuditConfig) {
+    pub(super) fn insert(&mut self, index: u32, id: u64, judged: Judged, config: &AuditConfig) {
         // What was found until then was told.
+        let mut told = Told::default();
         for kind in Kind::ALL {
-            judged.findings.fresh(kind);
+            told.news(&judged.findings, kind);
         }
         let run = SettledRun {
             id,
             judged,
+            told,
             taken_back: 0,
         };
         self.runs.insert(index, run);
@@ -72,10 +76,10 @@ impl Settled {
         }
     }
 
-    /// The runs of which it is kept what is said: each one's id and findings.
-    pub(super) fn runs(&mut self) -> impl Iterator<Item = (u64, &mut Findings)> {
+    /// The runs of which it is kept what is said: each one's id, its findings, and what was told of them.
+    pub(super) fn runs(&mut self) -> impl Iterator<Item = (u64, &Findings, &mut Told)> {
         let runs = self.runs.values_mut();
-        runs.map(|run| (run.id, &mut run.judged.findings))
+        runs.map(|run| (run.id, &run.judged.findings, &mut run.told))
     }
 
     /// The lines that came since this was last asked for after they had been given up.

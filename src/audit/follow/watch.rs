@@ -17,6 +17,7 @@ use crate::audit::{
     judge::Judge,
     numbers::Numbers,
     record::Producer,
+    told::Told,
     verdict::{Counts, Finding, Place, Range as Lines},
 };
 
@@ -29,6 +30,8 @@ const NAMED_MAX: usize = 50;
 pub(super) struct Watch {
     bulletin: Bulletin,
     runs: BTreeMap<u32, RunWatch>,
+    /// What was told of lines that belong to none.
+    strays: Told,
     /// Runs that were met.
     met: usize,
     /// When memory is looked at again.
@@ -53,6 +56,9 @@ struct Bulletin {
 /// What was seen and said of a run.
 struct RunWatch {
     holes: BTreeMap<Producer, Holes>,
+    /// What was told of its findings, and how many damaged lines.
+    told: Told,
+    told_damage: usize,
     /// What was told of its account at the end.
     books: Vec<Finding>,
     /// Lines at the last look, and when one was new.
@@ -84,6 +90,7 @@ impl Watch {
                 silent: false,
             },
             runs: BTreeMap::new(),
+            strays: Told::default(),
             met: 0,
             room_due: Duration::ZERO,
         }
@@ -127,7 +134,8 @@ impl Watch {
             self.close(judge, index);
         }
         self.look_at_settled(judge);
-        self.bulletin.of_none().all(AT_ONCE, &mut judge.strays);
+        let bulletin = self.bulletin.of_none();
+        bulletin.all(AT_ONCE, &judge.strays, &mut self.strays);
         std::mem::take(&mut self.bulletin.news)
     }
 
@@ -192,8 +200,8 @@ impl Watch {
             let bulletin = self.bulletin.of_run(id);
             bulletin.back(producer, &numbers_of(seq..seq + 1));
         }
-        for (id, findings) in judge.settled.runs() {
-            self.bulletin.of_run(id).all(AT_ONCE, findings);
+        for (id, findings, told) in judge.settled.runs() {
+            self.bulletin.of_run(id).all(AT_ONCE, findings, told);
         }
     }
 }
@@ -238,9 +246,9 @@ impl Bulletin {
     }
 
     /// Tells what is new of these kinds.
-    fn all(&mut self, kinds: &[Kind], findings: &mut Findings) {
+    fn all(&mut self, kinds: &[Kind], findings: &Findings, told: &mut Told) {
         for kind in kinds {
-            let (found, rest) = findings.fresh(*kind);
+            let (found, rest) = told.news(findings, *kind);
             found.into_iter().for_each(|found| self.finding(found));
             self.more(kind.name(), rest);
         }
@@ -313,6 +321,8 @@ impl RunWatch {
     fn new(now: Duration) -> Self {
         Self {
             holes: BTreeMap::new(),
+            told: Told::default(),
+            told_damage: 0,
             books: Vec::new(),
             lines: 0,
             heard: now,
@@ -386,7 +396,7 @@ impl RunWatch {
         // Where the numbers tell that lines are out of order, the time need not.
         let disordered = account.findings.count(Kind::Reordered) > 0
             || (account.producers()).any(|producer| is_disordered(account, producer));
-        let (reordered, rest) = account.findings.fresh(Kind::Reordered);
+        let (reordered, rest) = self.told.news(&account.findings, Kind::Reordered);
         for found in reordered {
             let lines = found.range().and_then(one_producers);
             if let (Some((producer, numbers)), Some(at)) = (lines, found.place()) {
@@ -400,7 +410,13 @@ impl RunWatch {
         bulletin.more(Kind::Reordered.name(), rest);
         let later = |kind: &&Kind| **kind == Kind::TimeFell && disordered;
         let kinds = AT_ONCE.iter().filter(|kind| !later(kind)).copied();
-        bulletin.all(&kinds.collect::<Vec<_>>(), &mut account.findings);
+        let kinds: Vec<_> = kinds.collect();
+        bulletin.all(&kinds, &account.findings, &mut self.told);
+        for damage in account.damage.iter().skip(self.told_damage) {
+            let finding = damage.finding(&bulletin.names);
+            bulletin.finding(finding);
+        }
+        self.told_damage = account.damage.len();
     }
 
     /// Tells what the balance of a run that has ended finds missing besides, and what does not balance.
@@ -420,7 +436,7 @@ impl RunWatch {
             }
         }
         for kind in [Kind::Books, Kind::Unexpected] {
-            for found in balanced.findings.fresh(kind).0 {
+            for found in self.told.clone().news(&balanced.findings, kind).0 {
                 self.tell_once(bulletin, &found);
             }
         }
