@@ -5,19 +5,18 @@
 use std::{collections::HashSet, ops::Range, sync::Arc};
 
 use super::{
+    arrivals::{Arrivals, Strictness, reordered},
     attempt::{Attempt, AttemptKind},
     config::AuditConfig,
     cursor::Budget,
-    delay::Delays,
     findings::{Findings, KEPT_MAX, Kind, Location, Names},
     main_thread::{Entered, MainThread, Placed, climb, once},
     numbers::Numbers,
-    order::Moved,
     per_worker::PerWorker,
     record::{Producer, Record},
     registry::Run,
     sequence::{Present, Sequence},
-    time_order::{TimeOrder, TimedLine},
+    time_order::TimedLine,
     verdict::{Change, Finding},
     worker::WorkerAccount,
 };
@@ -87,24 +86,64 @@ pub(super) struct NoticedGap {
     pub at: Location,
 }
 
-/// How lines are to be judged whose run is known.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Strictness {
-    /// A run that began before the first line of it that was read is judged from there.
-    pub joins: bool,
-    /// Any order will do.
-    pub any_order: bool,
-    /// The input stands on its head: the newest lines come first.
-    pub backwards: bool,
-    /// Lines that took longer than this, in microseconds, are late.
-    pub max_delay: Option<u64>,
-}
-
 /// Why a record is unexpected that cannot be made out.
 pub(super) const NO_LINE: &str = "no line of the program, or none any more";
 
 /// What a line is whose worker the run does not have.
 pub(super) const NO_WORKER: Entered = Entered::Unexpected("the run has no such worker");
+
+/// The counter of a run: each value from 1 on is there once.
+#[derive(Clone, Debug)]
+pub(super) struct Counter {
+    /// One more than the highest value.
+    pub next: u64,
+    /// Values below it that were not seen.
+    pub missing: Numbers,
+}
+
+impl Default for Counter {
+    fn default() -> Self {
+        Self {
+            next: 1,
+            missing: Numbers::default(),
+        }
+    }
+}
+
+impl Counter {
+    /// Takes in the counter of a success of `worker`; false if it is too far from all others to be judged.
+    #[inline]
+    fn count(
+        &mut self,
+        worker: &mut WorkerAccount,
+        attempt: &Attempt,
+        at: Location,
+        budget: &mut Budget,
+        findings: &mut Findings,
+    ) -> bool {
+        let value = attempt.value;
+        if value == self.next && value < u64::MAX {
+            self.next += 1;
+        } else {
+            match climb(&mut self.next, &mut self.missing, value, budget) {
+                Entered::TooFar => return false,
+                Entered::Duplicate => {
+                    let again = |values: &str| format!("counter {values} again");
+                    findings.books_of(Producer::Main, value, at, again);
+                }
+                _ => {}
+            }
+        }
+        if !worker.count(attempt.seq, value) {
+            let producer = Producer::Worker(attempt.worker);
+            findings.books_of(producer, attempt.seq, at, |seqs| {
+                let thread = producer.thread();
+                format!("the counter does not rise along {thread} at seq {seqs}")
+            });
+        }
+        true
+    }
+}
 
 /// One run's account.
 #[derive(Clone, Debug)]
@@ -121,10 +160,8 @@ pub(super) struct RunAccount {
     pub workers: PerWorker<WorkerAccount>,
     /// Its main thread.
     pub main: MainThread,
-    /// One more than the highest value of its counter.
-    pub counter_next: u64,
-    /// Values below it that were not seen.
-    pub counter_missing: Numbers,
+    /// Its counter.
+    pub counter: Counter,
     /// What is wrong.
     pub findings: Findings,
     /// Records that are not whole: what they were may become clearer.
@@ -139,16 +176,8 @@ pub(super) struct RunAccount {
     pub too_far: u64,
     /// Attempts that the plan does not have: their counters are not known.
     pub off_plan: u64,
-    /// How long the lines took.
-    pub delays: Delays,
-    /// The run's lines by their time.
-    pub time: TimeOrder,
-    /// Lines that share their stamp with the one before.
-    pub same_stamp: u64,
-    /// Time stamp of the first line.
-    pub first_stamp: Option<u64>,
-    /// Time stamp and place of the last line.
-    pub last: Option<(u64, Location)>,
+    /// Its lines, as they arrive.
+    pub arrivals: Arrivals,
     /// How long the table of a worker's finder may be.
     pub entries_max: usize,
 }
@@ -164,8 +193,7 @@ impl RunAccount {
             joined: false,
             workers: PerWorker::new(workers, |_| WorkerAccount::new()),
             main: MainThread::default(),
-            counter_next: 1,
-            counter_missing: Numbers::default(),
+            counter: Counter::default(),
             findings: Findings::new(names),
             damage: Vec::new(),
             cut_lengths: None,
@@ -173,11 +201,7 @@ impl RunAccount {
             openings: Vec::new(),
             too_far: 0,
             off_plan: 0,
-            delays: Delays::default(),
-            time: TimeOrder::default(),
-            same_stamp: 0,
-            first_stamp: None,
-            last: None,
+            arrivals: Arrivals::default(),
             entries_max: (entries as usize).clamp(16, 1 << 18) & !1,
             run,
         }
@@ -188,10 +212,10 @@ impl RunAccount {
         let workers: u64 = self.workers.iter().map(WorkerAccount::memory).sum();
         workers
             + self.main.memory()
-            + self.counter_missing.memory()
+            + self.counter.missing.memory()
             + self.findings.memory()
             + (self.damage.len() * 400) as u64
-            + self.time.memory()
+            + self.arrivals.time.memory()
             + 1024
     }
 
@@ -251,8 +275,8 @@ impl RunAccount {
 
     /// Whether no line of the run was seen behind this place.
     pub(super) fn ends_at(&self, at: Location) -> bool {
-        self.last
-            .is_none_or(|(_, last)| last.file == at.file && last.line <= at.line)
+        let last = self.arrivals.last;
+        last.is_none_or(|(_, last)| last.file == at.file && last.line <= at.line)
     }
 
     /// Takes in an attempt's line; `text` is the line as evidence.
@@ -285,12 +309,22 @@ impl RunAccount {
             Some(true) => worker.accept(attempt, rules, budget, self.entries_max),
             _ => Entered::OffPlan,
         };
-        match entered {
-            Entered::OffPlan => self.leave_plan(attempt, at, budget, text),
-            Entered::New | Entered::BehindGap(_) if attempt.kind == AttemptKind::Success => {
-                self.count(attempt, at, budget);
-            }
-            _ => {}
+        let is_new = matches!(entered, Entered::New | Entered::BehindGap(_));
+        if is_new && attempt.kind == AttemptKind::Success {
+            let counted = self
+                .counter
+                .count(worker, attempt, at, budget, &mut self.findings);
+            self.too_far += u64::from(!counted);
+        }
+        if entered == Entered::New {
+            // Mostly it is the next one of its worker's.
+            let (place, findings) = ((&mut worker.sequence, false), &mut self.findings);
+            return self
+                .arrivals
+                .arrive(line, attempt.received, how, place, findings);
+        }
+        if entered == Entered::OffPlan {
+            self.leave_plan(attempt, at, budget, text);
         }
         self.enter(line, attempt.received, entered, how, text);
     }
@@ -305,7 +339,7 @@ impl RunAccount {
     }
 
     /// Notes what a line is to the account of its thread; `received` is when the pipeline received it, or 0.
-    #[inline]
+    #[cold]
     fn enter(
         &mut self,
         line: TimedLine,
@@ -331,93 +365,24 @@ impl RunAccount {
         }
     }
 
-    /// Takes in the counter of a success.
-    #[inline]
-    fn count(&mut self, attempt: &Attempt, at: Location, budget: &mut Budget) {
-        let value = attempt.value;
-        if value == self.counter_next && value < u64::MAX {
-            self.counter_next += 1;
-        } else {
-            let (next, missing) = (&mut self.counter_next, &mut self.counter_missing);
-            match climb(next, missing, value, budget) {
-                Entered::TooFar => return self.too_far += 1,
-                Entered::Duplicate => {
-                    let again = |values: &str| format!("counter {values} again");
-                    self.findings.books_of(Producer::Main, value, at, again);
-                }
-                _ => {}
-            }
-        }
-        if !self.workers[attempt.worker].count(attempt.seq, value) {
-            let producer = Producer::Worker(attempt.worker);
-            self.findings.books_of(producer, attempt.seq, at, |seqs| {
-                let thread = producer.thread();
-                format!("the counter does not rise along {thread} at seq {seqs}")
-            });
-        }
-    }
-
     /// Notes a line's time, and its place among its producer's lines and the run's.
-    #[inline]
     fn arrives(&mut self, line: TimedLine, received: u64, how: Strictness) {
-        let TimedLine {
-            stamp,
-            producer,
-            seq,
-            at,
-        } = line;
-        self.same_stamp += u64::from(self.last.is_some_and(|(last, _)| last == stamp));
-        self.last = Some((stamp, at));
-        if self
-            .first_stamp
-            .is_none_or(|first| how.backwards && stamp < first)
-        {
-            self.first_stamp = Some(stamp);
-        }
-        if received > 0 {
-            let delay = self.delays.count(stamp, received);
-            if how.max_delay.is_some_and(|max| delay > max as i64) {
-                self.findings.add_line(Kind::Late, producer, seq, at);
-            }
-        }
         // An end in front of lines of which it is not known yet whether they are missing.
-        let ahead = match producer {
-            Producer::Main => false,
-            Producer::Worker(worker) => seq > self.workers[worker].cursor.seq,
-        };
-        let moved = self.sequence_mut(producer).and_then(|sequence| {
-            sequence.first.get_or_insert(seq);
-            match how.any_order {
-                true => None,
-                false => {
-                    let (order, missing) = (&mut sequence.order, &sequence.missing);
-                    order.arrive(seq, at, how.backwards, ahead, missing)
-                }
+        let place = match line.producer {
+            Producer::Main => (&mut self.main.sequence, false),
+            Producer::Worker(worker) => {
+                let worker = &mut self.workers[worker];
+                (&mut worker.sequence, line.seq > worker.cursor.seq)
             }
-        });
-        if let Some(moved) = moved {
-            self.reordered(producer, moved);
-        }
-        if how.any_order || self.findings.count(Kind::Reordered) > 0 {
-            // The time is asked only where the numbers are in order.
-            return;
-        }
-        let findings = &mut self.findings;
-        self.time
-            .arrive(line, how.backwards, &mut |line| time_fell(findings, line));
-    }
-
-    fn reordered(&mut self, producer: Producer, moved: Moved) {
-        for (numbers, at) in moved {
-            self.findings
-                .add_lines(Kind::Reordered, producer, numbers, at);
-        }
+        };
+        self.arrivals
+            .arrive(line, received, how, place, &mut self.findings);
     }
 
     /// Names the lines of a producer that stand out of order, all lines before being there: what comes later changes nothing.
     pub(super) fn settle_order_of(&mut self, producer: Producer) {
         let moved = self.sequence_mut(producer).map(Sequence::settle);
-        self.reordered(producer, moved.unwrap_or_default());
+        reordered(&mut self.findings, producer, moved.unwrap_or_default());
     }
 
     /// The producers, the main thread first.
@@ -430,8 +395,7 @@ impl RunAccount {
     pub(super) fn settle_order(&mut self) {
         self.producers()
             .for_each(|producer| self.settle_order_of(producer));
-        let findings = &mut self.findings;
-        self.time.settle(&mut |line| time_fell(findings, line));
+        self.arrivals.settle(&mut self.findings);
     }
 
     #[cold]
@@ -591,8 +555,4 @@ impl RunAccount {
         };
         self.enter(line, received, entered, how, text);
     }
-}
-
-fn time_fell(findings: &mut Findings, line: TimedLine) {
-    findings.add_line(Kind::TimeFell, line.producer, line.seq, line.at);
 }

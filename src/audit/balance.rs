@@ -61,8 +61,8 @@ pub(super) fn balance(account: &mut RunAccount, killed: bool, budget: &mut Budge
         seed: workload.map(|workload| workload.seed),
         stopped_by: account.main.stopped_by(),
         workload: workload.filter(|w| w.group.is_some()).cloned(),
-        began_us: account.first_stamp,
-        delay: account.delays.summary(),
+        began_us: account.arrivals.first_stamp,
+        delay: account.arrivals.delays.summary(),
         ..RunVerdict::default()
     };
     let Some(known) = run.known() else {
@@ -548,7 +548,7 @@ impl Books<'_> {
         else {
             return;
         };
-        let next = self.account.counter_next;
+        let next = self.account.counter.next;
         if next > last.saturating_add(1) {
             let reached = next - 1;
             self.fault(
@@ -560,7 +560,7 @@ impl Books<'_> {
             // Which values went before is not known.
             return;
         }
-        let missing = &self.account.counter_missing;
+        let missing = &self.account.counter.missing;
         let beyond = last.saturating_add(1).saturating_sub(next);
         let absent = (missing.count() + beyond).saturating_sub(self.unseen_successes());
         if absent == 0 {

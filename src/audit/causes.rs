@@ -104,12 +104,13 @@ fn is_behind(lost: &Finding, place: &Place) -> bool {
 
 /// Whether no two lines that follow each other share their time stamp though so many lines in so little time would.
 fn shown_once(account: &RunAccount) -> bool {
-    let (Some(first), Some((last, _))) = (account.first_stamp, account.last) else {
+    let (Some(first), Some((last, _))) = (account.arrivals.first_stamp, account.arrivals.last)
+    else {
         return false;
     };
     // Of lines that come at random at a mean distance of d, one in d + 1 shares its stamp with the one before.
     let distance = last.abs_diff(first) / account.lines.max(1);
-    account.same_stamp == 0 && account.lines / (distance + 1) >= 20
+    account.arrivals.same_stamp == 0 && account.lines / (distance + 1) >= 20
 }
 
 /// Whether of main and each other producer that is concerned it is the first lines, and no others.

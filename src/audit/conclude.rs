@@ -158,7 +158,11 @@ fn selected(judge: &Judge<'_>) -> Option<usize> {
             Some(open.or(judge.settled.index(id)).unwrap_or(usize::MAX))
         }
         Select::Last => all
-            .max_by_key(|(_, account)| account.as_ref().and_then(|account| account.first_stamp))
+            .max_by_key(|(_, account)| {
+                account
+                    .as_ref()
+                    .and_then(|account| account.arrivals.first_stamp)
+            })
             .map(|(index, _)| index),
     }
 }

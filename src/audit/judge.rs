@@ -10,7 +10,8 @@ use std::{
 };
 
 use super::{
-    account::{Damage, NO_LINE, RunAccount, Strictness},
+    account::{Damage, NO_LINE, RunAccount},
+    arrivals::Strictness,
     attempt::Attempt,
     block::{Block, BlockLocation},
     config::AuditConfig,

@@ -13,6 +13,7 @@
 //! lines come.
 
 mod account;
+mod arrivals;
 mod attempt;
 mod balance;
 mod block;
