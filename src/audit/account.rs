@@ -9,8 +9,9 @@ use super::{
     attempt::{Attempt, AttemptKind},
     config::AuditConfig,
     cursor::Budget,
+    entered::{Entered, NO_WORKER, Placed, climb, once},
     findings::{Findings, KEPT_MAX, Kind, Location, Names},
-    main_thread::{Entered, MainThread, Placed, climb, once},
+    main_thread::MainThread,
     numbers::Numbers,
     per_worker::PerWorker,
     record::{Producer, Record},
@@ -88,9 +89,6 @@ pub(super) struct NoticedGap {
 
 /// Why a record is unexpected that cannot be made out.
 pub(super) const NO_LINE: &str = "no line of the program, or none any more";
-
-/// What a line is whose worker the run does not have.
-pub(super) const NO_WORKER: Entered = Entered::Unexpected("the run has no such worker");
 
 /// The counter of a run: each value from 1 on is there once.
 #[derive(Clone, Debug)]

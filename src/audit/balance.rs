@@ -12,8 +12,9 @@ use std::{
 use super::{
     account::RunAccount,
     cursor::{Budget, PlanCursor},
+    entered::Placed,
     findings::{Findings, Kind, Location},
-    main_thread::{Placed, RunEnd},
+    main_thread::RunEnd,
     numbers::Numbers,
     per_worker::PerWorker,
     record::Producer,

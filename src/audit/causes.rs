@@ -2,8 +2,8 @@
 
 use super::{
     account::RunAccount,
+    evidence::{Dropped, Evidence},
     findings::{Findings, Kind},
-    judge::{Dropped, Evidence},
     verdict::{Finding, LikelyCause, Place, Range},
 };
 

@@ -5,11 +5,13 @@ use super::{
     balance, causes,
     config::{AuditConfig, Select},
     cursor::Budget,
+    evidence::Evidence,
     findings::{Findings, Kind, Names},
     group,
-    judge::{Evidence, Judge},
+    judge::Judge,
+    judged::Judged,
     settled::Folded,
-    verdict::{Counts, RunVerdict, Status, Verdict},
+    verdict::{RunVerdict, Status, Verdict},
 };
 
 /// Sums up. `whole` says that memory sufficed to read everything, `cut` what could not be read to its end.
@@ -187,27 +189,6 @@ pub(super) fn overall(verdict: &Verdict, select: Select) -> Status {
     }
 }
 
-/// What is said of a run whose account is closed, and its findings, of which there may still become more.
-#[derive(Debug)]
-pub(super) struct Judged {
-    pub verdict: RunVerdict,
-    pub findings: Findings,
-}
-
-impl Judged {
-    /// The verdict, where nothing more is to come. `unreadable` says that there are inputs that could not be read.
-    pub(super) fn sum_up(self, config: &AuditConfig, unreadable: bool) -> RunVerdict {
-        let mut out = self.verdict;
-        out.counts = Counts {
-            announced: out.counts.announced,
-            ..self.findings.counts()
-        };
-        out.findings = self.findings.into_kept();
-        out.status = status(config, &out, unreadable);
-        out
-    }
-}
-
 /// Closes the account of a run.
 pub(super) fn judge_run(
     config: &AuditConfig,
@@ -239,33 +220,5 @@ fn damage(config: &AuditConfig, account: &mut RunAccount, verdict: &mut RunVerdi
         } else {
             account.findings.add(kind, 1, |names| damage.finding(names));
         }
-    }
-}
-
-/// What the counts come to under the options.
-fn status(config: &AuditConfig, run: &RunVerdict, unreadable: bool) -> Status {
-    let counts = &run.counts;
-    let duplicated = if config.at_least_once {
-        0
-    } else {
-        counts.duplicated
-    };
-    // What seems lost may stand where nothing can be read.
-    let lost = counts.lost > config.allow_lost && !unreadable;
-    let others = [
-        duplicated,
-        counts.reordered,
-        counts.altered,
-        counts.truncated,
-        counts.unexpected,
-        counts.late,
-        counts.books,
-    ];
-    if lost || others.iter().any(|count| *count > 0) {
-        Status::Findings
-    } else if run.cannot_tell.is_empty() && !(unreadable && counts.lost > config.allow_lost) {
-        Status::Clean
-    } else {
-        Status::CannotTell
     }
 }

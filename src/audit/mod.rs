@@ -25,6 +25,8 @@ mod cursor;
 mod damage;
 mod decode;
 mod delay;
+mod entered;
+mod evidence;
 mod exact;
 mod fields;
 mod find;
@@ -35,6 +37,7 @@ mod github;
 mod group;
 mod input;
 mod judge;
+mod judged;
 #[cfg_attr(feature = "monitoring", path = "junit.rs")]
 #[cfg_attr(not(feature = "monitoring"), path = "without_junit.rs")]
 mod junit;

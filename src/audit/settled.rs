@@ -6,9 +6,9 @@
 use std::{collections::BTreeMap, mem};
 
 use super::{
-    conclude::Judged,
     config::AuditConfig,
     findings::{Findings, Kind, Location},
+    judged::Judged,
     record::Producer,
     told::Told,
     verdict::{Counts, Status},

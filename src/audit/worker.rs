@@ -6,7 +6,7 @@
 use super::{
     attempt::{Attempt, AttemptKind},
     cursor::{Budget, PlanCursor, PlanFinder},
-    main_thread::{Entered, Placed},
+    entered::{Entered, Placed},
     sequence::Sequence,
 };
 use crate::{
