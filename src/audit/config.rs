@@ -1,6 +1,6 @@
 //! What the audit needs to be told.
 
-use super::source::Input;
+use super::input::source::Input;
 use crate::plan::workload::Workload;
 
 /// The default of [`AuditConfig::memory`]: 64 MiB.

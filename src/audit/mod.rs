@@ -1,10 +1,10 @@
 //! The audit: a log held against what must exist.
 //!
 //! ```text
-//! input (files, streams) -> blocks -> scan (all cores) -> judge (in the order of the file) -> account of each run
-//!                                      |  unwrap, exact, record             '- damage, repair |  worker: cursor, order, numbers
-//!                                      |  attempt                                             |  main_thread, time_order
-//!                                      '- registry: the runs that were met                    '-> balance, causes -> verdict
+//! input (files, streams) -> blocks -> records (all cores) -> judge (in the order of the input) -> account of each run
+//!                                      |  scan: exact, find     '- damage, repair               |  worker, main_thread
+//!                                      |  attempt                                               |  order, numbers, arrivals
+//!                                      '- registry: the runs that were met                      '-> balance -> verdict
 //! ```
 //!
 //! Every line's checksum is verified and its outcome is computed again from the seed; every number is accounted for.
@@ -13,58 +13,14 @@
 //! lines come.
 
 mod account;
-mod arrivals;
-mod attempt;
-mod balance;
-mod block;
-mod causes;
-mod compressed;
-mod conclude;
 mod config;
-mod cursor;
-mod damage;
-mod decode;
-mod delay;
-mod entered;
-mod evidence;
-mod exact;
-mod fields;
-mod find;
-mod findings;
 mod follow;
-mod gap;
-mod github;
-mod group;
 mod input;
 mod judge;
-mod judged;
-#[cfg_attr(feature = "monitoring", path = "junit.rs")]
-#[cfg_attr(not(feature = "monitoring"), path = "without_junit.rs")]
-mod junit;
-mod keyed;
-mod main_thread;
-mod merge;
-mod notes;
-mod numbers;
-mod observer;
-mod order;
-mod parts;
 mod per_worker;
-mod readers;
-mod record;
+mod records;
 mod registry;
-mod repair;
-mod report;
-mod scan;
-mod scanned;
-mod sequence;
-mod settled;
-mod source;
-mod time_order;
-mod times;
-mod told;
 mod verdict;
-mod worker;
 
 #[cfg(test)]
 mod proof;
@@ -76,29 +32,32 @@ use std::sync::Arc;
 use anyhow::Result;
 
 pub use self::{
-    attempt::{Attempt, AttemptKind},
     config::{AuditConfig, MEMORY, Select},
-    findings::Location,
     follow::{Board, Figures, FollowConfig, News, RunState, Watcher, follow},
-    github::annotations,
-    junit::xml,
-    merge::merge_files,
-    observer::Observer,
-    record::{Producer, Record},
+    input::source::Input,
+    judge::{merge::merge_files, observer::Observer},
+    records::{
+        attempt::{Attempt, AttemptKind},
+        record::{Producer, Record},
+    },
     registry::Run,
-    report::{change_words, headline, report},
-    source::Input,
     verdict::{
         Change, Counts, DifferingShard, Finding, GroupVerdict, LostShard, Place, Range, RunVerdict,
         Status, Verdict,
+        findings::Location,
+        github::annotations,
+        junit::xml,
+        report::{change_words, headline, report},
     },
 };
 use self::{
-    input::Inputs,
-    judge::Judge,
-    readers::{InOrder, Readers},
+    input::{
+        inputs::Inputs,
+        readers::{self, InOrder, Readers},
+    },
+    judge::{Judge, conclude},
+    records::scan::Scanner,
     registry::Registry,
-    scan::Scanner,
 };
 
 /// Audits. `progress` is told now and then how many bytes were read, and how many there are where that is known.

@@ -14,8 +14,7 @@ use std::{
 use super::per_worker::PerWorker;
 use crate::{
     log::event::{Event, SCHEMA},
-    plan::Rules,
-    plan::workload::Workload,
+    plan::{Rules, workload::Workload},
 };
 
 /// About what the account of a run takes, and of each of its workers in a log in order, besides what is kept here.

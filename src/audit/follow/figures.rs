@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::audit::{delay::Delays, verdict::Counts};
+use crate::audit::verdict::{Counts, delay::Delays};
 
 /// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::audit::compressed;
+use crate::audit::input::compressed;
 
 /// A file that was renamed may still be written to, by who has not noticed it yet: for so long it is looked at.
 const KEPT: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, ops::Range, time::Duration};
 
-use crate::audit::{numbers::Numbers, sequence::Present};
+use crate::audit::account::{numbers::Numbers, sequence::Present};
 
 /// In so many parts patience is divided: what goes missing within one of them is looked at together.
 const PARTS: u32 = 256;
@@ -106,7 +106,7 @@ impl Holes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::sequence::Sequence;
+    use crate::audit::account::sequence::Sequence;
 
     const PATIENCE: Duration = Duration::from_secs(30);
 

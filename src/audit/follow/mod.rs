@@ -30,24 +30,26 @@ use std::{
 
 use anyhow::Result;
 
-pub use self::{
+pub use super::follow::{
     figures::{Board, Figures, RunState},
     news::News,
 };
-use self::{tails::Tails, watch::Watch};
 use super::{
-    block::Block,
-    conclude,
     config::AuditConfig,
-    delay::Delays,
-    input::{Blocks, Inputs},
-    judge::Judge,
-    readers::{self, InOrder, Readers},
+    follow::{tails::Tails, watch::Watch},
+    input::{
+        inputs::{Blocks, Inputs},
+        readers::{self, InOrder, Readers},
+        source::Input,
+    },
+    judge::{Judge, conclude},
+    records::{
+        block::Block,
+        scan::Scanner,
+        scanned::{Scanned, What},
+    },
     registry::Registry,
-    scan::Scanner,
-    scanned::{Scanned, What},
-    source::Input,
-    verdict::Verdict,
+    verdict::{Verdict, delay::Delays},
 };
 use crate::shutdown::Stop;
 

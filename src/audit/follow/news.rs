@@ -5,9 +5,9 @@ use std::{fmt::Write as _, time::SystemTime};
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::audit::{
+use crate::audit::verdict::{
+    Finding, Range,
     report::{finding_words, range_words},
-    verdict::{Finding, Range},
 };
 
 /// Something to be told.

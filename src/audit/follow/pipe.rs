@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::{audit::source::Input, errors::in_words};
+use crate::{audit::input::source::Input, errors::in_words};
 
 /// How much is read at once, and how often until it has to be taken.
 const CHUNK: usize = 64 * 1024;

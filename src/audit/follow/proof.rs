@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::audit::{
-    input::Part,
+    input::inputs::Part,
     run,
     simulate::{self, Dice, Entry},
     verdict::{Finding, Range, Status},

@@ -17,10 +17,12 @@ use anyhow::{Context, Result, bail};
 use super::{file::GrowingFile, pipe::Pipe};
 use crate::{
     audit::{
-        block::Block,
-        input::{Blocks, Part},
+        input::{
+            inputs::{Blocks, Part},
+            source::Input,
+        },
+        records::block::Block,
         registry::Registry,
-        source::Input,
     },
     log::line::displayed,
     shutdown::PATIENCE_AFTER_STOP,

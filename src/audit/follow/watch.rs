@@ -10,15 +10,15 @@ use super::{
     news::News,
 };
 use crate::audit::{
-    account::RunAccount,
-    balance, conclude,
+    account::{balance, numbers::Numbers, run::RunAccount},
     config::Select,
-    findings::{Findings, Kind, Names},
-    judge::Judge,
-    numbers::Numbers,
-    record::Producer,
-    told::Told,
-    verdict::{Counts, Finding, Place, Range as Lines},
+    judge::{Judge, conclude},
+    records::record::Producer,
+    verdict::{
+        Counts, Finding, Place, Range as Lines,
+        findings::{Findings, Kind, Names},
+        told::Told,
+    },
 };
 
 /// So often is looked how much memory there is.

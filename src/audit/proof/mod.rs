@@ -14,13 +14,13 @@ pub(crate) mod simulate;
 
 use proptest::prelude::*;
 
-use self::{
-    oracle::{expected, found, settle_by_time},
-    planted::{Planted, Slot},
-    simulate::{Course, Dice, Entry},
-};
 use super::{
-    record::{Producer, attempt_event, render},
+    proof::{
+        oracle::{expected, found, settle_by_time},
+        planted::{Planted, Slot},
+        simulate::{Course, Dice, Entry},
+    },
+    records::record::{Producer, attempt_event, render},
     *,
 };
 use crate::{

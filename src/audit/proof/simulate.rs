@@ -3,15 +3,15 @@
 //! Only for tests. The order in which workers come is random, as the scheduler's is.
 
 use crate::{
-    audit::record::{Producer, attempt_event, render},
+    audit::records::record::{Producer, attempt_event, render},
     log::{
         account::{Account, Closing},
         event::{Event, Reason},
     },
-    plan::workload::{
-        Backoff, Limit, Micros, Probability, RetryPolicy, Shard, TimeScale, Workload,
+    plan::{
+        Outcome, Plan, Position,
+        workload::{Backoff, Limit, Micros, Probability, RetryPolicy, Shard, TimeScale, Workload},
     },
-    plan::{Outcome, Plan, Position},
 };
 
 /// A random generator of the tests' own: they must not depend on what they test.

@@ -1,0 +1,107 @@
+//! The lines of one run as they arrive: in which order, when they were logged, and how long they took.
+
+use super::{
+    order::Moved,
+    sequence::Sequence,
+    time_order::{TimeOrder, TimedLine},
+};
+use crate::audit::{
+    records::record::Producer,
+    verdict::{
+        delay::Delays,
+        findings::{Findings, Kind, Location},
+    },
+};
+
+/// How lines are to be judged whose run is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Strictness {
+    /// A run that began before the first line of it that was read is judged from there.
+    pub joins: bool,
+    /// Any order will do.
+    pub any_order: bool,
+    /// The input stands on its head: the newest lines come first.
+    pub backwards: bool,
+    /// Lines that took longer than this, in microseconds, are late.
+    pub max_delay: Option<u64>,
+}
+
+/// What the lines of a run that have arrived come to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Arrivals {
+    /// Time stamp of the first line.
+    pub first_stamp: Option<u64>,
+    /// Time stamp and place of the last line.
+    pub last: Option<(u64, Location)>,
+    /// Lines that share their stamp with the one before.
+    pub same_stamp: u64,
+    /// How long the lines took.
+    pub delays: Delays,
+    /// The lines by their time.
+    pub time: TimeOrder,
+}
+
+impl Arrivals {
+    /// Takes in a line that had not been seen: its time, and its place among its producer's lines, which are `sequence`, and among
+    /// the run's. `received` is when the pipeline received it, or 0. The line is `ahead` if it stands in front of lines of
+    /// which it is not known yet whether they are missing.
+    #[inline]
+    pub(crate) fn arrive(
+        &mut self,
+        line: TimedLine,
+        received: u64,
+        how: Strictness,
+        (sequence, ahead): (&mut Sequence, bool),
+        findings: &mut Findings,
+    ) {
+        let TimedLine {
+            stamp,
+            producer,
+            seq,
+            at,
+        } = line;
+        self.same_stamp += u64::from(self.last.is_some_and(|(last, _)| last == stamp));
+        self.last = Some((stamp, at));
+        let is_first = |first| how.backwards && stamp < first;
+        if self.first_stamp.is_none_or(is_first) {
+            self.first_stamp = Some(stamp);
+        }
+        if received > 0 {
+            let delay = self.delays.count(stamp, received);
+            if how.max_delay.is_some_and(|max| delay > max as i64) {
+                findings.add_line(Kind::Late, producer, seq, at);
+            }
+        }
+        sequence.first.get_or_insert(seq);
+        if how.any_order {
+            return;
+        }
+        let (order, missing) = (&mut sequence.order, &sequence.missing);
+        if let Some(moved) = order.arrive(seq, at, how.backwards, ahead, missing) {
+            reordered(findings, producer, moved);
+        }
+        // The time is asked only where the numbers are in order.
+        if findings.count(Kind::Reordered) == 0 {
+            let mut fell = |line| time_fell(findings, line);
+            self.time.arrive(line, how.backwards, &mut fell);
+        }
+    }
+
+    /// Names the lines whose time fell of which it was open until now which they are.
+    pub(crate) fn settle(&mut self, findings: &mut Findings) {
+        self.time.settle(&mut |line| time_fell(findings, line));
+    }
+}
+
+/// Names lines that stand behind later ones of their producer.
+#[cold]
+pub(crate) fn reordered(findings: &mut Findings, producer: Producer, moved: Moved) {
+    for (numbers, at) in moved {
+        findings.add_lines(Kind::Reordered, producer, numbers, at);
+    }
+}
+
+#[cold]
+fn time_fell(findings: &mut Findings, line: TimedLine) {
+    findings.add_line(Kind::TimeFell, line.producer, line.seq, line.at);
+}

@@ -1,0 +1,670 @@
+//! The end of a run's audit: what must exist but does not, and whether the program's own books balance.
+//!
+//! How many attempts each worker made is told by its "Worker ended", else by its plan, else by a "Log gap" that names lines
+//! behind its last one, else by the totals of "Run ended"; from that and the account come the lost lines and every total.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Display},
+    ops::Range,
+};
+
+use super::{
+    cursor::{Budget, PlanCursor},
+    entered::Placed,
+    main_thread::RunEnd,
+    numbers::Numbers,
+    run::RunAccount,
+    sequence::Present,
+};
+use crate::{
+    audit::{
+        per_worker::PerWorker,
+        records::record::Producer,
+        registry::{Basis, Expected},
+        verdict::{
+            Finding, Range as Lines, RunVerdict,
+            findings::{Findings, Kind, Location},
+        },
+    },
+    log::{
+        account::{Account, Closing},
+        event::Reason,
+    },
+    plan::workload::{Limit, Workload},
+};
+
+/// How far a worker came.
+#[derive(Clone, Copy, Debug)]
+struct Extent {
+    /// Attempts that it made, or at least made.
+    attempts: u64,
+    /// Nothing says whether it made more.
+    open: bool,
+    /// What the attempts add up to, where that could be computed.
+    account: Option<Account>,
+}
+
+impl Extent {
+    /// Of a worker that was never started.
+    const NONE: Self = Self {
+        attempts: 0,
+        open: false,
+        account: Some(Account::ZERO),
+    };
+}
+
+/// Balances the books of a run: what is wrong goes to its findings. `killed` says that it is known to have no end. Returns what
+/// is said of the run besides its findings.
+pub(crate) fn balance(account: &mut RunAccount, killed: bool, budget: &mut Budget) -> RunVerdict {
+    let run = account.run.clone();
+    let workload = run.workload();
+    let mut out = RunVerdict {
+        run: format!("{:016x}", run.id),
+        lines: account.lines,
+        threads: workload.map(|workload| workload.threads),
+        seed: workload.map(|workload| workload.seed),
+        stopped_by: account.main.stopped_by(),
+        workload: workload.filter(|w| w.group.is_some()).cloned(),
+        began_us: account.arrivals.first_stamp,
+        delay: account.arrivals.delays.summary(),
+        ..RunVerdict::default()
+    };
+    let Some(known) = run.known() else {
+        return out;
+    };
+    let workload = match &known.basis {
+        Basis::None(why) => {
+            out.cannot_tell.push(why.clone());
+            return out;
+        }
+        Basis::Started(workload) => workload,
+        Basis::Fallback(workload) => {
+            let by = match workload.group {
+                Some(_) => "that of its group",
+                None => "the configuration given",
+            };
+            let note = format!("its \"Run started\" is lost: it is judged by {by}");
+            out.notes.push(note);
+            workload
+        }
+    };
+    account.settle_order();
+    if account.findings.count(Kind::Reordered) > 0 {
+        // Where the numbers are out of order already, the time tells nothing more.
+        account.findings.forget(Kind::TimeFell);
+    }
+    account.reconsider_damage();
+    if run.contradicted() {
+        let why = "two \"Run started\" of this run tell different configurations";
+        out.cannot_tell.push(why.into());
+        return out;
+    }
+    if account.too_far > 0 {
+        out.cannot_tell.push(format!(
+            "{} lines claim numbers too far from all others to be judged",
+            account.too_far
+        ));
+    }
+    if account.joined {
+        let note = "it began before the first line that was read of it, and is judged from there";
+        out.notes.push(note.into());
+    }
+    let mut books = Books {
+        findings: std::mem::take(&mut account.findings),
+        account,
+        known,
+        workload,
+        extents: PerWorker::default(),
+        lost: BTreeMap::new(),
+        announced: BTreeMap::new(),
+        out,
+        budget,
+        killed,
+    };
+    books.balance();
+    let Books { findings, out, .. } = books;
+    account.findings = findings;
+    out
+}
+
+struct Books<'a> {
+    account: &'a RunAccount,
+    findings: Findings,
+    known: &'a Expected,
+    workload: &'a Workload,
+    /// How far each worker came.
+    extents: PerWorker<Extent>,
+    /// The numbers of lost lines.
+    lost: BTreeMap<Producer, Numbers>,
+    /// Those of them that a "Log gap" names.
+    announced: BTreeMap<Producer, Numbers>,
+    out: RunVerdict,
+    budget: &'a mut Budget,
+    killed: bool,
+}
+
+impl Books<'_> {
+    fn balance(&mut self) {
+        self.check_gaps();
+        self.out.ended = self.account.main.ended.is_some() || self.ended_in_a_gap();
+        self.measure();
+        for number in self.extents.numbers() {
+            self.worker(number);
+        }
+        self.main();
+        self.announce();
+        self.lose();
+        self.counter();
+        self.totals();
+        if !self.out.ended && !self.killed {
+            let why = "it has no \"Run ended\": it still runs, was killed (--killed accepts that), or the log's end is lost";
+            self.out.cannot_tell.push(why.into());
+        }
+    }
+
+    fn fault(&mut self, at: Location, what: fmt::Arguments<'_>) {
+        self.findings.books(Some(at), || what.to_string());
+    }
+
+    fn compare<T: PartialEq + Display>(&mut self, what: &str, found: T, expected: T, at: Location) {
+        if found != expected {
+            self.fault(
+                at,
+                format_args!("{what} is {found}, and must be {expected}"),
+            );
+        }
+    }
+
+    /// Holds what a worker says at its end, or the run of all its workers, against what the attempts add up to.
+    fn closing(
+        &mut self,
+        who: &str,
+        said: &Closing,
+        account: &Account,
+        planned: Limit,
+        at: Location,
+    ) {
+        for ((field, found), (_, expected)) in
+            said.account.figures().into_iter().zip(account.figures())
+        {
+            self.compare(&format!("{who}: {field}"), found, expected, at);
+        }
+        let left = planned.after(account.begun());
+        self.compare(&format!("{who}: not_started"), said.not_started, left, at);
+    }
+
+    /// Finds out how far each worker came.
+    fn measure(&mut self) {
+        let account = self.account;
+        let stopped = |closing: &Closing| closing.reason == Reason::Stopped;
+        let mut ends = account.workers.iter().filter_map(|worker| worker.end);
+        let ended = account.main.ended.as_ref();
+        let finished = ended.is_some_and(|ended| !stopped(&ended.value.closing))
+            && account.main.refused.is_none()
+            && !ends.any(|end| stopped(&end.value));
+        let workers = account.workers.numbers();
+        self.extents = PerWorker::new(workers.clone(), |worker| self.extent(worker, finished));
+        // Where a worker panicked others may have been stopped: then there are fewer lines than the plan has.
+        if let Some(ended) = ended
+            && finished
+            && ended.value.closing.reason == Reason::Panicked
+            && self.lines_of(ended) > ended.value.lines
+        {
+            self.extents = PerWorker::new(workers, |worker| self.extent(worker, false));
+        }
+        self.open_ends();
+    }
+
+    /// Whether the system has started the thread of a worker, as far as the log tells.
+    fn was_started(&self, number: u32) -> bool {
+        let refused = self.account.main.refused;
+        refused.is_none_or(|refused| number < refused)
+    }
+
+    /// How many lines the run has that ended like this.
+    fn lines_of(&self, ended: &Placed<Box<RunEnd>>) -> u64 {
+        let workers = self.extents.numbers();
+        let refused = self.account.main.refused.unwrap_or(workers.end);
+        let started = u64::from(refused - workers.start);
+        let attempts = self.extents.iter().map(|extent| extent.attempts);
+        let of_main = ended.seq.saturating_add(1).saturating_add(started);
+        attempts.fold(of_main, u64::saturating_add)
+    }
+
+    /// How far a worker came. `finished` says that it carried out its whole plan, if it was started.
+    fn extent(&mut self, number: u32, finished: bool) -> Extent {
+        let worker = &self.account.workers[number];
+        let rules = self.known.rules(number);
+        let Some(rules) = rules.filter(|_| self.was_started(number)) else {
+            return Extent::NONE;
+        };
+        let end = worker.end.map(|end| end.seq);
+        let mut cursor = worker.cursor;
+        let mut reached = true;
+        if let Some(end) = end {
+            if end < cursor.seq {
+                cursor = PlanCursor::START;
+            }
+            reached = cursor.go_to(rules, end, self.budget);
+        } else if finished {
+            reached = cursor.go_to(rules, u64::MAX, self.budget);
+        }
+        if !reached {
+            self.out.cannot_tell.push(format!(
+                "the plan of Worker-{number} is too long to be computed to its end"
+            ));
+        }
+        let complete = cursor.position.is_none();
+        Extent {
+            // An end that lies beyond the plan is no measure: it is said to be wrong below.
+            attempts: cursor.seq,
+            open: end.is_none() && !complete,
+            account: (reached && end.is_none_or(|end| cursor.seq == end)).then_some(cursor.account),
+        }
+    }
+
+    /// Where a stopped run lost a "Worker ended", gaps that name it and the run's totals may still tell how many attempts
+    /// there were.
+    fn open_ends(&mut self) {
+        // The program names each line that it could not write: the last that it names of such a worker is its end.
+        let mut named = BTreeMap::new();
+        for (producer, numbers) in self.account.main.gaps.iter().flat_map(|gap| &gap.ranges) {
+            let last = named.entry(*producer).or_insert(0);
+            *last = numbers.end.max(*last);
+        }
+        named.retain(|producer, end| {
+            let extent = producer.worker().and_then(|n| self.extents.get(n));
+            self.out.ended && extent.is_some_and(|extent| extent.open && extent.attempts < *end)
+        });
+        let named: Vec<_> = named
+            .into_iter()
+            .filter_map(|(of, end)| Some((of.worker()?, end)))
+            .collect();
+        for (worker, end) in &named {
+            self.extend(*worker, end - 1);
+        }
+        let Some(ended) = &self.account.main.ended else {
+            return;
+        };
+        let rest = ended.value.lines.saturating_sub(self.lines_of(ended));
+        if rest > 0 {
+            // More is lost than the gaps name, and that may stand behind what they name.
+            named.iter().for_each(|(n, _)| self.extents[*n].open = true);
+        }
+        let workers = self.extents.numbers();
+        let open: Vec<u32> = workers.filter(|n| self.extents[*n].open).collect();
+        if let [only] = open[..] {
+            let attempts = self.extents[only].attempts.saturating_add(rest);
+            self.extend(only, attempts);
+        } else if rest == 0 || self.account.joined {
+            open.iter().for_each(|n| self.extents[*n].open = false);
+        } else if !open.is_empty() {
+            self.lose_of_any(&open, rest);
+        }
+    }
+
+    /// Each of these workers has lost its "Worker ended", and they have lost `rest` attempts besides, which are anyone's.
+    fn lose_of_any(&mut self, open: &[u32], rest: u64) {
+        // Of some of them there may be a piece.
+        let piece = |number: &u32| {
+            let behind = self.extents[*number].attempts..u64::MAX;
+            self.account.workers[*number]
+                .sequence
+                .claimed
+                .count_in(behind)
+        };
+        let count = rest
+            .saturating_add(open.len() as u64)
+            .saturating_sub(open.iter().map(piece).sum());
+        let threads: Vec<_> = open.iter().map(|n| Producer::Worker(*n).thread()).collect();
+        self.findings.add(Kind::Lost, count, |_| Finding::Lost {
+            range: Lines {
+                author: threads.join(" or "),
+                first: None,
+                last: None,
+                count,
+            },
+            announced: false,
+            before: None,
+        });
+        let note = "several \"Worker ended\" are lost, and lines before them: which numbers these had cannot be known";
+        self.out.notes.push(note.into());
+    }
+
+    /// A worker made more attempts than its lines show.
+    fn extend(&mut self, number: u32, attempts: u64) {
+        let Some(rules) = self.known.rules(number) else {
+            return;
+        };
+        let mut cursor = self.account.workers[number].cursor;
+        let reached = cursor.go_to(rules, attempts, self.budget);
+        self.extents[number] = Extent {
+            attempts: cursor.seq,
+            open: false,
+            account: (reached && cursor.seq == attempts).then_some(cursor.account),
+        };
+    }
+
+    /// A worker's lost lines, and its end.
+    fn worker(&mut self, number: u32) {
+        let producer = Producer::Worker(number);
+        let worker = &self.account.workers[number];
+        let extent = self.extents[number];
+        let Some(present) = self.account.present(producer) else {
+            return;
+        };
+        let next = present.next;
+        let ended = Present {
+            end: Some(extent.attempts),
+            ..present
+        };
+        let mut lost = ended.absent(extent.attempts);
+        let cut = worker.sequence.claimed.contains(extent.attempts);
+        match &worker.end {
+            Some(end) => {
+                let missing = worker.sequence.missing.count_in(extent.attempts..next);
+                let behind = next.saturating_sub(extent.attempts).saturating_sub(missing);
+                if behind > 0 {
+                    let numbers = numbers(extent.attempts..extent.attempts + behind);
+                    let why = format!("{} logged seq {numbers} after its end", producer.thread());
+                    self.findings.unexpected(behind, &why, end.at, String::new);
+                }
+                self.worker_end(&producer.thread(), &extent, end);
+            }
+            None if !self.was_started(number) || !extent.open && cut => {}
+            None if self.out.ended && !extent.open => {
+                lost.insert_range(extent.attempts.max(ended.from)..extent.attempts + 1);
+            }
+            None if !self.out.ended && !self.killed => self.outstanding(number, extent.attempts),
+            None => {}
+        }
+        self.lost.insert(producer, lost);
+    }
+
+    /// A worker's own account, held against its plan.
+    fn worker_end(&mut self, thread: &str, extent: &Extent, end: &Placed<Closing>) {
+        let Placed {
+            value: closing,
+            seq,
+            at,
+            ..
+        } = end;
+        let Some(account) = extent.account else {
+            if self.out.cannot_tell.is_empty() {
+                let what = "but its plan has fewer attempts";
+                self.fault(
+                    *at,
+                    format_args!("{thread} ended with number {seq}, {what}"),
+                );
+            }
+            return;
+        };
+        let planned = self.workload.iterations;
+        self.closing(&format!("{thread} ended"), closing, &account, planned, *at);
+        let done = account.interrupted == 0 && planned.reached_by(account.begun());
+        let (fits, more) = match closing.reason {
+            Reason::Panicked => (account.panicked == 1, ""),
+            Reason::Finished => (
+                done && account.panicked == 0,
+                ": planned attempts never happened",
+            ),
+            Reason::Stopped => (account.panicked == 0, ""),
+        };
+        if !fits {
+            let reason = closing.reason;
+            let what = format_args!(
+                "{thread} ended: reason is {reason}, which its {seq} attempts do not bear out{more}"
+            );
+            self.fault(*at, what);
+        }
+    }
+
+    /// What the plan still has behind a worker's `attempts`, in a run without an end.
+    fn outstanding(&mut self, number: u32, attempts: u64) {
+        let Some(rules) = self.known.rules(number) else {
+            return;
+        };
+        let worker = &self.account.workers[number];
+        let mut cursor = worker.cursor;
+        let allowed = self.budget.0.min(1 << 20);
+        let mut few = Budget(allowed);
+        let limited = self.workload.iterations != Limit::Unlimited;
+        let reached = limited && cursor.go_to(rules, u64::MAX, &mut few);
+        self.budget.0 -= allowed - few.0;
+        if reached {
+            let outstanding = &mut self.out.outstanding;
+            // One more for "Worker ended".
+            let behind = attempts..cursor.seq + 1;
+            worker.sequence.claimed.each_gap_in(behind, |numbers| {
+                outstanding.push(Lines::of(Producer::Worker(number), numbers));
+            });
+        }
+    }
+
+    /// The main thread's lost lines and those behind its end.
+    fn main(&mut self) {
+        let main = &self.account.main;
+        let present = self.account.present(Producer::Main);
+        let lost = present.map(|present| present.absent(main.next));
+        if !self.out.ended && !self.killed {
+            // "Total operations completed", "Total data processed" and "Run ended" at least.
+            let missing = 1 + u64::from(main.operations.is_none()) + u64::from(main.data.is_none());
+            let numbers = main.next..main.next.saturating_add(missing);
+            self.out
+                .outstanding
+                .push(Lines::of(Producer::Main, numbers));
+        }
+        if let Some((seq, at)) = main.behind_the_end() {
+            let why = format!("main logged seq {seq} after its end");
+            self.findings.unexpected(1, &why, at, String::new);
+        }
+        self.lost.insert(Producer::Main, lost.unwrap_or_default());
+    }
+
+    /// Whether the "Log gap" events can be read, and agree with themselves.
+    fn check_gaps(&mut self) {
+        for gap in &self.account.main.gaps {
+            if gap.ranges.is_empty() {
+                let what = format_args!("\"Log gap\" names ranges that cannot be read");
+                self.fault(gap.at, what);
+                continue;
+            }
+            let sizes = gap.ranges.iter().map(|(_, n)| n.end - n.start);
+            let named = sizes.fold(0, u64::saturating_add);
+            self.compare("\"Log gap\": lost", gap.lost, named, gap.at);
+        }
+    }
+
+    /// Whether the run ended while its log could not be written: "Run ended" is lost, and the last line is a "Log gap" that
+    /// names main's lines up to itself.
+    fn ended_in_a_gap(&self) -> bool {
+        let main = &self.account.main;
+        let last = main.gaps.iter().find(|gap| gap.seq + 1 == main.next);
+        main.ended.is_none()
+            && last.is_some_and(|gap| {
+                let mut ranges = gap.ranges.iter();
+                ranges.any(|(producer, n)| *producer == Producer::Main && n.end == gap.seq)
+            })
+    }
+
+    /// Holds what the "Log gap" events name against what is lost: it must be, and is then known to be.
+    fn announce(&mut self) {
+        let account = self.account;
+        for gap in &account.main.gaps {
+            let mut there = 0;
+            for (producer, named) in &gap.ranges {
+                let lost = self.lost.entry(*producer).or_default();
+                // A line that is cut short, and that a "Log gap" names, is what a full disk has left of it: it is lost.
+                let cut_short = account.damage.iter().filter(|d| d.changes.is_none());
+                for (_, seq) in cut_short.filter_map(|d| d.line.filter(|(of, _)| of == producer)) {
+                    if named.contains(&seq) {
+                        lost.insert(seq);
+                    }
+                }
+                let announced = self.announced.entry(*producer).or_default();
+                lost.each_range_in(named.clone(), |part| announced.insert_range(part));
+                let mut found = lost.count_in(named.clone());
+                // Of a worker whose end is not known these are among the lost ones without numbers.
+                if let Producer::Worker(worker) = producer
+                    && let Some(extent) = self.extents.get(*worker)
+                    && extent.open
+                {
+                    found += named.end.saturating_sub(named.start.max(extent.attempts));
+                }
+                self.out.counts.announced += found;
+                there += (named.end - named.start) - found;
+            }
+            if there > 0 {
+                let what = format_args!("\"Log gap\" names {there} lines that are there");
+                self.fault(gap.at, what);
+            }
+        }
+    }
+
+    /// Names the lost lines.
+    fn lose(&mut self) {
+        let none = Numbers::default();
+        for (producer, lost) in &self.lost {
+            let announced = self.announced.get(producer).unwrap_or(&none);
+            let mut ranges = Vec::new();
+            lost.each_range_in(0..u64::MAX, |range| {
+                announced.each_range_in(range.clone(), |part| ranges.push((part, true)));
+                announced.each_gap_in(range, |part| ranges.push((part, false)));
+            });
+            ranges.sort_unstable_by_key(|(numbers, _)| numbers.start);
+            for (numbers, announced) in ranges {
+                let before = self.account.behind_gap(*producer, &numbers);
+                let count = numbers.end - numbers.start;
+                self.findings.add(Kind::Lost, count, |names| Finding::Lost {
+                    range: Lines::of(*producer, numbers),
+                    announced,
+                    before: before.map(|at| names.place(at)),
+                });
+            }
+        }
+    }
+
+    /// The counter: each value from 1 to the last exactly once. That it rises was seen line by line.
+    fn counter(&mut self) {
+        let Some(Placed {
+            value: last, at, ..
+        }) = self.account.main.operations
+        else {
+            return;
+        };
+        let next = self.account.counter.next;
+        if next > last.saturating_add(1) {
+            let reached = next - 1;
+            self.fault(
+                at,
+                format_args!("the counter reached {reached}, and ended at {last}"),
+            );
+        }
+        if self.account.joined {
+            // Which values went before is not known.
+            return;
+        }
+        let missing = &self.account.counter.missing;
+        let beyond = last.saturating_add(1).saturating_sub(next);
+        let absent = (missing.count() + beyond).saturating_sub(self.unseen_successes());
+        if absent == 0 {
+            return;
+        }
+        let mut ranges = Vec::new();
+        missing.each_range_in(0..next, |range| {
+            if ranges.len() < 6 {
+                ranges.push(range);
+            }
+        });
+        if last >= next {
+            ranges.push(next..last.saturating_add(1));
+        }
+        let shown: Vec<_> = ranges.iter().take(5).cloned().map(numbers).collect();
+        let more = if ranges.len() > 5 { " …" } else { "" };
+        let shown = shown.join(", ");
+        let what = format_args!(
+            "{absent} counter values up to {last} have no success, among {shown}{more}"
+        );
+        self.fault(at, what);
+    }
+
+    /// At most how many successes there were whose counter is not known: lost, outstanding, damaged or off the plan.
+    fn unseen_successes(&self) -> u64 {
+        let RunAccount {
+            workers,
+            off_plan,
+            too_far,
+            ..
+        } = self.account;
+        let claimed = workers.iter().map(|worker| worker.sequence.claimed.count());
+        let outstanding = self.out.outstanding.iter().map(|lines| lines.count);
+        claimed
+            .chain(outstanding)
+            .chain([self.findings.count(Kind::Lost), *off_plan, *too_far])
+            .fold(0, u64::saturating_add)
+    }
+
+    /// The totals of main, held against each other and against the workers.
+    fn totals(&mut self) {
+        let main = &self.account.main;
+        if let (Some(operations), Some(data)) = (main.operations, main.data) {
+            let kept = operations.value.min(self.workload.data_limit.or_max());
+            self.compare("Total data processed", data.value, kept, data.at);
+        }
+        let Some(ended) = &main.ended else {
+            return;
+        };
+        let mut account = Account::ZERO;
+        for extent in self.extents.iter() {
+            let Some(of_worker) = extent.account.filter(|_| !extent.open) else {
+                let note = "totals could not be held against the workers: how far some of them came is not known";
+                self.out.notes.push(note.into());
+                return;
+            };
+            account += of_worker;
+        }
+        if let Some(Placed { value, at, .. }) = main.operations {
+            let what = "Total operations completed";
+            self.compare(what, value, account.completed, at);
+        }
+        self.run_end(ended, &account);
+    }
+
+    /// The run's own account, held against those of the workers.
+    fn run_end(&mut self, ended: &Placed<Box<RunEnd>>, account: &Account) {
+        let RunEnd {
+            closing,
+            lines,
+            dropped_items,
+            ..
+        } = &*ended.value;
+        let (planned, at) = (self.workload.operations(), ended.at);
+        let dropped = (account.completed).saturating_sub(self.workload.data_limit.or_max());
+        self.compare("Run ended: lines", *lines, self.lines_of(ended), at);
+        self.closing("Run ended", closing, account, planned, at);
+        self.compare("Run ended: dropped_items", *dropped_items, dropped, at);
+        let left = planned.after(account.begun());
+        let fits = match closing.reason {
+            Reason::Finished => left == Limit::At(0) && account.interrupted == 0,
+            Reason::Panicked => account.panicked > 0,
+            Reason::Stopped => true,
+        };
+        if !fits {
+            let reason = closing.reason;
+            let what =
+                format_args!("Run ended: reason is {reason}, which the workers do not bear out");
+            self.fault(at, what);
+        }
+    }
+}
+
+/// One number, or a range of them.
+fn numbers(range: Range<u64>) -> String {
+    let last = range.end.saturating_sub(1);
+    if range.start == last {
+        last.to_string()
+    } else {
+        format!("{}-{last}", range.start)
+    }
+}

@@ -1,0 +1,274 @@
+//! The plan cursor: a worker's way through its plan, and what the attempts up to there add up to.
+//!
+//! A [`PlanCursor`] goes with the log and costs nothing but itself. A [`PlanFinder`] finds the attempt of any number, for lines that
+//! stand out of order. Both pay for the steps of plans that they compute: that [`Budget`] is the one bound on what
+//! a line, whatever it claims, can make the audit do.
+
+use crate::{
+    log::account::Account,
+    plan::{Outcome, Position, Rules},
+};
+
+/// How much may still be computed; it grows with what was read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget(pub u64);
+
+impl Budget {
+    /// Pays for `steps`; false when they are not to be had.
+    pub(crate) fn pay(&mut self, steps: u64) -> bool {
+        let rest = self.0.checked_sub(steps);
+        self.0 = rest.unwrap_or(self.0);
+        rest.is_some()
+    }
+
+    /// Pays for so many numbers in a set, which are kept as ranges.
+    pub(crate) fn pay_for_numbers(&mut self, count: u64) -> bool {
+        self.pay(count >> 9)
+    }
+}
+
+/// A place in a worker's plan, reached step by step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlanCursor {
+    /// The sequence number of the next attempt.
+    pub seq: u64,
+    /// The next attempt; none when the plan is at its end.
+    pub position: Option<Position>,
+    /// What the attempts so far add up to.
+    pub account: Account,
+}
+
+impl PlanCursor {
+    /// Where every worker begins.
+    pub(crate) const START: Self = Self {
+        seq: 0,
+        position: Some(Position::FIRST),
+        account: Account::ZERO,
+    };
+
+    /// Goes past the attempt at `position`, which ends with `outcome`.
+    #[inline]
+    pub(crate) fn pass(&mut self, rules: &Rules, position: Position, outcome: Outcome) {
+        self.account.count(position.attempt, outcome);
+        self.seq += 1;
+        self.position = rules.after(position, outcome);
+    }
+
+    /// Goes on to sequence number `seq` or to the plan's end; false when the budget does not reach.
+    pub(crate) fn go_to(&mut self, rules: &Rules, seq: u64, budget: &mut Budget) -> bool {
+        while self.seq < seq {
+            let Some(position) = self.position else {
+                return true;
+            };
+            if !budget.pay(1) {
+                return false;
+            }
+            self.pass(rules, position, rules.outcome(position));
+        }
+        true
+    }
+}
+
+/// Finds the attempt of any sequence number, by the plan alone.
+#[derive(Clone, Debug)]
+pub(crate) struct PlanFinder {
+    /// What was found last: the next one to be looked for mostly is its neighbour.
+    last: (u64, Position),
+    /// Operations from one entry of the table to the next; doubled whenever the table grows too long.
+    stride: u64,
+    /// The sequence number of the first attempt of each `stride`-th operation, as far as the table was needed.
+    starts: Vec<u64>,
+    /// The operation up to which the table reaches, and its first sequence number.
+    iteration: u64,
+    seq: u64,
+    /// The table reaches to the plan's end.
+    ended: bool,
+    /// How long the table may grow; an even number.
+    entries_max: usize,
+}
+
+/// Farther than this the neighbourhood of the last attempt is not searched.
+const NEAR: u64 = 64;
+impl PlanFinder {
+    /// A finder that has not looked at the plan yet; its table keeps to `entries_max`, an even number.
+    pub(crate) fn new(entries_max: usize) -> Self {
+        Self {
+            last: (0, Position::FIRST),
+            entries_max,
+            stride: 4,
+            starts: Vec::new(),
+            iteration: 1,
+            seq: 0,
+            ended: false,
+        }
+    }
+
+    /// About how many bytes it takes.
+    pub(crate) fn memory(&self) -> u64 {
+        (self.starts.capacity() * 8 + size_of::<Self>()) as u64
+    }
+
+    /// Notes where an attempt was found.
+    pub(crate) fn found(&mut self, seq: u64, position: Position) {
+        self.last = (seq, position);
+    }
+
+    /// The attempt with the number `seq`; none past the plan's end or out of the budget's reach.
+    pub(crate) fn position(
+        &mut self,
+        rules: &Rules,
+        seq: u64,
+        budget: &mut Budget,
+    ) -> Option<Position> {
+        let position = match seq.abs_diff(self.last.0) {
+            0..=NEAR => self.step(rules, seq, budget),
+            _ => self.look_up(rules, seq, budget),
+        }?;
+        self.last = (seq, position);
+        Some(position)
+    }
+
+    /// Goes from the last attempt, forwards or back.
+    fn step(&self, rules: &Rules, seq: u64, budget: &mut Budget) -> Option<Position> {
+        let (mut at, mut position) = self.last;
+        while at < seq {
+            budget.pay(1).then_some(())?;
+            position = rules.after(position, rules.outcome(position))?;
+            at += 1;
+        }
+        while at > seq {
+            if position.attempt > 1 {
+                position.attempt -= 1;
+            } else {
+                position.iteration -= 1;
+                position.attempt = Operation::of(rules, position.iteration, budget)?.attempts;
+            }
+            at -= 1;
+        }
+        Some(position)
+    }
+
+    fn look_up(&mut self, rules: &Rules, seq: u64, budget: &mut Budget) -> Option<Position> {
+        while !self.ended && self.seq <= seq {
+            self.extend(rules, budget)?;
+        }
+        if seq >= self.seq {
+            return None;
+        }
+        let entry = self.starts.partition_point(|start| *start <= seq) - 1;
+        let (mut iteration, mut start) = (entry as u64 * self.stride + 1, self.starts[entry]);
+        loop {
+            let attempts = Operation::of(rules, iteration, budget)?.attempts;
+            if seq < start + attempts {
+                return Some(Position {
+                    iteration,
+                    attempt: seq - start + 1,
+                });
+            }
+            start += attempts;
+            iteration += 1;
+        }
+    }
+
+    /// Takes one more operation into the table; none when the budget does not reach.
+    fn extend(&mut self, rules: &Rules, budget: &mut Budget) -> Option<()> {
+        let operation = Operation::of(rules, self.iteration, budget)?;
+        if (self.iteration - 1).is_multiple_of(self.stride) {
+            if self.starts.len() == self.entries_max {
+                self.stride *= 2;
+                let mut keep = [true, false].into_iter().cycle();
+                self.starts.retain(|_| keep.next() == Some(true));
+            }
+            if (self.iteration - 1).is_multiple_of(self.stride) {
+                self.starts.push(self.seq);
+            }
+        }
+        self.seq += operation.attempts;
+        self.iteration += 1;
+        self.ended = operation.last;
+        Some(())
+    }
+}
+
+/// One operation of the plan.
+struct Operation {
+    attempts: u64,
+    /// No operation follows.
+    last: bool,
+}
+
+impl Operation {
+    fn of(rules: &Rules, iteration: u64, budget: &mut Budget) -> Option<Self> {
+        let mut position = Position {
+            iteration,
+            attempt: 1,
+        };
+        loop {
+            if !budget.pay(1) {
+                return None;
+            }
+            let next = rules.after(position, rules.outcome(position));
+            match next {
+                Some(next) if next.iteration == iteration => position = next,
+                _ => {
+                    return Some(Self {
+                        attempts: position.attempt,
+                        last: next.is_none(),
+                    });
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::simulate::{self, Dice},
+        plan::{Plan, workload::Limit},
+    };
+
+    #[test]
+    fn cursor_and_finder_agree_with_the_plan() {
+        for (failure_rate, panic_rate) in [("0", "0"), ("0.3", "0"), ("0.9", "0.00001"), ("1", "0")]
+        {
+            let mut workload = simulate::workload(7, 3, 12_000);
+            workload.failure_rate = failure_rate.parse().unwrap();
+            workload.panic_rate = panic_rate.parse().unwrap();
+            let rules = Rules::new(&workload, 2);
+            let mut budget = Budget(1 << 40);
+            let mut cursor = PlanCursor::START;
+            let mut positions = Vec::new();
+            for (seq, attempt) in Plan::new(&workload, 2).enumerate() {
+                let (iteration, attempt) = (attempt.iteration, attempt.number);
+                positions.push(Position { iteration, attempt });
+                assert_eq!(cursor.position, Some(positions[seq]));
+                assert!(cursor.go_to(&rules, seq as u64 + 1, &mut budget));
+            }
+            assert_eq!(cursor.position, None);
+            let mut dice = Dice(3);
+            let length = positions.len() as u64;
+            let mut finder = PlanFinder::new(64);
+            for i in 0..3 * length.min(3000) {
+                // Up, down, and anywhere.
+                let seq = [i % length, length - 1 - i % length, dice.roll(length)][i as usize % 3];
+                let found = finder.position(&rules, seq, &mut budget);
+                assert_eq!(found, Some(positions[seq as usize]), "{seq}");
+            }
+            assert_eq!(finder.position(&rules, length, &mut budget), None);
+        }
+    }
+
+    #[test]
+    fn a_plan_without_end_stops_at_the_budget() {
+        let mut workload = simulate::workload(7, 1, 1);
+        workload.iterations = Limit::Unlimited;
+        let rules = Rules::new(&workload, 0);
+        let mut budget = Budget(100_000);
+        let mut finder = PlanFinder::new(64);
+        assert_eq!(finder.position(&rules, 1 << 60, &mut budget), None);
+        let mut cursor = PlanCursor::START;
+        assert!(!cursor.go_to(&rules, 1 << 60, &mut budget));
+    }
+}

@@ -1,0 +1,224 @@
+//! Sets of sequence numbers and of counter values, which cost memory only where a log is in disorder.
+//!
+//! A log in order leaves these sets empty. Whole stretches of 65,536 members, such as those of a file's lost head, take a
+//! few bytes each.
+
+use std::ops::Range;
+
+use roaring::RoaringTreemap;
+
+/// A set of numbers, compact where its members lie together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Numbers(RoaringTreemap, u32);
+
+/// After so many numbers were taken out the set is put into its best form: stretches with many holes are slow to change.
+const REMOVALS: u32 = 4096;
+
+impl Numbers {
+    /// How many members there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// About how many bytes the set takes.
+    pub(crate) fn memory(&self) -> u64 {
+        // What it would take on a disk is what it takes here, but for the containers' own structures.
+        let containers = self.0.bitmaps().map(|(_, b)| b.statistics().n_containers);
+        let containers: u64 = containers.map(u64::from).sum();
+        if containers == 0 {
+            return 0;
+        }
+        containers * 40 + self.0.serialized_size() as u64
+    }
+
+    /// Adds a number; says whether it is new.
+    pub(crate) fn insert(&mut self, number: u64) -> bool {
+        self.0.insert(number)
+    }
+
+    /// Adds numbers.
+    pub(crate) fn insert_range(&mut self, range: Range<u64>) {
+        if !range.is_empty() {
+            self.0.insert_range(range);
+        }
+    }
+
+    /// Adds the numbers of another set.
+    pub(crate) fn extend(&mut self, others: &Self) {
+        self.0 |= &others.0;
+    }
+
+    /// Whether `number` is a member.
+    pub(crate) fn contains(&self, number: u64) -> bool {
+        self.0.contains(number)
+    }
+
+    /// Takes a number out; says whether it was a member.
+    #[inline]
+    pub(crate) fn remove(&mut self, number: u64) -> bool {
+        let removed = self.0.remove(number);
+        self.1 += u32::from(removed);
+        if self.1 == REMOVALS {
+            self.compact();
+        }
+        removed
+    }
+
+    #[cold]
+    fn compact(&mut self) {
+        let members = self.0.bitmaps().map(|(high, members)| {
+            let mut members = members.clone();
+            members.optimize();
+            (high, members)
+        });
+        (self.0, self.1) = (RoaringTreemap::from_bitmaps(members.collect::<Vec<_>>()), 0);
+    }
+
+    /// Takes numbers out.
+    pub(crate) fn remove_range(&mut self, range: Range<u64>) {
+        if !range.is_empty() {
+            self.0.remove_range(range);
+        }
+    }
+
+    /// Takes out what is in `others`.
+    pub(crate) fn subtract(&mut self, others: &Self) {
+        self.0 -= &others.0;
+    }
+
+    /// The members that are in `others` as well.
+    pub(crate) fn common(&self, others: &Self) -> Self {
+        Self(&self.0 & &others.0, 0)
+    }
+
+    /// How many of the members lie in `range`.
+    pub(crate) fn count_in(&self, range: Range<u64>) -> u64 {
+        if range.is_empty() || self.0.is_empty() {
+            return 0;
+        }
+        let before = range.start.checked_sub(1).map_or(0, |n| self.0.rank(n));
+        self.0.rank(range.end - 1) - before
+    }
+
+    /// The first number from this one on that is no member.
+    pub(crate) fn absent_from(&self, number: u64) -> u64 {
+        let all = self
+            .0
+            .bitmaps()
+            .find(|(high, _)| u64::from(*high) == number >> 32);
+        let behind = all.and_then(|(_, members)| {
+            let mut members = members.iter();
+            members.advance_to(number as u32);
+            let run = members.next_range()?;
+            (*run.start() == number as u32).then(|| u64::from(run.end() - run.start()) + 1)
+        });
+        number + behind.unwrap_or(0)
+    }
+
+    /// The first number from this one down that is no member.
+    pub(crate) fn absent_down_from(&self, number: u64) -> u64 {
+        let all = self
+            .0
+            .bitmaps()
+            .find(|(high, _)| u64::from(*high) == number >> 32);
+        let before = all.and_then(|(_, members)| {
+            let mut members = members.iter();
+            members.advance_back_to(number as u32);
+            let run = members.next_range_back()?;
+            (*run.end() == number as u32).then(|| u64::from(run.end() - run.start()) + 1)
+        });
+        number.saturating_sub(before.unwrap_or(0))
+    }
+
+    /// Shows `each` the members in `range` as ranges, ascending.
+    pub(crate) fn each_range_in(&self, range: Range<u64>, mut each: impl FnMut(Range<u64>)) {
+        if range.is_empty() {
+            return;
+        }
+        for (high, members) in self.0.bitmaps() {
+            let base = u64::from(high) << 32;
+            if base >= range.end || base + u64::from(u32::MAX) < range.start {
+                continue;
+            }
+            let mut members = members.iter();
+            members.advance_to(range.start.saturating_sub(base) as u32);
+            while let Some(found) = members.next_range() {
+                let start = base + u64::from(*found.start());
+                let end = (base + u64::from(*found.end()) + 1).min(range.end);
+                if start >= range.end {
+                    return;
+                }
+                each(start..end);
+            }
+        }
+    }
+
+    /// Shows `each` the parts of `range` that are no members, ascending.
+    pub(crate) fn each_gap_in(&self, range: Range<u64>, mut each: impl FnMut(Range<u64>)) {
+        let mut start = range.start;
+        self.each_range_in(range.clone(), |members| {
+            if start < members.start {
+                each(start..members.start);
+            }
+            start = members.end;
+        });
+        if start < range.end {
+            each(start..range.end);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Members, ranges and gaps are those of a set.
+        #[test]
+        fn it_is_a_set(
+            steps in prop::collection::vec((0_u8..3, 0_u64..6000, 1_u64..3000), 0..60),
+            base in prop::sample::select(vec![0_u64, (1 << 32) - 3000]),
+            (from, length) in (0_u64..6000, 0_u64..6000),
+        ) {
+            let (mut set, mut model) = (Numbers::default(), BTreeSet::new());
+            for (step, number, length) in steps {
+                let number = base + number;
+                match step {
+                    0 => prop_assert_eq!(set.insert(number), model.insert(number)),
+                    1 => prop_assert_eq!(set.remove(number), model.remove(&number)),
+                    _ => {
+                        set.insert_range(number..number + length);
+                        model.extend(number..number + length);
+                    }
+                }
+                prop_assert_eq!(set.contains(number), model.contains(&number));
+                prop_assert_eq!(set.count(), model.len() as u64);
+            }
+            let range = base + from..base + from + length;
+            prop_assert_eq!(set.count_in(range.clone()), model.range(range.clone()).count() as u64);
+            let (mut members, mut gaps) = (Vec::new(), Vec::new());
+            set.each_range_in(range.clone(), |part| members.extend(part));
+            set.each_gap_in(range.clone(), |part| gaps.extend(part));
+            prop_assert_eq!(members, model.range(range.clone()).copied().collect::<Vec<_>>());
+            prop_assert_eq!(gaps, range.filter(|n| !model.contains(n)).collect::<Vec<_>>());
+            if base == 0 {
+                prop_assert_eq!(Some(set.absent_from(from)), (from..).find(|n| !model.contains(n)));
+                let down = (0..=from).rev().find(|n| !model.contains(n));
+                prop_assert_eq!(set.absent_down_from(from), down.unwrap_or(0));
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_without_its_head_costs_next_to_nothing() {
+        let mut set = Numbers::default();
+        set.insert_range(5..1 << 30);
+        assert!(set.memory() < 2_000_000, "{}", set.memory());
+        assert!(set.remove(1 << 20));
+        assert!(!set.remove(1 << 20));
+    }
+}

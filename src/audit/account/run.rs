@@ -1,0 +1,562 @@
+//! The account of one run while its log is read: its workers, its main thread, its counter, its time.
+//!
+//! Lines come in one by one, in the order of the input; what they add up to is for [`balance`](super::balance) to say.
+
+use std::{collections::HashSet, ops::Range, sync::Arc};
+
+use super::{
+    arrivals::{Arrivals, Strictness, reordered},
+    cursor::Budget,
+    entered::{Entered, NO_WORKER, Placed, climb, once},
+    main_thread::MainThread,
+    numbers::Numbers,
+    sequence::{Present, Sequence},
+    time_order::TimedLine,
+    worker::WorkerAccount,
+};
+use crate::{
+    audit::{
+        config::AuditConfig,
+        per_worker::PerWorker,
+        records::{
+            attempt::{Attempt, AttemptKind},
+            record::{Producer, Record},
+        },
+        registry::Run,
+        verdict::{
+            Change, Finding,
+            findings::{Findings, KEPT_MAX, Kind, Location, Names},
+        },
+    },
+    log::{account::Closing, event::Event},
+    plan::{Position, workload::Workload},
+};
+
+/// A record that is not whole, as far as it could be made out.
+#[derive(Clone, Debug)]
+pub(crate) struct Damage {
+    /// Which line it was, as far as that can be told.
+    pub line: Option<(Producer, u64)>,
+    /// What was changed; none for a line that was cut short.
+    pub changes: Option<Vec<Change>>,
+    /// The checksum says that the changes are these and no others.
+    pub sure: bool,
+    /// Nothing but its thread names it: its number is that of the thread's next line.
+    pub guessed: bool,
+    /// How long the line is that it stands in, with all that is around the record.
+    pub length: u32,
+    /// Where it stands.
+    pub at: Location,
+    /// What is there.
+    pub text: String,
+}
+
+impl Damage {
+    /// What is wrong with the line.
+    pub(crate) fn kind(&self) -> Kind {
+        match &self.changes {
+            Some(_) if self.line.is_some() => Kind::Altered,
+            _ => Kind::Truncated,
+        }
+    }
+
+    /// What there is to be said of it.
+    pub(crate) fn finding(&self, names: &Names) -> Finding {
+        let at = names.place(self.at);
+        let author = self.line.map(|(producer, _)| producer.thread());
+        let seq = self.line.map(|(_, seq)| seq);
+        match (&self.changes, author, seq) {
+            (Some(changes), Some(author), Some(seq)) => Finding::Altered {
+                author,
+                seq,
+                changes: changes.clone(),
+                at,
+            },
+            (_, author, seq) => Finding::Truncated {
+                author,
+                seq,
+                at,
+                text: self.text.clone(),
+            },
+        }
+    }
+}
+
+/// Where a gap was noticed: the first number behind it, and where that line stands.
+#[derive(Clone, Debug)]
+pub(crate) struct NoticedGap {
+    /// Whose.
+    pub producer: Producer,
+    /// The numbers that were missing then.
+    pub numbers: Range<u64>,
+    /// Where the line behind them stands.
+    pub at: Location,
+}
+
+/// Why a record is unexpected that cannot be made out.
+pub(crate) const NO_LINE: &str = "no line of the program, or none any more";
+
+/// The counter of a run: each value from 1 on is there once.
+#[derive(Clone, Debug)]
+pub(crate) struct Counter {
+    /// One more than the highest value.
+    pub next: u64,
+    /// Values below it that were not seen.
+    pub missing: Numbers,
+}
+
+impl Default for Counter {
+    fn default() -> Self {
+        Self {
+            next: 1,
+            missing: Numbers::default(),
+        }
+    }
+}
+
+impl Counter {
+    /// Takes in the counter of a success of `worker`; false if it is too far from all others to be judged.
+    #[inline]
+    fn count(
+        &mut self,
+        worker: &mut WorkerAccount,
+        attempt: &Attempt,
+        at: Location,
+        budget: &mut Budget,
+        findings: &mut Findings,
+    ) -> bool {
+        let value = attempt.value;
+        if value == self.next && value < u64::MAX {
+            self.next += 1;
+        } else {
+            match climb(&mut self.next, &mut self.missing, value, budget) {
+                Entered::TooFar => return false,
+                Entered::Duplicate => {
+                    let again = |values: &str| format!("counter {values} again");
+                    findings.books_of(Producer::Main, value, at, again);
+                }
+                _ => {}
+            }
+        }
+        if !worker.count(attempt.seq, value) {
+            let producer = Producer::Worker(attempt.worker);
+            findings.books_of(producer, attempt.seq, at, |seqs| {
+                let thread = producer.thread();
+                format!("the counter does not rise along {thread} at seq {seqs}")
+            });
+        }
+        true
+    }
+}
+
+/// One run's account.
+#[derive(Clone, Debug)]
+pub(crate) struct RunAccount {
+    /// What is known of the run beforehand.
+    pub run: Arc<Run>,
+    /// That was known when the account was opened.
+    pub open: bool,
+    /// Lines of the run that were read.
+    pub lines: u64,
+    /// It began before the first of them: what is missing in front of each producer's first line is not lost.
+    pub joined: bool,
+    /// Its workers; empty if it has no plan.
+    pub workers: PerWorker<WorkerAccount>,
+    /// Its main thread.
+    pub main: MainThread,
+    /// Its counter.
+    pub counter: Counter,
+    /// What is wrong.
+    pub findings: Findings,
+    /// Records that are not whole: what they were may become clearer.
+    pub damage: Vec<Damage>,
+    /// The lengths of the shortest and the longest line that was cut short.
+    pub cut_lengths: Option<(u32, u32)>,
+    /// The first and the last line that was there before, counted among the run's lines.
+    pub copies: Option<(u64, u64)>,
+    /// Where gaps were noticed.
+    pub openings: Vec<NoticedGap>,
+    /// Attempts that were too far off to be judged.
+    pub too_far: u64,
+    /// Attempts that the plan does not have: their counters are not known.
+    pub off_plan: u64,
+    /// Its lines, as they arrive.
+    pub arrivals: Arrivals,
+    /// How long the table of a worker's finder may be.
+    pub entries_max: usize,
+}
+
+impl RunAccount {
+    /// The account of a run of which nothing was read.
+    pub(crate) fn new(run: Arc<Run>, config: &AuditConfig, names: &Names) -> Self {
+        let workers = run.workload().map_or(0..0, Workload::workers);
+        let entries = config.memory / 4 / 8 / (workers.len() as u64).max(1);
+        Self {
+            open: run.known().is_some(),
+            lines: 0,
+            joined: false,
+            workers: PerWorker::new(workers, |_| WorkerAccount::new()),
+            main: MainThread::default(),
+            counter: Counter::default(),
+            findings: Findings::new(names),
+            damage: Vec::new(),
+            cut_lengths: None,
+            copies: None,
+            openings: Vec::new(),
+            too_far: 0,
+            off_plan: 0,
+            arrivals: Arrivals::default(),
+            entries_max: (entries as usize).clamp(16, 1 << 18) & !1,
+            run,
+        }
+    }
+
+    /// About how many bytes the account takes.
+    pub(crate) fn memory(&self) -> u64 {
+        let workers: u64 = self.workers.iter().map(WorkerAccount::memory).sum();
+        workers
+            + self.main.memory()
+            + self.counter.missing.memory()
+            + self.findings.memory()
+            + (self.damage.len() * 400) as u64
+            + self.arrivals.time.memory()
+            + 1024
+    }
+
+    /// What there is of the lines of a producer; none if the run has no such worker.
+    pub(crate) fn present(&self, producer: Producer) -> Option<Present<'_>> {
+        let (sequence, next, end) = match producer {
+            Producer::Main => (&self.main.sequence, self.main.next, None),
+            Producer::Worker(worker) => {
+                let worker = self.workers.get(worker)?;
+                let end = worker.end.map(|end| end.seq);
+                (&worker.sequence, worker.cursor.seq, end)
+            }
+        };
+        Some(Present {
+            sequence,
+            next,
+            end,
+            // Who was not heard since may have ended before.
+            from: match self.joined {
+                true => sequence.first.unwrap_or(u64::MAX),
+                false => 0,
+            },
+        })
+    }
+
+    #[inline]
+    fn sequence_mut(&mut self, producer: Producer) -> Option<&mut Sequence> {
+        match producer {
+            Producer::Main => Some(&mut self.main.sequence),
+            Producer::Worker(worker) => {
+                let worker = self.workers.get_mut(worker);
+                worker.map(|worker| &mut worker.sequence)
+            }
+        }
+    }
+
+    /// The first line of the run shows whether it began before: a run opens with the lines that start it and its threads,
+    /// or with a worker's first.
+    #[cold]
+    fn meet(&mut self, producer: Producer, seq: u64) {
+        let opening = match producer {
+            Producer::Main => self.workers.iter().len() as u64,
+            Producer::Worker(_) => 0,
+        };
+        self.joined = seq > opening && self.run.workload().is_some();
+    }
+
+    /// Where the first line behind the gap stands that has one of these numbers.
+    pub(crate) fn behind_gap(&self, producer: Producer, numbers: &Range<u64>) -> Option<Location> {
+        let opening = self.openings.iter().find(|opening| {
+            opening.producer == producer
+                && opening.numbers.start < numbers.end
+                && numbers.start < opening.numbers.end
+        });
+        opening.map(|opening| opening.at)
+    }
+
+    /// Whether no line of the run was seen behind this place.
+    pub(crate) fn ends_at(&self, at: Location) -> bool {
+        let last = self.arrivals.last;
+        last.is_none_or(|(_, last)| last.file == at.file && last.line <= at.line)
+    }
+
+    /// Takes in an attempt's line; `text` is the line as evidence.
+    #[inline]
+    pub(crate) fn attempt(
+        &mut self,
+        attempt: &Attempt,
+        at: Location,
+        how: Strictness,
+        budget: &mut Budget,
+        text: &impl Fn() -> String,
+    ) {
+        let line = TimedLine {
+            stamp: attempt.stamp,
+            producer: Producer::Worker(attempt.worker),
+            seq: attempt.seq,
+            at,
+        };
+        self.begin(&line, how);
+        let (Some(worker), Some(rules)) = (
+            self.workers.get_mut(attempt.worker),
+            self.run.rules(attempt.worker),
+        ) else {
+            if self.run.workload().is_some() {
+                self.enter(line, 0, NO_WORKER, how, text);
+            }
+            return;
+        };
+        let entered = match attempt.planned {
+            Some(true) => worker.accept(attempt, rules, budget, self.entries_max),
+            _ => Entered::OffPlan,
+        };
+        let is_new = matches!(entered, Entered::New | Entered::BehindGap(_));
+        if is_new && attempt.kind == AttemptKind::Success {
+            let counted = self
+                .counter
+                .count(worker, attempt, at, budget, &mut self.findings);
+            self.too_far += u64::from(!counted);
+        }
+        if entered == Entered::New {
+            // Mostly it is the next one of its worker's.
+            let (place, findings) = ((&mut worker.sequence, false), &mut self.findings);
+            return self
+                .arrivals
+                .arrive(line, attempt.received, how, place, findings);
+        }
+        if entered == Entered::OffPlan {
+            self.leave_plan(attempt, at, budget, text);
+        }
+        self.enter(line, attempt.received, entered, how, text);
+    }
+
+    /// Counts a line.
+    #[inline]
+    fn begin(&mut self, line: &TimedLine, how: Strictness) {
+        if self.lines == 0 && how.joins {
+            self.meet(line.producer, line.seq);
+        }
+        self.lines += 1;
+    }
+
+    /// Notes what a line is to the account of its thread; `received` is when the pipeline received it, or 0.
+    #[cold]
+    fn enter(
+        &mut self,
+        line: TimedLine,
+        received: u64,
+        entered: Entered,
+        how: Strictness,
+        text: &impl Fn() -> String,
+    ) {
+        match entered {
+            Entered::New => self.arrives(line, received, how),
+            Entered::BehindGap(first) => {
+                self.arrives(line, received, how);
+                self.gap(line, first, how);
+            }
+            Entered::Duplicate => {
+                self.copies.get_or_insert((self.lines, 0)).1 = self.lines;
+                self.findings
+                    .add_line(Kind::Duplicated, line.producer, line.seq, line.at);
+            }
+            Entered::Unexpected(why) => self.findings.unexpected(1, why, line.at, text),
+            Entered::OffPlan => self.off_plan += 1,
+            Entered::TooFar => self.too_far += 1,
+        }
+    }
+
+    /// Notes a line's time, and its place among its producer's lines and the run's.
+    fn arrives(&mut self, line: TimedLine, received: u64, how: Strictness) {
+        // An end in front of lines of which it is not known yet whether they are missing.
+        let place = match line.producer {
+            Producer::Main => (&mut self.main.sequence, false),
+            Producer::Worker(worker) => {
+                let worker = &mut self.workers[worker];
+                (&mut worker.sequence, line.seq > worker.cursor.seq)
+            }
+        };
+        self.arrivals
+            .arrive(line, received, how, place, &mut self.findings);
+    }
+
+    /// Names the lines of a producer that stand out of order, all lines before being there: what comes later changes nothing.
+    pub(crate) fn settle_order_of(&mut self, producer: Producer) {
+        let moved = self.sequence_mut(producer).map(Sequence::settle);
+        reordered(&mut self.findings, producer, moved.unwrap_or_default());
+    }
+
+    /// The producers, the main thread first.
+    pub(crate) fn producers(&self) -> impl Iterator<Item = Producer> + use<> {
+        let workers = self.workers.numbers().map(Producer::Worker);
+        std::iter::once(Producer::Main).chain(workers)
+    }
+
+    /// Names the lines out of order that may still have turned out to be in order.
+    pub(crate) fn settle_order(&mut self) {
+        self.producers()
+            .for_each(|producer| self.settle_order_of(producer));
+        self.arrivals.settle(&mut self.findings);
+    }
+
+    #[cold]
+    fn gap(&mut self, line: TimedLine, first: u64, how: Strictness) {
+        if self.openings.len() < KEPT_MAX && !how.backwards {
+            self.openings.push(NoticedGap {
+                producer: line.producer,
+                numbers: first..line.seq,
+                at: line.at,
+            });
+        }
+    }
+
+    /// Takes in an attempt that the plan does not have there.
+    #[cold]
+    fn leave_plan(
+        &mut self,
+        attempt: &Attempt,
+        at: Location,
+        budget: &mut Budget,
+        text: &impl Fn() -> String,
+    ) {
+        let (run, entries_max) = (Arc::clone(&self.run), self.entries_max);
+        let worker = &mut self.workers[attempt.worker];
+        worker.sequence.claimed.insert(attempt.seq);
+        let Position {
+            iteration,
+            attempt: number,
+        } = attempt.position;
+        let mut why = || {
+            let rules = run.rules(attempt.worker);
+            let planned = rules.and_then(|r| worker.planned(attempt.seq, r, budget, entries_max));
+            match planned {
+                None => "the plan has no such attempt".to_owned(),
+                Some(planned) if planned == attempt.position => {
+                    "the plan has another outcome for this attempt".to_owned()
+                }
+                Some(planned) => format!(
+                    "the plan has iteration {} attempt {} here, not iteration {iteration} attempt {number}",
+                    planned.iteration, planned.attempt
+                ),
+            }
+        };
+        let numbers = attempt.seq..attempt.seq.saturating_add(1);
+        let producer = Producer::Worker(attempt.worker);
+        self.findings
+            .add_joined(Kind::Unexpected, producer, numbers, at, |range, at| {
+                let (thread, seq, why) = (range.author, attempt.seq, why());
+                Finding::Unexpected {
+                    why: format!("{thread} at seq {seq} left its plan: {why}"),
+                    count: 1,
+                    at,
+                    text: text(),
+                }
+            });
+    }
+
+    /// Takes in a record that is not whole.
+    pub(crate) fn damaged(&mut self, damage: Damage) {
+        if let (Some((producer, seq)), false) = (damage.line, damage.sure)
+            && let Some(sequence) = self.sequence_mut(producer)
+        {
+            sequence.claimed.insert(seq);
+        }
+        if damage.changes.is_none() {
+            let (shortest, longest) = &mut self.cut_lengths.get_or_insert((u32::MAX, 0));
+            *shortest = damage.length.min(*shortest);
+            *longest = damage.length.max(*longest);
+        }
+        if self.damage.len() < KEPT_MAX {
+            self.damage.push(damage);
+        } else {
+            self.findings.count_more(damage.kind(), 1);
+        }
+    }
+
+    /// Whether lines of `producer` were found out of order.
+    fn is_out_of_order(&self, producer: Producer) -> bool {
+        let (thread, moved) = (producer.thread(), self.findings.kept(Kind::Reordered));
+        let mut ranges = moved.iter().filter_map(Finding::range);
+        ranges.any(|range| range.author == thread)
+    }
+
+    /// Thinks again about damaged lines of which it is not sure what they were: they cannot have been lines
+    /// that are there undamaged.
+    pub(crate) fn reconsider_damage(&mut self) {
+        let mut damage = std::mem::take(&mut self.damage);
+        let known = damage.iter().filter(|damage| !damage.guessed);
+        let known: HashSet<_> = known.filter_map(|damage| damage.line).collect();
+        for guessed in damage.iter_mut().filter(|damage| damage.guessed) {
+            guessed.line = guessed.line.filter(|line| !known.contains(line));
+            // Where a thread's lines are out of order, its next line need not be the one that was cut short.
+            if let Some((producer, seq)) = guessed.line
+                && self.is_out_of_order(producer)
+            {
+                guessed.line = None;
+                if let Some(sequence) = self.sequence_mut(producer) {
+                    sequence.claimed.remove(seq);
+                }
+            }
+        }
+        damage.retain_mut(|damage| {
+            let there = damage.line.is_some_and(|(producer, seq)| {
+                self.present(producer).is_some_and(|p| p.holds(seq))
+            });
+            if damage.sure || !there {
+                return true;
+            }
+            damage.line = None;
+            if damage.changes.is_some() {
+                self.findings
+                    .unexpected(1, NO_LINE, damage.at, || std::mem::take(&mut damage.text));
+            }
+            damage.changes.is_none()
+        });
+        self.damage = damage;
+    }
+
+    /// Takes in a record of another event than an attempt's end.
+    pub(crate) fn event(
+        &mut self,
+        record: &Record,
+        received: u64,
+        at: Location,
+        how: Strictness,
+        budget: &mut Budget,
+        text: &impl Fn() -> String,
+    ) {
+        let line = TimedLine {
+            stamp: record.stamp,
+            producer: record.author,
+            seq: record.seq,
+            at,
+        };
+        self.begin(&line, how);
+        if self.run.workload().is_none() {
+            return;
+        }
+        let entered = match (record.author, &record.event) {
+            (_, None) => Entered::Unexpected(
+                "its checksum holds, but the program has no such event of this thread",
+            ),
+            _ if record.seq == u64::MAX => Entered::TooFar,
+            (Producer::Worker(worker), Some(event @ Event::WorkerEnded { .. })) => {
+                match (self.workers.get_mut(worker), Closing::of(event)) {
+                    (Some(worker), Some(closing)) => {
+                        once(&mut worker.end, Placed::of(record, at).with(closing))
+                    }
+                    _ => NO_WORKER,
+                }
+            }
+            (Producer::Main, Some(event)) if !matches!(event, Event::WorkerEnded { .. }) => {
+                let workers = self.workers.numbers();
+                self.main.enter(record, event, workers, at, budget)
+            }
+            _ => Entered::Unexpected("another thread logs events of this kind"),
+        };
+        self.enter(line, received, entered, how, text);
+    }
+}

@@ -1,0 +1,148 @@
+//! The account of one worker: which of its planned attempts the log holds, in which order.
+//!
+//! As long as its lines come in order the account is a [`PlanCursor`] along the plan; what is missing behind it is a set, and what
+//! comes out of order is found by a [`PlanFinder`].
+
+use super::{
+    cursor::{Budget, PlanCursor, PlanFinder},
+    entered::{Entered, Placed},
+    sequence::Sequence,
+};
+use crate::{
+    audit::records::attempt::{Attempt, AttemptKind},
+    log::account::Closing,
+    plan::{Outcome, Place, Position, Rules, workload::Micros},
+};
+
+/// A worker's account.
+#[derive(Clone, Debug)]
+pub(crate) struct WorkerAccount {
+    /// Behind the highest attempt that was seen.
+    pub cursor: PlanCursor,
+    /// The numbers of its lines; before the cursor, attempts are missing.
+    pub sequence: Sequence,
+    /// "Worker ended".
+    pub end: Option<Placed<Closing>>,
+    /// The success with the highest number, and its counter.
+    counter: Option<(u64, u64)>,
+    finder: Option<Box<PlanFinder>>,
+}
+
+impl WorkerAccount {
+    /// The account of a worker of which nothing was seen.
+    pub(crate) fn new() -> Self {
+        Self {
+            cursor: PlanCursor::START,
+            sequence: Sequence::default(),
+            end: None,
+            counter: None,
+            finder: None,
+        }
+    }
+
+    /// About how many bytes the account takes.
+    pub(crate) fn memory(&self) -> u64 {
+        size_of::<Self>() as u64
+            + self.sequence.memory()
+            + self.finder.as_ref().map_or(0, |finder| finder.memory())
+    }
+
+    /// Takes in an attempt whose outcome is the plan's.
+    #[inline]
+    pub(crate) fn accept(
+        &mut self,
+        attempt: &Attempt,
+        rules: &Rules,
+        budget: &mut Budget,
+        entries_max: usize,
+    ) -> Entered {
+        if attempt.seq == self.cursor.seq && self.cursor.position == Some(attempt.position) {
+            let outcome = outcome(attempt.kind);
+            self.cursor.pass(rules, attempt.position, outcome);
+            return Entered::New;
+        }
+        self.accept_elsewhere(attempt, rules, budget, entries_max)
+    }
+
+    /// Takes in an attempt that is not the next one.
+    #[cold]
+    fn accept_elsewhere(
+        &mut self,
+        attempt: &Attempt,
+        rules: &Rules,
+        budget: &mut Budget,
+        entries_max: usize,
+    ) -> Entered {
+        let (seq, next) = (attempt.seq, self.cursor.seq);
+        if seq < next {
+            return match self.planned(seq, rules, budget, entries_max) {
+                Some(planned) if planned != attempt.position => Entered::OffPlan,
+                None => Entered::TooFar,
+                _ if self.sequence.missing.remove(seq) => Entered::New,
+                _ => Entered::Duplicate,
+            };
+        }
+        // No operation has less than one attempt: what cannot be need not be walked to.
+        if attempt.position.iteration - 1 > seq {
+            return Entered::OffPlan;
+        }
+        let mut cursor = self.cursor;
+        if !cursor.go_to(rules, seq, budget) {
+            return Entered::TooFar;
+        }
+        if cursor.seq != seq || cursor.position != Some(attempt.position) {
+            return Entered::OffPlan;
+        }
+        if !budget.pay_for_numbers(seq - next) {
+            return Entered::TooFar;
+        }
+        self.sequence.missing.insert_range(next..seq);
+        cursor.pass(rules, attempt.position, outcome(attempt.kind));
+        self.cursor = cursor;
+        // In an input that stands on its head the next line is the one before this.
+        self.finder(entries_max).found(seq, attempt.position);
+        Entered::BehindGap(next)
+    }
+
+    /// Notes the counter of a success; false if it does not lie between those of the successes around it.
+    #[inline]
+    pub(crate) fn count(&mut self, seq: u64, counter: u64) -> bool {
+        match self.counter {
+            Some((highest, last)) if seq < highest => counter < last,
+            before => {
+                self.counter = Some((seq, counter));
+                before.is_none_or(|(_, last)| last < counter)
+            }
+        }
+    }
+
+    /// The attempt that the plan has at this number.
+    pub(crate) fn planned(
+        &mut self,
+        seq: u64,
+        rules: &Rules,
+        budget: &mut Budget,
+        entries_max: usize,
+    ) -> Option<Position> {
+        if seq == self.cursor.seq {
+            return self.cursor.position;
+        }
+        self.finder(entries_max).position(rules, seq, budget)
+    }
+
+    fn finder(&mut self, entries_max: usize) -> &mut PlanFinder {
+        self.finder
+            .get_or_insert_with(|| Box::new(PlanFinder::new(entries_max)))
+    }
+}
+
+/// An outcome of this kind; delays do not matter to the cursor.
+fn outcome(kind: AttemptKind) -> Outcome {
+    let delay = Micros::ZERO;
+    match kind {
+        AttemptKind::Success => Outcome::Success { delay },
+        AttemptKind::Retry => Outcome::Retry { delay },
+        AttemptKind::Abandon => Outcome::Abandon { delay },
+        AttemptKind::Panic => Outcome::Panic(Place::BeforeLock),
+    }
+}

@@ -1,0 +1,390 @@
+//! Where records come from: files and streams, in the order of time, in blocks of whole lines or whole frames of a document.
+//!
+//! Rotated parts may be named in any order: the times of their first records tell which comes first. A line that is longer
+//! than a block is handed out in parts, so that memory stays bounded. What a part's end leaves open goes on in the next one.
+
+use std::{
+    collections::VecDeque,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyhow::Result;
+use memchr::memmem;
+
+use super::source::Input;
+use crate::audit::{
+    records::{
+        block::Block,
+        notes::{controls, is_around},
+        parts,
+        record::starts_here,
+        scan::Scanner,
+        scanned::{Scanned, What},
+    },
+    registry::Registry,
+};
+
+/// How much is read at once: more would fall out of the processor's cache.
+const BLOCK: usize = 512 * 1024;
+/// A line that has not ended by then is handed out in parts.
+const LINE_MAX: usize = 1024 * 1024;
+/// How much of a part is read to learn what is in it.
+const HEAD: usize = 64 * 1024;
+/// More files than this are not kept open until their turn comes: thousands of shards would take descriptors and memory.
+const OPEN_MAX: usize = 16;
+/// So many lines at the end of a block may be pieces of one.
+const PIECES_MAX: usize = 512;
+
+/// What the head of a part says about all of it.
+#[derive(Debug, Default)]
+struct Survey {
+    /// The time of the first record.
+    first: Option<u64>,
+    /// Its first line has a record in it.
+    starts_whole: bool,
+    /// The newest record comes first.
+    falling: bool,
+    /// Each record has lines around it that belong to it.
+    spread: bool,
+    /// Records stand in the midst of bytes that are no text.
+    binary: bool,
+    /// What each frame of a document begins with, where one takes several lines or the document only one.
+    frame: Option<Vec<u8>>,
+}
+
+impl Survey {
+    fn of(head: &[u8], registry: &Registry) -> Self {
+        let length = memchr::memrchr(b'\n', head).map_or(head.len(), |n| n + 1);
+        let block = Block {
+            length,
+            buffer: head.to_vec(),
+            file: u32::MAX,
+            ..Block::default()
+        };
+        let (mut scanner, mut scanned) = (Scanner::new(registry), Scanned::default());
+        scanner.scan(&block, &mut scanned);
+        let mut records: Vec<(u32, u64)> = Vec::new();
+        let mut foreign = Vec::new();
+        let mut taken = 0;
+        let attempts = |range: std::ops::Range<usize>| {
+            scanned.attempts[range]
+                .iter()
+                .map(|a| (a.location.line, a.stamp))
+        };
+        for other in &scanned.others {
+            records.extend(attempts(taken..other.after));
+            taken = other.after;
+            match &other.what {
+                What::Record(_, record) => records.push((other.location.line, record.stamp)),
+                What::Foreign(lines) if is_around(&lines.text) && !records.is_empty() => {
+                    foreign.push((records.len(), lines.count))
+                }
+                _ => {}
+            }
+        }
+        records.extend(attempts(taken..scanned.attempts.len()));
+        foreign.retain(|(before, _)| *before < records.len());
+        let usual = foreign
+            .iter()
+            .map(|(_, count)| *count)
+            .max_by_key(|count| foreign.iter().filter(|(_, c)| c == count).count());
+        let alike = foreign
+            .iter()
+            .filter(|(_, count)| Some(*count) == usual)
+            .count();
+        let steps = records.windows(2).map(|pair| pair[1].1.cmp(&pair[0].1));
+        let (falls, rises) = (
+            steps.clone().filter(|step| step.is_lt()).count(),
+            steps.filter(|step| step.is_gt()).count(),
+        );
+        Self {
+            first: records.first().map(|(_, stamp)| *stamp),
+            starts_whole: records.first().is_some_and(|(line, _)| *line == 0),
+            falling: falls > 3 * rises && falls > 2,
+            spread: alike > 1 && alike * 2 > records.len(),
+            binary: records.len() > 1 && controls(head) >= records.len(),
+            frame: scanner.frame.take(),
+        }
+    }
+}
+
+/// What blocks are read from.
+pub(crate) trait Blocks: Send {
+    /// Fills `block` with the next lines; false at the end of all inputs.
+    fn next(&mut self, block: &mut Block) -> Result<bool>;
+}
+
+/// One input, and what was read of it already.
+pub(crate) struct Part {
+    file: u32,
+    input: Input,
+    /// None before its turn, unless it cannot be read twice.
+    source: Option<Box<dyn Read + Send>>,
+    survey: Survey,
+    /// Read, but not handed out yet.
+    carry: Vec<u8>,
+    /// The last block that was handed out ends in the middle of a line.
+    open: bool,
+    /// Bytes that were handed out.
+    offset: u64,
+    ended: bool,
+    /// More may come behind what there is: its beginning is surveyed when it comes.
+    grows: Option<Arc<Registry>>,
+    /// Why it ended before its end.
+    failed: Option<io::Error>,
+}
+
+/// All that is to be read. Files are opened one after the other, however many there are.
+pub(crate) struct Inputs {
+    names: Vec<String>,
+    /// What could not be read to its end.
+    pub cut: Arc<Mutex<Vec<String>>>,
+    parts: VecDeque<Part>,
+    blocks: u64,
+    size: Option<u64>,
+}
+
+impl Inputs {
+    /// Looks into all inputs and puts them into the order of their first records.
+    pub(crate) fn open(inputs: &[Input], registry: &Registry) -> Result<Self> {
+        let mut parts = Vec::new();
+        let mut size = Some(0);
+        for (file, input) in inputs.iter().enumerate() {
+            let mut opened = input.open()?;
+            size = size.zip(opened.size).map(|(all, length)| all + length);
+            let mut head = Vec::new();
+            // What cannot be read to its end is said when it is read there.
+            let _ = (&mut opened.source)
+                .take(HEAD as u64)
+                .read_to_end(&mut head);
+            let survey = Survey::of(&head, registry);
+            if survey.falling
+                && let Input::File(path) = input
+                && opened.size.is_some()
+            {
+                // The runs of such a log begin at its end.
+                if let Ok(tail) = File::open(path).and_then(|file| tail(file, head.len() as u64)) {
+                    Survey::of(&tail, registry);
+                }
+            }
+            let (source, carry) = match opened.again && inputs.len() > OPEN_MAX {
+                true => (None, Vec::new()),
+                false => (Some(opened.source), head),
+            };
+            parts.push(Part {
+                file: u32::try_from(file)?,
+                input: input.clone(),
+                source,
+                survey,
+                carry,
+                open: false,
+                offset: 0,
+                ended: false,
+                grows: None,
+                failed: None,
+            });
+        }
+        let falling = parts.iter().filter(|part| part.survey.falling).count();
+        let newest_first = falling * 2 > parts.len();
+        parts.sort_by_key(|part| {
+            let first = part.survey.first.unwrap_or(u64::MAX);
+            if newest_first {
+                u64::MAX - first
+            } else {
+                first
+            }
+        });
+        Ok(Self {
+            names: inputs.iter().map(Input::name).collect(),
+            cut: Arc::default(),
+            parts: parts.into(),
+            blocks: 0,
+            size,
+        })
+    }
+
+    /// How many bytes there are in all, where that is known.
+    pub(crate) fn size(&self) -> Option<u64> {
+        self.size
+    }
+}
+
+impl Blocks for Inputs {
+    fn next(&mut self, block: &mut Block) -> Result<bool> {
+        while let Some(part) = self.parts.front_mut() {
+            let name = &self.names[part.file as usize];
+            let more = part.fill(block)?;
+            if let Some(error) = part.failed.take() {
+                let cut = format!(
+                    "{name} cannot be read to its end, and was judged as far as it can be: {error}"
+                );
+                self.cut
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(cut);
+            }
+            if part.ended
+                && let Some(next) = self
+                    .parts
+                    .get_mut(1)
+                    .filter(|next| !next.survey.starts_whole)
+            {
+                let left = left_open(block.bytes());
+                next.carry
+                    .splice(0..0, block.bytes()[left..].iter().copied());
+                block.length = left;
+            }
+            let more = more && block.length > 0;
+            if more {
+                block.number = self.blocks;
+                self.blocks += 1;
+                return Ok(true);
+            }
+            self.parts.pop_front();
+        }
+        Ok(false)
+    }
+}
+
+impl Part {
+    /// A source that reads nothing where there is nothing yet.
+    pub(crate) fn growing(
+        file: u32,
+        source: Box<dyn Read + Send>,
+        registry: &Arc<Registry>,
+    ) -> Self {
+        Self {
+            file,
+            input: Input::Stdin,
+            source: Some(source),
+            survey: Survey::default(),
+            carry: Vec::new(),
+            open: false,
+            offset: 0,
+            ended: false,
+            grows: Some(Arc::clone(registry)),
+            failed: None,
+        }
+    }
+
+    /// Nothing more will come: what is left is handed out, be its last line whole or not.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Reads whole lines into `block`; false when there are none left.
+    pub(crate) fn fill(&mut self, block: &mut Block) -> Result<bool> {
+        let source = match &mut self.source {
+            Some(source) => source,
+            none => none.insert(self.input.open()?.source),
+        };
+        let wanted = BLOCK.max(self.carry.len() + BLOCK / 2);
+        if block.buffer.len() < wanted {
+            block.buffer.resize(wanted, 0);
+        }
+        block.buffer[..self.carry.len()].copy_from_slice(&self.carry);
+        let mut used = self.carry.len();
+        self.carry.clear();
+        let end = loop {
+            let dry = self.ended
+                || match read_full(source, &mut block.buffer, &mut used) {
+                    Ok(dry) => dry,
+                    Err(error) if self.grows.is_some() => return Err(error.into()),
+                    Err(error) => {
+                        self.failed = Some(error);
+                        true
+                    }
+                };
+            match &self.grows {
+                None => self.ended = dry,
+                Some(registry) if self.offset < HEAD as u64 => {
+                    self.survey = Survey::of(&block.buffer[..used.min(HEAD)], registry);
+                }
+                Some(_) => {}
+            }
+            match self.survey.cut(&block.buffer[..used]) {
+                // Of a line that could not be read to its end nothing can be said.
+                _ if self.failed.is_some() => {
+                    let line = memchr::memrchr(b'\n', &block.buffer[..used]);
+                    used = line.map_or(0, |n| n + 1);
+                    break used;
+                }
+                _ if self.ended => break used,
+                Some(end) => break end,
+                None if dry => break 0,
+                None if used < LINE_MAX => block.buffer.resize(LINE_MAX, 0),
+                None => break between_records(&block.buffer[..used]),
+            }
+        };
+        self.carry.extend_from_slice(&block.buffer[end..used]);
+        block.length = end;
+        block.file = self.file;
+        block.offset = self.offset;
+        block.spread = self.survey.spread;
+        block.framed = self.survey.frame.is_some();
+        block.binary = self.survey.binary;
+        block.continues = self.open;
+        self.offset += end as u64;
+        self.open = end > 0 && block.buffer[end - 1] != b'\n';
+        Ok(end > 0)
+    }
+}
+
+impl Survey {
+    /// Where a block of these bytes ends: in front of a frame or a line, and not between the pieces of one.
+    fn cut(&self, bytes: &[u8]) -> Option<usize> {
+        if let Some(frame) = &self.frame
+            && let Some(at) = memmem::rfind(bytes, frame).filter(|at| *at > 0)
+        {
+            return Some(at + usize::from(frame[0] == b'\n'));
+        }
+        let newline = memchr::memrchr(b'\n', bytes)? + 1;
+        let whole = left_open(&bytes[..newline]);
+        Some(if whole > 0 { whole } else { newline })
+    }
+}
+
+/// Where, at the end of these bytes, a line begins that is not complete, or whose last piece is to come.
+fn left_open(bytes: &[u8]) -> usize {
+    let mut end = memchr::memrchr(b'\n', bytes).map_or(0, |n| n + 1);
+    for _ in 0..PIECES_MAX {
+        if end == 0 || !parts::ends_open(&bytes[..end]) {
+            return end;
+        }
+        end = memchr::memrchr(b'\n', &bytes[..end - 1]).map_or(0, |n| n + 1);
+    }
+    bytes.len()
+}
+
+/// The last bytes of a file, without those that were read already.
+fn tail(mut file: File, read: u64) -> io::Result<Vec<u8>> {
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(
+        length.saturating_sub(HEAD as u64).max(read),
+    ))?;
+    let mut bytes = Vec::new();
+    file.take(HEAD as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads until the buffer is full; true at the end of the source.
+fn read_full(source: &mut impl Read, buffer: &mut [u8], used: &mut usize) -> io::Result<bool> {
+    while *used < buffer.len() {
+        match source.read(&mut buffer[*used..]) {
+            Ok(0) => return Ok(true),
+            Ok(length) => *used += length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
+}
+
+/// Where to cut a line that is too long: in front of the last record inside it, if there is one.
+fn between_records(bytes: &[u8]) -> usize {
+    let starts =
+        |at: &usize| matches!(bytes[*at], b'0'..=b'9' | b'{') && starts_here(&bytes[*at..]);
+    (1..bytes.len()).rev().find(starts).unwrap_or(bytes.len())
+}

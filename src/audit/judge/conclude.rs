@@ -1,0 +1,220 @@
+//! From the accounts to the verdict: what was found is named, put in order and counted.
+
+use super::{Judge, causes, evidence::Evidence, group, judged::Judged, settled::Folded};
+use crate::audit::{
+    account::{balance, cursor::Budget, run::RunAccount},
+    config::{AuditConfig, Select},
+    verdict::{
+        RunVerdict, Status, Verdict,
+        findings::{Findings, Kind, Names},
+    },
+};
+
+/// Sums up. `whole` says that memory sufficed to read everything, `cut` what could not be read to its end.
+pub(crate) fn verdict(judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String>) -> Verdict {
+    let mut unreadable = unreadable_inputs(&judge);
+    unreadable.extend(cut);
+    let some_unreadable = !unreadable.is_empty();
+    let selected = selected(&judge);
+    let too_little = too_little(&judge, whole);
+    let Judge {
+        config,
+        names,
+        inputs,
+        evidence,
+        mut settled,
+        mut budget,
+        accounts,
+        strays,
+        no_room,
+        lines,
+        ..
+    } = judge;
+    let backwards = inputs.iter().filter(|(_, input)| input.backwards);
+    let backwards = backwards.map(|(file, _)| {
+        let name = names.input(*file);
+        format!("{name} has its newest lines first, and was judged backwards")
+    });
+    let mut out = Verdict {
+        notes: backwards.chain(settled.folded().words()).collect(),
+        unread: some_unreadable || !whole || no_room > 0,
+        cannot_tell: unreadable,
+        lines,
+        bytes,
+        stray_count: strays.count(Kind::Unexpected),
+        strays: strays.into_kept(),
+        ..Verdict::default()
+    };
+    for (index, account) in accounts.into_iter().enumerate() {
+        // A run of which only a damaged line was seen has no account to settle.
+        if selected.is_some_and(|selected| selected != index) {
+            continue;
+        }
+        let judged = match account {
+            Some(account) => Some(judge_run(config, *account, &evidence, &mut budget)),
+            None => settled.take(index as u32),
+        };
+        out.runs
+            .extend(judged.map(|run| run.sum_up(config, some_unreadable)));
+    }
+    out.cannot_tell.extend(too_little);
+    if config.select == Select::All {
+        out.groups = group::judge(&mut out.runs, !out.unread);
+    }
+    if out.runs.is_empty() && out.cannot_tell.is_empty() {
+        out.cannot_tell.push(no_run(config, &evidence, &names));
+    }
+    out.status = match settled.folded().findings {
+        true => Status::Findings,
+        false => overall(&out, config.select),
+    };
+    out
+}
+
+/// What cannot be told because there was too little time or memory for it.
+fn too_little(judge: &Judge<'_>, whole: bool) -> Vec<String> {
+    let mebibytes = judge.config.memory >> 20;
+    let mut why = Vec::new();
+    if judge.worn_out {
+        why.push("what each damaged line was: there are so many that the later ones are only called unexpected".into());
+    }
+    if !whole {
+        why.push(format!(
+            "the log is in such disorder that {mebibytes} MiB do not suffice; --memory allows more"
+        ));
+    }
+    if judge.no_room > 0 {
+        why.push(format!(
+            "{} lines belong to more runs than {mebibytes} MiB allow; --memory allows more",
+            judge.no_room
+        ));
+    }
+    why
+}
+
+impl Folded {
+    /// What there is to say of runs of which no more is kept.
+    fn words(&self) -> Option<String> {
+        let found = self.counts.by_name().into_iter();
+        let found: Vec<_> = found
+            .filter(|(_, count)| *count > 0)
+            .map(|(kind, count)| format!("{count} {kind}"))
+            .collect();
+        let found = match &found[..] {
+            [] => "nothing is missing, nothing is wrong".into(),
+            _ => found.join(", "),
+        };
+        let (runs, lines) = (self.runs, self.lines);
+        (runs > 0).then(|| format!("{runs} runs with {lines} lines ended before these: {found}"))
+    }
+}
+
+/// Why there is no run to be judged.
+fn no_run(config: &AuditConfig, evidence: &Evidence, names: &Names) -> String {
+    match (config.select, &evidence.unreadable) {
+        (Select::Run(id), _) => format!("there is no run {id:016x} in it"),
+        (_, None) => "there is no run in it".into(),
+        (_, Some((text, at))) => format!(
+            "there is no run in it: nothing can be read as a record of this program, from {} on ({}); \
+             give the log as the program wrote it, or the pipeline's output before it rewrites the lines",
+            names.place(*at),
+            quoted(text)
+        ),
+    }
+}
+
+/// Inputs that hold lines, but no record that could be read.
+fn unreadable_inputs(judge: &Judge<'_>) -> Vec<String> {
+    let some = judge.inputs.values().any(|input| input.records > 0);
+    let unreadable =
+        (judge.inputs.iter()).filter(|(_, input)| some && input.records == 0 && input.others > 0);
+    unreadable
+        .map(|(file, input)| {
+            format!(
+                "none of the {} lines of {} can be read as a record: what seems lost may be there",
+                input.others,
+                judge.names.input(*file)
+            )
+        })
+        .collect()
+}
+
+fn quoted(text: &str) -> String {
+    let short: String = text.chars().take(60).collect();
+    let cut = if short.len() < text.len() { "…" } else { "" };
+    format!("`{short}{cut}`")
+}
+
+/// The run to be judged, if not all are.
+fn selected(judge: &Judge<'_>) -> Option<usize> {
+    let all = judge.accounts.iter().enumerate();
+    match judge.config.select {
+        Select::All => None,
+        Select::Run(id) => {
+            let mut ids = all.filter_map(|(i, account)| Some((i, account.as_ref()?.run.id)));
+            let open = ids.find(|(_, of)| *of == id).map(|(index, _)| index);
+            Some(open.or(judge.settled.index(id)).unwrap_or(usize::MAX))
+        }
+        Select::Last => all
+            .max_by_key(|(_, account)| {
+                account
+                    .as_ref()
+                    .and_then(|account| account.arrivals.first_stamp)
+            })
+            .map(|(index, _)| index),
+    }
+}
+
+/// Findings are certain, and win; of runs, one that cannot be told makes the whole so.
+pub(crate) fn overall(verdict: &Verdict, select: Select) -> Status {
+    let any = |status| {
+        let runs = verdict.runs.iter().filter(|run| run.set_aside.is_none());
+        let statuses = runs.map(|run| run.status);
+        statuses
+            .chain(verdict.groups.iter().map(|group| group.status))
+            .any(|s| s == status)
+    };
+    if any(Status::Findings)
+        || (verdict.stray_count > 0 && select == Select::All && !verdict.runs.is_empty())
+    {
+        Status::Findings
+    } else if any(Status::CannotTell) || !verdict.cannot_tell.is_empty() {
+        Status::CannotTell
+    } else {
+        Status::Clean
+    }
+}
+
+/// Closes the account of a run.
+pub(crate) fn judge_run(
+    config: &AuditConfig,
+    mut account: RunAccount,
+    evidence: &Evidence,
+    budget: &mut Budget,
+) -> Judged {
+    let mut verdict = balance::balance(&mut account, config.killed, budget);
+    if account.run.workload().is_some() && !account.run.contradicted() {
+        damage(config, &mut account, &mut verdict);
+    } else {
+        account.findings = Findings::default();
+    }
+    verdict.causes = causes::causes(&account, verdict.counts.announced, evidence);
+    Judged {
+        verdict,
+        findings: account.findings,
+    }
+}
+
+/// Names altered and truncated lines. The last line of a run that was killed may be cut short.
+fn damage(config: &AuditConfig, account: &mut RunAccount, verdict: &mut RunVerdict) {
+    for damage in std::mem::take(&mut account.damage) {
+        let cut_by_a_kill = config.killed && !verdict.ended && account.ends_at(damage.at);
+        let kind = damage.kind();
+        if kind == Kind::Truncated && cut_by_a_kill {
+            let note = "its last line is cut short, as a kill leaves it";
+            verdict.notes.push(note.into());
+        } else {
+            account.findings.add(kind, 1, |names| damage.finding(names));
+        }
+    }
+}

@@ -1,0 +1,515 @@
+//! What a record that is not whole was, and what was changed in it.
+//!
+//! It is put right by trial, and held against the record that the plan has in its place: where the checksum bears one of
+//! them out, the difference of the two, field by field, is what was changed, for certain.
+
+use std::ops::Range;
+
+use memchr::memmem;
+
+use super::{
+    Judge,
+    repair::{REPAIR, repair, with_end_of},
+};
+use crate::{
+    audit::{
+        account::{cursor::Budget, run::RunAccount},
+        records::{
+            fields::{of_broken_json, of_text},
+            find,
+            record::{self, Producer, Record, hex8},
+            scanned::Suspect,
+            times::{STAMP, differences},
+        },
+        verdict::Change,
+    },
+    log::{
+        event::Event,
+        line::{Line, STAMP_LEN, parse_stamp},
+    },
+    plan::Position,
+};
+
+/// What a suspect was, as far as that can be made out.
+#[derive(Debug, Default)]
+pub(crate) struct Diagnosis {
+    /// The record as it was, where the checksum says so.
+    pub record: Option<Box<Record>>,
+    /// The run that it belongs to, by its place in the registry.
+    pub run: Option<u32>,
+    /// Which line of the run it is.
+    pub line: Option<(Producer, u64)>,
+    /// What was changed; none where only a part of the line is there.
+    pub changes: Option<Vec<Change>>,
+    /// The line's number is only guessed.
+    pub guessed: bool,
+}
+
+impl Diagnosis {
+    fn altered(record: Record, suspect: &Suspect) -> Self {
+        Self {
+            line: Some((record.author, record.seq)),
+            changes: Some(changes(&record, suspect)),
+            record: Some(Box::new(record)),
+            ..Self::default()
+        }
+    }
+
+    fn truncated(run: Option<u32>, line: Option<(Producer, u64)>) -> Self {
+        Self {
+            run,
+            line,
+            ..Self::default()
+        }
+    }
+}
+
+/// After so many suspects in a row that could not be put right no more is tried: a pipeline has rewritten them all.
+const FAILURES_MAX: u32 = 64;
+/// What is left for plans whatever is repaired.
+const RESERVE: u64 = 1 << 26;
+
+impl Judge<'_> {
+    /// Finds out what a suspect was. `near` is the run of the lines around it, `beside` are the suspects directly in front of
+    /// it and behind it. None if nothing can be recognised.
+    pub(crate) fn diagnose(
+        &mut self,
+        suspect: &Suspect,
+        near: Option<u32>,
+        beside: &[&Suspect],
+    ) -> Option<Diagnosis> {
+        // Blanks behind its end are the pipeline's.
+        let trimmed = suspect.bytes.trim_ascii_end();
+        let bytes = match ends(trimmed, suspect.json) {
+            true => trimmed,
+            false => &suspect.bytes,
+        };
+        let whole = begins(bytes, suspect.json) && ends(bytes, suspect.json);
+        let tries = self.failures < FAILURES_MAX && self.budget.0 >= RESERVE;
+        if self.registry.count() == 0 && !(whole && tries) {
+            // Without a run there is nothing that the rest of a line could tell.
+            self.worn_out |= whole;
+            return None;
+        }
+        let mut suspect = Suspect {
+            bytes: bytes.to_vec(),
+            ..suspect.clone()
+        };
+        suspect.fields = find::fields_of(&suspect);
+        let suspect = &suspect;
+        let hints = Hints::of(suspect);
+        let run = self.run_of(&hints, near);
+        let mut unsure = None;
+        if let Some(run) = run {
+            match self.against_plan(suspect, &hints, run) {
+                Some(found) if found.record.is_none() && found.changes.is_some() => {
+                    unsure = Some(found);
+                }
+                None => {}
+                sure => return sure,
+            }
+        }
+        // Of two lines that have each other's ends the one may be cut so near its own that it does not look like one.
+        let may_have_its_end = |other: &&&Suspect| {
+            let has_end = whole || ends(&other.bytes, other.json);
+            tries && has_end && hints.begins && begins(&other.bytes, other.json)
+        };
+        let mut beside = beside.iter().filter(may_have_its_end).peekable();
+        let tried = beside.peek().is_some();
+        if let Some(record) = beside.find_map(|other| with_end_of(suspect, other)) {
+            return Some(Diagnosis::altered(record, suspect));
+        }
+        if !whole {
+            self.failures += u32::from(tried);
+            return self.part(&hints, run);
+        }
+        if !tries || !self.budget.pay(REPAIR) {
+            self.worn_out = true;
+        } else if let Some(record) = repair(suspect)
+            && (self.registry.get(record.run).is_some()
+                || matches!(record.event, Some(Event::RunStarted { .. })))
+        {
+            self.failures = 0;
+            return Some(Diagnosis::altered(record, suspect));
+        } else {
+            self.failures += 1;
+        }
+        unsure
+    }
+
+    /// The run that a suspect belongs to: the one that it names, be it under another key, where two lines ran together.
+    fn run_of(&self, hints: &Hints, near: Option<u32>) -> Option<u32> {
+        // Others read ahead, and may have met runs that have no account yet.
+        let has_account = |run: &u32| (*run as usize) < self.accounts.len();
+        let known = |run| {
+            let run = self.registry.get(run).map(|run| run.index);
+            run.filter(has_account)
+        };
+        let values = hints.fields.iter().map(|(_, value)| value.as_str());
+        let elsewhere = || {
+            values
+                .filter(|value| value.len() == 16)
+                .find_map(|value| known(u64::from_str_radix(value, 16).ok()?))
+        };
+        hints.run.and_then(known).or_else(elsewhere).or(near)
+    }
+
+    /// Holds a suspect against the attempts of a run that it may be: the one with the number that it claims, and the next
+    /// one that its worker is to make.
+    fn against_plan(&mut self, suspect: &Suspect, hints: &Hints, run: u32) -> Option<Diagnosis> {
+        let account = self.accounts[run as usize].as_deref_mut()?;
+        let mut unsure = None;
+        for &number in &hints.workers {
+            let next = account.workers.get(number)?.cursor.seq;
+            let claimed = hints.seq.filter(|seq| *seq <= next.saturating_add(1 << 20));
+            let next = Some(next).filter(|seq| claimed != Some(*seq));
+            for seq in claimed.into_iter().chain(next) {
+                let Some((position, record)) =
+                    planned(account, number, seq, hints, &mut self.budget)
+                else {
+                    continue;
+                };
+                let line = (record.author, seq);
+                if hints.sum.is_some() && record.sum_holds() {
+                    let whole = record.render(suspect.json).unwrap_or_default();
+                    if suspect.bytes.len() < whole.len() && whole.starts_with(&suspect.bytes) {
+                        return Some(Diagnosis::truncated(Some(run), Some(line)));
+                    }
+                    return Some(Diagnosis::altered(record, suspect));
+                }
+                let fits = hints.iteration == Some(position.iteration)
+                    && hints.attempt == Some(position.attempt);
+                if hints.ends && hints.begins && fits && claimed == Some(seq) && unsure.is_none() {
+                    let changes = unsure_changes(changes(&record, suspect), suspect);
+                    unsure = Some(Diagnosis {
+                        changes: Some(changes),
+                        ..Diagnosis::truncated(Some(run), Some(line))
+                    });
+                }
+            }
+        }
+        unsure
+    }
+
+    /// A part of a line: what is left of it may still name it.
+    fn part(&mut self, hints: &Hints, run: Option<u32>) -> Option<Diagnosis> {
+        if !hints.begins && !hints.ends {
+            return None;
+        }
+        let unnamed = Some(Diagnosis::truncated(run, None));
+        let producer = match hints.workers[..] {
+            [worker] if !hints.main => Producer::Worker(worker),
+            [] if hints.main => Producer::Main,
+            _ => return unnamed,
+        };
+        let Some(account) = run.and_then(|run| self.accounts[run as usize].as_deref_mut()) else {
+            return unnamed;
+        };
+        // Without its run a line is that of the only one, or of any.
+        let named = hints.run.is_some() || self.registry.count() == 1;
+        let seq = match (hints.seq, producer) {
+            (Some(seq), _) => Some(seq),
+            // The producer's next line is the one that was cut short.
+            (None, _) if hints.begins && named => {
+                let present = account.present(producer);
+                present.map(|present| present.sequence.claimed.absent_from(present.next))
+            }
+            _ => None,
+        };
+        // Where it tells of its attempt, the plan must agree.
+        let agrees = match (producer, seq, hints.iteration) {
+            (Producer::Worker(worker), Some(seq), Some(iteration)) => {
+                let planned = planned(account, worker, seq, hints, &mut self.budget);
+                planned.is_some_and(|(position, _)| position.iteration == iteration)
+            }
+            _ => true,
+        };
+        let line = seq.filter(|_| agrees).map(|seq| (producer, seq));
+        Some(Diagnosis {
+            guessed: hints.seq.is_none(),
+            ..Diagnosis::truncated(run, line)
+        })
+    }
+}
+
+/// What can still be read of a suspect.
+#[derive(Debug, Default)]
+struct Hints {
+    fields: Vec<(String, String)>,
+    stamp: Option<u64>,
+    run: Option<u64>,
+    workers: Vec<u32>,
+    main: bool,
+    seq: Option<u64>,
+    iteration: Option<u64>,
+    attempt: Option<u64>,
+    counter: Option<u64>,
+    sum: Option<u32>,
+    /// It begins as a record does.
+    begins: bool,
+    /// It ends as a record does.
+    ends: bool,
+}
+
+impl Hints {
+    fn of(suspect: &Suspect) -> Self {
+        let (bytes, json) = (&suspect.bytes, suspect.json);
+        let (begins, ends) = (begins(bytes, json), ends(bytes, json));
+        let mut text = String::from_utf8_lossy(bytes).into_owned();
+        // What is whole though nothing stands behind it is as if the next field began.
+        match bytes.last() {
+            Some(b'"') if json => text += ",\"",
+            Some(b',') if json => text += "\"",
+            _ => {}
+        }
+        let mut fields = match json {
+            true if !suspect.fields.is_empty() => suspect.fields.clone(),
+            true => of_broken_json(&text),
+            false => of_text(&text, begins),
+        };
+        // The last one may go on behind the end, but for a blank; a checksum is whole by its length.
+        let goes_on = !ends && (json || !text.ends_with(' '));
+        fields.pop_if(|(name, value)| goes_on && (name != "sum" || value.len() < 8));
+        let value = |name: &str| {
+            let mut named = fields.iter().filter(|(n, _)| n == name);
+            named.next().map(|(_, value)| value.as_str())
+        };
+        let whole = |name: &str| value(name)?.parse::<u64>().ok();
+        let thread = value("thread").unwrap_or_default();
+        let named = Producer::named(thread).and_then(Producer::worker);
+        let worker = whole("worker").and_then(|worker| u32::try_from(worker).ok());
+        let other = named.filter(|named| worker != Some(*named));
+        let run = value("run").filter(|run| run.len() == 16);
+        let run = run.and_then(|run| u64::from_str_radix(run, 16).ok());
+        Self {
+            stamp: value("timestamp").and_then(parse_stamp),
+            run,
+            // The end of a line of main has a run, and no worker.
+            main: thread == "main"
+                || thread.is_empty() && run.is_some() && value("worker").is_none(),
+            workers: worker.into_iter().chain(other).collect(),
+            seq: whole("seq"),
+            iteration: whole("iteration"),
+            attempt: whole("attempt"),
+            counter: whole("counter"),
+            sum: value("sum").and_then(|sum| hex8(sum.as_bytes())),
+            begins,
+            ends,
+            fields,
+        }
+    }
+}
+
+/// Whether a suspect begins as a record does, however short it is.
+fn begins(bytes: &[u8], json: bool) -> bool {
+    if json || bytes.starts_with(b"{") {
+        let start = bytes.iter().zip(record::JSON_START);
+        return bytes.starts_with(b"{") || start.filter(|(byte, form)| byte != form).count() <= 1;
+    }
+    !bytes.is_empty() && record::has_stamp_shape(&bytes[..bytes.len().min(STAMP_LEN)])
+        // One character of the stamp may have been changed.
+        || bytes.len() > STAMP_LEN && differences(bytes, STAMP) <= 2
+}
+
+/// Whether a suspect ends as a record does, give or take a character.
+fn ends(bytes: &[u8], json: bool) -> bool {
+    if json {
+        let tail = &bytes[bytes.len().saturating_sub(18)..];
+        return bytes.ends_with(b"}")
+            || tail.len() == 18 && tail[16] == b'"' && tail[1..].starts_with(b"\"sum\":\"");
+    }
+    let Some(tail) = bytes.last_chunk::<{ record::SUM_LEN }>() else {
+        return false;
+    };
+    let mark = tail[..5]
+        .iter()
+        .zip(b" sum=")
+        .filter(|(a, b)| a != b)
+        .count();
+    let digits = tail[5..]
+        .iter()
+        .filter(|byte| !byte.is_ascii_hexdigit())
+        .count();
+    mark + digits <= 1
+}
+
+/// The attempt that the plan has at the number `seq` of worker `number`, logged with the time and the counter that can be
+/// read; none if it has none.
+fn planned(
+    account: &mut RunAccount,
+    number: u32,
+    seq: u64,
+    hints: &Hints,
+    budget: &mut Budget,
+) -> Option<(Position, Record)> {
+    let rules = account.run.rules(number)?;
+    let worker = account.workers.get_mut(number)?;
+    let position = worker.planned(seq, rules, budget, account.entries_max)?;
+    let outcome = rules.outcome(position);
+    let event = record::attempt_event(position, outcome, hints.counter.unwrap_or(0));
+    let record = Record {
+        stamp: hints.stamp.unwrap_or(0),
+        run: account.run.id,
+        author: Producer::Worker(number),
+        seq,
+        event: Some(event),
+        sum: hints.sum.unwrap_or(0),
+    };
+    Some((position, record))
+}
+
+/// What differs between a record and what is found of it, field by field.
+fn changes(record: &Record, found: &Suspect) -> Vec<Change> {
+    let keyed = found.json && !found.fields.is_empty();
+    let json = found.json && !keyed;
+    let whole = record.render(json).unwrap_or_default();
+    // Keys in another order have hardly a byte in its place.
+    let differing = whole.iter().zip(&found.bytes).filter(|(a, b)| a != b);
+    let same_order = !json || differing.count() < whole.len() / 4;
+    if !keyed && same_order && whole.len() == found.bytes.len() {
+        return changes_in_place(&whole, &found.bytes, json);
+    }
+    let text = String::from_utf8_lossy(&found.bytes);
+    let fields = match (found.json, keyed) {
+        (_, true) => found.fields.clone(),
+        (true, false) => of_broken_json(&text),
+        (false, _) => of_text(&text, true),
+    };
+    let whole = record.render(false).unwrap_or_default();
+    let mut expected = of_text(&String::from_utf8_lossy(&whole), true);
+    if let Some((_, sum)) = expected.last_mut() {
+        *sum = format!("{:08x}", record.sum);
+    }
+    field_by_field(&expected, &fields)
+}
+
+/// What differs where each field can be read by itself, whatever their order.
+fn field_by_field(expected: &[(String, String)], found: &[(String, String)]) -> Vec<Change> {
+    // What fits no name stands for what is missing.
+    let known = |name: &str| expected.iter().any(|(n, _)| n == name);
+    let strange = found.iter().filter(|(name, _)| !known(name));
+    let strange: Vec<String> = strange
+        .map(|(name, value)| match name.as_str() {
+            "" => value.clone(),
+            name => format!("{name}={value}"),
+        })
+        .collect();
+    let strange = strange.join(" ");
+    let mut out = Vec::new();
+    let mut apart = Vec::new();
+    for (name, value) in expected {
+        let there = found
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value);
+        if there == Some(value) {
+            continue;
+        }
+        let change = Change {
+            field: name.clone(),
+            expected: Some(value.clone()),
+            found: match there {
+                Some(text) => text.clone(),
+                None if strange.is_empty() => "(missing)".into(),
+                None => strange.clone(),
+            },
+        };
+        // Name and value are there: it is what stands between two fields that was changed.
+        let place = strange.find(&format!("{name}\""));
+        match place.filter(|_| there.is_none() && strange.contains(value.as_str())) {
+            Some(place) => apart.push((place, change)),
+            None => out.push(change),
+        }
+    }
+    // It belongs to the field behind it.
+    if out.is_empty()
+        && let Some((_, change)) = apart.into_iter().max_by_key(|(place, _)| *place)
+    {
+        out.push(change);
+    }
+    out
+}
+
+/// The same of a text in which no character is more or less than there should be.
+fn changes_in_place(whole: &[u8], found: &[u8], json: bool) -> Vec<Change> {
+    let differ = |span: &Range<usize>| whole[span.clone()] != found[span.clone()];
+    let fields = fields_of(whole, json).into_iter();
+    let differing = fields.filter(|(_, start, value)| differ(&(*start..value.end)));
+    differing
+        .map(|(field, start, value)| {
+            let span = match differ(&(start..value.start)) {
+                true => start..value.end,
+                false => value,
+            };
+            change(&field, &whole[span.clone()], &found[span])
+        })
+        .collect()
+}
+
+fn change(field: &str, mut expected: &[u8], mut found: &[u8]) -> Change {
+    // The blank between two fields is shown only where it was changed.
+    if let (Some(b' '), Some(b' ')) = (expected.first(), found.first()) {
+        (expected, found) = (&expected[1..], &found[1..]);
+    }
+    Change {
+        field: field.into(),
+        expected: Some(String::from_utf8_lossy(expected).into_owned()),
+        found: String::from_utf8_lossy(found).into_owned(),
+    }
+}
+
+/// The fields of a line that the program wrote: each with the start of its name and the place of its value, and between them
+/// the whole line.
+fn fields_of(line: &[u8], json: bool) -> Vec<(String, usize, Range<usize>)> {
+    let thread = STAMP_LEN + record::LEVEL_WIDTH;
+    let head = ["timestamp", "level", "thread", "message"];
+    let parsed = Line::parse(line).map(|line| line.fields);
+    let names = parsed.unwrap_or_default().into_iter().map(|(name, _)| name);
+    let names = head.map(str::to_owned).into_iter().chain(names);
+    let (mut out, mut end) = (Vec::<(String, usize, Range<usize>)>::new(), 0);
+    for name in names.chain(["sum".to_owned()]) {
+        let (from, mark) = match (json, name.as_str()) {
+            (false, "timestamp") => (0, String::new()),
+            (false, "level") => (STAMP_LEN, String::new()),
+            (false, "thread") => (thread, String::new()),
+            (false, "message") => (thread, " ".to_owned()),
+            (false, _) => (end, format!(" {name}=")),
+            (true, "timestamp") => (0, "{\"timestamp\":".to_owned()),
+            (true, _) => (end, format!(",\"{name}\":")),
+        };
+        let Some(start) = memmem::find(&line[from..], mark.as_bytes()).map(|n| from + n) else {
+            continue;
+        };
+        // The field before ends here.
+        if let Some((.., value)) = out.last_mut() {
+            value.end = start;
+        }
+        // The blank in front of a message belongs to it.
+        end = start + if mark == " " { 0 } else { mark.len() };
+        out.push((name, start, end..line.len()));
+    }
+    out
+}
+
+/// What can be said to have changed where the checksum does not say: of time, counter and checksum it is not known what
+/// they were.
+fn unsure_changes(mut changes: Vec<Change>, found: &Suspect) -> Vec<Change> {
+    changes.retain(|change| change.field != "sum");
+    for change in &mut changes {
+        if matches!(change.field.as_str(), "timestamp" | "counter") {
+            change.expected = None;
+        }
+    }
+    if changes.is_empty() {
+        let stamp = found.field("timestamp").map(str::to_owned);
+        let text = || {
+            String::from_utf8_lossy(&found.bytes[..found.bytes.len().min(STAMP_LEN)]).into_owned()
+        };
+        changes.push(Change {
+            field: "timestamp or counter".into(),
+            expected: None,
+            found: stamp.unwrap_or_else(text),
+        });
+    }
+    changes
+}

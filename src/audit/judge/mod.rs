@@ -1,0 +1,639 @@
+//! What was found in the blocks, in the order of the input, handed to the accounts of their runs.
+//!
+//! This is the one place that sees lines of all runs one after the other: here line numbers are counted, damaged lines are
+//! given to a run, inputs that stand on their head are noticed, and memory is watched over.
+
+mod causes;
+pub(super) mod conclude;
+mod damage;
+mod evidence;
+mod group;
+mod judged;
+pub(super) mod merge;
+pub(super) mod observer;
+mod repair;
+mod settled;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    mem,
+    sync::Arc,
+};
+
+use self::{evidence::Evidence, group::same_run, observer::Observer, settled::Settled};
+use super::{
+    account::{
+        arrivals::Strictness,
+        cursor::Budget,
+        run::{Damage, NO_LINE, RunAccount},
+    },
+    config::AuditConfig,
+    input::source::Input,
+    records::{
+        attempt::Attempt,
+        block::{Block, BlockLocation},
+        record::{Producer, Record, starts_here},
+        scanned::{Foreign, Note, Other, Scanned, Suspect, What},
+    },
+    registry::{Registry, Run},
+    verdict::findings::{Findings, Kind, Location, Names},
+};
+use crate::plan::workload::{Shard, Workload};
+
+/// What is held back until its run is known.
+enum HeldBack {
+    Attempt(Attempt),
+    Record(Box<Record>, u64),
+}
+
+impl HeldBack {
+    fn producer(&self) -> Producer {
+        match self {
+            Self::Attempt(attempt) => Producer::Worker(attempt.worker),
+            Self::Record(record, _) => record.author,
+        }
+    }
+}
+
+/// Takes in blocks, in order.
+pub(crate) struct Judge<'a> {
+    pub registry: &'a Registry,
+    /// What is to be audited, and how strictly.
+    pub config: &'a AuditConfig,
+    /// The names of the inputs.
+    pub names: Names,
+    /// The accounts, in the order of the registry; none of a run that is settled.
+    pub accounts: Vec<Option<Box<RunAccount>>>,
+    /// What came of the runs whose accounts were closed before the end.
+    pub settled: Settled,
+    /// Steps of plans that may still be computed.
+    pub budget: Budget,
+    /// How many suspects in a row could not be put right.
+    pub failures: u32,
+    /// There were more suspects than could be looked at closely.
+    pub worn_out: bool,
+    /// What belongs to no run.
+    pub strays: Findings,
+    /// Records of runs that there was no room for.
+    pub no_room: u64,
+    /// Lines so far.
+    pub lines: u64,
+    /// What else there is to see.
+    pub evidence: Evidence,
+    how: Strictness,
+    /// The input that is read, and how far each is: those that are followed take turns.
+    file: u32,
+    pub inputs: BTreeMap<u32, Reached>,
+    /// Newlines of the input in front of the block.
+    lines_before: u64,
+    blocks: u64,
+    /// Runs whose "Run started" has not come yet.
+    to_open: Vec<u32>,
+    /// Their records.
+    held: Vec<(u32, HeldBack, Location)>,
+    /// Damaged lines in front of all that tell of a run.
+    early: Vec<(Suspect, Location)>,
+    /// How many bytes came among these so far.
+    early_bytes: usize,
+    observer: Option<&'a mut dyn Observer>,
+}
+
+/// How far an input is read.
+#[derive(Debug, Default)]
+pub(crate) struct Reached {
+    /// Newlines so far.
+    lines: u64,
+    /// Records so far, and lines that are none.
+    pub records: u64,
+    pub others: u64,
+    /// The run of the last line that could be read.
+    last_run: Option<u32>,
+    /// The last block ended within a line that is damaged there.
+    in_damage: bool,
+    /// The newest lines come first.
+    pub backwards: bool,
+}
+
+/// Steps that are allowed whatever is read, and steps for each line that is read.
+const STEPS_FREE: u64 = 1 << 28;
+const STEPS_A_LINE: u64 = 64;
+/// So many bytes of damaged lines are held back until a run is met.
+const EARLY_BYTES: usize = 4 << 20;
+
+impl<'a> Judge<'a> {
+    /// A judge that has seen nothing, and shows each record to `observer`.
+    pub(crate) fn new(
+        registry: &'a Registry,
+        config: &'a AuditConfig,
+        observer: Option<&'a mut dyn Observer>,
+    ) -> Self {
+        let names = Names(config.inputs.iter().map(Input::name).collect());
+        Self {
+            registry,
+            config,
+            accounts: Vec::new(),
+            settled: Settled::default(),
+            budget: Budget(STEPS_FREE),
+            failures: 0,
+            worn_out: false,
+            strays: Findings::new(&names),
+            names,
+            no_room: 0,
+            lines: 0,
+            evidence: Evidence::default(),
+            how: Strictness {
+                joins: config.follow,
+                any_order: config.any_order,
+                backwards: false,
+                max_delay: config.max_delay,
+            },
+            file: u32::MAX,
+            inputs: BTreeMap::new(),
+            lines_before: 0,
+            blocks: 0,
+            to_open: Vec::new(),
+            held: Vec::new(),
+            early: Vec::new(),
+            early_bytes: 0,
+            observer,
+        }
+    }
+
+    /// Takes in a block; false when memory is at its limit.
+    pub(crate) fn take(&mut self, block: &Block, scanned: &Scanned) -> bool {
+        if block.file != self.file {
+            self.turn_to(block.file, scanned);
+        }
+        let bytes = block.bytes();
+        // Lines are counted where they begin.
+        self.lines += u64::from(scanned.lines) + u64::from(!block.continues);
+        self.lines -= u64::from(bytes.ends_with(b"\n"));
+        self.budget.0 = self
+            .budget
+            .0
+            .saturating_add(u64::from(scanned.lines) * STEPS_A_LINE);
+        self.meet_runs();
+        if !self.accounts.is_empty() {
+            self.judge_early();
+        }
+        if self.memory_held() > self.config.memory {
+            return false;
+        }
+        self.lines_before = self.input().lines;
+        let goes_on = block.continues && self.input().in_damage;
+        let mut taken = 0;
+        for (i, other) in scanned.others.iter().enumerate() {
+            self.attempts(bytes, &scanned.attempts[taken..other.after]);
+            taken = other.after;
+            if !(goes_on && i == 0 && is_rest(other)) {
+                self.other(bytes, scanned, i);
+            }
+        }
+        self.attempts(bytes, &scanned.attempts[taken..]);
+        let last = scanned.others.last();
+        let last = last.filter(|last| last.after == scanned.attempts.len());
+        let damaged = matches!(
+            last.map(|last| &last.what),
+            Some(What::Suspect(_) | What::Foreign(_))
+        );
+        let input = self.input();
+        input.in_damage = damaged && !bytes.ends_with(b"\n");
+        input.lines += u64::from(scanned.lines);
+        self.blocks += 1;
+        !self.blocks.is_multiple_of(16) || self.memory_used() <= self.config.memory
+    }
+
+    /// Goes on with another input.
+    fn turn_to(&mut self, file: u32, scanned: &Scanned) {
+        let first = !self.inputs.contains_key(&file);
+        self.file = file;
+        // Lines that arrive while they are logged come in the order of time.
+        if first && !self.config.follow && stands_on_its_head(scanned) {
+            self.input().backwards = true;
+        }
+        self.how.backwards = self.input().backwards;
+        if let (Some(observer), true) = (&mut self.observer, first) {
+            observer.begins(self.how.backwards);
+        }
+    }
+
+    /// The input that is read.
+    fn input(&mut self) -> &mut Reached {
+        self.inputs.entry(self.file).or_default()
+    }
+
+    /// About how many bytes the accounts take.
+    pub(crate) fn memory_used(&self) -> u64 {
+        let accounts = self.accounts.iter().flatten();
+        accounts.map(|account| account.memory()).sum()
+    }
+
+    /// Where something stands in the present block.
+    #[inline]
+    fn place(&self, location: BlockLocation) -> Location {
+        Location {
+            file: self.file,
+            line: self.lines_before + 1 + u64::from(location.line),
+        }
+    }
+
+    /// Opens the accounts of runs that are known now, and judges what was held back of them.
+    fn meet_runs(&mut self) {
+        let fallback = self.config.fallback.as_ref();
+        for run in self.registry.behind(self.accounts.len()) {
+            if fallback.is_some() && run.known().is_none() {
+                self.registry.adopt(&run, fallback);
+            }
+            self.to_open.push(run.index);
+            let account = RunAccount::new(run, self.config, &self.names);
+            self.accounts.push(Some(Box::new(account)));
+        }
+        for run in mem::take(&mut self.to_open) {
+            let account = self.accounts[run as usize].as_mut();
+            let Some(account) = account.filter(|account| account.run.known().is_some()) else {
+                self.to_open.push(run);
+                continue;
+            };
+            if !account.open {
+                let run = Arc::clone(&account.run);
+                **account = RunAccount::new(run, self.config, &self.names);
+            }
+            let held = mem::take(&mut self.held).into_iter();
+            let (now, later) = held.partition(|(of, ..)| *of == run);
+            self.held = later;
+            for (_, held, at) in now {
+                match held {
+                    HeldBack::Attempt(attempt) => self.attempt(&attempt, at, &String::new),
+                    HeldBack::Record(record, received) => {
+                        self.record(run, &record, received, at, &String::new);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives up hoping for the "Run started" of a run.
+    pub(crate) fn give_up(&mut self, run: &Run) {
+        self.registry.adopt(run, self.config.fallback.as_ref());
+        self.meet_runs();
+    }
+
+    /// About how many bytes the lines take that are held back of runs whose "Run started" has not come yet.
+    pub(crate) fn memory_held(&self) -> u64 {
+        (self.held.len() * size_of::<(u32, HeldBack, Location)>()) as u64
+    }
+
+    /// Closes the account of a run, and lets go of what is kept of it.
+    pub(crate) fn close(&mut self, run: u32) -> Option<Box<RunAccount>> {
+        let account = self.accounts[run as usize].take()?;
+        self.registry.release(&account.run);
+        Some(account)
+    }
+
+    /// Gives up hoping for a "Run started" of the runs that were met, and judges what was held back of them.
+    pub(crate) fn finish(&mut self) {
+        self.judge_early();
+        let group = self.group();
+        for account in self.accounts.iter().flatten() {
+            let run = &account.run;
+            if run.known().is_none() {
+                let shard = group.as_ref();
+                let shard = shard.and_then(|group| self.shard(run.index, group));
+                let fallback = self.config.fallback.as_ref().or(shard.as_ref());
+                self.registry.adopt(run, fallback);
+            }
+        }
+        self.meet_runs();
+    }
+
+    /// The configuration of the one group that all shards belong to whose "Run started" was found.
+    fn group(&self) -> Option<Workload> {
+        let workloads = self
+            .accounts
+            .iter()
+            .flatten()
+            .filter_map(|account| account.run.workload());
+        let mut shards = workloads.filter(|workload| workload.group.is_some());
+        let first = shards.next()?;
+        shards
+            .all(|other| same_run(first, other))
+            .then(|| first.clone())
+    }
+
+    /// Which shard of the group a run is whose "Run started" is lost: the numbers of its workers tell.
+    fn shard(&self, run: u32, group: &Workload) -> Option<Workload> {
+        let held = self.held.iter().filter(|(of, ..)| *of == run);
+        let workers = held.filter_map(|(_, held, _)| held.producer().worker());
+        let (lowest, highest) =
+            workers.fold((u32::MAX, 0), |(low, high), n| (low.min(n), high.max(n)));
+        let shard = Workload {
+            shard: Shard::new(lowest / group.threads, group.shard.count())?,
+            ..group.clone()
+        };
+        shard.workers().contains(&highest).then_some(shard)
+    }
+
+    /// Takes in attempts of a block that follow each other.
+    fn attempts(&mut self, block: &[u8], attempts: &[Attempt]) {
+        for attempt in attempts {
+            let text = || line_at(block, attempt.location);
+            self.attempt(attempt, self.place(attempt.location), &text);
+        }
+        if let Some(last) = attempts.last() {
+            let input = self.input();
+            input.last_run = Some(last.run);
+            input.records += attempts.len() as u64;
+        }
+    }
+
+    #[inline]
+    fn attempt(&mut self, attempt: &Attempt, at: Location, text: &impl Fn() -> String) {
+        let Some(account) = self.accounts[attempt.run as usize]
+            .as_mut()
+            .filter(|a| a.open)
+        else {
+            return self.hold(attempt.run, HeldBack::Attempt(*attempt), at);
+        };
+        let late;
+        let attempt = match attempt.planned {
+            Some(_) => attempt,
+            // It was read when its run was not known.
+            None => {
+                let planned = attempt.is_planned(&account.run);
+                late = Attempt {
+                    planned,
+                    ..*attempt
+                };
+                &late
+            }
+        };
+        if let Some(observer) = &mut self.observer {
+            observer.attempt(&account.run, attempt, at);
+        }
+        account.attempt(attempt, at, self.how, &mut self.budget, text);
+    }
+
+    fn record(
+        &mut self,
+        run: u32,
+        record: &Record,
+        received: u64,
+        at: Location,
+        text: &impl Fn() -> String,
+    ) {
+        let Some(account) = self.accounts[run as usize].as_mut().filter(|a| a.open) else {
+            return self.hold(
+                run,
+                HeldBack::Record(Box::new(record.clone()), received),
+                at,
+            );
+        };
+        if let Some(attempt) = Attempt::of_record(record, &account.run, BlockLocation::default()) {
+            return self.attempt(&attempt, at, text);
+        }
+        if let Some(observer) = &mut self.observer {
+            observer.event(&account.run, record, at);
+        }
+        account.event(record, received, at, self.how, &mut self.budget, text);
+    }
+
+    /// Holds back a line of a run that is not known yet; that of a run whose account is closed comes too late.
+    #[cold]
+    fn hold(&mut self, run: u32, held: HeldBack, at: Location) {
+        if self.accounts[run as usize].is_some() {
+            return self.held.push((run, held, at));
+        }
+        let seq = match &held {
+            HeldBack::Attempt(attempt) => attempt.seq,
+            HeldBack::Record(record, _) => record.seq,
+        };
+        self.settled
+            .comes_late(run, held.producer(), seq, at, self.how.any_order);
+    }
+
+    #[cold]
+    fn other(&mut self, block: &[u8], scanned: &Scanned, number: usize) {
+        let other = &scanned.others[number];
+        let at = self.place(other.location);
+        match &other.what {
+            What::Record(run, record) => {
+                let input = self.input();
+                input.last_run = Some(*run);
+                input.records += 1;
+                let text = || line_at(block, other.location);
+                self.record(*run, record, other.received, at, &text);
+            }
+            What::Suspect(suspect) => {
+                let next = scanned.attempts.get(other.after);
+                let beside = [number.wrapping_sub(1), number + 1].map(|i| {
+                    let there = scanned.others.get(i)?;
+                    match &there.what {
+                        What::Suspect(suspect) if there.after == other.after => Some(&**suspect),
+                        _ => None,
+                    }
+                });
+                let beside: Vec<&Suspect> = beside.into_iter().flatten().collect();
+                if self.waits_for_a_run() {
+                    self.early.push((Suspect::clone(suspect), at));
+                    self.early_bytes += suspect.bytes.len();
+                } else {
+                    self.judge_early();
+                    self.suspect(suspect, next.map(|attempt| attempt.run), &beside, at);
+                }
+            }
+            What::Foreign(foreign) => self.foreign(foreign, at),
+            What::NoRoom => self.no_room += 1,
+        }
+    }
+
+    /// Whether damaged lines are held back. A log that is followed is told of at once.
+    fn waits_for_a_run(&self) -> bool {
+        self.accounts.is_empty() && self.early_bytes <= EARLY_BYTES && !self.config.follow
+    }
+
+    /// Judges the damaged lines that were held back until a run is met. Others read ahead: without that it would depend on how far
+    /// they were whether such a line's run is known.
+    fn judge_early(&mut self) {
+        let early = mem::take(&mut self.early);
+        let file = self.file;
+        for (i, (suspect, at)) in early.iter().enumerate() {
+            self.file = at.file;
+            let beside = [i.wrapping_sub(1), i + 1].map(|i| early.get(i));
+            let beside = beside.into_iter().flatten();
+            let beside = beside.filter(|(_, there)| there.line.abs_diff(at.line) <= 1);
+            let beside: Vec<&Suspect> = beside.map(|(suspect, _)| suspect).collect();
+            self.suspect(suspect, None, &beside, *at);
+        }
+        self.file = file;
+    }
+
+    fn suspect(
+        &mut self,
+        suspect: &Suspect,
+        next_run: Option<u32>,
+        beside: &[&Suspect],
+        at: Location,
+    ) {
+        let near = self.input().last_run.or(next_run);
+        let Some(diagnosis) = self.diagnose(suspect, near, beside) else {
+            return self.unexpected(1, NO_LINE, at, &suspect.bytes);
+        };
+        let mut run = diagnosis.run;
+        if let Some(record) = &diagnosis.record {
+            if let Some(event) = &record.event
+                && event.workload().is_some()
+            {
+                // A damaged "Run started" still says what is expected of its run.
+                self.registry.start(record.run, event);
+            }
+            run = self.registry.get(record.run).map(|run| run.index);
+            self.meet_runs();
+            self.input().last_run = run.or(self.input().last_run);
+        }
+        let Some(run) = run else {
+            return self.unexpected(1, NO_LINE, at, &suspect.bytes);
+        };
+        let damage = Damage {
+            line: diagnosis.line,
+            changes: diagnosis.changes,
+            sure: diagnosis.record.is_some(),
+            guessed: diagnosis.guessed,
+            length: suspect.line_length,
+            at,
+            text: excerpt(&suspect.bytes),
+        };
+        self.damaged(run, damage);
+        if let Some(record) = diagnosis.record {
+            self.record(run, &record, 0, at, &String::new);
+        }
+    }
+
+    fn damaged(&mut self, run: u32, damage: Damage) {
+        match &mut self.accounts[run as usize] {
+            Some(account) => account.damaged(damage),
+            // Of a run that has all of its lines.
+            None => {
+                if let Some(findings) = self.settled.findings(run, 1) {
+                    let damage = Damage {
+                        line: None,
+                        ..damage
+                    };
+                    findings.add(Kind::Truncated, 1, |names| damage.finding(names));
+                }
+            }
+        }
+    }
+
+    /// Takes in lines that are not the program's.
+    fn foreign(&mut self, foreign: &Foreign, at: Location) {
+        let evidence = &mut self.evidence;
+        match foreign.note {
+            Some(Note::Blank | Note::Banner | Note::Summary) => {}
+            Some(Note::Hole(bytes)) => {
+                evidence.hole.get_or_insert((bytes, self.names.place(at)));
+            }
+            Some(Note::Dropped(Some(0))) => {}
+            Some(Note::Dropped(lines)) => {
+                let dropped = &mut evidence.dropped;
+                if dropped.notes == 0 {
+                    dropped.first = at.line;
+                }
+                dropped.notes += foreign.count;
+                let lines = lines.unwrap_or(0).saturating_mul(foreign.count);
+                dropped.lines = dropped.lines.saturating_add(lines);
+            }
+            Some(Note::Compressed) => {
+                self.unexpected(
+                    foreign.count,
+                    "compressed data between the lines",
+                    at,
+                    &foreign.text,
+                );
+            }
+            None => {
+                self.input().others += foreign.count;
+                if !self.config.allow_foreign {
+                    self.unexpected(foreign.count, NO_LINE, at, &foreign.text);
+                }
+            }
+        }
+    }
+
+    /// Takes in so many lines that nothing predicts, in the midst of a run's lines or of none's.
+    fn unexpected(&mut self, count: u64, why: &'static str, at: Location, text: &[u8]) {
+        let unreadable = &mut self.evidence.unreadable;
+        if unreadable.as_ref().is_none_or(|(_, first)| at < *first) {
+            *unreadable = Some((excerpt(text), at));
+        }
+        if let Some(run) = self.input().last_run {
+            let findings = match &mut self.accounts[run as usize] {
+                Some(account) => Some(&mut account.findings),
+                None => self.settled.findings(run, count),
+            };
+            return findings
+                .map(|findings| findings.unexpected(count, why, at, || excerpt(text)))
+                .unwrap_or_default();
+        }
+        let why = "it belongs to no run that is known";
+        self.strays.unexpected(count, why, at, || excerpt(text));
+    }
+}
+
+/// Whether the newest lines come first: the numbers of nearly every producer fall.
+fn stands_on_its_head(scanned: &Scanned) -> bool {
+    let attempts = scanned.attempts.iter().map(|attempt| {
+        let producer = Producer::Worker(attempt.worker);
+        (attempt.run, producer, attempt.seq)
+    });
+    let records = scanned.others.iter().filter_map(|other| match &other.what {
+        What::Record(run, record) => Some((*run, record.author, record.seq)),
+        _ => None,
+    });
+    let mut last = HashMap::new();
+    let (mut rises, mut falls) = (0, 0);
+    for (run, producer, seq) in attempts.take(4096).chain(records.take(4096)) {
+        if let Some(before) = last.insert((run, producer), seq) {
+            rises += u32::from(seq > before);
+            falls += u32::from(seq < before);
+        }
+    }
+    falls > 2 && falls > 4 * rises
+}
+
+/// Whether this is more of the damage before it, and no line that begins there.
+fn is_rest(other: &Other) -> bool {
+    other.after == 0
+        && other.location.offset == 0
+        && match &other.what {
+            What::Suspect(suspect) => !starts_here(&suspect.bytes),
+            What::Foreign(foreign) => foreign.count == 1,
+            _ => false,
+        }
+}
+
+/// The line of a block that something stands in, as evidence.
+fn line_at(block: &[u8], location: BlockLocation) -> String {
+    let rest = &block[location.offset as usize..];
+    excerpt(rest.split(|b| *b == b'\n').next().unwrap_or(rest))
+}
+
+/// How much of a line is shown.
+const EXCERPT_MAX: usize = 240;
+
+/// A line as evidence: what could act on a terminal is escaped, and what is too long is cut.
+fn excerpt(bytes: &[u8]) -> String {
+    let shown = &bytes[..bytes.len().min(EXCERPT_MAX)];
+    let text = String::from_utf8_lossy(shown);
+    let mut out: String = text
+        .chars()
+        .flat_map(|c| {
+            let plain = c == ' ' || c.is_alphanumeric() || c.is_ascii_punctuation();
+            let escaped = (!plain).then(|| c.escape_unicode());
+            escaped.into_iter().flatten().chain(plain.then_some(c))
+        })
+        .collect();
+    if shown.len() < bytes.len() {
+        out.push('…');
+    }
+    out
+}

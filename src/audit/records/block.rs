@@ -1,0 +1,40 @@
+//! What the audit reads at once: a block of lines, and the places in it.
+
+/// A block of whole lines, save where a line is longer than any block.
+#[derive(Debug, Default)]
+pub(crate) struct Block {
+    /// Counts the blocks from 0.
+    pub number: u64,
+    /// The input that it comes from.
+    pub file: u32,
+    /// Where its first byte stands in that input, unpacked.
+    pub offset: u64,
+    /// Its first line began in the block before.
+    pub continues: bool,
+    /// Each record has lines around it that belong to it.
+    pub spread: bool,
+    /// Records come in documents of several lines.
+    pub framed: bool,
+    /// Records stand in the midst of bytes that are no text.
+    pub binary: bool,
+    /// The first `length` bytes of it are the lines.
+    pub buffer: Vec<u8>,
+    /// How many bytes it holds.
+    pub length: usize,
+}
+
+impl Block {
+    /// The lines.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
+}
+
+/// A place in a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlockLocation {
+    /// The line's number within the block, from 0.
+    pub line: u32,
+    /// The first byte of the line; of the record, where the line holds more than one.
+    pub offset: u32,
+}

@@ -1,0 +1,732 @@
+//! Records in any bytes. A record is found by marks that hardly anything else has, and proved by its checksum; how it came there
+//! does not matter.
+//!
+//! Text is looked for where it stands; what is not explained by that is read as JSON, then with its escapes undone, each
+//! layer in the same way again. Where marks are left that nothing explains, there is a suspect.
+
+use std::{
+    ops::Range,
+    sync::{Arc, LazyLock},
+};
+
+use aho_corasick::Match;
+use memchr::memmem;
+
+use super::{
+    decode::{ESCAPES, backslashes, begin_escapes, doubled_quotes},
+    fields::{self, Keyed},
+    keyed::{Frame, Walked, Walker},
+    record::{JSON_START, LEVELS, Record, SUM_LEN, Words, hex8, record, starts_here, words},
+    scanned::Suspect,
+    times::{STAMP, differences},
+};
+use crate::log::line::{Line, STAMP_LEN, checksum};
+
+/// Escapes may lie in each other.
+const DEPTH_MAX: u32 = 4;
+/// In so many places of a line a document is looked for that turns out to be none.
+const TRIES_MAX: u32 = 8;
+/// The value of a mark begins so soon behind its name: OTLP has `", "value": {"string_value": "` between.
+const MARK_GAP_MAX: usize = 40;
+/// What is kept of a suspect: the rest would only cost memory.
+const SUSPECT_MAX: usize = 64 * 1024;
+
+/// Something that was found.
+#[derive(Debug)]
+pub(crate) struct Hit {
+    /// Where it stands in the bytes that were searched.
+    pub span: Range<usize>,
+    /// It stands there as it is, not escaped.
+    pub plain: bool,
+    /// What it explains besides.
+    around: Option<Range<usize>>,
+    /// The frame of a document that it came in.
+    pub frame: Option<Range<usize>>,
+    /// What it is.
+    pub what: HitKind,
+}
+
+impl Hit {
+    /// Whether it is a record whose checksum holds.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self.what, HitKind::Whole(_))
+    }
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(crate) enum HitKind {
+    /// A record whose checksum holds.
+    Whole(Box<Record>),
+    /// Something like a record.
+    Suspect(Box<Suspect>),
+}
+
+/// Finds records.
+#[derive(Debug, Default)]
+pub(crate) struct Finder {
+    walker: Walker,
+}
+
+impl Finder {
+    /// Finds the records in the line at the start of `bytes`, and in what follows it if a document goes on there. Hits come in
+    /// order. Returns how much was searched.
+    pub(crate) fn find(&mut self, bytes: &[u8], line: usize, hits: &mut Vec<Hit>) -> usize {
+        self.layer(bytes, line, 0, hits)
+    }
+
+    /// One layer: text, documents, whatever is escaped in it, and the suspects that are left.
+    fn layer(&mut self, bytes: &[u8], line: usize, depth: u32, hits: &mut Vec<Hit>) -> usize {
+        let text = &bytes[..line];
+        let mut open: Vec<usize> = text_starts(text).collect();
+        texts(text, &open, hits);
+        let opened = hits.is_empty() && opens(text);
+        open.extend(named(text));
+        explain(&mut open, hits);
+        if !opened && open.is_empty() {
+            return line;
+        }
+        // A terminal's colours may stand within a document's strings, which would be read with them.
+        if !opened && memchr::memchr(0x1b, text).is_some() {
+            self.escaped(text, &mut open, depth, hits);
+        }
+        let mut end = line;
+        if opened || !open.is_empty() {
+            end = self.documents(bytes, line, opened, depth, hits);
+            if end > line {
+                let known = explained(hits);
+                let mut more = Vec::new();
+                let behind = &bytes[line..end];
+                texts(behind, &text_starts(behind).collect::<Vec<_>>(), &mut more);
+                for mut hit in more {
+                    hit.span = line + hit.span.start..line + hit.span.end;
+                    if !covers(&known, hit.span.start) {
+                        hits.push(hit);
+                    }
+                }
+                open = marks(&bytes[..end]).collect();
+            }
+            explain(&mut open, hits);
+            self.escaped(&bytes[..end], &mut open, depth, hits);
+        }
+        suspects(&bytes[..end], &open, hits);
+        hits.sort_by_key(|hit| hit.span.start);
+        end
+    }
+
+    /// Documents: from each bracket that one may begin with.
+    fn documents(
+        &mut self,
+        bytes: &[u8],
+        line: usize,
+        opened: bool,
+        depth: u32,
+        hits: &mut Vec<Hit>,
+    ) -> usize {
+        let slice = if opened { bytes } else { &bytes[..line] };
+        let (mut at, mut end, mut tries) = (0, line, 0);
+        let mut broken = None;
+        let mut walker = std::mem::take(&mut self.walker);
+        while let Some(start) =
+            memchr::memchr2(b'{', b'[', &slice[at.min(end)..end]).map(|n| at + n)
+        {
+            let mut strings = Vec::new();
+            let (mut done, before) = (start, hits.len());
+            let walked = walker.walk(slice, start, |frame| {
+                done = frame.span.end;
+                in_frame(frame, hits, &mut strings);
+            });
+            if broken == Some(start) {
+                // The brace is the damage: what stands in front of it belongs to what is not whole behind it.
+                let mut index = 0..;
+                hits.retain(|hit| index.next() < Some(before) || hit.is_whole());
+            }
+            for (string, frame) in strings {
+                self.string(bytes, string, &frame, depth, hits);
+            }
+            match walked {
+                Walked::Closed(behind) => {
+                    at = behind;
+                    // What closes on a later line takes in that line.
+                    if behind > end {
+                        end = behind
+                            + memchr::memchr(b'\n', &slice[behind..])
+                                .map_or(slice.len() - behind, |n| n + 1);
+                    }
+                }
+                Walked::Broken(place, frame) => {
+                    // The lines in front of the one where it broke are done.
+                    let lines = memchr::memrchr(b'\n', &slice[..place]).map_or(0, |n| n + 1);
+                    end = end.max(lines);
+                    // What it has shown of a frame that broke later is not shown again.
+                    at = done.max(frame.max(start) + 1);
+                    broken = Some(place);
+                    tries += 1;
+                }
+            }
+            if tries > TRIES_MAX || at >= end {
+                break;
+            }
+        }
+        self.walker = walker;
+        end
+    }
+
+    /// A string of a document: what is in it is a layer of its own.
+    fn string(
+        &mut self,
+        bytes: &[u8],
+        span: Range<usize>,
+        frame: &Range<usize>,
+        depth: u32,
+        hits: &mut Vec<Hit>,
+    ) {
+        let raw = &bytes[span.clone()];
+        if depth >= DEPTH_MAX || !has_marks(raw) {
+            return;
+        }
+        let overlaps = |hit: &Hit| hit.span.start < span.end && span.start < hit.span.end;
+        if hits.iter().any(overlaps) {
+            let known = explained(hits);
+            if marks(raw).all(|at| covers(&known, span.start + at)) {
+                return;
+            }
+            // Some of what is in it was found as it stands, but not all.
+            hits.retain(|hit| !overlaps(hit));
+        }
+        if memchr::memchr(b'\\', raw).is_none() {
+            // It stands there as it is.
+            let place = |within: Range<usize>| span.start + within.start..span.start + within.end;
+            hits.extend(self.inner(raw, depth).into_iter().map(|hit| Hit {
+                span: place(hit.span),
+                around: hit.around.map(place),
+                frame: Some(frame.clone()),
+                ..hit
+            }));
+            return;
+        }
+        let inner = self.inner(&backslashes(raw), depth);
+        // A JSON line that is escaped, as the fast path knows it.
+        let plain = inner.len() == 1 && raw.starts_with(b"{\\\"timestamp");
+        let last = memchr::memrchr(b'}', raw).map_or(span.end, |n| span.start + n + 1);
+        for hit in inner {
+            let span = if plain {
+                span.start..last
+            } else {
+                span.clone()
+            };
+            hits.push(Hit {
+                span,
+                plain,
+                around: None,
+                frame: Some(frame.clone()),
+                ..hit
+            });
+        }
+    }
+
+    fn inner(&mut self, decoded: &[u8], depth: u32) -> Vec<Hit> {
+        let mut inner = Vec::new();
+        self.layer(decoded, decoded.len(), depth + 1, &mut inner);
+        inner
+    }
+
+    /// Whatever has marks that are left open, with its escapes undone in the way that yields whole records, or else in the way
+    /// in which most of a record can be read.
+    fn escaped(&mut self, bytes: &[u8], open: &mut Vec<usize>, depth: u32, hits: &mut Vec<Hit>) {
+        if depth >= DEPTH_MAX || open.is_empty() {
+            return;
+        }
+        let mut from = 0;
+        let end = bytes.len()..bytes.len();
+        for span in explained(hits).into_iter().chain([end]) {
+            if open.iter().any(|at| (from..span.start).contains(at)) {
+                self.unescaped(bytes, from..span.start, depth, hits);
+            }
+            from = from.max(span.end);
+        }
+        explain(open, hits);
+    }
+
+    fn unescaped(&mut self, bytes: &[u8], span: Range<usize>, depth: u32, hits: &mut Vec<Hit>) {
+        let rest = &bytes[span.clone()];
+        if !begin_escapes(rest) {
+            return;
+        }
+        let as_it_is = || {
+            let mut found = Vec::new();
+            suspects(rest, &marks(rest).collect::<Vec<_>>(), &mut found);
+            readable(&found).max(-1000)
+        };
+        let (mut most, mut better) = (None, None);
+        for escape in &ESCAPES {
+            let Some(decoded) = escape.undo(rest).filter(|decoded| decoded != rest) else {
+                continue;
+            };
+            let most = most.get_or_insert_with(as_it_is);
+            let inner = self.inner(&decoded, depth);
+            let amount = readable(&inner);
+            // An escape that is none may look a little better, where what it takes away is the damage.
+            if amount > most.saturating_add(4) {
+                (*most, better) = (amount, Some((escape, inner)));
+            }
+            if *most == WHOLE {
+                break;
+            }
+        }
+        let Some((escape, inner)) = better else {
+            return;
+        };
+        let origins = |place: fn(&Hit) -> usize| {
+            let mut places: Vec<usize> = inner.iter().map(place).collect();
+            places.sort_unstable();
+            escape.origins(rest, &places)
+        };
+        let (starts, ends) = (origins(|hit| hit.span.start), origins(|hit| hit.span.end));
+        let spans = starts.into_iter().zip(ends);
+        hits.extend(inner.into_iter().zip(spans).map(|(hit, (start, end))| Hit {
+            span: span.start + start..span.start + end,
+            plain: false,
+            around: Some(span.clone()),
+            frame: None,
+            ..hit
+        }));
+    }
+}
+
+const WHOLE: i64 = 1 << 40;
+
+/// How much can be read of what was found: all, where a record is whole.
+fn readable(hits: &[Hit]) -> i64 {
+    let amount = |fields: &[(String, String)]| {
+        let named = fields.iter().filter(|(name, _)| !name.is_empty()).count() as i64;
+        2 * named - fields.len() as i64
+    };
+    let of = |hit: &Hit| match &hit.what {
+        HitKind::Whole(_) => WHOLE,
+        HitKind::Suspect(suspect) if !suspect.json => {
+            // With the four in front of its fields, and the checksum.
+            Line::parse(&suspect.bytes).map_or(0, |line| line.fields.len() as i64 + 5)
+        }
+        HitKind::Suspect(suspect) if suspect.frame.is_none() => amount(&fields::of_broken_json(
+            &String::from_utf8_lossy(&suspect.bytes),
+        )),
+        HitKind::Suspect(suspect) => amount(&fields_of(suspect)),
+    };
+    hits.iter().map(of).max().unwrap_or(i64::MIN)
+}
+
+/// The records in a frame of a document, and the strings in which more may be.
+fn in_frame(
+    frame: &Frame<'_>,
+    hits: &mut Vec<Hit>,
+    strings: &mut Vec<(Range<usize>, Range<usize>)>,
+) {
+    let candidates = frame.candidates();
+    let mut whole = None;
+    for container in &candidates {
+        let Some(record) = keyed(frame, *container, |keyed| keyed.record()) else {
+            continue;
+        };
+        let span = frame.span_of(*container);
+        let what = match record {
+            Some(record) => HitKind::Whole(Box::new(record)),
+            None => HitKind::Suspect(Box::new(Suspect {
+                bytes: frame.bytes_of(*container).to_vec(),
+                json: true,
+                frame: Some(Arc::clone(whole.get_or_insert_with(|| frame.copy()))),
+                ..Suspect::default()
+            })),
+        };
+        hits.push(Hit {
+            span,
+            plain: true,
+            around: Some(frame.span.clone()),
+            frame: Some(frame.span.clone()),
+            what,
+        });
+    }
+    if candidates.is_empty() {
+        strings.extend(frame.strings().map(|string| (string, frame.span.clone())));
+    }
+}
+
+/// What `read` makes of the keys and values of the record in an object of a frame, if one is there.
+fn keyed<T>(
+    frame: &Frame<'_>,
+    container: usize,
+    read: impl FnOnce(&Keyed<'_, '_>) -> T,
+) -> Option<T> {
+    if !frame.has_sum(container) {
+        return None;
+    }
+    let own = frame.own(container);
+    let complete = ["timestamp", "level", "thread", "message"]
+        .iter()
+        .all(|name| own.iter().any(|field| field.path == *name));
+    let outer = match complete {
+        true => Vec::new(),
+        false => frame.outer(container),
+    };
+    Keyed::new(&own, &outer).as_ref().map(read)
+}
+
+/// The fields of a suspect that are keys and values, as far as they can be read.
+pub(crate) fn fields_of(suspect: &Suspect) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let bytes = suspect.frame.as_deref().unwrap_or_default();
+    Walker::default().walk(bytes, 0, |frame| {
+        let is_it = |container: &usize| frame.bytes_of(*container) == suspect.bytes;
+        if let Some(container) = frame.candidates().into_iter().find(is_it) {
+            found = keyed(frame, container, |keyed| keyed.fields()).unwrap_or_default();
+        }
+    });
+    found
+}
+
+/// The records that stand in `bytes` as lines of text, whatever is around them, where these are the places in which such may begin.
+fn texts(bytes: &[u8], starts: &[usize], hits: &mut Vec<Hit>) {
+    let limits = starts.iter().skip(1).copied().chain([bytes.len()]);
+    let mut from = 0;
+    for (&start, limit) in starts.iter().zip(limits) {
+        if start >= from
+            && let Some((record, length)) = text_at(&bytes[start..limit])
+        {
+            hits.push(Hit {
+                span: start..start + length,
+                plain: true,
+                around: None,
+                frame: None,
+                what: HitKind::Whole(Box::new(record)),
+            });
+            from = start + length;
+        }
+    }
+}
+
+/// Where lines of text begin.
+fn text_starts(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    std::iter::successors(next_text(bytes, 0), |at| next_text(bytes, at + STAMP_LEN))
+}
+
+/// Where the next line of text begins: time and level are there.
+fn next_text(bytes: &[u8], from: usize) -> Option<usize> {
+    let searched = bytes.get(from..)?;
+    memchr::memchr_iter(b'Z', searched)
+        .filter_map(|z| (z + 1).checked_sub(STAMP_LEN))
+        .map(|start| from + start)
+        .find(|start| bytes[*start].is_ascii_digit() && starts_here(&bytes[*start..]))
+}
+
+/// How many marks of an end are tried: a line has one, and a hostile one as many as it likes.
+const MARKS_MAX: usize = 4;
+
+/// The mark of an end.
+static SUM: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(" sum="));
+
+/// The record of text at the start, and how long it is.
+fn text_at(bytes: &[u8]) -> Option<(Record, usize)> {
+    SUM.find_iter(bytes).take(MARKS_MAX).find_map(|at| {
+        let sum = hex8(bytes.get(at + 5..)?)?;
+        let length = at + SUM_LEN;
+        (checksum(&bytes[..at]) == sum)
+            .then(|| Line::parse(&bytes[..length]).ok())?
+            .and_then(record)
+            .map(|record| (record, length))
+    })
+}
+
+/// Whether a document goes on behind this line: it begins with a bracket, and the last thing in it is open.
+fn opens(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    matches!(line.first(), Some(b'{' | b'[')) && matches!(line.last(), Some(b'{' | b'[' | b','))
+}
+
+/// What the hits explain, in order.
+fn explained(hits: &[Hit]) -> Vec<Range<usize>> {
+    let mut spans: Vec<Range<usize>> = hits
+        .iter()
+        .map(|hit| hit.around.clone().unwrap_or_else(|| hit.span.clone()))
+        .collect();
+    spans.sort_by_key(|span| span.start);
+    spans
+}
+
+fn covers(spans: &[Range<usize>], at: usize) -> bool {
+    let next = spans.partition_point(|span| span.start <= at);
+    spans[..next]
+        .iter()
+        .rev()
+        .take(4)
+        .any(|span| span.contains(&at))
+}
+
+/// Leaves of the marks those that no hit explains.
+fn explain(open: &mut Vec<usize>, hits: &[Hit]) {
+    if open.is_empty() {
+        return;
+    }
+    let spans = explained(hits);
+    open.retain(|at| !covers(&spans, *at));
+}
+
+/// Whether anything of this program may be in `bytes`.
+pub(crate) fn has_marks(bytes: &[u8]) -> bool {
+    marks(bytes).next().is_some()
+}
+
+/// Where something stands that hardly anything but a record has: its time and level, its run, its checksum.
+fn marks(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    text_starts(bytes).chain(named(bytes))
+}
+
+/// Where its run or its checksum is named.
+fn named(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    const WIDTHS: [usize; 2] = [16, 8];
+    static NAMES: Words = LazyLock::new(|| words(["run", "sum"]));
+    let has_value = |name: &Match| {
+        let (at, width) = (name.start(), WIDTHS[name.pattern().as_usize()]);
+        // In a URL the code of a blank or a quote is in front.
+        let coded = at.checked_sub(3).is_some_and(|at| bytes[at] == b'%');
+        let apart = coded
+            || at
+                .checked_sub(1)
+                .is_none_or(|before| !bytes[before].is_ascii_alphanumeric());
+        let rest = &bytes[name.end()..];
+        apart
+            && rest.first().is_some_and(|b| !b.is_ascii_alphanumeric())
+            && has_hex(&rest[..rest.len().min(width + MARK_GAP_MAX)], width)
+    };
+    NAMES
+        .find_iter(bytes)
+        .filter(has_value)
+        .map(|name| name.start())
+}
+
+/// Whether so many hexadecimal digits or decimal ones that may be all that is left of such stand in `bytes`, soon.
+fn has_hex(bytes: &[u8], width: usize) -> bool {
+    let mut count = 0;
+    for byte in bytes {
+        count = if byte.is_ascii_digit() || (b'a'..=b'f').contains(byte) {
+            count + 1
+        } else {
+            0
+        };
+        if count == width {
+            return true;
+        }
+    }
+    false
+}
+
+/// What of `bytes` no record explains, though marks are there that are left open.
+fn suspects(bytes: &[u8], open: &[usize], hits: &mut Vec<Hit>) {
+    if open.is_empty() {
+        return;
+    }
+    let mut from = 0;
+    let end = bytes.len()..bytes.len();
+    for span in explained(hits).into_iter().chain([end]) {
+        if span.start > from {
+            segment(bytes, from..span.start, open, hits);
+        }
+        from = from.max(span.end);
+    }
+}
+
+/// The suspects between two records: each begins where a line of text begins, if one does.
+fn segment(bytes: &[u8], span: Range<usize>, marks: &[usize], hits: &mut Vec<Hit>) {
+    let starts = marks
+        .iter()
+        .copied()
+        .filter(|at| span.contains(at) && starts_here(&bytes[*at..]));
+    let mut from = span.start;
+    for to in starts.chain([span.end]) {
+        let piece = from..to;
+        from = to;
+        if piece.is_empty() || !marks.iter().any(|at| piece.contains(at)) {
+            continue;
+        }
+        let quoted = piece.start > 0 && bytes[piece.start - 1] == b'"';
+        let (within, suspect) = suspect(&bytes[piece.clone()], quoted);
+        hits.push(Hit {
+            span: piece.start + within.start..piece.start + within.end,
+            plain: false,
+            around: Some(piece),
+            frame: None,
+            what: HitKind::Suspect(Box::new(suspect)),
+        });
+    }
+}
+
+/// A suspect, and where it stands in `bytes`, in front of which a quote may stand.
+pub(crate) fn suspect(bytes: &[u8], quoted: bool) -> (Range<usize>, Suspect) {
+    let json = is_keyed(bytes);
+    let span = if json {
+        json_span(bytes)
+    } else {
+        text_span(bytes)
+    };
+    // The cell of a table ends with the quote that it begins with, and doubles those within.
+    let quoted = match span.start.checked_sub(1) {
+        Some(before) => bytes[before] == b'"',
+        None => quoted,
+    };
+    let rest = &bytes[span.start..];
+    let cell = cell_end(rest).filter(|_| quoted && (!json || rest.starts_with(b"{\"\"")));
+    let span = span.start..cell.map_or(span.end, |end| span.start + end);
+    let mut found = bytes[span.clone()][..span.len().min(SUSPECT_MAX)].to_vec();
+    if cell.is_some() {
+        found = doubled_quotes(&found);
+    }
+    // One escaped quote may be the damage; most of them are escaped in a string.
+    let escaped = || memmem::find_iter(&found, b"\\\"").count();
+    if json && escaped() * 2 > memchr::memchr_iter(b'"', &found).count() {
+        found = backslashes(&found);
+    }
+    // The judge goes by the bytes.
+    let suspect = Suspect {
+        bytes: found,
+        json,
+        ..Suspect::default()
+    };
+    (span, suspect)
+}
+
+/// Where the quote stands that ends a cell; none if quotes are not doubled in it, but escaped.
+fn cell_end(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += memchr::memchr(b'"', &bytes[at..])?;
+        if at > 0 && bytes[at - 1] == b'\\' {
+            return None;
+        }
+        if bytes.get(at + 1) != Some(&b'"') {
+            return Some(at);
+        }
+        at += 2;
+    }
+}
+
+/// Whether this is what is left of keys and values, and not of a line of text.
+fn is_keyed(bytes: &[u8]) -> bool {
+    static TEXT: Words = LazyLock::new(|| words([" run=", " sum="]));
+    static KEYS: Words = LazyLock::new(|| {
+        words([
+            "sum\"",
+            "run\"",
+            "seq\"",
+            "level\"",
+            "sum\\\"",
+            "run\\\"",
+            "seq\\\"",
+            "level\\\"",
+            "\"thread\"",
+            "{\"timestamp\":\"",
+        ])
+    });
+    if next_text(bytes, 0).is_some() || TEXT.find(bytes).is_some() {
+        return false;
+    }
+    memchr::memchr(b'"', bytes).is_some() && KEYS.find(bytes).is_some()
+        || JSON_START.starts_with(bytes)
+}
+
+/// From the brace in front of the first key to the one behind the last.
+fn json_span(bytes: &[u8]) -> Range<usize> {
+    static KEYS: Words = LazyLock::new(|| {
+        words([
+            "\"timestamp",
+            "\"level",
+            "\"thread",
+            "\"message",
+            "\"run",
+            "\"seq",
+            "\"sum",
+            "\"attempt",
+        ])
+    });
+    let mut places = KEYS.find_iter(bytes).map(|key| key.start() + 1);
+    let first = places.next().unwrap_or(0);
+    let last = places.last().unwrap_or(first);
+    // Where the brace itself is damaged there is one character for it.
+    let start = memchr::memrchr(b'{', &bytes[..first]).unwrap_or(first.saturating_sub(2));
+    // What stands directly behind a name closes nothing.
+    let name = memchr::memchr(b'"', &bytes[last..]).map_or(0, |n| n + 1);
+    let closes = |n: &usize| {
+        *n > name
+            && matches!(
+                bytes[(last + n).saturating_sub(1)],
+                b'"' | b'0'..=b'9' | b' ' | b'\n'
+            )
+    };
+    let end = memchr::memchr_iter(b'}', &bytes[last..]).find(closes);
+    let end = end.map_or(without_newline(bytes).len(), |n| last + n + 1);
+    start..end.max(start)
+}
+
+fn without_newline(bytes: &[u8]) -> &[u8] {
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    bytes.strip_suffix(b"\r").unwrap_or(bytes)
+}
+
+/// From the time, though it be damaged, to the checksum.
+fn text_span(bytes: &[u8]) -> Range<usize> {
+    let start = next_text(bytes, 0)
+        .or_else(|| damaged_start(bytes))
+        .unwrap_or(0);
+    let end = match SUM.find_iter(bytes).last() {
+        Some(at) => (at + SUM_LEN).min(bytes.len()),
+        None => bytes.len(),
+    };
+    let end = if end > start { end } else { bytes.len() };
+    start..start + without_newline(&bytes[start..end]).len()
+}
+
+/// Where a time stands with a level behind it, a few characters of which are damaged at most.
+fn damaged_start(bytes: &[u8]) -> Option<usize> {
+    let wrong = |at: usize| {
+        let (stamp, level) = bytes[at..].split_at(STAMP_LEN);
+        let levels = LEVELS.map(|shape| differences(level, &shape));
+        differences(stamp, STAMP) + levels.into_iter().min().unwrap_or(0)
+    };
+    let last = bytes.len().min(4096).checked_sub(STAMP_LEN)?;
+    // Of what is no digit in a time, most is in its place: of the first four at least one.
+    let starts =
+        memchr::memchr3_iter(b'-', b'T', b':', &bytes[..last + STAMP_LEN]).flat_map(|at| {
+            let places: &[usize] = match bytes[at] {
+                b'-' => &[4, 7],
+                b'T' => &[10],
+                _ => &[13],
+            };
+            places
+                .iter()
+                .filter_map(move |place| at.checked_sub(*place))
+        });
+    let near = |at: &usize| {
+        let marks = [
+            (4, b'-'),
+            (7, b'-'),
+            (10, b'T'),
+            (13, b':'),
+            (16, b':'),
+            (19, b'.'),
+            (26, b'Z'),
+        ];
+        *at <= last
+            && marks
+                .iter()
+                .filter(|(n, mark)| bytes[at + n] == *mark)
+                .count()
+                > 3
+    };
+    // Each mark of a time tells of the same start.
+    let mut before = None;
+    starts
+        .filter(near)
+        .filter(|at| before.replace(*at) != Some(*at))
+        .map(|at| (wrong(at), at))
+        .filter(|(wrong, _)| *wrong < 4)
+        .min()
+        .map(|(_, at)| at)
+}

@@ -1,0 +1,391 @@
+//! Lines that are known to stand between the records of a log that is all right, or say what is wrong: a table, easy to add to.
+
+use std::sync::LazyLock;
+
+use memchr::memmem::find;
+
+use super::{
+    record::{Words, words},
+    scanned::Note,
+};
+
+/// What others write between lines.
+const BANNERS: &[&str] = &[
+    // tail, more
+    "==> ",
+    "::::::::::::::",
+    // journalctl
+    "-- Logs begin at",
+    "-- Journal begins at",
+    "-- Boot ",
+    "-- Reboot --",
+    "-- No entries --",
+    "-- cursor:",
+    // script, screen, tmux, asciinema
+    "{\"version\": 2, \"width\"",
+    "{\"version\":2,\"width\"",
+    "Script started on",
+    "Script done on",
+    "Script done, file is",
+    // docker compose, kubectl, stern
+    "Attaching to ",
+    "Defaulted container ",
+    "Following log",
+    "exited with code",
+    // Grafana, logcli
+    "Common labels:",
+    "Line limit:",
+    "Total bytes processed:",
+    // CloudWatch
+    "NEXTFORWARDTOKEN",
+    "NEXTBACKWARDTOKEN",
+    "http://",
+    "https://",
+    // GitHub Actions, Azure, GitLab
+    "##[",
+    "::group::",
+    "::endgroup::",
+    "section_start:",
+    "section_end:",
+    // databases
+    "INSERT INTO ",
+    "COPY ",
+    "-[ RECORD ",
+    // zip's list of its files
+    "PK\u{1}\u{2}",
+    // diff
+    "--- ",
+    "+++ ",
+    "@@ -",
+    // PowerShell's and pm2's headers, rotation
+    "[TAILING]",
+    "last 15 lines:",
+    "newsyslog[",
+    "logfile turned over",
+    "log rotated",
+];
+
+/// What a limit on the rate of lines says when it has dropped some: words that stand in one line.
+const RATE_LIMITS: &[&[&str]] = &[
+    // journald
+    &["Suppressed ", " messages from "],
+    // rsyslog
+    &["messages", "due to rate-limiting"],
+    // the kernel
+    &["callbacks suppressed"],
+    // Heroku, Cloud Foundry, the kernel
+    &["messages dropped"],
+    &["exceeded log rate limit"],
+    // containers' runtimes and shippers
+    &["rate limit", "dropp"],
+    &["rate-limit", "dropp"],
+    &["rate limit", "discard"],
+    &["rate limit", "suppress"],
+];
+
+/// How the lines of a run's summary begin.
+const SUMMARY: &[&str] = &[
+    "Operations   ",
+    "Attempts   ",
+    "Processor   ",
+    "Workers   ",
+    "Operation time ",
+    "Lock wait ",
+    "Log   ",
+    "Pace   ",
+    "Process   ",
+    "Seed   ",
+    "Shard   ",
+    "Replay   ",
+    "Requests   ",
+    "Sentry   ",
+    "PROBLEM   ",
+    "{\"run\":\"",
+    // What a run says on standard error, also without a summary.
+    "hifi: ended by an unexpected error",
+    "hifi: no worker made progress",
+    "hifi: never ended",
+    "hifi: the log file could not be written",
+    "hifi: the books do not balance",
+    "hifi: metrics are served on",
+];
+
+/// How those end that have no heading of their own, behind a number.
+const SUMMARY_ENDS: &[&str] = &[
+    " completed",
+    " abandoned",
+    " ended by an unexpected error",
+    " interrupted",
+    " not started",
+    " retries",
+    " data length",
+    " dropped by the data limit",
+    " ended early",
+    " 0 errors",
+    " errors",
+    "p99       max",
+    "unlimited planned",
+];
+
+/// What stands in those in which something else stands at the end.
+const SUMMARY_COUNTS: &[&str] = &[" answered with ", " of them reported, "];
+
+/// Between records of a binary format so short a line may look like text.
+const SHORT_MAX: usize = 4;
+
+/// In each line that is known by what stands within it stands one of these: in that of a summary, of a limit on the rate.
+static TELLING: Words = LazyLock::new(|| {
+    words([
+        "   ",
+        "Run ",
+        "hifi: ",
+        "Operation time ",
+        "Lock wait ",
+        "{\"run\":\"",
+        "uppressed",
+        "rate limit",
+        "rate-limit",
+        "messages dropped",
+        REPEATED,
+    ])
+});
+
+/// What syslog says instead of a line that is the same as the one before.
+const REPEATED: &str = "last message repeated ";
+
+/// What is known of a line without a record; whether it is the `first` of its input.
+pub(crate) fn note(line: &[u8], first: bool) -> Option<Note> {
+    if line.iter().all(|byte| byte.is_ascii_whitespace()) {
+        return Some(Note::Blank);
+    }
+    if line.iter().all(|byte| *byte == 0) {
+        return Some(Note::Hole(line.len() as u64));
+    }
+    if holds_together(line.trim_ascii()) {
+        return Some(Note::Banner);
+    }
+    if memchr::memchr_iter(0x1f, line).any(|at| line[at..].starts_with(b"\x1f\x8b\x08")) {
+        return Some(Note::Compressed);
+    }
+    let has = |word: &&str| find(line, word.as_bytes()).is_some();
+    let telling = TELLING.find(line).is_some();
+    if telling && is_summary(line) {
+        return Some(Note::Summary);
+    }
+    if telling && RATE_LIMITS.iter().any(|words| words.iter().all(has)) {
+        return Some(Note::Dropped(number(line)));
+    }
+    // Most begin with another character.
+    let begins = |word: &&str| word.as_bytes()[0] == line[0] && line.starts_with(word.as_bytes());
+    let repeated = telling && has(&REPEATED);
+    let banner =
+        repeated || BANNERS.iter().any(begins) || is_row_count(line) || is_header(line, first);
+    banner.then_some(Note::Banner)
+}
+
+/// Whether this is how a database's shell ends a table: `(63 rows)`.
+fn is_row_count(line: &[u8]) -> bool {
+    let count = line.strip_prefix(b"(").and_then(|rest| {
+        let rest = rest.strip_suffix(b" rows)");
+        rest.or_else(|| line[1..].strip_suffix(b" row)"))
+    });
+    count.is_some_and(|count| count.iter().all(u8::is_ascii_digit))
+}
+
+/// Whether there is nothing but what holds a document together: tags, brackets, fences, rules, or one word in braces.
+fn holds_together(line: &[u8]) -> bool {
+    let tags = line.starts_with(b"<") && line.ends_with(b">");
+    let braced = line.starts_with(b"{") && line.ends_with(b"}");
+    let word = || {
+        line[1..line.len() - 1]
+            .iter()
+            .all(u8::is_ascii_alphanumeric)
+    };
+    tags || line == b"null"
+        || braced && word()
+        || line
+            .iter()
+            .all(|b| b"[]{}(),;\"' \t\r`-+=|_*~\\.".contains(b))
+}
+
+/// What the only column of a table is called.
+const COLUMNS: &[&[u8]] = &[
+    b"_raw",
+    b"log",
+    b"line",
+    b"message",
+    b"Message",
+    b"@message",
+    b"msg",
+    b"body",
+    b"text",
+    b"textPayload",
+    b"raw",
+    b"event",
+    b"value",
+];
+
+/// Whether this is the header of a table: names alone. A single bare name is one only in the `first` line, and a usual one.
+fn is_header(line: &[u8], first: bool) -> bool {
+    // Most lines have something else early on.
+    let possible = |b: &u8| b.is_ascii_alphanumeric() || b"_@.- \",;\t|\r".contains(b);
+    if !line.iter().all(possible) {
+        return false;
+    }
+    let name = |cell: &[u8]| {
+        let quoted = cell.strip_prefix(b"\"").and_then(|c| c.strip_suffix(b"\""));
+        let bare = quoted.unwrap_or(cell);
+        bare.first().is_some_and(|b| !b.is_ascii_digit())
+            && bare.iter().all(|b| {
+                b.is_ascii_alphanumeric() || b"_@.-".contains(b) || *b == b' ' && quoted.is_some()
+            })
+    };
+    let mut cells = line
+        .split(|b| b",;\t|".contains(b))
+        .map(<[u8]>::trim_ascii)
+        .filter(|cell| !cell.is_empty());
+    let many = cells.clone().nth(1).is_some();
+    (many || first && COLUMNS.contains(&line) || line.starts_with(b"\"")) && cells.all(name)
+}
+
+/// Whether a line looks like a piece of what stands around each record, where each has more lines than one: `NAME=value`,
+/// `name: value`, `name : value`, `name | value`, no letter in front, or journald's cursor behind.
+pub(crate) fn is_around(line: &[u8]) -> bool {
+    let cursor = || find(line, b" [s=").is_some_and(|at| find(&line[at..], b";i=").is_some());
+    let word = line.split(|byte| *byte == b' ').next().unwrap_or(line);
+    let behind = line[word.len()..].trim_ascii_start();
+    !line.first().is_some_and(u8::is_ascii_alphanumeric)
+        || word.contains(&b'=')
+        || word.ends_with(b":")
+        || behind.starts_with(b"| ")
+        || behind.starts_with(b": ")
+        || cursor()
+}
+
+/// Whether a line is nothing but what a binary format has between records: a byte of 10 in it, which is a tag or a length,
+/// ends a line.
+pub(crate) fn is_binary(line: &[u8]) -> bool {
+    line.len() <= SHORT_MAX || controls(line) > 0 || str::from_utf8(line).is_err()
+}
+
+/// How many control characters there are that no text has. NUL is none of them: files have holes.
+pub(crate) fn controls(bytes: &[u8]) -> usize {
+    let control = |b: &&u8| matches!(b, 1..=8 | 14..=26 | 28..=31);
+    bytes.iter().filter(control).count()
+}
+
+/// Whether this is a line of a summary, whatever is around it.
+fn is_summary(line: &[u8]) -> bool {
+    let line = String::from_utf8_lossy(line);
+    let has = |word: &&str| line.contains(word);
+    let ends = |word: &&str| {
+        let within = [format!("{word}\\n"), format!("{word}\"")];
+        line.trim_end().ends_with(word) || within.iter().any(|word| line.contains(word))
+    };
+    let counted = || SUMMARY_COUNTS.iter().any(has) || SUMMARY_ENDS.iter().any(ends);
+    SUMMARY.iter().any(has) || has(&"         ") && counted() || is_headline(&line)
+}
+
+/// Whether this is the line of a summary that says how the run ended.
+fn is_headline(line: &str) -> bool {
+    let mut runs = line.split("Run ").skip(1);
+    runs.any(|run| {
+        let hex = run.bytes().take_while(u8::is_ascii_hexdigit).count();
+        hex == 16 && run.contains(" after ")
+    })
+}
+
+/// The number that the word "Suppressed", "dropped" or the like has beside it.
+fn number(line: &[u8]) -> Option<u64> {
+    let text = String::from_utf8_lossy(line);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let told = [
+        "Suppressed",
+        "suppressed",
+        "lost",
+        "dropped",
+        "discarded",
+        "drop",
+    ];
+    let at = words.iter().position(|word| told.contains(word))?;
+    let near = [at + 1, at.wrapping_sub(1), at.wrapping_sub(2)];
+    near.iter().find_map(|at| {
+        words
+            .get(*at)?
+            .trim_matches(|c: char| !c.is_ascii_digit())
+            .parse()
+            .ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_journalctl_prints_over_an_entrys_fields_is_around_it() {
+        let line = b"Wed 2026-11-18 11:06:40.000000 UTC [s=ef46884e;i=1;b=01234567;m=f4240;t=6608b015f3000;x=9d697c50]";
+        assert!(is_around(line));
+        assert!(!is_around(b"Wed 2026-11-18 11:06:40.000000 UTC [s=1]"));
+    }
+
+    #[test]
+    fn a_limit_on_the_rate_is_known_by_what_it_says() {
+        for (line, dropped) in [
+            (
+                "systemd-journald[33]: Suppressed 400 messages from hifi.service",
+                Some(Some(400)),
+            ),
+            (
+                "imuxsock[1]: 37 messages lost due to rate-limiting",
+                Some(Some(37)),
+            ),
+            (
+                "imuxsock[1]: begin to drop messages due to rate-limiting",
+                Some(None),
+            ),
+            (
+                "logplex: Error L10 (output buffer overflow): 500 messages dropped since then",
+                Some(Some(500)),
+            ),
+            ("sshd[7]: connection dropped by peer", None),
+            ("            0 items dropped by the data limit", None),
+        ] {
+            let note = note(line.as_bytes(), false);
+            let found = match note {
+                Some(Note::Dropped(count)) => Some(count),
+                _ => None,
+            };
+            assert_eq!(found, dropped, "{line}: {note:?}");
+        }
+    }
+
+    #[test]
+    fn each_way_in_which_a_run_can_end_is_a_headline() {
+        for how in [
+            "finished",
+            "panicked",
+            "INTERRUPTED by SIGTERM",
+            "ended by its --duration",
+            "panicked, and stopped by SIGINT",
+        ] {
+            let line = format!("hifi-1  | Run 005182d25ff8eaf6 {how} after 13.2 ms");
+            assert_eq!(note(line.as_bytes(), false), Some(Note::Summary), "{line}");
+        }
+        assert_eq!(note(b"Run the tests after lunch", false), None);
+    }
+
+    #[test]
+    fn what_a_run_says_without_a_summary_is_known() {
+        for (line, known) in [
+            (
+                "stderr F hifi: ended by an unexpected error: 6 workers",
+                true,
+            ),
+            ("Nov 23 17:42:00 host hifi: session opened", false),
+        ] {
+            let summary = note(line.as_bytes(), false) == Some(Note::Summary);
+            assert_eq!(summary, known, "{line}");
+        }
+    }
+}

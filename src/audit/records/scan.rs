@@ -1,0 +1,617 @@
+//! One block of the input: each of its records read, its checksum verified, its outcome held against the plan.
+//!
+//! Most records are written exactly as the program writes them, and have the same around them as the one before: those are
+//! read at once. All others are looked for. Blocks are scanned by all cores at once and know nothing of each other.
+
+use std::{
+    borrow::Cow,
+    ops::Range,
+    sync::{Arc, LazyLock},
+};
+
+use memchr::memmem::Finder as Word;
+
+use super::{
+    attempt::Attempt,
+    block::{Block, BlockLocation},
+    decode::doubled_quotes,
+    exact,
+    find::{Finder, Hit, HitKind, has_marks, suspect},
+    gap::Gaps,
+    keyed, notes, parts,
+    record::{JSON_START, LEVEL_WIDTH, Record, has_stamp_shape, render, starts_here},
+    scanned::{Foreign, Note, Other, Scanned, Suspect, What},
+    times::{self, Beside, beside},
+};
+use crate::{
+    audit::registry::{Registry, Run},
+    log::{event::Event, line::STAMP_LEN},
+};
+
+/// A block has fewer records than this, be they damaged: what is beyond must not cost memory.
+const SUSPECTS_MAX: usize = 8192;
+/// What is kept of a foreign line.
+const FOREIGN_MAX: usize = 1024;
+/// A longer line is searched piece by piece.
+const WINDOW: usize = 16 * 1024;
+/// A record does not reach over so much.
+const OVERLAP: usize = 4096;
+/// What a JSON record begins with in a JSON string.
+const ESCAPED_START: &str = "{\\\"timestamp\\\":\\\"";
+/// How much around a record is searched for the time that a pipeline put there.
+const AROUND_MAX: usize = 512;
+
+/// Scans blocks, one after the other.
+pub(crate) struct Scanner<'a> {
+    registry: &'a Registry,
+    /// The run of the record before, which mostly is this record's as well.
+    run: Option<Arc<Run>>,
+    exact: exact::Reader,
+    finder: Finder,
+    gaps: Gaps,
+    /// Where the last record of this block ends, if it stands there as it is.
+    last: Option<Last>,
+    file: u32,
+    /// The line at hand was found to be none of the program's: its other windows are no more of that.
+    foreign_line: bool,
+    /// What the frames of a document begin with, if a record came in one that takes several lines, or in a line of many.
+    pub frame: Option<Vec<u8>>,
+}
+
+/// The last record.
+#[derive(Clone, Copy)]
+struct Last {
+    end: usize,
+    /// Where the pipeline's own time stands behind it.
+    received_at: Option<usize>,
+    /// It is the last of the attempts.
+    is_attempt: bool,
+}
+
+impl<'a> Scanner<'a> {
+    /// A scanner that has seen nothing yet.
+    pub(crate) fn new(registry: &'a Registry) -> Self {
+        Self {
+            registry,
+            run: None,
+            exact: exact::Reader::new(),
+            finder: Finder::default(),
+            gaps: Gaps::default(),
+            last: None,
+            file: 0,
+            foreign_line: false,
+            frame: None,
+        }
+    }
+
+    /// Scans a block into `out`.
+    pub(crate) fn scan(&mut self, block: &Block, out: &mut Scanned) {
+        out.attempts.clear();
+        out.others.clear();
+        out.lines = 0;
+        self.last = None;
+        self.foreign_line = false;
+        if self.file != block.file {
+            self.file = block.file;
+            self.gaps.clear();
+        }
+        let bytes = block.bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            at = self
+                .exact(bytes, at, out)
+                .unwrap_or_else(|| self.search(block, at, out));
+        }
+    }
+
+    /// Reads a record in exact form that has the same in front of it as one of those before; returns where it ends.
+    #[inline]
+    fn exact(&mut self, bytes: &[u8], at: usize, out: &mut Scanned) -> Option<usize> {
+        let last = self.last.filter(|last| last.end == at)?;
+        let run = self.run.as_deref()?;
+        for number in 0..self.gaps.len() {
+            let Some(met) = self.gaps.met(number, &bytes[at..]) else {
+                continue;
+            };
+            let start = at + met.length;
+            let Some(line) = self.exact.read(&bytes[start..], run) else {
+                continue;
+            };
+            self.gaps.prefer(number);
+            out.lines += met.newlines;
+            if met.received[0] > 0
+                && last.is_attempt
+                && let Some(before) = out.attempts.last_mut()
+            {
+                before.received = met.received[0];
+            }
+            let location = BlockLocation {
+                line: out.lines,
+                offset: start as u32,
+            };
+            let mut attempt = Attempt::of_exact(&line, run, location);
+            attempt.received = met.received[1];
+            out.attempts.push(attempt);
+            let end = start + line.length;
+            self.last = Some(Last {
+                end,
+                received_at: None,
+                is_attempt: true,
+            });
+            return Some(end);
+        }
+        None
+    }
+
+    /// Looks for records in the rest of the line, or in a part of a long one; returns how far that went.
+    #[cold]
+    fn search(&mut self, block: &Block, at: usize, out: &mut Scanned) -> usize {
+        let rest = &block.bytes()[at..];
+        let line = memchr::memchr(b'\n', rest).map_or(rest.len(), |n| n + 1);
+        let last = self.last.as_mut().filter(|last| last.end == at);
+        let behind_record = last.is_some();
+        // What was read in exact form has its time only if what follows was met before.
+        if let Some(last) = last.filter(|last| last.is_attempt && last.received_at.is_none())
+            && let Some((place, time)) = self.gaps.behind(rest)
+            && let Some(before) = out.attempts.last_mut()
+        {
+            before.received = time;
+            last.received_at = Some(at + place);
+        }
+        if !behind_record && let Some((joined, length)) = parts::joined(rest, line) {
+            return self.pieces(&joined, length, block.bytes(), at, out);
+        }
+        let window = line.min(WINDOW);
+        let mut hits = Vec::new();
+        let mut end = self.finder.find(rest, window, &mut hits);
+        // A record may be longer than that: a line is looked at as a whole once, where it begins.
+        let whole = |hits: &[Hit]| hits.iter().any(Hit::is_whole);
+        if window < line && !whole(&hits) && (at == 0 || block.bytes()[at - 1] == b'\n') {
+            let mut all = Vec::new();
+            let far = self.finder.find(rest, line, &mut all);
+            if whole(&all) {
+                self.take(all, block.bytes(), at, at + far, out);
+                return at + far;
+            }
+        }
+        if window < line {
+            end = piecewise(&mut hits, window);
+        }
+        if hits.is_empty() && !block.framed {
+            // Each line of another program's document is one of its lines.
+            end = end.min(line);
+        }
+        if hits.is_empty() && !behind_record {
+            self.no_record(&rest[..end.min(line)], block, at, out);
+        }
+        self.take(hits, block.bytes(), at, at + end, out);
+        match self.last {
+            // What follows the record is like what stood between those before: the next one may be read at once.
+            Some(last)
+                if last.end > at
+                    && last.end < at + end
+                    && self.gaps.begin(&block.bytes()[last.end..]) =>
+            {
+                out.lines -= newlines(&block.bytes()[last.end..at + end]);
+                last.end
+            }
+            _ => at + end,
+        }
+    }
+
+    /// Takes in what was found between `at` and `end`, where hits count from `at`.
+    fn take(&mut self, mut hits: Vec<Hit>, bytes: &[u8], at: usize, end: usize, out: &mut Scanned) {
+        drop_copies(&mut hits, &bytes[at..]);
+        let (mut counted, mut line) = (at, 0..0);
+        let mut hits = hits.into_iter().peekable();
+        while let Some(hit) = hits.next() {
+            let next = hits.peek().map_or(end, |next| at + next.span.start);
+            let span = at + hit.span.start..at + hit.span.end;
+            let start = span.start.max(counted);
+            out.lines += newlines(&bytes[counted..start]);
+            counted = start;
+            let location = BlockLocation {
+                line: out.lines,
+                offset: start as u32,
+            };
+            match hit.what {
+                HitKind::Whole(record) => {
+                    hole(&bytes[at..start], location, out);
+                    let frame = hit.frame.map(|frame| at + frame.start..at + frame.end);
+                    // Behind a record a search may begin within a frame.
+                    let from_start = at == 0 || bytes[at - 1] == b'\n';
+                    if self.frame.is_none()
+                        && from_start
+                        && let Some(frame) = &frame
+                    {
+                        self.frame = frame_start(bytes, frame);
+                    }
+                    let around = around(&span, frame, bytes, next);
+                    if !self.is_copy(&record, bytes, span.start, out) {
+                        self.whole(*record, span, hit.plain, (bytes, around), location, out);
+                    }
+                }
+                HitKind::Suspect(mut suspect) => {
+                    if !line.contains(&start) {
+                        line = line_at(bytes, start);
+                    }
+                    suspect.line_length = line.len() as u32;
+                    self.suspect(suspect, location, out);
+                }
+            }
+        }
+        out.lines += newlines(&bytes[counted..end]);
+    }
+
+    /// A line without a record.
+    fn no_record(&mut self, line: &[u8], block: &Block, at: usize, out: &mut Scanned) {
+        let location = BlockLocation {
+            line: out.lines,
+            offset: at as u32,
+        };
+        let begins = match at.checked_sub(1) {
+            None => !block.continues,
+            Some(before) => block.bytes()[before] == b'\n',
+        };
+        if self.foreign_line && !begins {
+            return;
+        }
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        self.foreign_line = true;
+        let prefix = self.gaps.before(text).unwrap_or(0);
+        let content = content(text, prefix);
+        let mut inner = &content[..];
+        // The first line of all may have something in front that is not known yet.
+        let word = inner.rsplit(|byte| *byte == b' ').next().unwrap_or(inner);
+        if word.len() > 4 && word.len() < STAMP_LEN && has_stamp_shape(word) {
+            inner = word;
+        }
+        let brace = memchr::memrchr(b'{', inner).map(|at| &inner[at..]);
+        if let Some(rest) = brace.filter(|rest| rest.len() > 2 && begins_json(rest, JSON_START)) {
+            inner = rest;
+        }
+        let json = json_start(inner);
+        if let Some(start) = json {
+            inner = &inner[start..];
+        }
+        // Otherwise it would have been found.
+        let marked = || matches!(content, Cow::Owned(_)) || text.len() >= WINDOW - OVERLAP;
+        if begins_like_a_record(inner)
+            || json.is_some()
+            || prefix > 0 && inner == b"{"
+            || marked() && has_marks(inner)
+        {
+            let (_, mut suspect) = suspect(inner, false);
+            suspect.line_length = text.len() as u32;
+            return self.suspect(Box::new(suspect), location, out);
+        }
+        let note = notes::note(text, block.offset == 0 && at == 0);
+        self.foreign_line = note.is_none();
+        let around = || {
+            (block.framed || block.offset == 0 && at == 0) && keyed::is_piece(text)
+                || block.spread && notes::is_around(text)
+                || block.binary && notes::is_binary(text)
+        };
+        if parts::is_blank(text)
+            || note.is_none() && around()
+            || note == Some(Note::Blank) && text.len() < 2
+        {
+            return;
+        }
+        self.last = None;
+        let after = out.attempts.len();
+        let text = &text[..text.len().min(FOREIGN_MAX)];
+        if let Some(Other {
+            after: last,
+            what: What::Foreign(foreign),
+            location,
+            ..
+        }) = out.others.last_mut()
+            && *last == after
+            && (location.offset > 0 || !block.continues)
+            && foreign.note == note
+        {
+            foreign.count += 1;
+            return;
+        }
+        let foreign = Foreign {
+            count: 1,
+            note,
+            text: text.to_vec(),
+        };
+        other(out, location, What::Foreign(foreign));
+    }
+
+    /// A line that came in parts, put together: its records stand where the first part stands.
+    fn pieces(
+        &mut self,
+        joined: &[u8],
+        length: usize,
+        bytes: &[u8],
+        at: usize,
+        out: &mut Scanned,
+    ) -> usize {
+        let mut hits = Vec::new();
+        self.finder.find(joined, joined.len(), &mut hits);
+        for hit in &mut hits {
+            hit.span = 0..length;
+            hit.plain = false;
+            hit.frame = None;
+        }
+        self.take(hits, bytes, at, at + length, out);
+        at + length
+    }
+
+    fn suspect(&mut self, suspect: Box<Suspect>, location: BlockLocation, out: &mut Scanned) {
+        self.last = None;
+        if out.others.len() >= SUSPECTS_MAX {
+            return;
+        }
+        other(out, location, What::Suspect(suspect));
+    }
+
+    /// Whether this is the last record once more, in the same object of a document: some keep the original beside what they
+    /// made of it.
+    fn is_copy(&self, record: &Record, bytes: &[u8], start: usize, out: &Scanned) -> bool {
+        let Some(last) = self.last else {
+            return false;
+        };
+        let same = match (out.attempts.last(), out.others.last()) {
+            (Some(attempt), _) if last.is_attempt => {
+                record.author.worker() == Some(attempt.worker)
+                    && (record.seq, record.stamp) == (attempt.seq, attempt.stamp)
+            }
+            (
+                _,
+                Some(Other {
+                    what: What::Record(_, other),
+                    ..
+                }),
+            ) => **other == *record,
+            _ => false,
+        };
+        same && last.end <= start && parts::same_object(&bytes[last.end..start])
+    }
+
+    /// A record whose checksum holds.
+    fn whole(
+        &mut self,
+        record: Record,
+        span: Range<usize>,
+        plain: bool,
+        (bytes, around): (&[u8], Range<usize>),
+        location: BlockLocation,
+        out: &mut Scanned,
+    ) {
+        let (before, behind) = if plain {
+            (around.start..span.start, span.end..around.end)
+        } else {
+            (0..0, 0..0)
+        };
+        let time = beside(&bytes[before.clone()], &bytes[behind.clone()]);
+        let place = time.map(|time| match time {
+            Beside::Before(n) => before.start + n,
+            Beside::Behind(n) => behind.start + n,
+        });
+        let received = place
+            .and_then(|place| times::at(&bytes[place..]))
+            .unwrap_or(0);
+        if let Some(last) = self.last.filter(|last| plain && last.end <= span.start) {
+            let own = place.filter(|place| *place < span.start);
+            let times = [last.received_at, own]
+                .map(|place| place.and_then(|place| place.checked_sub(last.end)));
+            self.gaps.learn(&bytes[last.end..span.start], times);
+        }
+        let is_attempt = self.told(record, received, location, out);
+        self.last = plain.then_some(Last {
+            end: span.end,
+            received_at: place.filter(|place| *place >= span.end),
+            is_attempt,
+        });
+    }
+
+    /// Hands over a whole record; says whether it is an attempt's.
+    fn told(
+        &mut self,
+        record: Record,
+        received: u64,
+        location: BlockLocation,
+        out: &mut Scanned,
+    ) -> bool {
+        let run = match &record.event {
+            Some(event @ Event::RunStarted { .. }) => self.registry.start(record.run, event),
+            _ => self.known(record.run),
+        };
+        let Some(run) = run else {
+            other(out, location, What::NoRoom);
+            return false;
+        };
+        let attempt = Attempt::of_record(&record, &run, location);
+        let is_attempt = attempt.is_some();
+        match attempt {
+            Some(mut attempt) => {
+                attempt.received = received;
+                out.attempts.push(attempt);
+            }
+            None => {
+                let what = What::Record(run.index, Box::new(record));
+                out.others.push(Other {
+                    after: out.attempts.len(),
+                    location,
+                    received,
+                    what,
+                });
+            }
+        }
+        self.run = Some(run);
+        is_attempt
+    }
+
+    fn known(&self, id: u64) -> Option<Arc<Run>> {
+        match &self.run {
+            Some(run) if run.id == id => Some(Arc::clone(run)),
+            _ => self.registry.meet(id),
+        }
+    }
+}
+
+/// What stands in a line behind a known prefix, where that may be the beginning of a record: out of the string or the cell that
+/// it stands in.
+fn content(text: &[u8], prefix: usize) -> Cow<'_, [u8]> {
+    static STARTS: LazyLock<[Word<'static>; 3]> =
+        LazyLock::new(|| ["\"{\"\"", ESCAPED_START, "\":\""].map(Word::new));
+    let whole = Cow::Borrowed(&text[prefix..]);
+    if memchr::memchr(b'"', text).is_none() {
+        return whole;
+    }
+    let [cell, escaped, string] = STARTS.each_ref().map(|start| start.find(text));
+    // In a table the quotes of a cell are doubled.
+    if let Some(at) = cell {
+        let cell = &text[at + 1..];
+        return doubled_quotes(cell.strip_suffix(b"\"").unwrap_or(cell)).into();
+    }
+    let within = (prefix > 0 && text[prefix - 1] == b'"').then_some(prefix);
+    // The string of a document that it stands in ends where it does.
+    let first = string.map(|at| at + 3).filter(|_| prefix == 0);
+    let first = first.filter(|at| parts::string(&text[*at..]).len() < STAMP_LEN);
+    let start = escaped.or(within).or(first);
+    start.map_or(whole, |at| parts::string(&text[at..]).into())
+}
+
+fn other(out: &mut Scanned, location: BlockLocation, what: What) {
+    out.others.push(Other {
+        after: out.attempts.len(),
+        location,
+        received: 0,
+        what,
+    });
+}
+
+/// Notes the NUL bytes at the end of what stands in front of a record: a sparse file has them there.
+fn hole(before: &[u8], location: BlockLocation, out: &mut Scanned) {
+    let length = before.iter().rev().take_while(|byte| **byte == 0).count();
+    if length > 0 {
+        let foreign = Foreign {
+            count: 1,
+            note: Some(Note::Hole(length as u64)),
+            text: Vec::new(),
+        };
+        other(out, location, What::Foreign(foreign));
+    }
+}
+
+fn newlines(bytes: &[u8]) -> u32 {
+    memchr::memchr_iter(b'\n', bytes).count() as u32
+}
+
+/// How far a part of a long line was searched for good: what reaches over its end is found with the next part.
+fn piecewise(hits: &mut Vec<Hit>, window: usize) -> usize {
+    let sure = window - OVERLAP;
+    hits.retain(|hit| hit.span.start < sure && (hit.span.end < sure || hit.is_whole()));
+    hits.last().map_or(sure, |hit| hit.span.end)
+}
+
+/// What belongs to a record: the frame that it came in, or its line, up to the records before and behind it.
+fn around(
+    span: &Range<usize>,
+    frame: Option<Range<usize>>,
+    rest: &[u8],
+    next: usize,
+) -> Range<usize> {
+    frame.unwrap_or_else(|| {
+        let from = span.start.saturating_sub(AROUND_MAX);
+        let to = (span.end + AROUND_MAX)
+            .min(next.max(span.end))
+            .min(rest.len());
+        let start = memchr::memrchr(b'\n', &rest[from..span.start]).map_or(from, |n| from + n + 1);
+        let end = memchr::memchr(b'\n', &rest[span.end..to]).map_or(to, |n| span.end + n);
+        start..end
+    })
+}
+
+/// Drops what is another record's beginning, or all of it, once more, in the same object of a document: some keep a short form
+/// beside it, or the original beside what they made of it.
+fn drop_copies(hits: &mut Vec<Hit>, bytes: &[u8]) {
+    let is_copy = |copy: &Hit, of: &Hit| {
+        let HitKind::Suspect(suspect) = &copy.what else {
+            return false;
+        };
+        let text = suspect.bytes.trim_ascii_end();
+        let text = text.strip_suffix("…".as_bytes()).unwrap_or(text);
+        let text = text.strip_suffix(b"...").unwrap_or(text);
+        let begins_with = match &of.what {
+            HitKind::Suspect(other) => other.bytes.starts_with(text),
+            HitKind::Whole(of) => of.event.as_ref().is_some_and(|event| {
+                let whole = |json| render(of.run, of.author, of.seq, of.stamp, event, json);
+                whole(suspect.json).starts_with(text)
+            }),
+        };
+        let between = copy.span.end.min(of.span.end)..copy.span.start.max(of.span.start);
+        begins_with && !between.is_empty() && parts::same_object(&bytes[between])
+    };
+    let mut at = 0;
+    while at + 1 < hits.len() {
+        if is_copy(&hits[at], &hits[at + 1]) {
+            hits.remove(at);
+        } else if is_copy(&hits[at + 1], &hits[at]) {
+            hits.remove(at + 1);
+        } else {
+            at += 1;
+        }
+    }
+}
+
+/// Where the line stands that goes through `at`.
+fn line_at(bytes: &[u8], at: usize) -> Range<usize> {
+    let start = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |n| n + 1);
+    start..memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n)
+}
+
+/// What the frames of a document begin with: up to their first key. None where each has a line of its own.
+fn frame_start(bytes: &[u8], frame: &Range<usize>) -> Option<Vec<u8>> {
+    let lines = memchr::memchr(b'\n', &bytes[frame.clone()]).is_some();
+    if !lines && line_at(bytes, frame.start).len() < 2 * frame.len() {
+        return None;
+    }
+    let line = memchr::memrchr(b'\n', &bytes[..frame.start]);
+    let start = line
+        .filter(|line| bytes[*line..frame.start].trim_ascii().is_empty())
+        .unwrap_or(frame.start);
+    let mut quotes = memchr::memchr_iter(b'"', &bytes[frame.clone()]);
+    let end = frame.start + quotes.nth(1)? + 1;
+    Some(bytes[start..end].to_vec())
+}
+
+/// Where a JSON record begins, of which nothing more may be there than its time and level.
+fn json_start(bytes: &[u8]) -> Option<usize> {
+    static TIMESTAMP: LazyLock<Word<'static>> = LazyLock::new(|| Word::new("timestamp"));
+    let starts = TIMESTAMP
+        .find_iter(bytes)
+        .filter_map(|at| Some((at, bytes.get(at + 9..)?)));
+    starts
+        .filter(|(_, rest)| {
+            let quotes = rest.iter().take_while(|b| b"\\\":".contains(b)).count();
+            let behind = rest.get(quotes + STAMP_LEN..).unwrap_or_default();
+            let next = behind.iter().take_while(|b| b"\\\",".contains(b)).count();
+            has_stamp_shape(&rest[quotes..]) && behind[next..].starts_with(b"level")
+        })
+        .filter_map(|(at, _)| memchr::memrchr(b'{', &bytes[..at]))
+        .last()
+}
+
+/// Whether these are the brace and a part of the name of a JSON record's time, or all of it and a part of the time.
+fn begins_json(bytes: &[u8], start: &[u8]) -> bool {
+    let length = bytes.len().min(start.len());
+    let begun = length > 1 && start[..length] == bytes[..length];
+    begun && has_stamp_shape(&bytes[length..]) && !bytes.ends_with(b"}")
+}
+
+/// Whether this is the beginning of a record, though too short to have anything by which one is known.
+fn begins_like_a_record(bytes: &[u8]) -> bool {
+    begins_json(bytes, JSON_START)
+        || begins_json(bytes, ESCAPED_START.as_bytes())
+        || !bytes.is_empty()
+            && (bytes.len() <= STAMP_LEN + LEVEL_WIDTH || starts_here(bytes))
+            && has_stamp_shape(bytes)
+}

@@ -1,0 +1,304 @@
+//! Times in the forms in which others write them: what a pipeline makes of a record's own time, and the time of its own that
+//! it puts beside a record.
+
+use crate::log::line::{STAMP_LEN, parse_stamp, stamp_text};
+
+const MICROS: u64 = 1_000_000;
+
+/// Bytes of the part of a stamp that stays the same for a second: `2026-11-23T17:42:00.`.
+const SECOND_LEN: usize = 20;
+
+/// Reads times, most of which share their second with the one before.
+#[derive(Debug, Default)]
+pub(crate) struct Clock {
+    second: [u8; SECOND_LEN],
+    micros: u64,
+}
+
+impl Clock {
+    /// The time that a stamp tells.
+    #[inline]
+    pub(crate) fn stamp(&mut self, stamp: &[u8; STAMP_LEN]) -> Option<u64> {
+        let (time, behind) = stamp.split_first_chunk()?;
+        (behind == b"Z").then(|| self.time(time))?
+    }
+
+    /// The time at the start of `bytes`, in microseconds since 1970, whatever its precision.
+    #[inline]
+    pub(crate) fn at(&mut self, bytes: &[u8]) -> Option<u64> {
+        let usual = bytes.split_first_chunk().and_then(|(time, behind)| {
+            let mut behind = behind.iter().skip_while(|byte| byte.is_ascii_digit());
+            (behind.next() == Some(&b'Z') && time[10] == b'T').then(|| self.time(time))?
+        });
+        usual.or_else(|| at(bytes))
+    }
+
+    /// A time to the microsecond.
+    #[inline]
+    fn time(&mut self, time: &[u8; STAMP_LEN - 1]) -> Option<u64> {
+        let (second, digits) = time.split_first_chunk::<SECOND_LEN>()?;
+        if *second != self.second {
+            let whole = [second.as_slice(), b"000000Z"].concat();
+            self.micros = parse_stamp(str::from_utf8(&whole).ok()?)?;
+            self.second = *second;
+        }
+        let mut micros = 0_u32;
+        let mut bad = false;
+        for byte in digits {
+            let digit = byte.wrapping_sub(b'0');
+            bad |= digit > 9;
+            micros = micros * 10 + u32::from(digit);
+        }
+        (!bad).then_some(self.micros + u64::from(micros))
+    }
+}
+
+/// The time of a record, as the log writes it, out of any form that keeps all of it.
+pub(crate) fn normal_stamp(text: &str) -> Option<String> {
+    if text.len() == STAMP_LEN && parse_stamp(text).is_some() {
+        return Some(text.to_owned());
+    }
+    let (time, length) = read(text.as_bytes()).filter(|(time, _)| time.exact)?;
+    let rest = text[length..].trim_start();
+    (rest.is_empty() || rest == "UTC").then(|| stamp_text(time.micros))
+}
+
+/// A time, and whether it was given to less than a microsecond or to more.
+struct Time {
+    micros: u64,
+    exact: bool,
+}
+
+/// The time at the start of `bytes`, and how many bytes it takes: RFC 3339 with any precision and zone, with a blank for
+/// the `T` and without a zone, or seconds, milli-, micro- or nanoseconds since 1970.
+fn read(bytes: &[u8]) -> Option<(Time, usize)> {
+    let start = bytes.iter().take(20);
+    match start.take_while(|b| b.is_ascii_digit()).count() {
+        4 => calendar(bytes),
+        digits => epoch(bytes, digits),
+    }
+}
+
+/// The time at the start of `bytes`, in microseconds since 1970, whatever its precision.
+pub(crate) fn at(bytes: &[u8]) -> Option<u64> {
+    Some(read(bytes)?.0.micros)
+}
+
+/// `2026-11-23T17:42:00.123456789+01:00`.
+fn calendar(bytes: &[u8]) -> Option<(Time, usize)> {
+    let second = bytes.first_chunk::<19>()?;
+    shaped(second, b"dddd-dd-dd?dd:dd:dd").then_some(())?;
+    let blank = match second[10] {
+        b'T' => false,
+        b' ' => true,
+        _ => return None,
+    };
+    let number = |at: usize, length: usize| {
+        second[at..at + length]
+            .iter()
+            .fold(0, |n, b| n * 10 + u64::from(b - b'0'))
+    };
+    let days = days(number(0, 4), number(5, 2), number(8, 2))?;
+    let (hour, minute, sec) = (number(11, 2), number(14, 2), number(17, 2));
+    (hour < 24 && minute < 60 && sec < 61).then_some(())?;
+    let seconds = days * 86_400 + hour * 3600 + minute * 60 + sec;
+    let mut at = 19;
+    let mut fraction = (0, true);
+    if bytes.get(at) == Some(&b'.') {
+        let digits = bytes[at + 1..]
+            .iter()
+            .take_while(|b| b.is_ascii_digit())
+            .count();
+        fraction = micros(&bytes[at + 1..at + 1 + digits])?;
+        at += 1 + digits;
+    }
+    let (offset, length) = zone(&bytes[at..], blank)?;
+    let micros = seconds.checked_add_signed(-offset)? * MICROS + fraction.0;
+    let exact = fraction.1;
+    Some((Time { micros, exact }, at + length))
+}
+
+/// Digits behind the point, as microseconds; and whether nothing is lost by that.
+fn micros(digits: &[u8]) -> Option<(u64, bool)> {
+    (!digits.is_empty()).then_some(())?;
+    let digit = |i: usize| digits.get(i).map_or(0, |b| u64::from(b - b'0'));
+    let micros = (0..6).fold(0, |n, i| n * 10 + digit(i));
+    let rest = digits.get(6..).unwrap_or_default();
+    Some((micros, rest.iter().all(|b| *b == b'0')))
+}
+
+/// A zone's distance from UTC in seconds, and how many bytes it takes. Only the form with a blank does without one.
+fn zone(bytes: &[u8], blank: bool) -> Option<(i64, usize)> {
+    let sign = match bytes.first() {
+        Some(b'Z') if !blank => return Some((0, 1)),
+        Some(b'+') => 1,
+        Some(b'-') => -1,
+        _ => return blank.then_some((0, 0)),
+    };
+    let two = |at: usize| {
+        let digits = bytes.get(at..at + 2)?;
+        let digits: [u8; 2] = digits.try_into().ok()?;
+        let number = |b: u8| b.is_ascii_digit().then_some(i64::from(b) - 48);
+        Some(number(digits[0])? * 10 + number(digits[1])?)
+    };
+    let hours = two(1)?;
+    let colon = usize::from(bytes.get(3) == Some(&b':'));
+    let minutes = two(3 + colon)?;
+    Some((sign * (hours * 3600 + minutes * 60), 5 + colon))
+}
+
+/// `1795455720.223456`, or whole milli-, micro- or nanoseconds.
+fn epoch(bytes: &[u8], digits: usize) -> Option<(Time, usize)> {
+    let whole = std::str::from_utf8(bytes.get(..digits)?).ok()?;
+    let whole: u64 = whole.parse().ok()?;
+    // What is divided by: the years 2001 to 2286.
+    let (multiply, divide) = match digits {
+        10 => (MICROS, 1),
+        13 => (1000, 1),
+        16 => (1, 1),
+        19 => (1, 1000),
+        _ => return None,
+    };
+    let mut time = Time {
+        micros: whole * multiply / divide,
+        exact: whole.is_multiple_of(divide),
+    };
+    let mut length = digits;
+    if bytes.get(digits) == Some(&b'.') {
+        let places = bytes[digits + 1..]
+            .iter()
+            .take_while(|b| b.is_ascii_digit())
+            .count();
+        let (fraction, exact) = micros(&bytes[digits + 1..digits + 1 + places])?;
+        let scaled = fraction * multiply;
+        time.micros += scaled / MICROS / divide;
+        time.exact &= exact || multiply == MICROS;
+        length += 1 + places;
+    }
+    Some((time, length))
+}
+
+/// Days from 1970-01-01 to a date.
+fn days(year: u64, month: u64, day: u64) -> Option<u64> {
+    ((1970..10_000).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day))
+        .then_some(())?;
+    // Years are counted from March, so that a leap day is a year's last.
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let of_year = (153 * month + 2) / 5 + day - 1;
+    Some(year * 365 + year / 4 - year / 100 + year / 400 + of_year - 719_468)
+}
+
+/// What a time stamp looks like.
+pub(crate) const STAMP: &[u8; STAMP_LEN] = b"dddd-dd-ddTdd:dd:dd.ddddddZ";
+
+/// Whether `bytes`, as far as they go, are like `shape`, in which `d` is any digit and `?` is anything.
+pub(crate) fn shaped(bytes: &[u8], shape: &[u8]) -> bool {
+    differences(bytes, shape) == 0
+}
+
+/// How many of `bytes` are not like `shape`.
+pub(crate) fn differences(bytes: &[u8], shape: &[u8]) -> usize {
+    let wrong = |(byte, form): (&u8, &u8)| match form {
+        b'd' => !byte.is_ascii_digit(),
+        b'?' => false,
+        form => byte != form,
+    };
+    bytes.iter().zip(shape).map(wrong).map(usize::from).sum()
+}
+
+/// The names under which pipelines write when they got a record, the more telling ones first. Behind each stand a few
+/// characters that are neither letter nor digit, and then the time.
+const KEYS: [&[u8]; 11] = [
+    b"observedTimeUnixNano",
+    b"ingestionTime",
+    b"receiveTimestamp",
+    b"__REALTIME_TIMESTAMP",
+    b"CreateTime",
+    b"@timestamp",
+    b"timestamp",
+    b"_time",
+    b"time",
+    b"date",
+    b"ts",
+];
+
+/// Where a pipeline's own time stands around a record: an offset from the start of `before`, or of `behind`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// In front of the record.
+    Before(usize),
+    /// Behind it.
+    Behind(usize),
+}
+
+/// Finds the time that a pipeline put beside a record, given what stands in front of it and behind it.
+pub(crate) fn beside(before: &[u8], behind: &[u8]) -> Option<Beside> {
+    for key in KEYS {
+        let named = |bytes: &[u8]| {
+            memchr::memmem::find_iter(bytes, key).find_map(|found| {
+                let from = found + key.len();
+                let rest = bytes.get(from..)?;
+                let gap = rest
+                    .iter()
+                    .take(8)
+                    .take_while(|b| !b.is_ascii_alphanumeric())
+                    .count();
+                (gap > 0 && at(&rest[gap..]).is_some()).then_some(from + gap)
+            })
+        };
+        if let Some(at) = named(behind) {
+            return Some(Beside::Behind(at));
+        }
+        if let Some(at) = named(before) {
+            return Some(Beside::Before(at));
+        }
+    }
+    // A bare time: every one has its first hyphen at this offset.
+    memchr::memchr_iter(b'-', before)
+        .filter(|hyphen| *hyphen >= 4)
+        .map(|hyphen| hyphen - 4)
+        .find(|start| calendar(&before[*start..]).is_some())
+        .map(Beside::Before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_known_in_every_form() {
+        let stamp = "2026-11-23T17:42:00.123400Z";
+        for form in [
+            "2026-11-23T17:42:00.123400Z",
+            "2026-11-23T17:42:00.1234Z",
+            "2026-11-23T17:42:00.123400000Z",
+            "2026-11-23T18:42:00.1234+01:00",
+            "2026-11-23T12:12:00.1234-0530",
+            "2026-11-23 17:42:00.1234",
+            "2026-11-23 17:42:00.123400 UTC",
+            "2026-11-23 17:42:00.1234+00:00",
+            "1795455720.1234",
+            "1795455720123.4",
+            "1795455720123400",
+            "1795455720123400000",
+        ] {
+            assert_eq!(normal_stamp(form).as_deref(), Some(stamp), "{form}");
+        }
+        for other in [
+            "",
+            "2026-11-23",
+            "2026-11-23T17:42:00.123400",
+            "2026-11-23 17:42:00.1234Z",
+            "2026-11-23T17:42:00.123400001Z",
+            "2026-13-23T17:42:00.123400Z",
+            "179545572",
+            "1795455720123400001",
+        ] {
+            assert_eq!(normal_stamp(other), None, "{other}");
+        }
+    }
+}

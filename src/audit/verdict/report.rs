@@ -1,0 +1,345 @@
+//! The verdict as text, for a person in trouble: the verdict first, then what, where and the likely cause.
+//!
+//! This file must not know how anything was found.
+
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
+
+use super::{
+    Change, Finding, GroupVerdict, Place, Range, RunVerdict, Status, Verdict, findings::KEPT_MAX,
+};
+
+/// Lines are no longer than this, save where a name or a quotation is.
+const WIDTH: usize = 80;
+/// How many findings of a kind are shown of a run; the JSON form has more.
+const SHOWN: usize = 10;
+
+/// The verdict as text.
+pub fn report(verdict: &Verdict) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_verdict(&mut out, verdict);
+    out
+}
+
+fn write_verdict(out: &mut String, verdict: &Verdict) -> fmt::Result {
+    let runs = verdict.runs.len();
+    let what = format!(
+        "{} and {} read",
+        plural(runs as u64, "run"),
+        plural(verdict.lines, "line")
+    );
+    match verdict.status {
+        Status::Clean if accepted(verdict) => {
+            writeln!(
+                out,
+                "CLEAN: {what}; all that is missing or wrong was to be accepted."
+            )?;
+        }
+        Status::Clean => writeln!(out, "CLEAN: {what}; nothing is missing, nothing is wrong.")?,
+        Status::Findings => writeln!(out, "FINDINGS: {what}; the log is not what it must be.")?,
+        Status::CannotTell => writeln!(out, "CANNOT TELL: {what}.")?,
+    }
+    write_notes(out, &verdict.cannot_tell, &verdict.notes)?;
+    for group in &verdict.groups {
+        writeln!(out)?;
+        write_group(out, group)?;
+    }
+    // The verdict on one shard alone has no group's verdict that speaks for it.
+    let spoken_for = |run: &RunVerdict| !verdict.groups.is_empty() && goes_without_saying(run);
+    for run in verdict.runs.iter().filter(|run| !spoken_for(run)) {
+        writeln!(out)?;
+        write_run(out, run)?;
+    }
+    if verdict.stray_count > 0 {
+        writeln!(out, "\nOf no run: {}", plural(verdict.stray_count, "line"))?;
+        write_findings(out, verdict.strays.iter())?;
+    }
+    Ok(())
+}
+
+/// Whether a clean verdict owes its cleanness to what the options accept.
+fn accepted(verdict: &Verdict) -> bool {
+    let told = |run: &RunVerdict| {
+        !run.notes.is_empty() || run.counts.by_name().into_iter().any(|(_, count)| count > 0)
+    };
+    verdict.runs.iter().any(told)
+}
+
+/// Whether nothing needs to be said of a run that its group's verdict does not say.
+fn goes_without_saying(run: &RunVerdict) -> bool {
+    run.workload.is_some()
+        && (run.status == Status::Clean
+            || run.set_aside.is_some() && run.status == Status::CannotTell)
+}
+
+fn write_group(out: &mut String, group: &GroupVerdict) -> fmt::Result {
+    let GroupVerdict {
+        group: id,
+        shards,
+        present,
+        ..
+    } = group;
+    writeln!(
+        out,
+        "group {id}: {}, {present} of {}, {}, {}, seed {}",
+        status_word(group.status),
+        plural((*shards).into(), "shard"),
+        plural(group.lines, "line"),
+        plural(group.workers, "worker"),
+        group.seed
+    )?;
+    for (what, count, words) in group.wrong() {
+        if count == 0 {
+            continue;
+        }
+        writeln!(out, "  {what}: {count}")?;
+        for words in words.iter().take(SHOWN) {
+            paragraph(out, "    ", words)?;
+        }
+        more(out, count as usize)?;
+        if what == "lost shards" {
+            let cause = "a node or pod that never started it, a log that was not collected or not given to the audit, or \
+                         a shard that was started with another --group";
+            paragraph(out, "    ", &format!("Likely cause: {cause}."))?;
+        }
+    }
+    write_notes(out, &[], &group.notes[..group.notes.len().min(SHOWN)])?;
+    more(out, group.notes.len())
+}
+
+fn write_notes(out: &mut String, cannot_tell: &[String], notes: &[String]) -> fmt::Result {
+    for why in cannot_tell {
+        paragraph(out, "  ", &format!("Cannot tell: {why}."))?;
+    }
+    for note in notes {
+        paragraph(out, "  ", &format!("Note: {note}."))?;
+    }
+    Ok(())
+}
+
+fn status_word(status: Status) -> &'static str {
+    match status {
+        Status::Clean => "clean",
+        Status::Findings => "findings",
+        Status::CannotTell => "cannot tell",
+    }
+}
+
+fn write_run(out: &mut String, run: &RunVerdict) -> fmt::Result {
+    let word = status_word(run.status);
+    write!(
+        out,
+        "run {}: {word}, {}",
+        run.run,
+        plural(run.lines, "line")
+    )?;
+    if let (Some(threads), Some(seed)) = (run.threads, run.seed) {
+        write!(out, ", {}, seed {seed}", plural(threads.into(), "worker"))?;
+    }
+    if let Some(workload) = &run.workload {
+        write!(out, ", shard {}", workload.shard)?;
+    }
+    writeln!(out)?;
+    write_notes(out, &run.cannot_tell, &run.notes)?;
+    write_delay(out, run)?;
+    if !run.outstanding.is_empty() {
+        let count: u64 = run.outstanding.iter().map(|range| range.count).sum();
+        paragraph(
+            out,
+            "  ",
+            &format!(
+                "Not there, and not counted as lost: {}.",
+                plural(count, "line")
+            ),
+        )?;
+        for range in run.outstanding.iter().take(SHOWN) {
+            writeln!(out, "    {}", range_words(range))?;
+        }
+        more(out, run.outstanding.len())?;
+    }
+    for (kind, count) in run.counts.by_name() {
+        if count > 0 {
+            writeln!(out, "  {kind}: {count}")?;
+            write_findings(out, run.of_kind(kind))?;
+            for cause in run.causes.iter().filter(|cause| cause.kind == kind) {
+                paragraph(out, "    ", &format!("Likely cause: {}.", cause.text))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_findings<'a>(
+    out: &mut String,
+    findings: impl Iterator<Item = &'a Finding> + Clone,
+) -> fmt::Result {
+    for finding in findings.clone().take(SHOWN) {
+        write_finding(out, finding)?;
+    }
+    more(out, findings.count())
+}
+
+/// Says that there are more entries than are shown. The JSON form has those that were kept.
+fn more(out: &mut String, kept: usize) -> fmt::Result {
+    match kept {
+        KEPT_MAX.. => writeln!(
+            out,
+            "    … and many more; --format json has the first {kept}"
+        ),
+        _ if kept > SHOWN => writeln!(
+            out,
+            "    … and {} more; --format json has them",
+            kept - SHOWN
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// A finding in words, as the report shows it.
+pub(crate) fn finding_words(finding: &Finding) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_finding(&mut out, finding);
+    out
+}
+
+fn write_finding(out: &mut String, finding: &Finding) -> fmt::Result {
+    let headline = headline(finding);
+    match finding {
+        Finding::Unexpected { .. } | Finding::Books { .. } => paragraph(out, "    ", &headline)?,
+        _ => writeln!(out, "    {headline}")?,
+    }
+    match finding {
+        Finding::Altered { changes, .. } => changes
+            .iter()
+            .try_for_each(|change| writeln!(out, "      {}", change_words(change))),
+        Finding::Truncated { text, .. } | Finding::Unexpected { text, .. } => quote(out, text),
+        _ => Ok(()),
+    }
+}
+
+impl Finding {
+    /// The lines that it concerns, in words; none where nobody can tell whose they are.
+    pub fn lines(&self) -> Option<String> {
+        match self {
+            Self::Altered { author, seq, .. }
+            | Self::Truncated {
+                author: Some(author),
+                seq: Some(seq),
+                ..
+            } => Some(format!("{author}: seq {seq}")),
+            _ => self.range().map(range_words),
+        }
+    }
+}
+
+/// Which lines a finding concerns, and where they are.
+pub fn headline(finding: &Finding) -> String {
+    let lines = finding.lines();
+    let lines = lines.unwrap_or_else(|| "a line that cannot be named any more".into());
+    let at = finding.place().map_or_else(String::new, Place::to_string);
+    match finding {
+        Finding::Lost {
+            announced, before, ..
+        } => {
+            let announced = if *announced {
+                ", as a \"Log gap\" says"
+            } else {
+                ""
+            };
+            let before = before.as_ref().map(|at| format!(", before {at}"));
+            format!("{lines}{announced}{}", before.unwrap_or_default())
+        }
+        Finding::Duplicated { .. } => format!("{lines}, again at {at}"),
+        Finding::Reordered {
+            time_only: true, ..
+        } => format!("{lines}, time runs backwards at {at}"),
+        Finding::Reordered { .. } => format!("{lines}, behind later ones at {at}"),
+        Finding::Late { .. } => format!("{lines}, the first at {at}"),
+        Finding::Altered { .. } | Finding::Truncated { .. } => format!("{lines} at {at}"),
+        Finding::Unexpected { why, count: 1, .. } => format!("{at}: {why}"),
+        Finding::Unexpected { why, count, .. } => format!("{count} lines from {at}: {why}"),
+        Finding::Books { what, at: None } => what.clone(),
+        Finding::Books { what, .. } => format!("{what} ({at})"),
+    }
+}
+
+/// What was changed, in words.
+pub fn change_words(change: &Change) -> String {
+    let Change {
+        field,
+        expected,
+        found,
+    } = change;
+    match expected {
+        Some(expected) => format!("{field}: expected {expected:?}, found {found:?}"),
+        None => format!("{field}: found {found:?}"),
+    }
+}
+
+fn quote(out: &mut String, text: &str) -> fmt::Result {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let shown: String = text.chars().take(WIDTH - 9).collect();
+    let cut = if shown.len() < text.len() { "…" } else { "" };
+    writeln!(out, "      | {shown}{cut}")
+}
+
+/// How long lines took, in words.
+fn write_delay(out: &mut String, run: &RunVerdict) -> fmt::Result {
+    let Some(delay) = run.delay else {
+        return Ok(());
+    };
+    let micros = |us: u64| humantime::format_duration(Duration::from_micros(us)).to_string();
+    let text = format!(
+        "Delay of {}: half within {}, nine of ten within {}, 99 of 100 within {}, the longest {}.",
+        plural(delay.lines, "line"),
+        micros(delay.p50_us),
+        micros(delay.p90_us),
+        micros(delay.p99_us),
+        micros(delay.max_us)
+    );
+    paragraph(out, "  ", &text)
+}
+
+/// Lines, in words.
+pub(crate) fn range_words(range: &Range) -> String {
+    let Range {
+        author,
+        first,
+        last,
+        count,
+    } = range;
+    match (first, last) {
+        (Some(first), Some(last)) if first == last => format!("{author}: seq {first}"),
+        (Some(first), Some(last)) => format!("{author}: seq {first}-{last} ({count})"),
+        _ => format!("{author}: {count} whose numbers cannot be known"),
+    }
+}
+
+fn plural(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Text in lines of [`WIDTH`]; all but the first are indented two further.
+fn paragraph(out: &mut String, indent: &str, text: &str) -> fmt::Result {
+    let mut line = indent.to_owned();
+    let mut empty = true;
+    for word in text.split(' ') {
+        if !empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            writeln!(out, "{line}")?;
+            line = format!("{indent}  ");
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    writeln!(out, "{line}")
+}
