@@ -60,8 +60,8 @@ struct Stripe {
 /// What the writer is asked to do. Producers come here only with the first line of a batch.
 #[derive(Debug, Default)]
 struct Calls {
-    /// A line waits for the next drain.
-    line_waits: bool,
+    /// The stamp of the first line that waits for the next drain, if one does.
+    line_waits: Option<Stamp>,
     /// The writer sleeps and does not know that lines wait: the first one has to wake it.
     writer_is_idle: bool,
     /// The writer is wanted at once.
@@ -187,7 +187,7 @@ impl Queue {
         }
         stripe.next_seq[row] += 1;
         if stripe.batch.is_empty() {
-            self.tell_of_first_line();
+            self.tell_of_first_line(line.stamp);
         }
         let half = self.batch_bytes / 2;
         let was_below = stripe.batch.bytes() < half;
@@ -200,9 +200,9 @@ impl Queue {
     }
 
     /// The stripe's lock is held meanwhile: a drain that takes the line sees the call, too.
-    fn tell_of_first_line(&self) {
+    fn tell_of_first_line(&self, stamp: Stamp) {
         let mut calls = self.calls();
-        calls.line_waits = true;
+        calls.line_waits.get_or_insert(stamp);
         if mem::take(&mut calls.writer_is_idle) {
             drop(calls);
             self.wake_up.notify_one();
@@ -291,6 +291,11 @@ impl Queue {
         self.wake_up.notify_one();
     }
 
+    /// The stamp of the line that has waited longest for a drain, if one waits.
+    pub(crate) fn oldest_line(&self) -> Option<Stamp> {
+        self.calls().line_waits
+    }
+
     /// The writer waits for a call, for at most `patience`. With `line_known` it knows that a line waits, and need not be
     /// woken for another.
     pub(crate) fn wait(&self, line_known: bool, patience: Duration) -> Call {
@@ -307,7 +312,7 @@ impl Queue {
             if mem::take(&mut calls.urgent) {
                 return Call::Urgent;
             }
-            if !line_known && calls.line_waits {
+            if !line_known && calls.line_waits.is_some() {
                 return Call::LineWaits;
             }
             if time_up {
@@ -371,7 +376,7 @@ impl Drain {
         }
         let cut = now();
         stripes.iter_mut().for_each(|stripe| stripe.cut = cut);
-        queue.calls().line_waits = false;
+        queue.calls().line_waits = None;
         drop(stripes);
         let mut filled = (0..self.taken.len()).filter(|i| !self.taken[*i].is_empty());
         self.whole = match (filled.next(), filled.next()) {

@@ -1,4 +1,4 @@
-//! The writer: the thread that sees to it that no line waits too long,.
+//! The writer: the thread that sees to it that no line waits too long.
 //!
 //! It drains when a line has waited for half the flush interval (the other half is for the drain itself). The file's
 //! reports of trouble become lines here.
@@ -6,7 +6,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{
@@ -50,28 +50,32 @@ impl Writer {
             None,
             Role::Writer,
         ));
-        // When the oldest line that waits has waited long enough.
-        let mut due: Option<Instant> = None;
+        let Pipeline { queue, clock, .. } = &*self.pipeline;
+        let patience = (self.pipeline.flush_interval / 2).min(IDLE);
         loop {
-            let patience = due.map_or(IDLE, |at| at.saturating_duration_since(Instant::now()));
-            match self.pipeline.queue.wait(due.is_some(), patience.min(IDLE)) {
-                Call::LineWaits => {
-                    due = Some(Instant::now() + (self.pipeline.flush_interval / 2).min(IDLE));
-                    continue;
-                }
-                Call::TimeUp if due.is_none_or(|at| at > Instant::now()) => continue,
-                Call::Urgent | Call::TimeUp => {
-                    self.emit_reports();
-                    self.pipeline.write_all();
-                }
+            // Mostly another thread has seen to the line that was known before.
+            let due = queue.oldest_line().map(|line| line.after(patience));
+            let now = clock.now();
+            if due.is_some_and(|due| due <= now) {
+                self.drain();
+                continue;
+            }
+            let left = due.map_or(IDLE, |due| Duration::from_nanos(due.nanos_since(now)));
+            match queue.wait(due.is_some(), left) {
+                Call::LineWaits | Call::TimeUp => {}
+                Call::Urgent => self.drain(),
                 Call::Flush(asked) => {
                     self.flush();
-                    self.pipeline.queue.flushed(asked);
+                    queue.flushed(asked);
                 }
                 Call::Close => return self.close(),
             }
-            due = None;
         }
+    }
+
+    fn drain(&self) {
+        self.emit_reports();
+        self.pipeline.write_all();
     }
 
     /// Does something with the file, if the log goes to one.
