@@ -7,13 +7,14 @@ pub(crate) use std::sync::{
     Condvar, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
+pub(crate) use std::thread;
 use std::{
     ops::Deref,
     sync::{self, TryLockError, TryLockResult},
 };
 
 #[cfg(test)]
-pub(crate) use std::{sync::Arc, thread};
+pub(crate) use std::sync::Arc;
 
 /// The standard library's lock, side by side with what it guards, on cache lines that hold nothing else. The price of a lock that
 /// two cores share is the cache lines that travel between them.

@@ -9,14 +9,22 @@
 //! it or no operation is begun any more. This file must not know HTTP; the model tests explore it under every
 //! schedule that they find.
 
-use std::{collections::VecDeque, fmt, mem, task::Waker, time::Duration};
+use std::{
+    collections::VecDeque,
+    fmt, mem,
+    task::Waker,
+    time::{Duration, Instant},
+};
 
-use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, PoisonError};
+use crate::sync::{
+    AtomicBool, Mutex, MutexGuard, Ordering, PoisonError,
+    thread::{self, Thread},
+};
 
 /// How many operations a worker may end before it answers the first of them.
-pub(crate) const ENDED_MAX: usize = 4;
+pub(crate) const ENDED_MAX: usize = 64;
 /// How many of the requests that wait each worker that is awake sees to. The tests have few requests.
-const SHARE: usize = if cfg!(test) { 2 } else { 32 };
+const SHARE: usize = if cfg!(test) { 2 } else { 64 };
 
 /// Who asked for an operation: is called with the answer, on the frontend's thread.
 pub(crate) type Requester = Box<dyn FnOnce(Answer) + Send>;
@@ -72,8 +80,6 @@ pub struct Backlog {
     /// The same as `requests.closed`, for each answer.
     closed: AtomicBool,
     requests: Mutex<Requests>,
-    /// A request came, or the backlog was closed.
-    arrived: Condvar,
     answers: Mutex<Answers>,
 }
 
@@ -82,12 +88,36 @@ struct Requests {
     closed: bool,
     /// Workers that have not left.
     workers: u32,
-    /// Workers that wait for a request and were not woken.
-    idle: usize,
+    /// Workers that wait for a request and were not woken. The last that came is woken first: what it works with is
+    /// still in its core's caches.
+    idle: Vec<Thread>,
     /// Workers that were woken and have not come yet.
     woken: usize,
     /// Workers that are awake or were woken.
     awake: usize,
+}
+
+impl Requests {
+    /// A worker that was idle is awake: it was woken for a request, or of its own accord.
+    fn wakes_up(&mut self, worker: &Thread) {
+        match self.idle.iter().rposition(|idle| idle.id() == worker.id()) {
+            Some(place) => {
+                self.idle.remove(place);
+                self.awake += 1;
+            }
+            None => self.woken -= 1,
+        }
+    }
+}
+
+/// Sleeps until the calling thread is woken or it is that time. Says whether it is.
+fn sleep(deadline: Option<Instant>) -> bool {
+    let Some(deadline) = deadline else {
+        thread::park();
+        return false;
+    };
+    thread::park_timeout(deadline.saturating_duration_since(Instant::now()));
+    Instant::now() >= deadline
 }
 
 #[derive(Default)]
@@ -112,7 +142,7 @@ impl Backlog {
             waiting: VecDeque::new(),
             closed: false,
             workers,
-            idle: 0,
+            idle: Vec::new(),
             woken: 0,
             awake: workers as usize,
         };
@@ -120,7 +150,6 @@ impl Backlog {
             limit,
             closed: AtomicBool::new(false),
             requests: Mutex::new(requests),
-            arrived: Condvar::new(),
             answers: Mutex::default(),
         }
     }
@@ -132,7 +161,7 @@ impl Backlog {
             Refusal::Closed
         } else {
             // An idle worker will take its request at once: that one does not wait.
-            let idle = requests.idle + requests.woken;
+            let idle = requests.idle.len() + requests.woken;
             let room = (self.limit + idle).saturating_sub(requests.waiting.len());
             let taken = room.min(arrived.len());
             requests.waiting.extend(arrived.drain(..taken));
@@ -154,45 +183,20 @@ impl Backlog {
 
     /// The next request, once there is one; none if none comes within `patience` or the backlog is closed.
     pub fn take(&self, patience: Option<Duration>) -> Option<Requester> {
+        let deadline = patience.and_then(|patience| Instant::now().checked_add(patience));
         let mut requests = self.requests();
         let mut time_up = false;
         while requests.waiting.is_empty() && !requests.closed && !time_up {
-            requests.idle += 1;
+            requests.idle.push(thread::current());
             requests.awake -= 1;
-            (requests, time_up) = self.wait(requests, patience);
+            drop(requests);
+            time_up = sleep(deadline);
+            requests = self.requests();
+            requests.wakes_up(&thread::current());
         }
         let requester = requests.waiting.pop_front();
         self.wake_one(requests);
         requester
-    }
-
-    /// Waits until the calling worker is woken, the time is up or the backlog is closed. Says whether the time is up.
-    fn wait<'a>(
-        &self,
-        mut requests: MutexGuard<'a, Requests>,
-        patience: Option<Duration>,
-    ) -> (MutexGuard<'a, Requests>, bool) {
-        let mut time_up = false;
-        while requests.woken == 0 {
-            if requests.closed || time_up {
-                requests.idle -= 1;
-                requests.awake += 1;
-                return (requests, time_up);
-            }
-            match patience {
-                None => {
-                    let waited = self.arrived.wait(requests);
-                    requests = waited.unwrap_or_else(PoisonError::into_inner);
-                }
-                Some(patience) => {
-                    let waited = self.arrived.wait_timeout(requests, patience);
-                    let (guard, waited) = waited.unwrap_or_else(PoisonError::into_inner);
-                    (requests, time_up) = (guard, waited.timed_out());
-                }
-            }
-        }
-        requests.woken -= 1;
-        (requests, false)
     }
 
     /// The calling worker falls asleep in the midst of an operation. Until it [wakes up](Self::wake_up) the others see to what
@@ -217,6 +221,11 @@ impl Backlog {
         if let Some(frontend) = frontend {
             frontend.wake();
         }
+    }
+
+    /// Whether answers wait until they are collected.
+    pub fn answers_wait(&self) -> bool {
+        self.answers().frontend.is_none()
     }
 
     /// Calls all those whose answer is ready. The next answer wakes `frontend`.
@@ -249,8 +258,8 @@ impl Backlog {
         requests.closed = true;
         self.closed.store(true, Ordering::SeqCst);
         let refused = mem::take(&mut requests.waiting);
+        requests.idle.iter().for_each(Thread::unpark);
         drop(requests);
-        self.arrived.notify_all();
         let refusal = Answer::Refused(Refusal::Closed);
         self.answer(refused.into_iter().map(|requester| (requester, refusal)));
     }
@@ -262,12 +271,13 @@ impl Backlog {
 
     /// Wakes an idle worker if there is more to do than those that are awake see to. It wakes the next.
     fn wake_one(&self, mut requests: MutexGuard<'_, Requests>) {
-        if requests.idle > 0 && requests.waiting.len() > requests.awake * SHARE {
-            requests.idle -= 1;
+        if requests.waiting.len() > requests.awake * SHARE
+            && let Some(worker) = requests.idle.pop()
+        {
             requests.awake += 1;
             requests.woken += 1;
             drop(requests);
-            self.arrived.notify_one();
+            worker.unpark();
         }
     }
 
@@ -287,10 +297,10 @@ mod tests {
     use std::task::Wake;
 
     use super::*;
-    use crate::sync::{Arc, explore, thread};
+    use crate::sync::{Arc, explore};
 
     /// A frontend that sleeps until an answer wakes it.
-    struct Frontend(thread::Thread);
+    struct Frontend(Thread);
 
     impl Wake for Frontend {
         fn wake(self: Arc<Self>) {
@@ -469,7 +479,7 @@ mod tests {
         explore(|| {
             let (backlog, answered) = (Arc::new(Backlog::new(0, 1)), Answered::default());
             let workers = start_workers(&backlog, &[1]);
-            while backlog.requests().idle == 0 {
+            while backlog.requests().idle.is_empty() {
                 thread::yield_now();
             }
             backlog.submit(&mut (0..2).map(|_| requester(&answered)).collect());

@@ -196,11 +196,12 @@ impl Worker {
         Onward::Continue
     }
 
-    /// The next request for an operation. Before the worker waits for one, it answers those it had.
+    /// The next request for an operation. Before the worker waits for one, it answers those it had; and as soon as those
+    /// before them were collected, for the longer it waits with that, the less it costs.
     fn request(&self, backlog: &Backlog, progress: &mut Progress) -> Option<Requester> {
-        if progress.ended.len() < ENDED_MAX
-            && let Some(requester) = backlog.take_waiting()
-        {
+        let more_may_end =
+            progress.ended.is_empty() || progress.ended.len() < ENDED_MAX && backlog.answers_wait();
+        if more_may_end && let Some(requester) = backlog.take_waiting() {
             return Some(requester);
         }
         self.answer(progress);

@@ -112,22 +112,22 @@ fn line_of(answer: &Value) -> String {
     )
 }
 
-/// The lines of the log's completed operations in the form of [`line_of`].
+/// The lines of the log's completed operations in the form of [`line_of`]. One that a full disk has cut is left out.
 fn completed_lines(log: &str) -> BTreeSet<String> {
     let field = |line: &str, name: &str| {
-        let value = line.split(&format!(" {name}=")).nth(1).unwrap();
-        value.split(' ').next().unwrap().to_owned()
+        let value = line.split(&format!(" {name}=")).nth(1)?;
+        Some(value.split_once(' ')?.0.to_owned())
     };
     log.lines()
         .filter(|line| line.contains(" Operation result: "))
-        .map(|line| {
-            format!(
+        .filter_map(|line| {
+            Some(format!(
                 " worker={} seq= iteration={} attempt={} counter={} ",
-                field(line, "worker"),
-                field(line, "iteration"),
-                field(line, "attempt"),
-                field(line, "counter")
-            )
+                field(line, "worker")?,
+                field(line, "iteration")?,
+                field(line, "attempt")?,
+                field(line, "counter")?
+            ))
         })
         .collect()
 }

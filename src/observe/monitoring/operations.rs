@@ -33,8 +33,8 @@ use crate::{
 const CONNECTIONS_MAX: u64 = 4096;
 /// Files that are left for all but connections.
 const FILES_MIN: u64 = 64;
-/// How long a client has for a request's head, and for its body.
-const REQUEST_TIME: Duration = Duration::from_secs(10);
+/// How many seconds a client has for a request's head, and for its body.
+const REQUEST_SECONDS: u64 = 10;
 /// How large a body may be. It is read, and means nothing.
 const BODY_BYTES: u64 = 64 << 10;
 /// Once the last worker has ended, a request that is on its way is refused for so long; after that no connection is taken.
@@ -111,8 +111,8 @@ pub(super) fn serve(
     let files = process::open_files_max().unwrap_or(1024);
     let limits = Limits {
         connections: files.saturating_sub(FILES_MIN).clamp(1, CONNECTIONS_MAX) as usize,
-        head_time: REQUEST_TIME,
-        connection_time: None,
+        silence: REQUEST_SECONDS,
+        keep_alive: true,
         grace: GRACE,
     };
     let operations = Operations {
@@ -211,6 +211,10 @@ impl Drop for Operations {
 
 /// Reads a body to its end; status and text for a client whose body cannot be.
 async fn read(mut body: Incoming) -> Result<(), (StatusCode, String)> {
+    // Most requests have none, and a timer costs much.
+    if body.is_end_stream() {
+        return Ok(());
+    }
     let announced = body.size_hint().lower();
     let mut bytes = 0;
     let read = async {
@@ -226,8 +230,9 @@ async fn read(mut body: Incoming) -> Result<(), (StatusCode, String)> {
         let text = format!("a body of at most {BODY_BYTES} bytes is read\n");
         Err((StatusCode::PAYLOAD_TOO_LARGE, text))
     };
-    timeout(REQUEST_TIME, read).await.unwrap_or_else(|_| {
-        let text = format!("the body did not come within {REQUEST_TIME:?}\n");
+    let time = Duration::from_secs(REQUEST_SECONDS);
+    timeout(time, read).await.unwrap_or_else(|_| {
+        let text = format!("the body did not come within {time:?}\n");
         Err((StatusCode::REQUEST_TIMEOUT, text))
     })
 }

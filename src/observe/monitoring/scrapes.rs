@@ -19,8 +19,8 @@ use crate::observe::watch::Sources;
 /// Whoever connects gets one answer, in a bounded time.
 pub(super) const LIMITS: Limits = Limits {
     connections: 64,
-    head_time: Duration::from_secs(5),
-    connection_time: Some(Duration::from_secs(10)),
+    silence: 5,
+    keep_alive: false,
     grace: Duration::ZERO,
 };
 

@@ -1,7 +1,8 @@
 //! An HTTP server: a thread of its own, which no client can keep from its work.
 //!
-//! Heads are bounded in size and time. Connections are bounded in number: the oldest that waits for nothing goes when
-//! there is one too many, so clients that only sit there are in nobody's way.
+//! Heads are bounded in size. Connections are bounded in number: the oldest that waits for nothing goes when
+//! there is one too many, so clients that only sit there are in nobody's way. Once a second all connections are looked at,
+//! and those that have been silent for too long are closed: a timer for each request would cost more.
 
 use std::{
     collections::VecDeque,
@@ -10,7 +11,7 @@ use std::{
     net::TcpListener,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -25,7 +26,7 @@ use hyper::{
     server::conn::http1,
     service::service_fn,
 };
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::{
     net::TcpStream,
     sync::oneshot,
@@ -39,6 +40,8 @@ use crate::shutdown::PATIENCE_AFTER_STOP;
 const HEAD_BYTES: usize = 16 << 10;
 /// How long to wait where the system has no descriptor to spare for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often is looked for connections that are silent.
+const SILENCE_UNIT: Duration = Duration::from_secs(1);
 /// How often is looked whether somebody still waits for an answer at the end.
 const LOOK_PAUSE: Duration = Duration::from_millis(1);
 
@@ -47,10 +50,11 @@ const LOOK_PAUSE: Duration = Duration::from_millis(1);
 pub(super) struct Limits {
     /// Connections at one time.
     pub connections: usize,
-    /// From the beginning of a connection, or from the answer before, to the end of a request's head.
-    pub head_time: Duration,
-    /// How long a connection may last; a client whose connection has no end may send one request after the other.
-    pub connection_time: Option<Duration>,
+    /// Seconds from the beginning of a connection, or from the answer before, to the end of a request's head; and from an
+    /// answer to its being taken.
+    pub silence: u64,
+    /// A client may send one request after the other.
+    pub keep_alive: bool,
     /// At the end, requests that are on their way have so long to come.
     pub grace: Duration,
 }
@@ -75,6 +79,8 @@ pub(super) trait Service: Send + Sync + 'static {
 #[derive(Debug, Default)]
 pub(super) struct Connection {
     awaits_answer: AtomicBool,
+    /// Seconds without a request's head or an answer to one.
+    silent: AtomicU64,
 }
 
 impl Connection {
@@ -88,6 +94,15 @@ impl Connection {
 
     fn awaits_answer(&self) -> bool {
         self.awaits_answer.load(Ordering::Relaxed)
+    }
+
+    fn is_heard(&self) {
+        self.silent.store(0, Ordering::Relaxed);
+    }
+
+    /// Another second has passed. Says whether the connection was silent for too long.
+    fn is_silent(&self, limit: u64) -> bool {
+        !self.awaits_answer() && self.silent.fetch_add(1, Ordering::Relaxed) >= limit
     }
 }
 
@@ -130,6 +145,7 @@ impl Server {
                 let connections: Arc<Connections> = Arc::default();
                 let attended = Arc::clone(&service);
                 runtime.spawn(async move { attended.attend().await });
+                runtime.spawn(close_silent(limits, Arc::clone(&connections)));
                 let accepting =
                     runtime.spawn(accept(listener, limits, service, Arc::clone(&connections)));
                 runtime.block_on(async {
@@ -169,7 +185,9 @@ async fn accept<S: Service>(
             continue;
         };
         let mut connections = lock(&connections);
-        connections.retain(|(task, _)| !task.is_finished());
+        if connections.len() >= limits.connections {
+            connections.retain(|(task, _)| !task.is_finished());
+        }
         if connections.len() >= limits.connections {
             let oldest = connections.iter().position(|(_, it)| !it.awaits_answer());
             // Where all wait for their answers it is the newcomer that goes.
@@ -189,6 +207,19 @@ async fn accept<S: Service>(
     }
 }
 
+async fn close_silent(limits: Limits, connections: Arc<Connections>) {
+    loop {
+        sleep(SILENCE_UNIT).await;
+        let mut connections = lock(&connections);
+        connections.retain(|(task, _)| !task.is_finished());
+        for (task, connection) in &*connections {
+            if connection.is_silent(limits.silence) {
+                task.abort();
+            }
+        }
+    }
+}
+
 /// Serves one connection. What is wrong with a client is no business of the run's.
 async fn serve<S: Service>(
     stream: TcpStream,
@@ -200,22 +231,22 @@ async fn serve<S: Service>(
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
         let (service, connection) = (Arc::clone(&service), Arc::clone(&connection));
-        async move { Ok::<_, Infallible>(service.answer(request, &connection).await) }
+        async move {
+            connection.is_heard();
+            let response = service.answer(request, &connection).await;
+            connection.is_heard();
+            Ok::<_, Infallible>(response)
+        }
     });
     let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_time)
         .max_buf_size(HEAD_BYTES)
         // Answers are small: to copy head and body into one piece costs less than to send two.
         .writev(false)
-        .keep_alive(limits.connection_time.is_none())
+        .keep_alive(limits.keep_alive)
         // A client that has nothing more to say may still want its answer.
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
-    match limits.connection_time {
-        Some(time) => drop(timeout(time, served).await),
-        None => drop(served.await),
-    }
+    let _ = served.await;
 }
 
 async fn all_answered(connections: &Connections) {
@@ -286,8 +317,8 @@ mod tests {
         let addr = listener.local_addr().unwrap();
         let limits = Limits {
             connections: 2,
-            head_time: Duration::from_secs(5),
-            connection_time: None,
+            silence: 5,
+            keep_alive: true,
             grace: Duration::ZERO,
         };
         let server = Server::start(listener, "panicking", limits, Arc::new(Panicking)).unwrap();
