@@ -39,14 +39,13 @@ use self::{
     queue::{OpenTo, Role},
     sinks::{Destination, Sinks},
     stream::Patience,
-    writer::Writer,
 };
 pub use self::{
     layer::{LogLayer, commit, last_stamp, sign_on},
     producer::Producer,
     report::LogReport,
 };
-use crate::{log::clock::Clock, log::config::LogConfig, shutdown::Stop, threads};
+use crate::{log::clock::Clock, log::config::LogConfig, shutdown::Stop};
 
 /// The log of a run, from the opening of the file to its last line. To drop it is to close it.
 #[derive(Debug)]
@@ -74,12 +73,8 @@ impl Log {
         let console = Console::open(&config.console, patience)?;
         let sinks = Sinks::new(config, destination, console);
         let pipeline = Arc::new(Pipeline::new(config, run, threads, clock, sinks));
-        let writer = Writer::new(Arc::clone(&pipeline));
-        let writer = threads::spawn("log-writer", move || writer.serve_to_the_end())?;
-        Ok(Self {
-            pipeline,
-            writer: Some(writer),
-        })
+        let writer = Some(writer::start(Arc::clone(&pipeline))?);
+        Ok(Self { pipeline, writer })
     }
 
     /// The producer for worker number `worker`.
@@ -102,7 +97,7 @@ impl Log {
     /// # Errors
     /// The file cannot be opened a second time.
     pub fn reopen(&self, wrap: Wrap) -> anyhow::Result<()> {
-        self.pipeline.queue.flush();
+        self.pipeline.write_all();
         match self.pipeline.sinks().log.file() {
             Some(file) => file.reopen(wrap),
             None => {
@@ -112,46 +107,53 @@ impl Log {
     }
 
     /// Writes all that was logged so far, and from then on takes no lines but those of `main`: of workers that got stuck,
-    /// observers and the log itself there are no more. Returns how many lines were logged: from here on the caller alone
-    /// decides how many follow.
-    pub fn settle(&self) -> u64 {
-        let queue = &self.pipeline.queue;
-        queue.open_to(OpenTo::MainAndWriter);
-        queue.flush();
-        queue.open_to(OpenTo::Main);
+    /// observers and the writer there are no more. Returns how many lines were logged: from here on the caller alone decides
+    /// how many follow.
+    pub fn settle(&mut self) -> u64 {
+        self.pipeline.queue.open_to(OpenTo::MainAndWriter);
+        self.end_writer();
+        self.pipeline.flush();
         if let Some(file) = self.pipeline.sinks().log.file() {
             file.await_last_line();
         }
-        queue.lines()
+        self.pipeline.queue.lines()
     }
 
-    /// Writes all that was logged, ends the writer, and says what became of the lines.
-    pub fn close(mut self) -> LogReport {
-        self.finish();
-        let sinks = self.pipeline.sinks();
-        let lines = self.pipeline.queue.lines();
+    /// Closes the log, and says what became of the lines.
+    pub fn close(self) -> LogReport {
+        let pipeline = Arc::clone(&self.pipeline);
+        drop(self);
+        let lines = pipeline.queue.lines();
+        let sinks = pipeline.sinks();
         LogReport {
             path: sinks.log.path(),
             lines,
             file: sinks.file_report(lines),
-            console: self.pipeline.console.report(),
+            console: pipeline.console.report(),
         }
     }
 
-    fn finish(&mut self) {
+    fn end_writer(&mut self) {
         if let Some(writer) = self.writer.take() {
             self.pipeline.queue.close();
             // The writer holds no figure that its end could take along: a panic has been printed by then.
             let _ = writer.join();
-            self.pipeline.queue.open_to(OpenTo::Nobody);
-            self.pipeline.wait_until_written();
         }
     }
 }
 
 impl Drop for Log {
+    /// Writes what is there. Only if the last line cannot be written, there is something to be said behind it: which lines are
+    /// missing.
     fn drop(&mut self) {
-        self.finish();
+        self.end_writer();
+        self.pipeline.write_all();
+        if let Some(file) = self.pipeline.sinks().log.file() {
+            file.end();
+        }
+        self.pipeline.flush();
+        self.pipeline.queue.open_to(OpenTo::Nobody);
+        self.pipeline.wait_until_written();
     }
 }
 
@@ -200,7 +202,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.log");
         let config = config(&path, Micros(1000));
-        let log = Log::open(&config, 7, 1, Clock::start(), Arc::default(), None).unwrap();
+        let mut log = Log::open(&config, 7, 1, Clock::start(), Arc::default(), None).unwrap();
         tracing_subscriber::registry()
             .with(Strike)
             .with(LogLayer::new(Arc::clone(log.pipeline())))
@@ -210,7 +212,7 @@ mod tests {
         };
         sign_on(log.main());
         log_lines(10);
-        log.pipeline.queue.flush();
+        log.pipeline.write_all();
         // The writer notices that the log is renamed, and is about to log that.
         fs::rename(&path, folder.path().join("app.log.1")).unwrap();
         let has_struck = || log.pipeline.sinks().file_report(0).errors > 0;
@@ -246,7 +248,7 @@ mod tests {
                 Arc::default(),
                 None,
             );
-            let log = log.unwrap();
+            let mut log = log.unwrap();
             let mut main = log.main();
             let mut log_lines = |count| {
                 for _ in 0..count {

@@ -4,17 +4,14 @@
 //! once when a batch is half full: the producer itself, or, where there are more cores than workers, the writer on a core of
 //! its own. What is due later is the [`writer`](super::writer)'s alone.
 
-use std::{
-    num::NonZero,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread,
-    time::Duration,
-};
+use std::{iter, num::NonZero, sync::Arc, thread, time::Duration};
 
 use tracing::Level;
 
 use super::{
     console::Console,
+    event::Event,
+    file::LogFile,
     queue::{Drain, Queue},
     report::SinkReport,
     sinks::Sinks,
@@ -23,15 +20,17 @@ use super::{
 use crate::{
     log::clock::{Clock, Stamp},
     log::config::{LogConfig, LogFormat},
-    sync::if_free,
+    sync::{Mutex, MutexGuard, PoisonError, if_free},
 };
 
 /// Of thousands of workers few run at one time: with so many stripes two that do seldom share one.
 const STRIPES: usize = 8;
 /// What a stripe holds at most. With more, the lines would have left the cores' caches when they are written.
-const BATCH_BYTES: usize = 128 << 10;
+const BATCH_BYTES: usize = 256 << 10;
 /// The same where the writer has a core of its own: it takes a while to wake, and is woken for more at once.
 const WRITER_BATCH_BYTES: usize = 512 << 10;
+/// A report that is written may bring about another, of a file that fails again. After so many nobody waits for the next.
+const REPORTS_MAX: u32 = 3;
 
 /// What producers and writer share.
 #[derive(Debug)]
@@ -76,16 +75,19 @@ impl Pipeline {
         } else {
             BATCH_BYTES
         };
+        let flush_interval = Duration::from(config.flush_interval);
+        // Where each line is written at once, there is nothing to be spread.
+        let stripes = if flush_interval.is_zero() { 1 } else { STRIPES };
         Self {
             run,
             clock,
-            flush_interval: config.flush_interval.into(),
+            flush_interval,
             json: config.format == LogFormat::Json,
             console_level: config.console.level,
-            queue: Queue::new(workers + 1, STRIPES, batch_bytes),
+            queue: Queue::new(workers + 1, stripes, batch_bytes),
             workers,
             console: Arc::clone(&sinks.console),
-            stdout: sinks.log.stdout().cloned(),
+            stdout: sinks.log.stdout(),
             sinks: Mutex::new(sinks),
             writer_has_core,
         }
@@ -110,7 +112,17 @@ impl Pipeline {
     /// For a producer that found its batch full: drains, if nobody else has made room meanwhile.
     #[cold]
     pub(super) fn make_room(&self, producer: usize) {
-        if let Some(drain) = self.queue.drain_if_full(producer, || self.clock.now()) {
+        self.drain_of(producer, self.queue.batch_bytes);
+    }
+
+    /// For a producer that waits until its line is written: drains, if nobody else has taken the line meanwhile.
+    pub(super) fn write_through(&self, producer: usize) {
+        self.drain_of(producer, 1);
+        self.wait_until_written();
+    }
+
+    fn drain_of(&self, producer: usize, bytes: usize) {
+        if let Some(drain) = self.queue.drain_of(producer, bytes, || self.clock.now()) {
             self.write_for_producer(&drain);
         }
     }
@@ -127,6 +139,41 @@ impl Pipeline {
         }
     }
 
+    /// Writes what was drained. Says whether the file has something to report.
+    fn write(&self, drain: &Drain) -> bool {
+        let mut sinks = self.sinks();
+        sinks.attempt(|sinks| sinks.write(drain.batch(), self.clock.now()));
+        sinks.log.file().is_some_and(|file| file.has_reports())
+    }
+
+    /// Logs what the file has to report. Says whether there was something.
+    pub(super) fn emit_reports(&self) -> bool {
+        // The sinks must be free again before an event is emitted: it may be written to them at once.
+        let reports: Vec<Event> = self
+            .sinks()
+            .log
+            .file()
+            .map(LogFile::take_reports)
+            .unwrap_or_default();
+        reports.iter().for_each(Event::emit);
+        !reports.is_empty()
+    }
+
+    /// Writes all that is there, also to a file that was failing, and with it what the file has to report. There is no writer
+    /// meanwhile.
+    pub(super) fn flush(&self) {
+        self.write_all();
+        if let Some(file) = self.sinks().log.file() {
+            file.try_at_once();
+        }
+        for _ in 0..REPORTS_MAX {
+            if !self.emit_reports() {
+                return;
+            }
+            self.write_all();
+        }
+    }
+
     /// Writes all that is there now, for a producer that tells somebody of its lines. Returns when lines were lost last: one that
     /// was logged later is in the log.
     pub(super) fn commit(&self) -> Option<Stamp> {
@@ -137,26 +184,20 @@ impl Pipeline {
         self.sinks().last_loss()
     }
 
-    /// Writes what was drained. Says whether the file has something to report.
-    fn write(&self, drain: &Drain) -> bool {
-        let mut sinks = self.sinks();
-        sinks.attempt(|sinks| sinks.write(drain.batch(), self.clock.now()));
-        sinks.log.has_reports()
+    /// What has a reader that may stall.
+    fn streams(&self) -> impl Iterator<Item = &Stream> {
+        iter::once(self.console.stream()).chain(self.stdout.as_deref())
     }
 
     /// Waits while a reader is too far behind. No lock may be held by the caller.
     #[inline]
     pub(super) fn wait_for_room(&self) {
-        self.console.stream().wait_for_room();
-        self.stdout.iter().for_each(|stdout| stdout.wait_for_room());
+        self.streams().for_each(Stream::wait_for_room);
     }
 
     /// Waits until the readers have got all lines so far. No lock may be held by the caller.
     pub(super) fn wait_until_written(&self) {
-        self.console.stream().wait_until_written();
-        self.stdout
-            .iter()
-            .for_each(|stdout| stdout.wait_until_written());
+        self.streams().for_each(Stream::wait_until_written);
     }
 
     /// Writes a text for people to the console, whole, between two lines of the log and whatever its level. It is not waited for

@@ -1,7 +1,7 @@
 //! A producer: a thread's way from an event to a line that is on its way to the sinks.
 //!
-//! Mostly the line is put into the queue, and made anew if it came too late for its place in time. With a flush interval of
-//! zero the producer takes the sinks' lock, and goes on when its line is written.
+//! The line is put into the queue, and made anew if it came too late for its place in time. With a flush interval of zero the
+//! producer goes on when its line is written.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{
     batch::FinishedLine,
     line::Encoder,
     pipeline::Pipeline,
-    queue::{Refused, Role, Taken},
+    queue::{Put, Role},
 };
 use crate::log::clock::Stamp;
 
@@ -65,25 +65,17 @@ impl Producer {
     /// which the log is closed is dropped.
     #[inline]
     pub fn log(&mut self, level: Level, make: impl Fn(&mut Encoder, Head)) {
-        let to_console = self.pipeline.console_level.is_some_and(|max| level <= max);
-        if self.pipeline.flush_interval.is_zero() {
-            self.write_through(to_console, make);
-        } else {
-            self.hand_over(to_console, make);
-        }
-    }
-
-    #[inline]
-    fn hand_over(&mut self, to_console: bool, make: impl Fn(&mut Encoder, Head)) {
         let pipeline = &*self.pipeline;
-        if self.role != Role::Writer {
+        let to_console = pipeline.console_level.is_some_and(|max| level <= max);
+        let text_is_needed = to_console || !pipeline.json;
+        let waits = self.role != Role::Writer;
+        if waits {
             pipeline.wait_for_room();
         }
         loop {
             let (stamp, seq) = (pipeline.clock.now(), self.next_seq);
             let micros = pipeline.clock.micros(stamp);
             make(&mut self.encoder, Head { micros, seq });
-            let text_is_needed = to_console || !pipeline.json;
             let line = FinishedLine {
                 stamp,
                 seq,
@@ -96,48 +88,21 @@ impl Producer {
                 to_console,
             };
             match pipeline.queue.put(self.number, self.role, &line) {
-                Ok(taken) => {
+                put @ (Put::Waits | Put::HalfFull) => {
                     self.next_seq = seq + 1;
                     self.last_stamp = stamp;
-                    if taken == Taken::HalfFull {
+                    if put == Put::HalfFull {
                         pipeline.see_to_drain();
                     }
-                    return;
+                    break;
                 }
-                Err(Refused::MakeAnew(seq)) => self.next_seq = seq,
-                Err(Refused::Full) => pipeline.make_room(self.number),
-                Err(Refused::Closed) => return,
+                Put::MakeAnew(seq) => self.next_seq = seq,
+                Put::Full => pipeline.make_room(self.number),
+                Put::Closed => return,
             }
         }
-    }
-
-    fn write_through(&mut self, to_console: bool, make: impl Fn(&mut Encoder, Head)) {
-        if self.role != Role::Writer {
-            self.pipeline.wait_for_room();
-        }
-        let mut sinks = self.pipeline.sinks();
-        let Some(seq) = self.pipeline.queue.number(self.number, self.role) else {
-            return;
-        };
-        let stamp = self.pipeline.clock.now();
-        let micros = self.pipeline.clock.micros(stamp);
-        make(&mut self.encoder, Head { micros, seq });
-        self.last_stamp = stamp;
-        let line = FinishedLine {
-            stamp,
-            seq,
-            text: self.encoder.text(),
-            json: self.encoder.json(),
-            to_console,
-        };
-        sinks.attempt(|sinks| sinks.write_line(&line));
-        let reports = sinks.log.has_reports();
-        drop(sinks);
-        if reports {
-            self.pipeline.queue.hurry();
-        }
-        if self.role != Role::Writer {
-            self.pipeline.wait_until_written();
+        if pipeline.flush_interval.is_zero() && waits {
+            pipeline.write_through(self.number);
         }
     }
 }

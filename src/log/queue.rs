@@ -37,11 +37,9 @@ pub(crate) struct Queue {
     drain: Mutex<Drain>,
     calls: Mutex<Calls>,
     /// A stripe's batch with as many bytes is full.
-    batch_bytes: usize,
+    pub(super) batch_bytes: usize,
     /// The writer waits for this.
     wake_up: Condvar,
-    /// Those who asked for a flush wait for this.
-    flushed: Condvar,
 }
 
 /// What some of the producers share.
@@ -66,9 +64,7 @@ struct Calls {
     writer_is_idle: bool,
     /// The writer is wanted at once.
     urgent: bool,
-    flushes_asked: u64,
-    flushes_done: u64,
-    /// No more lines will come: the writer is to end.
+    /// The writer is to end.
     closing: bool,
 }
 
@@ -91,29 +87,22 @@ pub(crate) enum OpenTo {
     All,
     /// Those of `main` and the writer: the workers have ended, and the observers are to be silent.
     MainAndWriter,
-    /// Those of `main`, which counts the run's lines.
-    Main,
     /// Nobody's: the books are closed.
     Nobody,
 }
 
-/// What became of a line that was taken.
+/// What became of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
-    /// It waits.
+pub(crate) enum Put {
+    /// It waits for the next drain.
     Waits,
-    /// It waits, and has made its batch half full: it is time for a drain.
+    /// It waits, and its batch is half full: it is time for a drain.
     HalfFull,
-}
-
-/// Why a line was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// It must be made anew, with this number.
+    /// It was not taken: it must be made anew, with this number.
     MakeAnew(u64),
-    /// The batch is full. After a drain it may be tried again.
+    /// It was not taken: the batch is full. After a drain it may be tried again.
     Full,
-    /// The log is closed for this producer.
+    /// It was not taken: the log is closed for this producer.
     Closed,
 }
 
@@ -124,9 +113,7 @@ pub(crate) enum Call {
     Urgent,
     /// A line waits, which the writer did not know.
     LineWaits,
-    /// All lines that were logged so far must be written; [`Queue::flushed`] is to be told this number then.
-    Flush(u64),
-    /// No more lines will come.
+    /// It is to end.
     Close,
     /// Nobody called for as long as was to be waited.
     TimeUp,
@@ -152,7 +139,6 @@ impl Queue {
             calls: Mutex::default(),
             batch_bytes,
             wake_up: Condvar::new(),
-            flushed: Condvar::new(),
         }
     }
 
@@ -163,40 +149,30 @@ impl Queue {
     }
 
     /// Puts a finished line of `producer` into the queue.
-    ///
-    /// # Errors
-    /// The line was not taken, and the error says what is to be done.
     #[inline]
-    pub(crate) fn put(
-        &self,
-        producer: usize,
-        role: Role,
-        line: &FinishedLine<'_>,
-    ) -> Result<Taken, Refused> {
+    pub(crate) fn put(&self, producer: usize, role: Role, line: &FinishedLine<'_>) -> Put {
         let mut stripe = self.stripe(producer);
         if !stripe.open_to.admits(role) {
-            return Err(Refused::Closed);
+            return Put::Closed;
         }
         let row = producer / self.stripes.len();
         let next_seq = stripe.next_seq[row];
         if next_seq != line.seq || line.stamp < stripe.cut {
-            return Err(Refused::MakeAnew(next_seq));
+            return Put::MakeAnew(next_seq);
         }
         if stripe.batch.bytes() >= self.batch_bytes && role != Role::Writer {
-            return Err(Refused::Full);
+            return Put::Full;
         }
         stripe.next_seq[row] += 1;
         if stripe.batch.is_empty() {
             self.tell_of_first_line(line.stamp);
         }
-        let half = self.batch_bytes / 2;
-        let was_below = stripe.batch.bytes() < half;
         stripe.batch.push(line);
-        Ok(if was_below && stripe.batch.bytes() >= half {
-            Taken::HalfFull
+        if stripe.batch.bytes() < self.batch_bytes / 2 {
+            Put::Waits
         } else {
-            Taken::Waits
-        })
+            Put::HalfFull
+        }
     }
 
     /// The stripe's lock is held meanwhile: a drain that takes the line sees the call, too.
@@ -207,17 +183,6 @@ impl Queue {
             drop(calls);
             self.wake_up.notify_one();
         }
-    }
-
-    /// The number of a line that is written without the queue; none if the log is closed for its producer.
-    pub(crate) fn number(&self, producer: usize, role: Role) -> Option<u64> {
-        let mut stripe = self.stripe(producer);
-        if !stripe.open_to.admits(role) {
-            return None;
-        }
-        let next_seq = &mut stripe.next_seq[producer / self.stripes.len()];
-        *next_seq += 1;
-        Some(*next_seq - 1)
     }
 
     /// Says whose lines are taken from now on. What was taken before stays.
@@ -245,14 +210,15 @@ impl Queue {
         Some(drain)
     }
 
-    /// The first of both, for a producer that found its batch full; none if the drain that it waited for made room.
-    pub(crate) fn drain_if_full(
+    /// The first of both, as long as the batch of `producer` has `bytes`; none if the drain that it waited for took them.
+    pub(crate) fn drain_of(
         &self,
         producer: usize,
+        bytes: usize,
         now: impl FnOnce() -> Stamp,
     ) -> Option<MutexGuard<'_, Drain>> {
         let mut drain = self.drain.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.stripe(producer).batch.bytes() < self.batch_bytes {
+        if self.stripe(producer).batch.bytes() < bytes {
             return None;
         }
         drain.take(self, now);
@@ -261,31 +227,12 @@ impl Queue {
 
     /// Wakes the writer at once.
     pub(crate) fn hurry(&self) {
-        self.calls().urgent = true;
-        self.wake_up.notify_one();
-    }
-
-    /// Waits until all lines that were logged so far are written.
-    pub(crate) fn flush(&self) {
-        let mut calls = self.calls();
-        calls.flushes_asked += 1;
-        let asked = calls.flushes_asked;
-        self.wake_up.notify_one();
-        while calls.flushes_done < asked {
-            calls = self
-                .flushed
-                .wait(calls)
-                .unwrap_or_else(PoisonError::into_inner);
+        if !mem::replace(&mut self.calls().urgent, true) {
+            self.wake_up.notify_one();
         }
     }
 
-    /// Tells those that wait for the flush number `asked` that it is done.
-    pub(crate) fn flushed(&self, asked: u64) {
-        self.calls().flushes_done = asked;
-        self.flushed.notify_all();
-    }
-
-    /// Tells the writer that no more lines will come.
+    /// Tells the writer to end.
     pub(crate) fn close(&self) {
         self.calls().closing = true;
         self.wake_up.notify_one();
@@ -305,9 +252,6 @@ impl Queue {
             calls.writer_is_idle = false;
             if calls.closing {
                 return Call::Close;
-            }
-            if calls.flushes_asked > calls.flushes_done {
-                return Call::Flush(calls.flushes_asked);
             }
             if mem::take(&mut calls.urgent) {
                 return Call::Urgent;
@@ -349,7 +293,6 @@ impl OpenTo {
         match self {
             Self::All => true,
             Self::MainAndWriter => role != Role::Other,
-            Self::Main => role == Role::Main,
             Self::Nobody => false,
         }
     }
@@ -443,22 +386,22 @@ mod tests {
                         to_console: true,
                     };
                     match self.queue.put(producer, role, &line) {
-                        Ok(taken) => {
-                            seq += 1;
-                            if taken == Taken::HalfFull {
-                                let drain = self.queue.drain_if_free(|| self.ticks.now());
-                                drain.iter().for_each(|drain| self.write(drain));
-                            }
+                        Put::Waits => break,
+                        Put::HalfFull => {
+                            let drain = self.queue.drain_if_free(|| self.ticks.now());
+                            drain.iter().for_each(|drain| self.write(drain));
                             break;
                         }
-                        Err(Refused::MakeAnew(other)) => seq = other,
-                        Err(Refused::Full) => {
-                            let drain = self.queue.drain_if_full(producer, || self.ticks.now());
+                        Put::MakeAnew(other) => seq = other,
+                        Put::Full => {
+                            let full = self.queue.batch_bytes;
+                            let drain = self.queue.drain_of(producer, full, || self.ticks.now());
                             drain.iter().for_each(|drain| self.write(drain));
                         }
-                        Err(Refused::Closed) => return logged,
+                        Put::Closed => return logged,
                     }
                 }
+                seq += 1;
             }
             count
         }
@@ -484,10 +427,8 @@ mod tests {
             loop {
                 let call = self.queue.wait(false, Duration::MAX);
                 self.write_all();
-                match call {
-                    Call::Flush(asked) => self.queue.flushed(asked),
-                    Call::Close => return,
-                    Call::Urgent | Call::LineWaits | Call::TimeUp => {}
+                if call == Call::Close {
+                    return;
                 }
             }
         }
@@ -541,7 +482,7 @@ mod tests {
         for producer in start_producers(&model, producers, count) {
             producer.join().unwrap();
         }
-        model.queue.flush();
+        model.write_all();
         model.assert_whole_and_in_order(producers, count);
         model.queue.close();
         writer.join().unwrap();
@@ -641,7 +582,7 @@ mod tests {
         explore(|| {
             let model = Model::new(2, 2, 12);
             let observer = start(&model, |model| model.log_lines(0, Role::Other, 3));
-            model.queue.open_to(OpenTo::Main);
+            model.queue.open_to(OpenTo::MainAndWriter);
             let counted = model.queue.lines();
             assert_eq!(model.log_lines(0, Role::Main, 1), 1);
             assert_eq!(observer.join().unwrap(), counted);

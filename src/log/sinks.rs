@@ -1,7 +1,6 @@
 //! Where lines end up: the file, and the console behind it.
 
 use std::{
-    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -9,7 +8,7 @@ use std::{
 use tracing::Level;
 
 use super::{
-    batch::{Batch, FinishedLine},
+    batch::Batch,
     console::Console,
     file::LogFile,
     report::SinkReport,
@@ -50,10 +49,10 @@ impl Destination {
     }
 
     /// Standard output, if that is where the log goes.
-    pub(crate) fn stdout(&self) -> Option<&Arc<Stream>> {
+    pub(crate) fn stdout(&self) -> Option<Arc<Stream>> {
         match self {
             Self::File(_) => None,
-            Self::Stdout(stdout) => Some(stdout),
+            Self::Stdout(stdout) => Some(Arc::clone(stdout)),
         }
     }
 
@@ -63,11 +62,6 @@ impl Destination {
             Self::File(file) => file.current_path().to_string_lossy().into_owned(),
             Self::Stdout(_) => "-".into(),
         }
-    }
-
-    /// Whether there are events that should be logged.
-    pub(crate) fn has_reports(&self) -> bool {
-        matches!(self, Self::File(file) if file.has_reports())
     }
 
     /// When lines were lost last. One that was logged later is not among them.
@@ -111,8 +105,6 @@ pub(crate) struct Sinks {
     console_takes_all: bool,
     /// What the console takes of a batch otherwise.
     rendered: Vec<u8>,
-    /// Room for a line that is written alone.
-    single: Batch,
     /// An error of the program itself has struck here: nothing is written any more.
     given_up: bool,
 }
@@ -132,7 +124,6 @@ impl Sinks {
             console: Arc::new(console),
             file_is_json,
             rendered: Vec::new(),
-            single: Batch::default(),
             given_up: false,
         }
     }
@@ -178,7 +169,9 @@ impl Sinks {
         } else {
             batch.text()
         };
-        self.write_to_file(lines, batch.len() as u64, now);
+        if let Some(trouble) = self.log.write(lines, batch.len() as u64, now) {
+            self.console.notice(&trouble);
+        }
         if self.console_takes_all {
             self.console
                 .stream()
@@ -193,21 +186,6 @@ impl Sinks {
         }
         if count > 0 {
             self.console.stream().write_lines(&self.rendered, count);
-        }
-    }
-
-    /// Writes one line in the same way.
-    pub(crate) fn write_line(&mut self, line: &FinishedLine<'_>) {
-        let mut batch = mem::take(&mut self.single);
-        batch.clear();
-        batch.push(line);
-        self.write(&batch, line.stamp);
-        self.single = batch;
-    }
-
-    fn write_to_file(&mut self, lines: &[u8], count: u64, now: Stamp) {
-        if let Some(trouble) = self.log.write(lines, count, now) {
-            self.console.notice(&trouble);
         }
     }
 }

@@ -110,7 +110,7 @@ impl RunContext<'_> {
 
     /// Writes the run's last lines and closes the log. All figures are final then, those of the metrics too.
     pub(super) fn close(
-        self,
+        mut self,
         joined: Joined,
         balance: FinalFigures,
         observers: &Observers,
@@ -133,7 +133,7 @@ impl RunContext<'_> {
         }
     }
 
-    pub(super) fn log_end(&self, balance: &FinalFigures) {
+    fn log_end(&mut self, balance: &FinalFigures) {
         let contents = &balance.processor;
         Event::TotalOperations {
             count: contents.counter,
