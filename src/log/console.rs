@@ -5,7 +5,7 @@
 
 use super::{
     report::SinkReport,
-    stream::{Patience, Stream},
+    stream::{Patience, Standard, Stream},
 };
 use crate::log::config::ConsoleConfig;
 
@@ -20,15 +20,12 @@ pub(crate) struct Console {
 
 impl Console {
     /// Standard error as `config` wants it.
-    ///
-    /// # Errors
-    /// The system refuses a thread.
-    pub(crate) fn open(config: &ConsoleConfig, patience: Patience) -> anyhow::Result<Self> {
-        Ok(Self {
-            stream: Stream::stderr(patience)?,
+    pub(crate) fn open(config: &ConsoleConfig, patience: Patience) -> Self {
+        Self {
+            stream: Stream::open(Standard::Error, patience),
             coloured: config.coloured,
             progress: config.progress,
-        })
+        }
     }
 
     /// Standard error itself.

@@ -70,7 +70,7 @@ impl Log {
     ) -> anyhow::Result<Self> {
         let patience = Patience::new(stop, duration);
         let destination = Destination::open(config, patience.clone())?;
-        let console = Console::open(&config.console, patience)?;
+        let console = Console::open(&config.console, patience);
         let sinks = Sinks::new(config, destination, console);
         let pipeline = Arc::new(Pipeline::new(config, run, threads, clock, sinks));
         let writer = Some(writer::start(Arc::clone(&pipeline))?);

@@ -104,43 +104,35 @@ impl Pipeline {
     pub(super) fn see_to_drain(&self) {
         if self.writer_has_core {
             self.queue.hurry();
-        } else if let Some(drain) = self.queue.drain_if_free(|| self.clock.now()) {
-            self.write_for_producer(&drain);
+        } else if let Some(drain) = self.queue.lock_drain_if_free() {
+            self.write_for_producer(drain);
         }
     }
 
     /// For a producer that found its batch full: drains, if nobody else has made room meanwhile.
     #[cold]
     pub(super) fn make_room(&self, producer: usize) {
-        self.drain_of(producer, self.queue.batch_bytes);
-    }
-
-    /// For a producer that waits until its line is written: drains, if nobody else has taken the line meanwhile.
-    pub(super) fn write_through(&self, producer: usize) {
-        self.drain_of(producer, 1);
-        self.wait_until_written();
-    }
-
-    fn drain_of(&self, producer: usize, bytes: usize) {
-        if let Some(drain) = self.queue.drain_of(producer, bytes, || self.clock.now()) {
-            self.write_for_producer(&drain);
+        let drain = self.queue.lock_drain();
+        if self.queue.is_full(producer) {
+            self.write_for_producer(drain);
         }
     }
 
     /// Writes all lines that are there, in time order.
     pub(super) fn write_all(&self) {
-        self.write(&self.queue.drain(|| self.clock.now()));
+        self.write(self.queue.lock_drain());
     }
 
-    /// A producer cannot log what the file reports: the writer sees to that.
-    fn write_for_producer(&self, drain: &Drain) {
+    /// The same for a producer, which cannot log what the file reports: the writer sees to that.
+    pub(super) fn write_for_producer(&self, drain: MutexGuard<'_, Drain>) {
         if self.write(drain) {
             self.queue.hurry();
         }
     }
 
-    /// Writes what was drained. Says whether the file has something to report.
-    fn write(&self, drain: &Drain) -> bool {
+    /// Drains. Says whether the file has something to report.
+    fn write(&self, mut drain: MutexGuard<'_, Drain>) -> bool {
+        drain.take(&self.queue, || self.clock.now());
         let mut sinks = self.sinks();
         sinks.attempt(|sinks| sinks.write(drain.batch(), self.clock.now()));
         sinks.log.file().is_some_and(|file| file.has_reports())
@@ -177,7 +169,7 @@ impl Pipeline {
     /// Writes all that is there now, for a producer that tells somebody of its lines. Returns when lines were lost last: one that
     /// was logged later is in the log.
     pub(super) fn commit(&self) -> Option<Stamp> {
-        self.write_for_producer(&self.queue.drain(|| self.clock.now()));
+        self.write_for_producer(self.queue.lock_drain());
         self.stdout
             .iter()
             .for_each(|stdout| stdout.wait_until_written());

@@ -72,6 +72,9 @@ impl Producer {
         if waits {
             pipeline.wait_for_room();
         }
+        // With a flush interval of zero nobody else logs from the line's time stamp to its write: no line waits, there is room.
+        let writes_through = pipeline.flush_interval.is_zero();
+        let drain = writes_through.then(|| pipeline.queue.lock_drain());
         loop {
             let (stamp, seq) = (pipeline.clock.now(), self.next_seq);
             let micros = pipeline.clock.micros(stamp);
@@ -101,8 +104,11 @@ impl Producer {
                 Put::Closed => return,
             }
         }
-        if pipeline.flush_interval.is_zero() && waits {
-            pipeline.write_through(self.number);
+        if let Some(drain) = drain {
+            pipeline.write_for_producer(drain);
+            if waits {
+                pipeline.wait_until_written();
+            }
         }
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Queue {
     drain: Mutex<Drain>,
     calls: Mutex<Calls>,
     /// A stripe's batch with as many bytes is full.
-    pub(super) batch_bytes: usize,
+    batch_bytes: usize,
     /// The writer waits for this.
     wake_up: Condvar,
 }
@@ -192,37 +192,19 @@ impl Queue {
         }
     }
 
-    /// Takes all lines that wait, once no other drain is going on. They must be written before the drain is dropped.
-    /// `now` reads the clock.
-    pub(crate) fn drain(&self, now: impl FnOnce() -> Stamp) -> MutexGuard<'_, Drain> {
-        let mut drain = self.drain.lock().unwrap_or_else(PoisonError::into_inner);
-        drain.take(self, now);
-        drain
+    /// The right to drain, once no other drain is going on. What is taken with it must be written before it is dropped.
+    pub(crate) fn lock_drain(&self) -> MutexGuard<'_, Drain> {
+        self.drain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same, unless another drain is going on.
-    pub(crate) fn drain_if_free(
-        &self,
-        now: impl FnOnce() -> Stamp,
-    ) -> Option<MutexGuard<'_, Drain>> {
-        let mut drain = if_free(self.drain.try_lock())?;
-        drain.take(self, now);
-        Some(drain)
+    pub(crate) fn lock_drain_if_free(&self) -> Option<MutexGuard<'_, Drain>> {
+        if_free(self.drain.try_lock())
     }
 
-    /// The first of both, as long as the batch of `producer` has `bytes`; none if the drain that it waited for took them.
-    pub(crate) fn drain_of(
-        &self,
-        producer: usize,
-        bytes: usize,
-        now: impl FnOnce() -> Stamp,
-    ) -> Option<MutexGuard<'_, Drain>> {
-        let mut drain = self.drain.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.stripe(producer).batch.bytes() < bytes {
-            return None;
-        }
-        drain.take(self, now);
-        Some(drain)
+    /// Whether the batch of `producer` is full.
+    pub(crate) fn is_full(&self, producer: usize) -> bool {
+        self.stripe(producer).batch.bytes() >= self.batch_bytes
     }
 
     /// Wakes the writer at once.
@@ -311,7 +293,8 @@ pub(crate) struct Drain {
 }
 
 impl Drain {
-    fn take(&mut self, queue: &Queue, now: impl FnOnce() -> Stamp) {
+    /// Takes all lines that wait. `now` reads the clock.
+    pub(crate) fn take(&mut self, queue: &Queue, now: impl FnOnce() -> Stamp) {
         self.taken.iter_mut().for_each(Batch::clear);
         let mut stripes = queue.all_stripes();
         for (stripe, taken) in stripes.iter_mut().zip(&mut self.taken) {
@@ -388,15 +371,17 @@ mod tests {
                     match self.queue.put(producer, role, &line) {
                         Put::Waits => break,
                         Put::HalfFull => {
-                            let drain = self.queue.drain_if_free(|| self.ticks.now());
-                            drain.iter().for_each(|drain| self.write(drain));
+                            if let Some(drain) = self.queue.lock_drain_if_free() {
+                                self.write(drain);
+                            }
                             break;
                         }
                         Put::MakeAnew(other) => seq = other,
                         Put::Full => {
-                            let full = self.queue.batch_bytes;
-                            let drain = self.queue.drain_of(producer, full, || self.ticks.now());
-                            drain.iter().for_each(|drain| self.write(drain));
+                            let drain = self.queue.lock_drain();
+                            if self.queue.is_full(producer) {
+                                self.write(drain);
+                            }
                         }
                         Put::Closed => return logged,
                     }
@@ -407,10 +392,11 @@ mod tests {
         }
 
         fn write_all(&self) {
-            self.write(&self.queue.drain(|| self.ticks.now()));
+            self.write(self.queue.lock_drain());
         }
 
-        fn write(&self, drain: &Drain) {
+        fn write(&self, mut drain: MutexGuard<'_, Drain>) {
+            drain.take(&self.queue, || self.ticks.now());
             let batch = drain.batch();
             assert!(
                 batch.bytes() < (self.queue.batch_bytes + 8) * self.queue.stripes.len(),

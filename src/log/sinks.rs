@@ -12,7 +12,7 @@ use super::{
     console::Console,
     file::LogFile,
     report::SinkReport,
-    stream::{Patience, Stream},
+    stream::{Patience, Standard, Stream},
 };
 use crate::{
     log::clock::Stamp,
@@ -32,11 +32,11 @@ impl Destination {
     /// Opens what `config` asks for.
     ///
     /// # Errors
-    /// The file cannot be opened, or the system refuses a thread.
+    /// The file cannot be opened.
     pub(crate) fn open(config: &LogConfig, patience: Patience) -> anyhow::Result<Self> {
         Ok(match &config.path {
             Some(path) => Self::File(Box::new(LogFile::open(path, config.rotation)?)),
-            None => Self::Stdout(Arc::new(Stream::stdout(patience)?)),
+            None => Self::Stdout(Arc::new(Stream::open(Standard::Output, patience))),
         })
     }
 
@@ -85,7 +85,7 @@ impl Destination {
         match self {
             Self::File(file) => file.write(lines, count, now),
             Self::Stdout(stdout) => {
-                stdout.write_lines(lines, count);
+                stdout.write_lines(lines);
                 let error = stdout.take_trouble()?;
                 Some(format!("cannot write the log to standard output: {error}"))
             }
@@ -173,19 +173,14 @@ impl Sinks {
             self.console.notice(&trouble);
         }
         if self.console_takes_all {
-            self.console
-                .stream()
-                .write_lines(batch.text(), batch.len() as u64);
-            return;
+            return self.console.stream().write_lines(batch.text());
         }
-        let mut count = 0;
         self.rendered.clear();
         for (text, _) in batch.lines().filter(|(_, to_console)| *to_console) {
             self.console.render(text, &mut self.rendered);
-            count += 1;
         }
-        if count > 0 {
-            self.console.stream().write_lines(&self.rendered, count);
+        if !self.rendered.is_empty() {
+            self.console.stream().write_lines(&self.rendered);
         }
     }
 }

@@ -10,10 +10,7 @@ use std::{
     fmt,
     fs::File,
     io::{self, ErrorKind, IsTerminal, Write},
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::fs::FileTypeExt,
-    },
+    os::{fd::AsFd, unix::fs::FileTypeExt},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -38,54 +35,50 @@ const PIECE_BYTES: usize = 4096;
 /// How often somebody who waits looks whether a stop was asked for.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Standard output or error, as the log writes to it.
-#[derive(Debug)]
-pub struct Stream(Arc<SharedStream>);
-
-#[derive(Debug)]
-struct SharedStream {
-    state: Mutex<StreamState>,
-    /// The same as whether `state` has too much waiting, for the hot path.
-    is_behind: AtomicBool,
-    /// The thread waits for this: something to write, or the end.
-    filled: Condvar,
-    /// Those who fill the stream wait for this: it is no longer behind.
-    room: Condvar,
-    /// Those who want all to be written wait for this.
-    written: Condvar,
-    /// It is written to at once, so that nobody ever waits.
-    never_stalls: bool,
-    patience: Patience,
+/// One of the two standard streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standard {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Error,
 }
 
-#[derive(Debug, Default)]
-struct StreamState {
-    /// What is written to at once; none where a thread writes.
-    direct: Option<File>,
-    chunks: VecDeque<Chunk>,
-    /// Bytes that were put into the stream, and how many of them were written or lost.
-    put: u64,
-    done: u64,
-    /// Lines of the log that were put into the stream.
-    lines: u64,
-    /// What became of them.
-    report: SinkReport,
-    /// The first error, until somebody has told of it.
-    trouble: Option<io::Error>,
-    /// Since when somebody has waited though the end has come, until nothing waits for the reader any more.
-    pressed: Option<Instant>,
-    /// The reader gets no more.
-    given_up: bool,
-    /// The stream was dropped: the thread is to end.
-    closing: bool,
+impl fmt::Display for Standard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Output => "standard output",
+            Self::Error => "standard error",
+        })
+    }
 }
 
-/// What is written in one go.
-#[derive(Debug)]
-struct Chunk {
-    bytes: Vec<u8>,
-    /// These are lines of the log, which are counted.
-    are_lines: bool,
+impl Standard {
+    /// A descriptor of its own for it: a thread that is stuck in a write would keep all others from the library's handles.
+    fn file(self) -> io::Result<File> {
+        let copy = match self {
+            Self::Output => io::stdout().as_fd().try_clone_to_owned(),
+            Self::Error => io::stderr().as_fd().try_clone_to_owned(),
+        };
+        copy.map(File::from)
+    }
+
+    fn writer(self) -> Box<dyn Write + Send> {
+        match (self.file(), self) {
+            (Ok(file), _) => Box::new(file),
+            (Err(_), Self::Output) => Box::new(io::stdout()),
+            (Err(_), Self::Error) => Box::new(io::stderr()),
+        }
+    }
+
+    /// Whether its reader may keep a writer waiting.
+    fn may_stall(self) -> bool {
+        let file = self.file().and_then(|file| Ok((file.metadata()?, file)));
+        file.map_or(true, |(metadata, file)| {
+            let kind = metadata.file_type();
+            kind.is_fifo() || kind.is_socket() || file.is_terminal()
+        })
+    }
 }
 
 /// When a reader that stalls is given up.
@@ -114,29 +107,78 @@ impl Patience {
     }
 }
 
+/// Standard output or error, as the log writes to it.
+#[derive(Debug)]
+pub struct Stream(Arc<SharedStream>);
+
+#[derive(Debug)]
+struct SharedStream {
+    state: Mutex<StreamState>,
+    /// The same as whether `state` has too much waiting, for the hot path.
+    is_behind: AtomicBool,
+    /// The thread waits for this: something to write, or the end.
+    filled: Condvar,
+    /// Those who fill the stream wait for this: it is no longer behind.
+    room: Condvar,
+    /// Those who want all to be written wait for this.
+    written: Condvar,
+    /// It is written to at once, so that nobody ever waits.
+    is_direct: bool,
+    patience: Patience,
+}
+
+#[derive(Default)]
+struct StreamState {
+    /// What is written to at once; none where a thread writes.
+    direct: Option<Box<dyn Write + Send>>,
+    chunks: VecDeque<Chunk>,
+    /// Bytes that were put into the stream, and how many of them were written or lost.
+    put: u64,
+    done: u64,
+    /// Lines of the log that were put into the stream.
+    lines: u64,
+    /// What became of them.
+    report: SinkReport,
+    /// The first error, until somebody has told of it.
+    trouble: Option<io::Error>,
+    /// Since when somebody has waited though the end has come, until nothing waits for the reader any more.
+    pressed: Option<Instant>,
+    /// The reader gets no more.
+    given_up: bool,
+    /// The stream was dropped: the thread is to end.
+    closing: bool,
+}
+
+impl fmt::Debug for StreamState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamState")
+            .field("report", &self.report)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is written in one go.
+struct Chunk {
+    bytes: Vec<u8>,
+    /// These are lines of the log, which are counted.
+    are_lines: bool,
+}
+
 impl Stream {
-    /// Standard error.
-    ///
-    /// # Errors
-    /// The system refuses the thread.
-    pub fn stderr(patience: Patience) -> anyhow::Result<Self> {
-        Self::new(Out::stderr(), "stderr", patience)
+    /// Opens a standard stream. Where the system refuses the thread that it may need, it is written to at once, as if its
+    /// reader could not stall.
+    pub fn open(standard: Standard, patience: Patience) -> Self {
+        if standard.may_stall()
+            && let Ok(stream) = Self::with_thread(standard.writer(), patience.clone())
+        {
+            return stream;
+        }
+        Self::new(Some(standard.writer()), patience)
     }
 
-    /// Standard output.
-    ///
-    /// # Errors
-    /// The system refuses the thread.
-    pub fn stdout(patience: Patience) -> anyhow::Result<Self> {
-        Self::new(Out::stdout(), "stdout", patience)
-    }
-
-    fn new(out: Out, name: &str, patience: Patience) -> anyhow::Result<Self> {
-        let (direct, to_thread) = match out {
-            Out::NeverStalls(file) => (Some(file), None),
-            Out::MayStall(out) => (None, Some(out)),
-        };
-        let shared = Arc::new(SharedStream {
+    fn new(direct: Option<Box<dyn Write + Send>>, patience: Patience) -> Self {
+        Self(Arc::new(SharedStream {
+            is_direct: direct.is_some(),
             state: Mutex::new(StreamState {
                 direct,
                 ..StreamState::default()
@@ -145,58 +187,55 @@ impl Stream {
             filled: Condvar::new(),
             room: Condvar::new(),
             written: Condvar::new(),
-            never_stalls: to_thread.is_none(),
             patience,
-        });
-        if let Some(out) = to_thread {
-            let shared = Arc::clone(&shared);
-            threads::spawn(name, move || shared.serve(out))?;
-        }
-        Ok(Self(shared))
+        }))
     }
 
-    /// Writes whole lines of the log, `count` in number.
-    pub fn write_lines(&self, lines: &[u8], count: u64) {
-        self.write(lines, Some(count));
+    fn with_thread(out: Box<dyn Write + Send>, patience: Patience) -> anyhow::Result<Self> {
+        let stream = Self::new(None, patience);
+        let shared = Arc::clone(&stream.0);
+        let (begin, begun) = mpsc::channel::<()>();
+        threads::spawn("stream", move || {
+            drop(begin);
+            shared.serve(out);
+        })?;
+        // On a busy machine the thread may begin late: that is not the reader's fault, and does not count against it.
+        let _ = begun.recv();
+        Ok(stream)
+    }
+
+    /// Writes whole lines of the log.
+    pub fn write_lines(&self, lines: &[u8]) {
+        self.write(lines, true);
     }
 
     /// Writes a text that is none of the log's, between two of its lines.
     pub fn write_text(&self, text: &[u8]) {
-        self.write(text, None);
+        self.write(text, false);
     }
 
-    fn write(&self, bytes: &[u8], lines: Option<u64>) {
+    fn write(&self, bytes: &[u8], are_lines: bool) {
         let mut state = self.0.state();
-        state.lines += lines.unwrap_or(0);
         if state.given_up {
-            state.report.lost += lines.unwrap_or(0);
-            return;
-        }
-        if let Some(out) = &mut state.direct {
+            state.lose(bytes, are_lines);
+        } else if let Some(out) = &mut state.direct {
             let result = write_whole(out, bytes);
-            if let Some(count) = lines {
-                let lost = result
-                    .as_ref()
-                    .err()
-                    .map_or(0, |broken| count - count_lines(&bytes[..broken.written]));
-                state.report.lines += count - lost;
-                state.report.lost += lost;
+            state.settle(bytes, are_lines, result);
+        } else {
+            state.put += bytes.len() as u64;
+            if are_lines {
+                state.lines += count_lines(bytes);
             }
-            if let Err(broken) = result {
-                state.note(broken.error);
+            state.chunks.push_back(Chunk {
+                bytes: bytes.to_vec(),
+                are_lines,
+            });
+            if state.waiting() > WAITING_BYTES_MAX {
+                self.0.is_behind.store(true, Ordering::SeqCst);
             }
-            return;
+            drop(state);
+            self.0.filled.notify_one();
         }
-        state.put += bytes.len() as u64;
-        state.chunks.push_back(Chunk {
-            bytes: bytes.to_vec(),
-            are_lines: lines.is_some(),
-        });
-        if state.waiting() > WAITING_BYTES_MAX {
-            self.0.is_behind.store(true, Ordering::SeqCst);
-        }
-        drop(state);
-        self.0.filled.notify_one();
     }
 
     /// Whether nothing waits for the reader.
@@ -214,12 +253,12 @@ impl Stream {
     }
 
     /// Waits until all that was put into the stream so far is written. No lock may be held by the caller.
+    #[inline]
     pub fn wait_until_written(&self) {
-        if self.0.never_stalls {
-            return;
+        if !self.0.is_direct {
+            let put = self.0.state().put;
+            self.0.wait(&self.0.written, |state| state.done >= put);
         }
-        let put = self.0.state().put;
-        self.0.wait(&self.0.written, |state| state.done >= put);
     }
 
     /// What became of the lines so far.
@@ -227,7 +266,7 @@ impl Stream {
         self.0.state().report
     }
 
-    /// The first error since this was asked last, in words.
+    /// The first error since this was asked last.
     pub fn take_trouble(&self) -> Option<io::Error> {
         self.0.state().trouble.take()
     }
@@ -252,44 +291,26 @@ impl SharedStream {
                 if state.given_up {
                     return;
                 }
-                match result {
-                    Ok(()) => {
-                        state.done += piece.len() as u64;
-                        if chunk.are_lines {
-                            state.report.lines += count_lines(piece);
-                        }
-                        rest = behind;
-                    }
-                    Err(broken) => {
-                        state.done += rest.len() as u64;
-                        if chunk.are_lines {
-                            let written = count_lines(&rest[..broken.written]);
-                            state.report.lines += written;
-                            state.report.lost += count_lines(rest) - written;
-                        }
-                        state.note(broken.error);
-                        rest = &[];
-                    }
-                }
+                // After an error the rest of the chunk is lost as well.
+                let (settled, left) = match result {
+                    Ok(()) => (piece, behind),
+                    Err(_) => (rest, &[][..]),
+                };
+                state.done += settled.len() as u64;
+                state.settle(settled, chunk.are_lines, result);
                 self.wake(&mut state);
+                rest = left;
             }
         }
     }
 
     fn next_chunk(&self) -> Option<Chunk> {
-        let mut state = self.state();
-        loop {
-            if let Some(chunk) = state.chunks.pop_front() {
-                return Some(chunk);
-            }
-            if state.closing {
-                return None;
-            }
-            state = self
-                .filled
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+        let wants_none = |state: &mut StreamState| state.chunks.is_empty() && !state.closing;
+        let state = self.filled.wait_while(self.state(), wants_none);
+        state
+            .unwrap_or_else(PoisonError::into_inner)
+            .chunks
+            .pop_front()
     }
 
     /// Wakes those whose time has come. With many of them, to wake them for each piece would cost more than the pieces.
@@ -340,6 +361,26 @@ impl StreamState {
         self.put - self.done
     }
 
+    /// Counts what became of `bytes`, of which a write that broke has lost the rest.
+    fn settle(&mut self, bytes: &[u8], are_lines: bool, result: Result<(), Broken>) {
+        let mut written = bytes;
+        if let Err(broken) = result {
+            let lost;
+            (written, lost) = bytes.split_at(broken.written);
+            self.lose(lost, are_lines);
+            self.note(broken.error);
+        }
+        if are_lines {
+            self.report.lines += count_lines(written);
+        }
+    }
+
+    fn lose(&mut self, bytes: &[u8], are_lines: bool) {
+        if are_lines {
+            self.report.lost += count_lines(bytes);
+        }
+    }
+
     fn note(&mut self, error: io::Error) {
         self.report.errors += 1;
         self.trouble.get_or_insert(error);
@@ -351,12 +392,8 @@ impl StreamState {
         self.chunks.clear();
         self.done = self.put;
         self.report.lost = self.lines - self.report.lines;
-        self.note(stalls());
+        self.note(io::Error::new(ErrorKind::TimedOut, "its reader stalls"));
     }
-}
-
-fn stalls() -> io::Error {
-    io::Error::new(ErrorKind::TimedOut, "its reader stalls")
 }
 
 /// The length of the next piece: whole lines, where they are short enough.
@@ -371,107 +408,30 @@ fn piece_len(bytes: &[u8]) -> usize {
 }
 
 fn count_lines(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|b| **b == b'\n').count() as u64
-}
-
-/// A standard stream, by whether its reader may keep a writer waiting.
-enum Out {
-    NeverStalls(File),
-    MayStall(Box<dyn Write + Send>),
-}
-
-impl Out {
-    fn stderr() -> Self {
-        let copy = io::stderr().as_fd().try_clone_to_owned();
-        Self::of(copy).unwrap_or(Self::MayStall(Box::new(io::stderr())))
-    }
-
-    fn stdout() -> Self {
-        let copy = io::stdout().as_fd().try_clone_to_owned();
-        Self::of(copy).unwrap_or(Self::MayStall(Box::new(io::stdout())))
-    }
-
-    fn of(copy: io::Result<OwnedFd>) -> io::Result<Self> {
-        let file = File::from(copy?);
-        let kind = file.metadata()?.file_type();
-        let may_stall = kind.is_fifo() || kind.is_socket() || file.is_terminal();
-        Ok(if may_stall {
-            Self::MayStall(Box::new(file))
-        } else {
-            Self::NeverStalls(file)
-        })
-    }
-
-    /// Writes all of `bytes`, and waits for the reader.
-    fn write(mut self, bytes: &[u8]) -> io::Result<()> {
-        let out: &mut dyn Write = match &mut self {
-            Self::NeverStalls(file) => file,
-            Self::MayStall(out) => out,
-        };
-        write_whole(out, bytes).map_err(|broken| broken.error)
-    }
-}
-
-/// Writes all of `bytes` to what `open` opens, for as long as `left`, given the time of the write's begin, says that the reader may
-/// stall. The write has a thread of its own, which is left behind then; where there is none to be had, the reader is waited for.
-fn write_within(
-    open: fn() -> Out,
-    bytes: &[u8],
-    left: impl Fn(Instant) -> Duration,
-) -> io::Result<()> {
-    let (begin, begun) = mpsc::channel();
-    let (done, result) = mpsc::channel();
-    let copy = bytes.to_vec();
-    let writing = thread::Builder::new().spawn(move || {
-        let _ = begin.send(Instant::now());
-        let _ = done.send(open().write(&copy));
-    });
-    // On a busy machine the thread may begin late: that is not the reader's fault.
-    let began = match (writing, begun.recv()) {
-        (Ok(_), Ok(began)) => began,
-        _ => return open().write(bytes),
-    };
-    loop {
-        let left = left(began);
-        match result.recv_timeout(left.min(LOOK)) {
-            Ok(result) => return result,
-            Err(_) if left.is_zero() => return Err(stalls()),
-            Err(_) => {}
-        }
-    }
-}
-
-/// One of the two standard streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standard {
-    /// Standard output.
-    Output,
-    /// Standard error.
-    Error,
-}
-
-impl fmt::Display for Standard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Output => "standard output",
-            Self::Error => "standard error",
-        })
-    }
+    memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
 /// Writes all of `bytes`. Once a stop was asked for, a reader that stalls is waited for half a second.
 ///
 /// # Errors
 /// Those of the write; the reader still stalls then.
-pub fn print(to: Standard, bytes: &[u8], stop: &Stop) -> io::Result<()> {
-    let open = match to {
-        Standard::Output => Out::stdout,
-        Standard::Error => Out::stderr,
-    };
-    write_within(open, bytes, |began| match stop.elapsed() {
-        None => Duration::MAX,
-        Some(since) => PATIENCE_AFTER_STOP.saturating_sub(since.min(began.elapsed())),
-    })
+pub fn print(to: Standard, bytes: &[u8], stop: &Arc<Stop>) -> io::Result<()> {
+    print_within(to, bytes, Patience::new(Arc::clone(stop), None))
+}
+
+/// Tells a person on standard error what is wrong, if its reader takes it within half a second. Where there is no
+/// standard error, or nobody who reads it, there is nobody to tell.
+pub fn complain(text: &str) {
+    let patience = Patience::new(Arc::default(), Some(Duration::ZERO));
+    let line = format!("hifi: {text}\n");
+    let _ = print_within(Standard::Error, line.as_bytes(), patience);
+}
+
+fn print_within(to: Standard, bytes: &[u8], patience: Patience) -> io::Result<()> {
+    let stream = Stream::open(to, patience);
+    stream.write_text(bytes);
+    stream.wait_until_written();
+    stream.take_trouble().map_or(Ok(()), Err)
 }
 
 /// Prints to standard output `what` a command was asked for. A reader that has seen enough may close its end.
@@ -486,15 +446,6 @@ pub fn print_out(what: &str, bytes: &[u8]) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Tells a person on standard error what is wrong, if its reader takes it within half a second. Where there is no
-/// standard error, or nobody who reads it, there is nobody to tell.
-pub fn complain(text: &str) {
-    let line = format!("hifi: {text}\n");
-    let _ = write_within(Out::stderr, line.as_bytes(), |began| {
-        PATIENCE_AFTER_STOP.saturating_sub(began.elapsed())
-    });
 }
 
 /// A write that came to an end too soon.
@@ -533,20 +484,21 @@ pub fn write_whole(out: &mut (impl Write + ?Sized), bytes: &[u8]) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, pipe};
+    use std::io::{PipeWriter, Read, pipe};
 
     use super::*;
     use crate::shutdown::Cause;
 
-    fn stream(out: Out, stop: &Arc<Stop>, duration: Option<Duration>) -> Stream {
-        Stream::new(out, "stream", Patience::new(Arc::clone(stop), duration)).unwrap()
+    fn stream(out: PipeWriter, stop: &Arc<Stop>, duration: Option<Duration>) -> Stream {
+        let patience = Patience::new(Arc::clone(stop), duration);
+        Stream::with_thread(Box::new(out), patience).unwrap()
     }
 
     /// Fills a stream until its pipe is full and those who fill it have to wait.
     fn fill(stream: &Stream) -> u64 {
         let mut lines = 0;
         while !stream.0.is_behind.load(Ordering::SeqCst) {
-            stream.write_lines(&b"line\n".repeat(1000), 1000);
+            stream.write_lines(&b"line\n".repeat(1000));
             lines += 1000;
         }
         lines
@@ -558,11 +510,7 @@ mod tests {
             let (mut reader, writer) = pipe().unwrap();
             let stop = Arc::new(Stop::default());
             let duration = Duration::ZERO;
-            let stream = stream(
-                Out::MayStall(Box::new(writer)),
-                &stop,
-                (!by_stop).then_some(duration),
-            );
+            let stream = stream(writer, &stop, (!by_stop).then_some(duration));
             stream.write_text(b"a text\n");
             let lines = fill(&stream);
             if by_stop {
@@ -570,7 +518,7 @@ mod tests {
             }
             stream.wait_for_room();
             stream.wait_until_written();
-            stream.write_lines(b"one more\n", 1);
+            stream.write_lines(b"one more\n");
             let report = stream.report();
             assert_eq!(report.lines + report.lost, lines + 1);
             assert_eq!(report.errors, 1);
@@ -585,7 +533,7 @@ mod tests {
     fn a_reader_that_is_late_gets_everything_in_order() {
         let (mut reader, writer) = pipe().unwrap();
         let stop = Arc::default();
-        let stream = stream(Out::MayStall(Box::new(writer)), &stop, None);
+        let stream = stream(writer, &stop, None);
         let lines = fill(&stream);
         let reading = thread::spawn(move || {
             let mut all = String::new();
@@ -606,8 +554,8 @@ mod tests {
     fn a_reader_that_is_gone_costs_lines_that_are_counted() {
         let (reader, writer) = pipe().unwrap();
         drop(reader);
-        let stream = stream(Out::MayStall(Box::new(writer)), &Arc::default(), None);
-        stream.write_lines(b"one\ntwo\n", 2);
+        let stream = stream(writer, &Arc::default(), None);
+        stream.write_lines(b"one\ntwo\n");
         stream.wait_until_written();
         assert_eq!((stream.report().lost, stream.report().errors), (2, 1));
         assert_eq!(stream.take_trouble().unwrap().kind(), ErrorKind::BrokenPipe);

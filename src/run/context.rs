@@ -15,7 +15,6 @@ use crate::{
     shutdown::Stop,
     work::backlog::Backlog,
     work::panics,
-    work::recorder::Counters,
     work::status::StatusBoard,
 };
 
@@ -31,19 +30,14 @@ pub(super) enum Notice {
 /// What the phases of a run share.
 pub(super) struct RunContext<'a> {
     pub(super) config: &'a RunConfig,
-    /// The run's id.
-    pub(super) run: u64,
     pub(super) clock: Clock,
     pub(super) stop: Arc<Stop>,
     pub(super) log: Log,
     /// The time of the first line.
     pub(super) began: Stamp,
     pub(super) tracking: ErrorTracking,
-    pub(super) board: Arc<StatusBoard>,
-    /// What each worker counts.
-    pub(super) counters: Arc<[Arc<Counters>]>,
-    /// Where requests for operations wait, if operations are to be asked for.
-    pub(super) backlog: Option<Arc<Backlog>>,
+    /// What the workers write to, and observers look at.
+    pub(super) sources: Sources,
     /// Panics that no plan asked for.
     pub(super) unplanned_panics: Arc<AtomicU64>,
     /// Wakes the thread that waits for the workers.
@@ -79,6 +73,12 @@ impl<'a> RunContext<'a> {
             .context("another log is installed in this process")?;
         log::sign_on(log.main());
         Event::run_started(workload).emit();
+        let board = Arc::new(StatusBoard::new(workload.workers(), clock));
+        let dumper = Dumper {
+            run,
+            board: Arc::clone(&board),
+            pipeline: Arc::clone(log.pipeline()),
+        };
         let backlog = config.serve.as_ref().map(|serve| {
             let backlog = Arc::new(Backlog::new(serve.backlog as usize, workload.threads));
             let closing = Arc::clone(&backlog);
@@ -87,33 +87,21 @@ impl<'a> RunContext<'a> {
         });
         Ok(Self {
             config,
-            run,
             clock,
             stop,
             log,
             began: log::last_stamp(),
             tracking,
-            board: Arc::new(StatusBoard::new(workload.workers(), clock)),
-            counters: (0..workload.threads).map(|_| Arc::default()).collect(),
-            backlog,
+            sources: Sources {
+                run,
+                workload: workload.clone(),
+                board,
+                counters: (0..workload.threads).map(|_| Arc::default()).collect(),
+                backlog,
+                dumper,
+            },
             unplanned_panics,
             notices,
         })
-    }
-
-    /// What observers may look at.
-    pub(super) fn sources(&self) -> Sources {
-        Sources {
-            run: self.run,
-            workload: self.config.workload.clone(),
-            board: Arc::clone(&self.board),
-            counters: Arc::clone(&self.counters),
-            backlog: self.backlog.clone(),
-            dumper: Dumper {
-                run: self.run,
-                board: Arc::clone(&self.board),
-                pipeline: Arc::clone(self.log.pipeline()),
-            },
-        }
     }
 }

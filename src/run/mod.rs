@@ -27,7 +27,7 @@ use crate::{
 /// there is no log. What goes wrong later is told in the outcome.
 pub fn run<T>(
     config: &RunConfig,
-    conclude: impl FnOnce(&RunOutcome, &Stop) -> anyhow::Result<T>,
+    conclude: impl FnOnce(&RunOutcome, &Arc<Stop>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let prepared = Prepared::new(&config.metrics, config.serve.as_ref())?;
     let stop = Arc::new(Stop::default());

@@ -48,12 +48,12 @@ impl Observers {
         prepared: Prepared,
         dump_requests: DumpRequests,
     ) -> anyhow::Result<()> {
-        let sources = context.sources();
+        let sources = context.sources.clone();
         let dumper = sources.dumper.clone();
         self.dumps = Some(dump::serve(dumper.clone(), dump_requests)?);
         let watch = &context.config.watch;
         if let Some(interval) = watch.sample_interval {
-            let counters = Arc::clone(&context.counters);
+            let counters = Arc::clone(&sources.counters);
             self.sampler = Some(watch::sample(interval, counters)?);
         }
         let (metrics, console) = (&context.config.metrics, &context.config.log.console);

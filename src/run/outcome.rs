@@ -75,7 +75,7 @@ impl RunContext<'_> {
             // If it cannot be opened now, the last lines take the specimen's way too.
             let _ = self.log.reopen(|file| Box::new(file));
         }
-        let totals = Totals::of(&self.counters);
+        let totals = Totals::of(&self.sources.counters);
         // Where workers are stuck, one of them may hold the lock for ever.
         let contents = if joined.ended.stuck.is_empty() {
             Some(joined.processor.contents())
@@ -118,7 +118,7 @@ impl RunContext<'_> {
         self.log_end(&balance);
         let nanos = log::last_stamp().nanos_since(self.began);
         RunOutcome {
-            run: self.run,
+            run: self.sources.run,
             workload: self.config.workload.clone(),
             figures: balance,
             workers: joined.ended,
@@ -134,23 +134,20 @@ impl RunContext<'_> {
     }
 
     fn log_end(&mut self, balance: &FinalFigures) {
-        let contents = &balance.processor;
-        Event::TotalOperations {
-            count: contents.counter,
-        }
-        .emit();
-        Event::TotalData {
-            count: contents.data_len,
-        }
-        .emit();
-        let Closing { reason, .. } = balance.closing;
+        let Contents {
+            counter,
+            data_len,
+            dropped,
+            ..
+        } = balance.processor;
+        Event::TotalOperations { count: counter }.emit();
+        Event::TotalData { count: data_len }.emit();
         let cause = match balance.stopped_by {
             Some(cause) => cause.to_string(),
-            None if reason == Reason::Stopped => "duration".into(),
+            None if balance.closing.reason == Reason::Stopped => "duration".into(),
             None => "end".into(),
         };
         let lines = self.log.settle() + 1;
-        let ended = balance.closing.run_ended(cause, lines, contents.dropped);
-        ended.emit();
+        balance.closing.run_ended(cause, lines, dropped).emit();
     }
 }

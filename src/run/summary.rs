@@ -1,6 +1,6 @@
 //! The summary: what a run came to, for people and for programs, and the exit code that says it shortest.
 
-use std::{fmt, iter, process::ExitCode, time::Duration};
+use std::{fmt, iter, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use serde_json::{Value, json};
@@ -36,7 +36,11 @@ const LEFT_OUT: [&str; 4] = ["shard", "group", "requests", "sentry"];
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub fn conclude(config: &RunConfig, outcome: &RunOutcome, stop: &Stop) -> anyhow::Result<ExitCode> {
+pub fn conclude(
+    config: &RunConfig,
+    outcome: &RunOutcome,
+    stop: &Arc<Stop>,
+) -> anyhow::Result<ExitCode> {
     let problems = problems(outcome);
     let summary = Summary {
         config,
@@ -81,23 +85,15 @@ fn problems(outcome: &RunOutcome) -> Vec<String> {
             "no worker made progress for {:.1?} though none slept, so the run was ended",
             stall.after
         ));
-        problems.extend(
-            stall
-                .deadlocks
-                .iter()
-                .map(|cycle| format!("deadlock: {cycle}")),
-        );
+        let deadlocks = stall.deadlocks.iter();
+        problems.extend(deadlocks.map(|cycle| format!("deadlock: {cycle}")));
     }
-    if !outcome.workers.stuck.is_empty() {
-        let names: Vec<String> = outcome
-            .workers
-            .stuck
-            .iter()
-            .map(|worker| format!("Worker-{worker}"))
-            .collect();
+    let stuck = &outcome.workers.stuck;
+    if !stuck.is_empty() {
+        let names: Vec<_> = stuck.iter().map(|n| format!("Worker-{n}")).collect();
+        let names = names.join(", ");
         problems.push(format!(
-            "never ended, so their accounts are missing: {}",
-            names.join(", ")
+            "never ended, so their accounts are missing: {names}"
         ));
     }
     if outcome.figures.processor_is_stuck {
@@ -106,51 +102,47 @@ fn problems(outcome: &RunOutcome) -> Vec<String> {
                 .into(),
         );
     }
-    if outcome.figures.closing.account.panicked > 0 {
-        problems.push(format!(
-            "ended by an unexpected error: {}",
-            counted(outcome.figures.closing.account.panicked, "worker")
-        ));
+    let panicked = outcome.figures.closing.account.panicked;
+    if panicked > 0 {
+        let workers = counted(panicked, "worker");
+        problems.push(format!("ended by an unexpected error: {workers}"));
     }
-    if outcome.errors_of_its_own > 0 {
+    let own = outcome.errors_of_its_own;
+    if own > 0 {
         problems.push(format!(
-            "unexpected errors of the program itself: {}; standard error has told where",
-            outcome.errors_of_its_own
+            "unexpected errors of the program itself: {own}; standard error has told where"
         ));
     }
     problems.extend(outcome.metrics_file.clone());
     let file = outcome.log.file;
     if file.errors > 0 || file.lost > 0 {
+        let (errors, lines) = (counted(file.errors, "error"), counted(file.lost, "line"));
         problems.push(format!(
-            "the log file could not be written ({}); missing: {}",
-            counted(file.errors, "error"),
-            counted(file.lost, "line")
+            "the log file could not be written ({errors}); missing: {lines}"
         ));
     }
-    problems.extend(
-        balance::imbalances(outcome)
-            .into_iter()
-            .map(|pair| format!("the books do not balance: {pair}")),
-    );
+    let imbalances = balance::imbalances(outcome).into_iter();
+    problems.extend(imbalances.map(|pair| format!("the books do not balance: {pair}")));
     problems
 }
 
 /// A heading, which stands once for several counts, a count, and what was counted.
 type Row = (&'static str, String, String);
 
+fn row(heading: &'static str, count: impl ToString, words: impl Into<String>) -> Row {
+    (heading, count.to_string(), words.into())
+}
+
 impl Summary<'_> {
     /// The figures in the order in which they are told.
     fn json(&self) -> Value {
         let outcome = self.outcome;
-        let (workload, account, usage) = (
-            &outcome.workload,
-            outcome.figures.closing.account,
-            outcome.usage,
-        );
-        let requests = &outcome.requests;
-        let mut figures = json!({
+        let (workload, figures, usage) = (&outcome.workload, &outcome.figures, outcome.usage);
+        let (account, processor) = (figures.closing.account, figures.processor);
+        let (requests, at_work) = (&outcome.requests, outcome.workers.usage_at_work);
+        let mut json = json!({
             "run": self.run(),
-            "reason": outcome.figures.closing.reason.word(),
+            "reason": figures.closing.reason.word(),
             "stopped_by": self.stopped_by(),
             "seed": workload.seed,
             "shard": workload.group.as_ref().map(|_| workload.shard),
@@ -162,26 +154,26 @@ impl Summary<'_> {
                 "abandoned": account.abandoned,
                 "panicked": account.panicked,
                 "interrupted": account.interrupted,
-                "not_started": number(outcome.figures.closing.not_started),
+                "not_started": number(figures.closing.not_started),
             },
             "requests": (!requests.is_empty()).then_some(requests),
             "failed_attempts": account.failed_attempts,
             "retries": account.retries,
-            "counter": outcome.figures.processor.counter,
-            "data_length": outcome.figures.processor.data_len,
-            "dropped_items": outcome.figures.processor.dropped,
+            "counter": processor.counter,
+            "data_length": processor.data_len,
+            "dropped_items": processor.dropped,
             "workers": workload.threads,
             "workers_ended_early": outcome.workers.done.ended_early,
             "workers_stuck": outcome.workers.stuck.len(),
-            "operation_seconds": named(percentiles(&outcome.figures.totals.operation_time)),
-            "lock_wait_seconds": named(percentiles(&outcome.figures.totals.lock_wait)),
+            "operation_seconds": Value::from_iter(percentiles(&figures.totals.operation_time)),
+            "lock_wait_seconds": Value::from_iter(percentiles(&figures.totals.lock_wait)),
             "operations_per_second": self.operations_per_second(),
             "wall_seconds": self.wall_seconds(),
             "cpu_seconds": usage.cpu.map(|cpu| cpu.as_secs_f64()),
             "peak_memory_bytes": usage.peak_memory,
             "resident_memory_bytes": usage.memory,
-            "threads": outcome.workers.usage_at_work.threads,
-            "open_files": outcome.workers.usage_at_work.open_files,
+            "threads": at_work.threads,
+            "open_files": at_work.open_files,
             "log_file": outcome.log.path,
             "log_lines": outcome.log.lines,
             "file": outcome.log.file,
@@ -189,10 +181,10 @@ impl Summary<'_> {
             "sentry": outcome.sentry,
             "problems": self.problems,
         });
-        if let Some(figures) = figures.as_object_mut() {
-            figures.retain(|name, value| !(value.is_null() && LEFT_OUT.contains(&&**name)));
+        if let Some(json) = json.as_object_mut() {
+            json.retain(|name, value| !(value.is_null() && LEFT_OUT.contains(&&**name)));
         }
-        figures
+        json
     }
 
     fn run(&self) -> String {
@@ -201,13 +193,12 @@ impl Summary<'_> {
 
     /// What stopped the run: a signal's name, `duration` or `failure`.
     fn stopped_by(&self) -> Option<String> {
-        let by_duration = self.outcome.figures.closing.reason == Reason::Stopped;
-        let cause = self
-            .outcome
-            .figures
-            .stopped_by
-            .map(|cause| cause.to_string());
-        cause.or_else(|| by_duration.then(|| "duration".into()))
+        let figures = &self.outcome.figures;
+        let by_duration = figures.closing.reason == Reason::Stopped;
+        match figures.stopped_by {
+            Some(cause) => Some(cause.to_string()),
+            None => by_duration.then(|| "duration".into()),
+        }
     }
 
     fn wall_seconds(&self) -> f64 {
@@ -236,20 +227,19 @@ impl Summary<'_> {
 
     fn counts(&self) -> Vec<Row> {
         let outcome = self.outcome;
-        let (account, processor) = (outcome.figures.closing.account, outcome.figures.processor);
-        let limit = |heading, limit: Limit, words: &str| (heading, limit.to_string(), words.into());
-        let row = |heading, count: u64, words: &str| (heading, count.to_string(), words.into());
-        let mut rows: Vec<Row> = vec![
-            limit("Operations", outcome.workload.operations(), "planned"),
+        let (closing, processor) = (outcome.figures.closing, outcome.figures.processor);
+        let account = closing.account;
+        let mut rows = vec![
+            row("Operations", outcome.workload.operations(), "planned"),
             row("", account.completed, "completed"),
             row("", account.abandoned, "abandoned"),
             row("", account.panicked, "ended by an unexpected error"),
             row("", account.interrupted, "interrupted"),
-            limit("", outcome.figures.closing.not_started, "not started"),
+            row("", closing.not_started, "not started"),
         ];
         let headings = iter::once("Requests").chain(iter::repeat(""));
         for ((code, count), heading) in outcome.requests.iter().zip(headings) {
-            rows.push(row(heading, *count, &format!("answered with {code}")));
+            rows.push(row(heading, count, format!("answered with {code}")));
         }
         rows.extend([
             row("Attempts", account.failed_attempts, "failed"),
@@ -257,7 +247,7 @@ impl Summary<'_> {
             row("Processor", processor.counter, "counter"),
             row("", processor.data_len, "data length"),
             row("", processor.dropped, "items dropped by the data limit"),
-            row("Workers", outcome.workload.threads.into(), "in all"),
+            row("Workers", outcome.workload.threads, "in all"),
             row("", outcome.workers.done.ended_early, "ended early"),
         ]);
         rows
@@ -265,20 +255,16 @@ impl Summary<'_> {
 
     fn log_rows(&self) -> Vec<Row> {
         let log = &self.outcome.log;
-        let row = |heading, count: u64, words: String| (heading, count.to_string(), words);
-        let mut rows = vec![row("Log", log.lines, "lines logged".into())];
+        let mut rows = vec![row("Log", log.lines, "lines logged")];
         let log_file = displayed(log.path.as_ref());
         for (name, sink) in [(&*log_file, log.file), ("the console", log.console)] {
             let (lost, errors) = (sink.lost, counted(sink.errors, "error"));
-            rows.push(row(
-                "",
-                sink.lines,
-                format!("written to {name}, {lost} lost, {errors}"),
-            ));
+            let words = format!("written to {name}, {lost} lost, {errors}");
+            rows.push(row("", sink.lines, words));
         }
         if let Some(Delivery { errors, delivered }) = self.outcome.sentry {
             let left = errors.saturating_sub(delivered);
-            rows.push(row("Sentry", errors, "errors".into()));
+            rows.push(row("Sentry", errors, "errors"));
             rows.push(row("", delivered, format!("of them reported, {left} not")));
         }
         rows
@@ -292,12 +278,8 @@ impl fmt::Display for Summary<'_> {
         let at_work = outcome.workers.usage_at_work;
         write_rows(f, &self.counts())?;
         let of_all = percentiles(&totals.operation_time);
-        writeln!(
-            f,
-            "\n{:15}{}",
-            "",
-            of_all.map(|(name, _)| format!(" {name:>9}")).concat()
-        )?;
+        let names = of_all.map(|(name, _)| format!(" {name:>9}")).concat();
+        writeln!(f, "\n{:15}{names}", "")?;
         for (heading, times) in [
             ("Operation time", of_all),
             ("Lock wait", percentiles(&totals.lock_wait)),
@@ -307,21 +289,15 @@ impl fmt::Display for Summary<'_> {
         }
         writeln!(f)?;
         write_rows(f, &self.log_rows())?;
-        write!(
-            f,
-            "Pace            {:>12.1} operations/s",
-            self.operations_per_second()
-        )?;
+        let pace = self.operations_per_second();
+        write!(f, "Pace            {pace:>12.1} operations/s")?;
         if let (Some(cpu), Some(memory)) = (usage.cpu, usage.peak_memory) {
             let (cpu, memory) = (Seconds(cpu.as_secs_f64()), memory as f64 / 1e6);
             write!(f, ", {cpu} CPU, {memory:.1} MB peak memory")?;
         }
         if let (Some(threads), Some(files)) = (at_work.threads, at_work.open_files) {
-            let when = "at the last worker's start";
-            write!(
-                f,
-                "\nProcess         {threads:>12} threads, {files} open files {when}"
-            )?;
+            write!(f, "\nProcess         {threads:>12} threads, ")?;
+            write!(f, "{files} open files at the last worker's start")?;
         }
         writeln!(f, "\nSeed            {}", workload.seed)?;
         if let Some(group) = &workload.group {
@@ -361,10 +337,6 @@ fn percentiles(times: &Distribution) -> [(&'static str, f64); 5] {
         ("max", times.max),
     ]
     .map(|(name, nanos)| (name, nanos as f64 / 1e9))
-}
-
-fn named(figures: [(&'static str, f64); 5]) -> Value {
-    figures.into_iter().collect()
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ impl Workers {
         let seam = context.config.seam();
         let setting = bugs::Setting {
             data_limit: workload.data_limit,
-            board: Arc::clone(&context.board),
+            board: Arc::clone(&context.sources.board),
             stop: Arc::clone(&context.stop),
         };
         let mut workers = Self {
@@ -117,7 +117,7 @@ impl Workers {
         setting: &bugs::Setting,
     ) {
         let workload = &context.config.workload;
-        let deadline = deadline(workload, context.board.now());
+        let deadline = deadline(workload, context.sources.board.now());
         for (position, number) in workload.workers().enumerate() {
             let producer = context.log.worker(number);
             let leaving = Leaving {
@@ -137,11 +137,11 @@ impl Workers {
                 number,
                 iterations: workload.iterations,
                 deadline,
-                board: Arc::clone(&context.board),
-                recorder: Recorder::new(Arc::clone(&context.counters[position])),
+                board: Arc::clone(&context.sources.board),
+                recorder: Recorder::new(Arc::clone(&context.sources.counters[position])),
                 clock: context.clock,
                 stop: Arc::clone(&context.stop),
-                backlog: context.backlog.clone(),
+                backlog: context.sources.backlog.clone(),
             };
             let spawned = thread::Builder::new()
                 .name(format!("Worker-{number}"))
