@@ -24,8 +24,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
-use tracing::Level;
+use clap::{
+    Args, CommandFactory, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+    error::ErrorKind,
+};
+use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::filter::Targets;
 
 pub use self::{
@@ -165,8 +169,9 @@ pub struct RunArgs {
     flush_interval: Micros,
 
     /// Level of the console's log [default: RUST_LOG, or info]; the file always holds every event
-    #[arg(hide_short_help = true, long, value_name = "LEVEL", help_heading = "Log", value_parser = one_of(LEVELS))]
-    log_level: Option<ConsoleLevel>,
+    #[arg(hide_short_help = true, long, value_name = "LEVEL", help_heading = "Log",
+          value_parser = PossibleValuesParser::new(LEVELS).try_map(|level| level.parse::<LevelFilter>()))]
+    log_level: Option<LevelFilter>,
 
     /// No log on stderr
     #[arg(short, long, help_heading = "Log")]
@@ -293,10 +298,9 @@ impl RunArgs {
     /// RUST_LOG or SENTRY_DSN cannot be read, the bug needs more workers, or a shard has no group.
     pub fn into_config(self) -> Result<RunConfig, clap::Error> {
         let console = ConsoleConfig {
-            level: if self.quiet {
-                None
-            } else {
-                console_level(self.log_level)?
+            level: match self.quiet {
+                true => None,
+                false => console_level(self.log_level)?.into_level(),
             },
             coloured: takes_colours(&io::stderr()),
             progress: self.quiet && takes_controls(&io::stderr()),
@@ -532,25 +536,14 @@ fn as_typed(duration: Micros) -> String {
         .replace(' ', "")
 }
 
-/// The highest level that the console shows; none where it is off.
-#[derive(Clone, Copy, Debug)]
-struct ConsoleLevel(Option<Level>);
-
 /// The levels of the console, the quietest first.
-const LEVELS: &[(&str, ConsoleLevel)] = &[
-    ("off", ConsoleLevel(None)),
-    ("error", ConsoleLevel(Some(Level::ERROR))),
-    ("warn", ConsoleLevel(Some(Level::WARN))),
-    ("info", ConsoleLevel(Some(Level::INFO))),
-    ("debug", ConsoleLevel(Some(Level::DEBUG))),
-    ("trace", ConsoleLevel(Some(Level::TRACE))),
-];
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// The console's level: as `given`, or what RUST_LOG says of this program, or info.
-fn console_level(given: Option<ConsoleLevel>) -> Result<Option<Level>, clap::Error> {
+fn console_level(given: Option<LevelFilter>) -> Result<LevelFilter, clap::Error> {
     let variable = env::var_os("RUST_LOG").filter(|value| !value.is_empty());
     let Some(variable) = variable.filter(|_| given.is_none()) else {
-        return Ok(given.map_or(Some(Level::INFO), |given| given.0));
+        return Ok(given.unwrap_or(LevelFilter::INFO));
     };
     let targets: Option<Targets> = variable.to_str().and_then(|text| text.parse().ok());
     let Some(targets) = targets else {
@@ -560,11 +553,19 @@ fn console_level(given: Option<ConsoleLevel>) -> Result<Option<Level>, clap::Err
             "levels are needed, such as info or warn,hifi=debug; unset it, or override it with --log-level",
         ));
     };
-    let enabled = LEVELS
-        .iter()
-        .filter_map(|(_, level)| level.0)
+    let levels = [
+        Level::ERROR,
+        Level::WARN,
+        Level::INFO,
+        Level::DEBUG,
+        Level::TRACE,
+    ];
+    let enabled = levels
+        .into_iter()
         .filter(|level| targets.would_enable(TARGET, level));
-    Ok(enabled.max())
+    Ok(enabled
+        .max()
+        .map_or(LevelFilter::OFF, LevelFilter::from_level))
 }
 
 /// Where errors are reported to: as SENTRY_DSN says, and nowhere if it is empty or not set.

@@ -264,23 +264,8 @@ const TEXT_BITS: [[u64; 4]; BLOCK] = {
 
 /// Eight hexadecimal digits.
 fn hex8(value: u32) -> [u8; 8] {
-    let mut text = [0; 8];
-    for (i, byte) in value.to_be_bytes().into_iter().enumerate() {
-        text[2 * i..][..2].copy_from_slice(&HEX_PAIRS[usize::from(byte)]);
-    }
-    text
+    std::array::from_fn(|i| b"0123456789abcdef"[(value >> (28 - 4 * i)) as usize & 15])
 }
-
-const HEX_PAIRS: [[u8; 2]; 256] = {
-    let digits = b"0123456789abcdef";
-    let mut pairs = [[0; 2]; 256];
-    let mut i = 0;
-    while i < 256 {
-        pairs[i] = [digits[i / 16], digits[i % 16]];
-        i += 1;
-    }
-    pairs
-};
 
 /// What stands before the number in the lines of one second with one message.
 #[derive(Debug, Default)]
@@ -314,7 +299,7 @@ fn push_json_number(out: &mut LineBuffer, value: u64) {
 
 /// A value in text: as it is where that is plain, quoted otherwise.
 fn push_value(out: &mut LineBuffer, value: &str) {
-    if !value.is_empty() && value.bytes().all(|b| PLAIN[usize::from(b)]) {
+    if !value.is_empty() && value.bytes().all(is_plain) {
         out.push(value.as_bytes());
     } else {
         push_quoted(out, value);
@@ -332,23 +317,17 @@ fn push_message(out: &mut LineBuffer, message: &str) {
 
 fn is_plain_message(message: &str) -> bool {
     let mut bytes = message.bytes();
-    !message.is_empty() && bytes.all(|b| b == b'!' || b == b' ' || PLAIN[usize::from(b)])
+    !message.is_empty() && bytes.all(|b| b == b'!' || b == b' ' || is_plain(b))
 }
 
-/// Characters that stand in a text line as they are: letters, digits and what paths, addresses,
-/// dates and lists are made of.
-const PLAIN: [bool; 256] = {
-    let mut plain = [false; 256];
-    let mut byte = 0;
-    while byte < plain.len() {
-        plain[byte] = matches!(
-            byte as u8,
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'+' | b':' | b'/' | b',' | b';' | b'@' | b'%'
-        );
-        byte += 1;
-    }
-    plain
-};
+/// Whether a character stands in a text line as it is: letters, digits and what paths, addresses, dates and lists are made of.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9')
+        || matches!(
+            byte,
+            b'_' | b'.' | b'-' | b'+' | b':' | b'/' | b',' | b';' | b'@' | b'%'
+        )
+}
 
 /// A path as people are shown it: as it is, or quoted where it holds what a terminal would act on.
 pub fn displayed(path: &Path) -> String {

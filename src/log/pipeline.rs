@@ -105,7 +105,7 @@ impl Pipeline {
         if self.writer_has_core {
             self.queue.hurry();
         } else if let Some(drain) = self.queue.lock_drain_if_free() {
-            self.write_for_producer(drain);
+            self.write_for_producer(drain, || self.clock.now());
         }
     }
 
@@ -114,27 +114,27 @@ impl Pipeline {
     pub(super) fn make_room(&self, producer: usize) {
         let drain = self.queue.lock_drain();
         if self.queue.is_full(producer) {
-            self.write_for_producer(drain);
+            self.write_for_producer(drain, || self.clock.now());
         }
     }
 
     /// Writes all lines that are there, in time order.
     pub(super) fn write_all(&self) {
-        self.write(self.queue.lock_drain());
+        self.write(self.queue.lock_drain(), || self.clock.now());
     }
 
     /// The same for a producer, which cannot log what the file reports: the writer sees to that.
-    pub(super) fn write_for_producer(&self, drain: MutexGuard<'_, Drain>) {
-        if self.write(drain) {
+    pub(super) fn write_for_producer(&self, drain: MutexGuard<'_, Drain>, now: impl Fn() -> Stamp) {
+        if self.write(drain, now) {
             self.queue.hurry();
         }
     }
 
-    /// Drains. Says whether the file has something to report.
-    fn write(&self, mut drain: MutexGuard<'_, Drain>) -> bool {
-        drain.take(&self.queue, || self.clock.now());
+    /// Drains. Says whether the file has something to report. `now` reads the clock.
+    fn write(&self, mut drain: MutexGuard<'_, Drain>, now: impl Fn() -> Stamp) -> bool {
+        drain.take(&self.queue, &now);
         let mut sinks = self.sinks();
-        sinks.attempt(|sinks| sinks.write(drain.batch(), self.clock.now()));
+        sinks.attempt(|sinks| sinks.write(drain.batch(), now()));
         sinks.log.file().is_some_and(|file| file.has_reports())
     }
 
@@ -169,7 +169,7 @@ impl Pipeline {
     /// Writes all that is there now, for a producer that tells somebody of its lines. Returns when lines were lost last: one that
     /// was logged later is in the log.
     pub(super) fn commit(&self) -> Option<Stamp> {
-        self.write_for_producer(self.queue.lock_drain());
+        self.write_for_producer(self.queue.lock_drain(), || self.clock.now());
         self.stdout
             .iter()
             .for_each(|stdout| stdout.wait_until_written());

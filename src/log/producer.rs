@@ -105,7 +105,9 @@ impl Producer {
             }
         }
         if let Some(drain) = drain {
-            pipeline.write_for_producer(drain);
+            // To read the clock once more would cost more than all else that is done here.
+            let stamp = self.last_stamp;
+            pipeline.write_for_producer(drain, || stamp);
             if waits {
                 pipeline.wait_until_written();
             }

@@ -64,14 +64,6 @@ impl Destination {
         }
     }
 
-    /// When lines were lost last. One that was logged later is not among them.
-    fn last_loss(&self) -> Option<Stamp> {
-        match self {
-            Self::File(file) => file.last_loss(),
-            Self::Stdout(stdout) => (stdout.report().lost > 0).then_some(Stamp::MAX),
-        }
-    }
-
     /// What became of the lines so far.
     pub(crate) fn report(&self) -> SinkReport {
         match self {
@@ -143,10 +135,11 @@ impl Sinks {
 
     /// When lines were lost last. One that was logged later is not among them.
     pub(crate) fn last_loss(&self) -> Option<Stamp> {
-        if self.given_up {
-            return Some(Stamp::MAX);
+        match &self.log {
+            _ if self.given_up => Some(Stamp::MAX),
+            Destination::File(file) => file.last_loss(),
+            Destination::Stdout(stdout) => (stdout.report().lost > 0).then_some(Stamp::MAX),
         }
-        self.log.last_loss()
     }
 
     /// What became of the file's share of `lines` lines, when all of them have been here.
