@@ -152,14 +152,9 @@ impl Workers {
                     let processor = each.map_or(processor, |(open, setting)| open(&setting));
                     worker.work(&*processor, attempts)
                 });
+            let worker = u64::from(number);
             match spawned {
-                Ok(thread) => {
-                    Event::ThreadStarted {
-                        worker: number.into(),
-                    }
-                    .emit();
-                    self.threads.push(Some(thread));
-                }
+                Ok(thread) => self.threads.push(Some(thread)),
                 Err(error) => {
                     self.refused = Some(format!(
                         "thread Worker-{number} could not be started: {error}; use fewer --threads than {}, or allow this \
@@ -169,6 +164,7 @@ impl Workers {
                     return refuse(context, number, error.to_string());
                 }
             }
+            Event::ThreadStarted { worker }.emit();
         }
     }
 
@@ -178,15 +174,12 @@ impl Workers {
         let mut left = self.threads.len();
         let mut deadline: Option<Instant> = None;
         while left > 0 {
-            let notice = match deadline {
-                None => inbox.recv().ok(),
-                Some(deadline) => inbox
-                    .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-                    .ok(),
-            };
-            match notice {
+            let patience = deadline.map_or(Duration::MAX, |deadline| {
+                deadline.saturating_duration_since(Instant::now())
+            });
+            match inbox.recv_timeout(patience) {
                 // A worker whose thread was refused leaves as well, without ever having come.
-                Some(Notice::Leaving(position)) => {
+                Ok(Notice::Leaving(position)) => {
                     if let Some(thread) = self.threads.get_mut(position).and_then(Option::take) {
                         // A worker catches its panics. Were one to die all the same, its account would be
                         // missing and the books would not balance.
@@ -196,8 +189,8 @@ impl Workers {
                         left -= 1;
                     }
                 }
-                Some(Notice::Stalled) => deadline = Some(Instant::now() + TIME_TO_RECOVER),
-                None => break,
+                Ok(Notice::Stalled) => deadline = Some(Instant::now() + TIME_TO_RECOVER),
+                Err(_) => break,
             }
         }
         let stuck = (self.first..)
@@ -232,11 +225,8 @@ fn deadline(workload: &Workload, now: Stamp) -> Option<Stamp> {
 /// The system would not start a thread: the run is stopped, and the log says why.
 fn refuse(context: &RunContext<'_>, worker: u32, error: String) {
     context.stop.request(Cause::Failure);
-    Event::ThreadRefused {
-        worker: worker.into(),
-        error,
-    }
-    .emit();
+    let worker = worker.into();
+    Event::ThreadRefused { worker, error }.emit();
 }
 
 #[cfg(test)]
