@@ -1,33 +1,27 @@
 //! Lines of the program's own source, to be shown.
 
-/// A source file, as it was when the program was compiled.
-#[derive(Clone, Copy, Debug)]
-pub struct File {
-    /// Its path in the repository.
-    pub path: &'static str,
-    /// What is in it.
-    pub text: &'static str,
-}
-
-/// The file at this path below `src`.
-macro_rules! source {
-    ($path:literal) => {
-        $crate::bugs::source::File {
-            path: concat!("src/", $path),
-            text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/", $path)),
-        }
-    };
-}
-pub(super) use source;
-
-/// Parts of a file, each from the first line that holds some text to the end of what that line opens.
+/// Parts of a source file, each from the first line that holds some text to the end of what that line opens.
 #[derive(Clone, Copy, Debug)]
 pub struct Excerpt {
-    /// Where they stand.
-    pub file: File,
+    /// The file's path in the repository.
+    pub path: &'static str,
+    /// What was in it when the program was compiled.
+    pub(super) text: &'static str,
     /// What the first line of each part holds.
     pub parts: &'static [&'static str],
 }
+
+/// Parts of the file at this path below `src`.
+macro_rules! excerpt {
+    ($path:literal, $($part:literal),+ $(,)?) => {
+        $crate::bugs::source::Excerpt {
+            path: concat!("src/", $path),
+            text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/", $path)),
+            parts: &[$($part),+],
+        }
+    };
+}
+pub(super) use excerpt;
 
 impl Excerpt {
     /// The lines with their numbers; none stands for lines that are left out.
@@ -48,7 +42,7 @@ impl Excerpt {
     /// A line that opens nothing is a part alone; else the part ends with the line that closes it, indented as far.
     fn part(&self, from: &str) -> Vec<(usize, &'static str)> {
         let indent = |line: &str| line.len() - line.trim_start().len();
-        let mut lines = (1..).zip(self.file.text.lines());
+        let mut lines = (1..).zip(self.text.lines());
         let Some(first) = lines.find(|(_, line)| line.contains(from)) else {
             return Vec::new();
         };

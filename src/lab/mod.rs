@@ -7,7 +7,6 @@
 //! Nothing on a page is made up: figures and lines are those of the runs that were made for it, and the source is what the
 //! program was compiled from. This file must not know how a page is laid out.
 
-mod chart;
 mod exhibit;
 mod page;
 mod records;
@@ -30,7 +29,7 @@ use crate::{
 /// What the lab shows, and how.
 #[derive(Clone, Debug)]
 pub struct LabConfig {
-    /// The specimen to be shown in depth; all of them in brief without it.
+    /// The specimen to be shown; all of them without it.
     pub specimen: Option<&'static Specimen>,
     /// Decides every outcome of the runs.
     pub seed: u64,
@@ -55,12 +54,16 @@ pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
         Some(one) => slice::from_ref(one),
         None => SPECIMENS,
     };
-    let page = Page::new(config.coloured, config.specimen.is_some());
     let print = |text: String| print_out("what the lab shows", text.as_bytes());
-    let mut found = Vec::new();
-    let mut pairs = Vec::new();
-    if !config.json {
-        print(page.opening(specimens.len(), config.seed))?;
+    let (mut found, mut pairs) = (Vec::new(), Vec::new());
+    if !config.json && specimens.len() > 1 {
+        let mut page = Page::new(config.coloured);
+        page.paragraph("", &format!(
+            "{} bugs, each let loose in a run and caught. Beside it stands the same run of the fixed program, from the same \
+             seed ({}).",
+            specimens.len(), config.seed,
+        ));
+        print(page.text + "\n")?;
     }
     let mut good = true;
     for specimen in specimens {
@@ -88,14 +91,18 @@ pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
                 "exhibit": exhibit.data,
             }));
         } else {
-            print(page.of(&trial, &exhibit, conclusion))?;
+            let mut page = Page::new(config.coloured);
+            page.specimen(&trial, &exhibit, conclusion);
+            print(page.text + "\n")?;
         }
     }
     if config.json {
         let all = json!({"seed": config.seed, "good": good, "specimens": found});
         print(format!("{all}\n"))?;
-    } else {
-        print(page.closing(good, config.specimen))?;
+    } else if !good {
+        let mut page = Page::new(config.coloured);
+        page.failed();
+        print(page.text)?;
     }
     if let Some(output) = &config.report {
         report::write_lab(&pairs, config.seed, output)?;

@@ -1,11 +1,8 @@
 //! The lines of a run's log, read back.
 
-use crate::{
-    log::{
-        event::Event,
-        line::{Line, parse_stamp},
-    },
-    plan::workload::Workload,
+use crate::log::{
+    event::Event,
+    line::{Line, parse_stamp},
 };
 
 /// A line of the log.
@@ -43,9 +40,4 @@ impl LogRecord {
             _ => None,
         }
     }
-}
-
-/// The workload of the run that `records` are of.
-pub(super) fn workload(records: &[LogRecord]) -> Option<Workload> {
-    records.iter().find_map(|record| record.event.workload())
 }

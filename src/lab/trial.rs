@@ -4,27 +4,19 @@
 //! its memory alone. This file must not know what a bug looks like.
 
 use std::{
-    env,
-    fs::{self, File},
+    env, fs,
     path::Path,
     process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::{chart::Memory, records::LogRecord};
+use super::{exhibit::memory::Memory, records::LogRecord};
 use crate::{
     audit::{self, AuditConfig, Finding, Input, Status, Verdict},
-    bugs::{CaughtBy, Specimen},
+    bugs::{Exhibit, Specimen},
 };
-
-/// No run of the lab takes so long. One that does hangs, and is ended.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How often it is looked whether a run has ended.
-const LOOK: Duration = Duration::from_millis(2);
 
 /// The two runs of one specimen.
 #[derive(Debug)]
@@ -52,9 +44,7 @@ pub(super) struct TrialRun {
     pub stderr: String,
     /// Its log.
     pub log: Vec<u8>,
-    /// How many lines its log has.
-    pub lines: usize,
-    /// Those lines.
+    /// The lines of its log.
     pub records: Vec<LogRecord>,
     /// What the audit says of the log.
     pub verdict: Verdict,
@@ -75,12 +65,10 @@ impl Trial {
     /// # Errors
     /// The program cannot be run, or what it left behind cannot be read.
     pub(super) fn run(specimen: &'static Specimen, seed: u64) -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("hifi-lab-")
-            .tempdir()
-            .context(
-                "cannot make a folder for the runs; name a place that can be written with TMPDIR",
-            )?;
+        let folder = tempfile::Builder::new().prefix("hifi-lab-").tempdir();
+        let folder = folder.context(
+            "cannot make a folder for the runs; name a place that can be written with TMPDIR",
+        )?;
         let run = |name: &str, bug: &str| {
             let options = format!("{bug}{} --seed {seed}", specimen.lab_options);
             TrialRun::make(folder.path(), name, &options)
@@ -94,24 +82,19 @@ impl Trial {
 
     /// Whether the bug was caught, by whom the table names, and the fixed run is clean.
     pub(super) fn conclude(&self) -> Conclusion {
-        let Self {
-            specimen,
-            broken,
-            fixed,
-        } = self;
-        let shows = |run: &TrialRun| match specimen.caught_by {
-            CaughtBy::Audit => run.verdict.status == Status::Findings,
-            CaughtBy::Samples => Memory::of(&run.records).rises(),
-            CaughtBy::Watchdog => {
-                run.summary["stopped_by"] == "stall" && run.stderr.contains("\nDEADLOCK: ")
+        let (broken, fixed) = (&self.broken, &self.fixed);
+        // None where it cannot be measured: then nothing is said to be clean.
+        let shows = |run: &TrialRun| match self.specimen.exhibit {
+            Exhibit::Memory => Memory::of(&run.records).rises(),
+            Exhibit::ThreadDump => {
+                Some(run.summary["stopped_by"] == "stall" && run.stderr.contains("\nDEADLOCK: "))
             }
+            _ => Some(run.verdict.status == Status::Findings),
         };
         Conclusion {
-            caught: shows(broken) && broken.exit_code == Some(specimen.exit_code),
-            // Where it cannot be measured, nothing is said to be clean.
-            fixed_is_clean: !shows(fixed)
-                && (specimen.caught_by != CaughtBy::Samples
-                    || Memory::of(&fixed.records).bytes_per_operation().is_some())
+            caught: shows(broken) == Some(true)
+                && broken.exit_code == Some(self.specimen.exit_code),
+            fixed_is_clean: shows(fixed) == Some(false)
                 && fixed.exit_code == Some(0)
                 && fixed.verdict.status == Status::Clean,
         }
@@ -122,21 +105,28 @@ impl TrialRun {
     fn make(folder: &Path, name: &str, options: &str) -> anyhow::Result<Self> {
         let log_file = format!("{name}.log");
         let typed = format!("{options} --log-file {log_file}");
-        let program = Program { folder };
-        let ran = program.run(&format!("{typed} --quiet --summary json"))?;
-        let bytes = fs::read(folder.join(&log_file)).context("a run has left no log")?;
-        let log = String::from_utf8_lossy(&bytes);
-        let audited = vec![Input::Bytes(log_file.clone(), bytes.clone())];
+        let program = env::current_exe().context("cannot tell where this program is")?;
+        let ran = Command::new(&program)
+            .args(typed.split_whitespace())
+            .args(["--quiet", "--summary", "json"])
+            .current_dir(folder)
+            .env_remove("RUST_LOG")
+            .env_remove("SENTRY_DSN")
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("cannot run {}", program.display()))?;
+        let stderr = String::from_utf8_lossy(&ran.stderr).into_owned();
+        let log = fs::read(folder.join(&log_file)).context("a run has left no log")?;
+        let audited = vec![Input::Bytes(log_file.clone(), log.clone())];
         Ok(Self {
             command: format!("hifi {typed}"),
-            exit_code: ran.exit_code,
-            summary: serde_json::from_str(&ran.stdout)
-                .with_context(|| format!("a run has printed no summary: {}", ran.stderr))?,
-            stderr: ran.stderr,
-            lines: log.lines().count(),
-            records: LogRecord::read_all(&log),
+            exit_code: ran.status.code(),
+            summary: serde_json::from_slice(&ran.stdout)
+                .with_context(|| format!("a run has printed no summary: {stderr}"))?,
+            stderr,
+            records: LogRecord::read_all(&String::from_utf8_lossy(&log)),
             verdict: audit::run(&AuditConfig::new(audited), &mut |_, _| {})?,
-            log: bytes,
+            log,
             log_file,
         })
     }
@@ -149,9 +139,13 @@ impl TrialRun {
 
     /// The problems that the summary tells of.
     pub(super) fn problems(&self) -> Vec<&str> {
-        let problems = self.summary["problems"].as_array();
-        let problems = problems.into_iter().flatten();
+        let problems = self.summary["problems"].as_array().into_iter().flatten();
         problems.filter_map(Value::as_str).collect()
+    }
+
+    /// How many lines its log has.
+    pub(super) fn lines(&self) -> usize {
+        self.log.iter().filter(|byte| **byte == b'\n').count()
     }
 
     /// The differences that the audit found.
@@ -165,63 +159,10 @@ impl TrialRun {
             "command": self.command,
             "exit_code": self.exit_code,
             "problems": self.problems(),
-            "lines_in_file": self.lines,
+            "lines_in_file": self.lines(),
             "summary": self.summary,
             "audit": self.verdict.status,
             "counts": self.verdict.runs.first().map(|run| run.counts),
-        })
-    }
-}
-
-/// This program, to be run in a folder.
-struct Program<'a> {
-    folder: &'a Path,
-}
-
-/// What became of it.
-struct Ran {
-    exit_code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Program<'_> {
-    fn run(&self, options: &str) -> anyhow::Result<Ran> {
-        let program = env::current_exe().context("cannot tell where this program is")?;
-        let file = |name: &str| {
-            let path = self.folder.join(name);
-            File::create(&path).with_context(|| format!("cannot make the file {}", path.display()))
-        };
-        let mut child = Command::new(&program)
-            .args(options.split_whitespace())
-            .current_dir(self.folder)
-            .env_remove("RUST_LOG")
-            .env_remove("SENTRY_DSN")
-            .stdin(Stdio::null())
-            .stdout(file("stdout")?)
-            .stderr(file("stderr")?)
-            .spawn()
-            .with_context(|| format!("cannot run {}", program.display()))?;
-        let began = Instant::now();
-        let status = loop {
-            if let Some(status) = child.try_wait().context("cannot wait for a run")? {
-                break status;
-            }
-            if began.elapsed() > PATIENCE {
-                child.kill().context("cannot end a run that hangs")?;
-                child.wait().context("cannot wait for a run")?;
-                bail!("a run hung, and was ended: hifi {options}");
-            }
-            thread::sleep(LOOK);
-        };
-        let printed = |name: &str| {
-            let bytes = fs::read(self.folder.join(name)).context("cannot read what a run printed");
-            bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        };
-        Ok(Ran {
-            exit_code: status.code(),
-            stdout: printed("stdout")?,
-            stderr: printed("stderr")?,
         })
     }
 }

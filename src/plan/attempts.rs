@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use crate::{
-    plan::retry::{self, Decision},
+    plan::retry,
     plan::workload::{Limit, Micros, Probability, RetryPolicy, TimeScale, Workload},
 };
 
@@ -181,14 +181,7 @@ impl Rules {
         } else {
             0.0
         };
-        match retry::decide(&common.retry, position.attempt, share) {
-            Decision::Retry(delay) => Outcome::Retry {
-                delay: common.time_scale.apply(delay),
-            },
-            Decision::Abandon(delay) => Outcome::Abandon {
-                delay: common.time_scale.apply(delay),
-            },
-        }
+        retry::decide(&common.retry, common.time_scale, position.attempt, share)
     }
 
     /// The position that follows `position` when that attempt ended with `outcome`.

@@ -4,17 +4,26 @@ use std::{
     io::{self, BufWriter, ErrorKind, Write},
     ops::Range,
     process::ExitCode,
-    time::Duration,
 };
 
 use anyhow::Context;
+use humantime::format_duration;
 use serde::Serialize;
 
-use crate::{
-    plan::format::counted,
-    plan::workload::{Micros, Shard, Workload},
-    plan::{Attempt, Outcome, Plan},
+use super::{
+    Attempt, Outcome, Plan,
+    format::counted,
+    workload::{Micros, Shard, Workload},
 };
+
+/// The form of a printed plan.
+#[derive(Clone, Copy, Debug)]
+pub enum PlanFormat {
+    /// For people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
 
 /// An attempt as `hifi plan --format json` prints it, named as in the log.
 #[derive(Serialize)]
@@ -28,35 +37,6 @@ struct PlannedAttempt {
     delay_us: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
-}
-
-impl PlannedAttempt {
-    fn new(worker: u32, seq: u64, attempt: Attempt) -> Self {
-        let (outcome, error) = match attempt.outcome {
-            Outcome::Success { .. } => ("success", None),
-            Outcome::Retry { .. } => ("retry", None),
-            Outcome::Abandon { .. } => ("abandon", None),
-            Outcome::Panic(place) => ("panic", Some(place.words())),
-        };
-        Self {
-            worker,
-            seq,
-            iteration: attempt.iteration,
-            attempt: attempt.number,
-            outcome,
-            delay_us: attempt.outcome.delay().map(|delay| delay.0),
-            error,
-        }
-    }
-}
-
-/// The form of a printed plan.
-#[derive(Clone, Copy, Debug)]
-pub enum PlanFormat {
-    /// For people.
-    Text,
-    /// A JSON object a line.
-    Json,
 }
 
 /// Prints the plan of `workers`. A reader that has seen enough may close its end.
@@ -81,57 +61,70 @@ pub fn print(
     }
 }
 
+/// How an attempt ends, in a word as the log has it and in words for people, which go on with the delay; and the error.
+fn ending(attempt: Attempt) -> (&'static str, &'static str, Option<&'static str>) {
+    match attempt.outcome {
+        Outcome::Success { .. } => ("success", "succeeds, then sleeps", None),
+        Outcome::Retry { .. } => ("retry", "fails, is tried again after", None),
+        Outcome::Abandon { .. } => ("abandon", "fails, is abandoned, then sleeps", None),
+        Outcome::Panic(place) => ("panic", "ends the worker:", Some(place.words())),
+    }
+}
+
 fn print_json(out: &mut impl Write, workload: &Workload, workers: Range<u32>) -> io::Result<()> {
     for worker in workers {
         for (attempt, seq) in Plan::new(workload, worker).zip(0..) {
-            serde_json::to_writer(&mut *out, &PlannedAttempt::new(worker, seq, attempt))?;
-            out.write_all(b"\n")?;
+            let (outcome, _, error) = ending(attempt);
+            let planned = PlannedAttempt {
+                worker,
+                seq,
+                iteration: attempt.iteration,
+                attempt: attempt.number,
+                outcome,
+                delay_us: attempt.outcome.delay().map(|delay| delay.0),
+                error,
+            };
+            serde_json::to_writer(&mut *out, &planned)?;
+            writeln!(out)?;
         }
     }
     Ok(())
 }
 
 fn print_text(out: &mut impl Write, workload: &Workload, workers: Range<u32>) -> io::Result<()> {
-    write!(out, "Plan of seed {}", workload.seed)?;
-    if workload.shard != Shard::WHOLE {
-        let all = workload.workers();
-        let (first, last) = (all.start, all.end - 1);
-        write!(
-            out,
-            ", shard {} (Worker-{first} to Worker-{last})",
-            workload.shard
-        )?;
-    }
+    let shard = match (workload.shard, workload.workers()) {
+        (Shard::WHOLE, _) => String::new(),
+        (shard, all) => format!(
+            ", shard {shard} (Worker-{} to Worker-{})",
+            all.start,
+            all.end - 1
+        ),
+    };
+    let threads = counted(workload.threads, "worker");
+    let iterations = counted(workload.iterations, "iteration");
     writeln!(
         out,
-        ": {}, {} each",
-        counted(workload.threads, "worker"),
-        counted(workload.iterations, "iteration"),
+        "Plan of seed {}{shard}: {threads}, {iterations} each",
+        workload.seed
     )?;
     let mut longest = (Micros::ZERO, workers.start);
     for worker in workers {
         let mut slept = Micros::ZERO;
         for attempt in Plan::new(workload, worker) {
-            write!(
-                out,
-                "Worker-{worker} iteration={} attempt={} ",
-                attempt.iteration, attempt.number
-            )?;
-            let (words, delay) = match attempt.outcome {
-                Outcome::Success { delay } => ("succeeds, then sleeps", delay),
-                Outcome::Retry { delay } => ("fails, is tried again after", delay),
-                Outcome::Abandon { delay } => ("fails, is abandoned, then sleeps", delay),
-                Outcome::Panic(place) => {
-                    writeln!(out, "ends the worker: {}", place.words())?;
-                    continue;
-                }
-            };
-            writeln!(out, "{words} {}", humantime::format_duration(delay.into()))?;
+            let (_, words, error) = ending(attempt);
+            let delay = attempt.outcome.delay().unwrap_or_default();
             slept = Micros(slept.0.saturating_add(delay.0));
+            let delay = || format_duration(delay.into()).to_string();
+            let end = error.map_or_else(delay, str::to_owned);
+            let (iteration, number) = (attempt.iteration, attempt.number);
+            writeln!(
+                out,
+                "Worker-{worker} iteration={iteration} attempt={number} {words} {end}"
+            )?;
         }
         longest = longest.max((slept, worker));
     }
     let (slept, worker) = longest;
-    let length = humantime::format_duration(Duration::from(slept));
+    let length = format_duration(slept.into());
     writeln!(out, "Worker-{worker} sleeps longest: {length} in all")
 }

@@ -170,19 +170,19 @@ pub(super) fn of_lab(pairs: &[Pair], seed: u64) -> String {
         }
         nav aria-label="Bugs" {
             ul { @for pair in pairs {
-                li { a href=(format!("#{}", pair.specimen.name)) { (pair.specimen.name) } " – " (pair.specimen.title) }
+                li { a href=(format!("#{}", pair.specimen.name)) { (pair.specimen.name) } " – " (pair.specimen.prose("Title")) }
             } }
         }
         @for pair in pairs {
             section.pair aria-labelledby=(pair.specimen.name) {
-                h2 id=(pair.specimen.name) { (pair.specimen.name) ": " (pair.specimen.title) }
-                @for paragraph in pair.specimen.story.split('\n') { p.story { (prose(paragraph)) } }
+                h2 id=(pair.specimen.name) { (pair.specimen.name) ": " (pair.specimen.prose("Title")) }
+                @for paragraph in pair.specimen.prose("Story").split("\n\n") { p.story { (prose(paragraph)) } }
                 div.side-by-side {
                     (pair.broken.draw(3, "With the bug"))
                     (pair.fixed.draw(3, "Fixed"))
                 }
-                p.story { b { "The cause. " } (prose(pair.specimen.cause.0)) }
-                p.story { b { "The fix. " } (prose(pair.specimen.fix.0)) }
+                p.story { b { "The cause. " } (prose(pair.specimen.prose("Cause"))) }
+                p.story { b { "The fix. " } (prose(pair.specimen.prose("Fix"))) }
             }
         }
         footer { p { "hifi lab NAME shows each of them in depth. Made by hifi " (env!("CARGO_PKG_VERSION")) "." } }

@@ -186,7 +186,7 @@ fn a_page_fits_80_columns_and_tells_all_of_it() {
         "The cause",
         "The fix",
         "The fixed run",
-        "  CLEAN: exit code 0",
+        "  CLEAN",
     ] {
         assert_eq!(
             pages.lines().filter(|line| *line == heading).count(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Exhibit;
 use crate::lab::trial::{Trial, TrialRun};
@@ -18,37 +18,24 @@ fn by_worker(run: &TrialRun) -> BTreeMap<u32, (u64, u64, u64)> {
 }
 
 pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
-    let (broken, fixed) = (by_worker(&trial.broken), by_worker(&trial.fixed));
-    let (completed, counter) = (
-        trial.broken.number("/operations/completed"),
-        trial.broken.number("/counter"),
-    );
-    if broken.len() < 2 {
-        return None;
-    }
-    let mut lines = vec![format!(
-        "{:<12}{:<32}{}",
-        "", "with the bug", "the fixed program"
-    )];
-    let words = |workers: &BTreeMap<_, _>, worker: &u32| match workers.get(worker) {
-        Some((low, high, count)) => format!("{count} values, from {low} to {high}"),
-        None => "no success".into(),
-    };
+    let runs = [&trial.broken, &trial.fixed];
+    let workers = runs.map(by_worker);
+    let [broken, _] = &workers;
+    let row = |name: &str, [left, right]: [String; 2]| format!("{name:<12}{left:<32}{right}");
+    let mut lines = vec![row("", ["with the bug".into(), "the fixed program".into()])];
     for worker in broken.keys() {
-        lines.push(format!(
-            "{:<12}{:<32}{}",
-            format!("Worker-{worker}"),
-            words(&broken, worker),
-            words(&fixed, worker)
-        ));
+        let values = workers.each_ref().map(|workers| match workers.get(worker) {
+            Some((low, high, count)) => format!("{count} values, from {low} to {high}"),
+            None => "no success".into(),
+        });
+        lines.push(row(&format!("Worker-{worker}"), values));
     }
-    let total = |run: &TrialRun| {
-        let (counter, completed) = (run.number("/counter"), run.number("/operations/completed"));
-        format!("{counter} of {completed}")
-    };
-    let totals = [&trial.broken, &trial.fixed].map(total);
-    lines.push(format!("{:<12}{:<32}{}", "total", totals[0], totals[1]));
-    Some(Exhibit {
+    let figures = runs.map(|run| (run.number("/counter"), run.number("/operations/completed")));
+    let totals = figures.map(|(counter, completed)| format!("{counter} of {completed}"));
+    lines.push(row("total", totals));
+    let [(counter, completed), _] = figures;
+    let data = |(worker, (low, high, count)): (&u32, &(u64, u64, u64))| json!({"worker": worker, "lowest": low, "highest": high, "count": count});
+    (broken.len() > 1).then(|| Exhibit {
         brief: format!(
             "Each of the {} workers counted from 1. They completed {completed} operations; the total is {counter}.",
             broken.len()
@@ -58,9 +45,7 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
                   others counted. Here none has a gap: nobody else was there."
             .into(),
         data: json!({
-            "workers": broken.iter().map(|(worker, (low, high, count))| json!({
-                "worker": worker, "lowest": low, "highest": high, "count": count,
-            })).collect::<Vec<_>>(),
+            "workers": broken.iter().map(data).collect::<Vec<Value>>(),
             "completed": completed,
             "counter": counter,
         }),

@@ -10,44 +10,36 @@ use crate::{
 
 pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
     let run = &trial.broken;
-    let (logged, written, said_lost) = (
-        run.number("/log_lines"),
-        run.number("/file/lines"),
-        run.number("/file/lost"),
-    );
-    let there = run.lines as u64;
-    let lost = |finding: &&Finding| matches!(finding, Finding::Lost { .. });
-    let gone: Vec<&Finding> = run.findings().filter(lost).collect();
-    let ranges: Vec<&Range> = gone.iter().filter_map(|finding| finding.range()).collect();
+    let (logged, written) = (run.number("/log_lines"), run.number("/file/lines"));
+    let (said_lost, there) = (run.number("/file/lost"), run.lines());
+    let ranges = run.findings().filter_map(|finding| match finding {
+        Finding::Lost { range, .. } => Some(range),
+        _ => None,
+    });
+    let ranges: Vec<&Range> = ranges.collect();
     let all: u64 = ranges.iter().map(|range| range.count).sum();
-    if gone.is_empty() {
-        return None;
-    }
-    let [left, right] = ["the summary says", "the file holds"];
+    let row = |left: &str, right: String| format!("{left:<36}{right}");
     let mut lines = vec![
-        format!("{left:<36}{right}"),
-        format!("{:<36}{}", format!("{logged} lines logged"), ""),
-        format!(
-            "{:<36}{}",
-            format!("{written} lines written"),
-            format_args!("{there} lines")
+        row("the summary says", "the file holds".into()),
+        row(&format!("{logged} lines logged"), String::new()),
+        row(
+            &format!("{written} lines written"),
+            format!("{there} lines"),
         ),
-        format!(
-            "{:<36}{}",
-            format!("{said_lost} lines lost"),
-            format_args!("{all} lines are not there:")
+        row(
+            &format!("{said_lost} lines lost"),
+            format!("{all} lines are not there:"),
         ),
     ];
-    for range in ranges {
+    lines.extend(ranges.iter().map(|range| {
         let [first, last] = [range.first, range.last].map(|seq| seq.unwrap_or(0));
-        let (author, numbers) = (&range.author, format!("{first}-{last}"));
-        let count = range.count;
-        lines.push(format!(
-            "{:<36}  {author:<10} seq {numbers:<9}{count:>6}",
-            ""
-        ));
-    }
-    Some(Exhibit {
+        let numbers = format!("{first}-{last}");
+        row(
+            "",
+            format!("  {:<10} seq {numbers:<9}{:>6}", range.author, range.count),
+        )
+    }));
+    (all > 0).then(|| Exhibit {
         brief: format!(
             "{written} lines written, {said_lost} lost, says the summary. The file has {there} lines; {all} are gone, \
              among them everything that the workers logged."
@@ -62,7 +54,6 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
             "said_to_be_lost": said_lost,
             "in_the_file": there,
             "gone": all,
-            "ranges": gone,
         }),
     })
 }

@@ -3,7 +3,7 @@
 mod counters;
 mod interleaving;
 mod lines_gone;
-mod memory;
+pub(super) mod memory;
 mod plan_beside_log;
 mod thread_dump;
 

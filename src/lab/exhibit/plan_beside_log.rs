@@ -4,10 +4,7 @@ use serde_json::json;
 
 use super::Exhibit;
 use crate::{
-    lab::{
-        records::{self, LogRecord},
-        trial::Trial,
-    },
+    lab::{records::LogRecord, trial::Trial},
     log::event::Event,
     plan::{Attempt, Outcome, Plan},
 };
@@ -17,35 +14,41 @@ const ROWS: usize = 8;
 
 pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
     let run = &trial.broken;
-    let workload = records::workload(&run.records)?;
-    let planned = |worker| Plan::new(&workload, worker);
-    let failures = (0..workload.threads)
-        .flat_map(planned)
-        .filter(|attempt| !matches!(attempt.outcome, Outcome::Success { .. }))
-        .count();
-    let logged_failures = run
+    let workload = run
         .records
         .iter()
-        .filter(|record| matches!(record.event, Event::Failed { .. }))
-        .count();
-    let (worker, first) = (0..workload.threads).find_map(|worker| {
-        let mut pairs = planned(worker).zip(attempts_of(&run.records, worker));
-        let at =
-            pairs.position(|(attempt, record)| Some(plan_words(&attempt)) != log_words(record))?;
-        Some((worker, at))
+        .find_map(|record| record.event.workload())?;
+    let rows = |worker| {
+        let logged = run
+            .records
+            .iter()
+            .filter_map(move |record| logged(record, worker));
+        Plan::new(&workload, worker).map(planned).zip(logged)
+    };
+    let all_planned = workload
+        .workers()
+        .flat_map(|worker| Plan::new(&workload, worker));
+    let fails = |attempt: &Attempt| !matches!(attempt.outcome, Outcome::Success { .. });
+    let planned_failures = all_planned.filter(fails).count();
+    let is_failure = |record: &&LogRecord| matches!(record.event, Event::Failed { .. });
+    let logged_failures = run.records.iter().filter(is_failure).count();
+    let (worker, first) = workload.workers().find_map(|worker| {
+        let first = rows(worker).position(|(plan, log)| plan != log)?;
+        Some((worker, first))
     })?;
-    let from = first.saturating_sub(2);
-    let mut lines = vec![format!("{:>5}  {:<34}{}", "seq", "the plan", "the log")];
-    let pairs = planned(worker).zip(attempts_of(&run.records, worker));
-    for (seq, (attempt, record)) in pairs.enumerate().skip(from).take(ROWS) {
-        let (plan, log) = (plan_words(&attempt), log_words(record)?);
-        let mark = if plan == log { "" } else { "  <--" };
-        lines.push(format!("{seq:>5}  {plan:<34}{log}{mark}"));
-    }
     let claimed = run.number("/operations/completed");
+    let mut lines = vec![format!("{:>5}  {:<34}{}", "seq", "the plan", "the log")];
+    let shown = rows(worker)
+        .enumerate()
+        .skip(first.saturating_sub(2))
+        .take(ROWS);
+    lines.extend(shown.map(|(seq, (plan, log))| {
+        let mark = if plan == log { "" } else { "  <--" };
+        format!("{seq:>5}  {plan:<34}{log}{mark}")
+    }));
     Some(Exhibit {
         brief: format!(
-            "By the plan of this seed {failures} attempts had to fail; the log tells of {logged_failures}. \
+            "By the plan of this seed {planned_failures} attempts had to fail; the log tells of {logged_failures}. \
              Worker-{worker} leaves its plan at seq {first}: what had to fail is logged as a success, and never \
              tried again."
         ),
@@ -57,7 +60,7 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
              be completed; nobody can say which of them were."
         ),
         data: json!({
-            "planned_failures": failures,
+            "planned_failures": planned_failures,
             "logged_failures": logged_failures,
             "worker": worker,
             "first_difference": first,
@@ -65,16 +68,7 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
     })
 }
 
-/// The attempts that a worker logged, in order.
-fn attempts_of(records: &[LogRecord], worker: u32) -> impl Iterator<Item = &LogRecord> {
-    let of_worker = move |record: &&LogRecord| record.worker == Some(worker);
-    records
-        .iter()
-        .filter(of_worker)
-        .filter(|record| log_words(record).is_some())
-}
-
-fn plan_words(attempt: &Attempt) -> String {
+fn planned(attempt: Attempt) -> String {
     let how = match attempt.outcome {
         Outcome::Success { .. } => "success",
         Outcome::Panic(_) => "panic",
@@ -83,19 +77,21 @@ fn plan_words(attempt: &Attempt) -> String {
     words(attempt.iteration, attempt.number, how)
 }
 
-fn log_words(record: &LogRecord) -> Option<String> {
-    match record.event {
+/// The attempt that a line of the worker tells of, if it does.
+fn logged(record: &LogRecord, worker: u32) -> Option<String> {
+    let (iteration, attempt, how) = match record.event {
         Event::Succeeded {
             iteration, attempt, ..
-        } => Some(words(iteration, attempt, "success")),
+        } => (iteration, attempt, "success"),
         Event::Failed {
             iteration, attempt, ..
-        } => Some(words(iteration, attempt, "failure")),
+        } => (iteration, attempt, "failure"),
         Event::Unexpected {
             iteration, attempt, ..
-        } => Some(words(iteration, attempt, "panic")),
-        _ => None,
-    }
+        } => (iteration, attempt, "panic"),
+        _ => return None,
+    };
+    (record.worker == Some(worker)).then(|| words(iteration, attempt, how))
 }
 
 fn words(iteration: u64, attempt: u64, how: &str) -> String {
