@@ -16,7 +16,7 @@ use crate::{bugs::Specimen, lab::LabConfig};
     after_help = "Exit codes: 0 every bug was caught and every fixed run is clean, 1 not so."
 )]
 pub struct LabArgs {
-    /// Bug to look at in depth; all of them in brief without it
+    /// Bug to look at; all of them without it
     #[arg(value_name = "NAME", value_parser = specimen())]
     name: Option<&'static Specimen>,
 

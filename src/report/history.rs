@@ -6,7 +6,7 @@
 
 use super::{
     series::{Merge, Series},
-    spans::{Line, PerWorker, Span, WorkerLines},
+    spans::{Gap, Line, PerWorker, Span, WorkerLines},
 };
 use crate::{
     audit::{Attempt, AttemptKind, Finding, Producer, Record, Run, RunVerdict},
@@ -109,7 +109,6 @@ impl Merge for Cell {
 /// One column of time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Column {
-    pub(super) attempts: Attempts,
     /// The most memory that was seen in use, in bytes.
     pub(super) memory: u64,
     /// By row; of the last ones nothing is known if there are fewer.
@@ -123,11 +122,17 @@ impl Column {
         }
         &mut self.cells[row]
     }
+
+    /// The attempts of all rows.
+    pub(super) fn attempts(&self) -> Attempts {
+        let mut all = Attempts::default();
+        self.cells.iter().for_each(|cell| all.merge(cell.attempts));
+        all
+    }
 }
 
 impl Merge for Column {
     fn merge(&mut self, other: Self) {
-        self.attempts.merge(other.attempts);
         self.memory = self.memory.max(other.memory);
         for (row, cell) in other.cells.into_iter().enumerate() {
             self.cell(row).merge(cell);
@@ -266,37 +271,27 @@ impl History {
     #[inline]
     fn span(&mut self, worker: u32, span: Span) {
         match span {
-            Span::Sleep { from, to, after } => {
-                let activity = match after {
+            Span::Sleep(sleep) => {
+                let activity = match sleep.after {
                     AttemptKind::Success => Activity::Wait,
                     _ => Activity::Back,
                 };
-                self.spend(worker, from, to, activity);
+                self.spend(worker, sleep.from, sleep.to, activity);
             }
-            Span::Attempt {
-                from,
-                to,
-                operation,
-                ..
-            } => {
-                self.spend(worker, from, to, Activity::Work);
-                if let Some(time) = operation {
+            Span::Attempt(attempt) => {
+                self.spend(worker, attempt.from, attempt.to, Activity::Work);
+                if let Some(time) = attempt.operation {
                     self.operation_times.record(time.saturating_mul(1000));
                 }
             }
-            Span::Gap {
-                count,
-                since,
-                until,
-            } => self.gap(worker, count, since, until),
-            Span::Late { at } => {
+            Span::Gap(gap) => self.gap(worker, gap),
+            Span::Late(at) => {
                 // It was taken for lost when a later one came, about here.
                 let Some(row) = self.row(worker) else { return };
                 let lost = |column: &Column| column.cells.get(row).map(|cell| cell.attempts.lost);
                 let column = self.columns.near(at, |column| lost(column) > Some(0));
                 if let Some(column) = column {
-                    column.attempts.lost -= 1;
-                    column.cells[row].attempts.lost -= 1;
+                    column.cell(row).attempts.lost -= 1;
                 }
             }
         }
@@ -306,9 +301,7 @@ impl History {
     #[inline]
     fn at(&mut self, stamp: u64, worker: u32, add: impl Fn(&mut Attempts)) {
         let Some(row) = self.row(worker) else { return };
-        let column = self.columns.at(stamp);
-        add(&mut column.attempts);
-        add(&mut column.cell(row).attempts);
+        add(&mut self.columns.at(stamp).cell(row).attempts);
         if let Some(opening) = &mut self.opening {
             opening.at(stamp).into_iter().for_each(add);
         }
@@ -324,19 +317,19 @@ impl History {
 
     /// Spreads missing lines evenly over the time in which they were logged.
     #[cold]
-    fn gap(&mut self, worker: u32, count: u64, since: Option<u64>, until: Option<u64>) {
+    fn gap(&mut self, worker: u32, gap: Gap) {
         let Some((first, last)) = self.columns.span() else {
             return;
         };
-        let until = until.unwrap_or(last);
-        let since = since.unwrap_or(first).min(until);
+        let until = gap.until.unwrap_or(last);
+        let since = gap.since.unwrap_or(first).min(until);
         self.spend(worker, since, until, Activity::Unknown);
         // In as many portions as columns can show.
-        let portions = count.min(COLUMNS_MAX as u64);
+        let portions = gap.count.min(COLUMNS_MAX as u64);
         for portion in 0..portions {
             let share = (portion + 1) as f64 / (portions + 1) as f64;
             let stamp = since + ((until - since) as f64 * share) as u64;
-            let lines = count / portions + u64::from(portion < count % portions);
+            let lines = gap.count / portions + u64::from(portion < gap.count % portions);
             self.at(stamp, worker, |attempts| attempts.lost += lines);
         }
     }
@@ -378,12 +371,9 @@ impl History {
             .iter_mut()
             .flat_map(|opening| &mut opening.columns);
         opening.for_each(|attempts| attempts.lost = 0);
-        for column in self.columns.iter_mut() {
-            column.attempts.lost = 0;
-            for cell in &mut column.cells {
-                cell.attempts.lost = 0;
-                cell.spent[Activity::Unknown as usize] = 0;
-            }
+        for cell in self.columns.iter_mut().flat_map(|column| &mut column.cells) {
+            cell.attempts.lost = 0;
+            cell.spent[Activity::Unknown as usize] = 0;
         }
     }
 }

@@ -230,7 +230,7 @@ fn setting(workload: &Workload) -> String {
 fn over_time(seen: &SeenRun, history: &History, window: Window) -> Markup {
     let mut columns = vec![Attempts::default(); window.columns()];
     for (stamp, column) in history.columns.iter() {
-        columns[window.column(stamp) as usize] = column.attempts;
+        columns[window.column(stamp) as usize] = column.attempts();
     }
     let losses = words::losses(seen, history).unwrap_or_default();
     let of = |kind| seen.total.of(kind);

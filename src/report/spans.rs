@@ -8,31 +8,43 @@ use crate::audit::{Attempt, AttemptKind, Run};
 use crate::plan::{Position, workload::Workload};
 
 /// What a worker did for a while. Times are microseconds since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Span {
-    /// It slept, after an attempt that had ended so.
-    Sleep {
-        from: u64,
-        to: u64,
-        after: AttemptKind,
-    },
-    /// It made an attempt.
-    Attempt {
-        from: u64,
-        to: u64,
-        position: Position,
-        kind: AttemptKind,
-        /// How long the whole operation took, where this completes what is known of it.
-        operation: Option<u64>,
-    },
-    /// Lines are missing: so many, and between which times, as far as there are lines at both ends.
-    Gap {
-        count: u64,
-        since: Option<u64>,
-        until: Option<u64>,
-    },
+    Sleep(Sleep),
+    Attempt(AttemptSpan),
+    Gap(Gap),
     /// A line came after lines that it should precede, at this time.
-    Late { at: u64 },
+    Late(u64),
+}
+
+/// A sleep.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sleep {
+    pub(super) from: u64,
+    pub(super) to: u64,
+    /// How the attempt before it had ended.
+    pub(super) after: AttemptKind,
+}
+
+/// An attempt.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AttemptSpan {
+    pub(super) from: u64,
+    pub(super) to: u64,
+    pub(super) position: Position,
+    pub(super) kind: AttemptKind,
+    /// How long the whole operation took, where this completes what is known of it.
+    pub(super) operation: Option<u64>,
+}
+
+/// Lines that are missing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gap {
+    /// How many.
+    pub(super) count: u64,
+    /// When the lines before and behind them were logged, if there are any.
+    pub(super) since: Option<u64>,
+    pub(super) until: Option<u64>,
 }
 
 /// What one line can add at most, in the order of the input: a gap, or a sleep and an attempt; and the worker's first attempt,
@@ -53,18 +65,15 @@ impl Line {
     /// The line of an attempt.
     #[inline]
     pub(super) fn of(run: &Run, attempt: &Attempt) -> Self {
-        let sleep = match attempt.kind {
-            AttemptKind::Success => run.workload().map_or(0, |workload| {
-                workload.time_scale.apply(workload.success_delay).0
-            }),
-            AttemptKind::Retry | AttemptKind::Abandon => attempt.value,
-            AttemptKind::Panic => 0,
+        let sleep = match (attempt.kind, run.workload()) {
+            (AttemptKind::Success, Some(plan)) => plan.time_scale.apply(plan.success_delay).0,
+            (AttemptKind::Retry | AttemptKind::Abandon, _) => attempt.value,
+            _ => 0,
         };
         Self {
-            seq: attempt.seq,
-            stamp: attempt.stamp,
             attempt: Some((attempt.position, attempt.kind)),
             sleep,
+            ..Self::other(attempt.seq, attempt.stamp)
         }
     }
 
@@ -108,7 +117,7 @@ impl WorkerLines {
                 (edge, line)
             };
             if later.seq <= earlier.seq {
-                return [Some(Span::Late { at: line.stamp }), None, None];
+                return [Some(Span::Late(line.stamp)), None, None];
             }
             match later.seq - earlier.seq {
                 1 => {
@@ -136,39 +145,36 @@ impl WorkerLines {
         let awake = earlier.stamp.saturating_add(earlier.sleep);
         let awake = awake.clamp(from, later.stamp);
         let slept = earlier.attempt.filter(|_| awake > from);
-        let sleep = slept.map(|(_, after)| Span::Sleep {
+        let sleep = slept.map(|(_, after)| Sleep {
             from,
             to: awake,
             after,
         });
-        [sleep, self.attempt(awake, later)]
+        [sleep.map(Span::Sleep), self.attempt(awake, later)]
     }
 
     /// The attempt that a line tells of, if it does.
     fn attempt(&mut self, from: u64, line: Line) -> Option<Span> {
         let (position, kind) = line.attempt?;
-        Some(Span::Attempt {
+        let mut attempt = AttemptSpan {
             from,
             to: line.stamp,
             position,
             kind,
-            operation: self.operation(from, line.stamp, position, kind),
-        })
+            operation: None,
+        };
+        attempt.operation = self.operation(attempt);
+        Some(Span::Attempt(attempt))
     }
 
     /// How long an operation took, once both its ends were seen.
-    fn operation(
-        &mut self,
-        from: u64,
-        to: u64,
-        position: Position,
-        kind: AttemptKind,
-    ) -> Option<u64> {
-        if position.attempt == 1 {
-            self.began = Some((position.iteration, from));
+    fn operation(&mut self, attempt: AttemptSpan) -> Option<u64> {
+        let iteration = attempt.position.iteration;
+        if attempt.position.attempt == 1 {
+            self.began = Some((iteration, attempt.from));
         }
-        if matches!(kind, AttemptKind::Success | AttemptKind::Abandon) {
-            self.ended = Some((position.iteration, to));
+        if matches!(attempt.kind, AttemptKind::Success | AttemptKind::Abandon) {
+            self.ended = Some((iteration, attempt.to));
         }
         let (began, ended) = (self.began?, self.ended?);
         if began.0 != ended.0 {
@@ -193,11 +199,11 @@ impl WorkerLines {
 }
 
 fn gap(count: u64, before: Option<Line>, behind: Option<Line>) -> Span {
-    Span::Gap {
+    Span::Gap(Gap {
         count,
         since: before.map(|line| line.stamp),
         until: behind.map(|line| line.stamp),
-    }
+    })
 }
 
 /// Something for each worker of a run. A shard's workers are counted through the whole run.

@@ -61,13 +61,13 @@ fn has_losses(history: &History) -> bool {
     history
         .columns
         .iter()
-        .any(|(_, column)| column.attempts.lost > 0)
+        .any(|(_, column)| column.attempts().lost > 0)
 }
 
 /// What the colours mean.
 fn key(history: &History) -> Markup {
     let mut columns = history.columns.iter();
-    let abandoned = columns.any(|(_, column)| column.attempts.of(AttemptKind::Abandon) > 0);
+    let abandoned = columns.any(|(_, column)| column.attempts().of(AttemptKind::Abandon) > 0);
     let lost = has_losses(history);
     let entries = [
         (true, "work", "attempt under way"),

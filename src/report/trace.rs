@@ -3,18 +3,18 @@
 //! Slices are written as the log is read. An operation stands before what it holds, as viewers want it, so its parts wait
 //! until it ends. The size has a bound: what comes behind it is counted, and the trace says so.
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
     history,
     output::Pending,
-    spans::{Line, PerWorker, Span, WorkerLines},
+    spans::{AttemptSpan, Line, PerWorker, Span, WorkerLines},
     text::{count, shown},
 };
 use crate::{
     audit::{Attempt, AttemptKind, Location, Observer, Producer, Record, Run, Select},
     log::event::Event,
+    plan::workload::Workload,
 };
 
 /// How long the trace may grow; viewers fail on hundreds of megabytes.
@@ -26,84 +26,38 @@ const COUNTED: u64 = 20;
 /// The track of the main thread; those of the workers follow.
 const MAIN: u32 = 1;
 
-/// An event as viewers read it. Times are microseconds since 1970.
-#[derive(Clone, Debug, Default, Serialize)]
-struct TraceEvent {
-    name: String,
-    /// What it is: X a slice, i an instant, C a counter, M a name.
-    #[serde(rename = "ph")]
-    kind: &'static str,
-    /// The run and the thread that it belongs to.
-    #[serde(rename = "pid")]
-    run: u32,
-    #[serde(rename = "tid")]
-    track: u32,
-    #[serde(rename = "ts")]
-    from: u64,
-    #[serde(rename = "dur", skip_serializing_if = "Option::is_none")]
-    length: Option<u64>,
-    /// How far an instant reaches: t is its track.
-    #[serde(rename = "s", skip_serializing_if = "Option::is_none")]
-    scope: Option<&'static str>,
-    args: Value,
-}
-
-impl TraceEvent {
-    fn end(&self) -> u64 {
-        self.from + self.length.unwrap_or(0)
-    }
-}
-
 /// Where events belong: a run, counted from 1, and a thread of it.
-#[derive(Clone, Copy)]
-struct Track {
-    run: u32,
-    number: u32,
+type Track = (u32, u32);
+
+fn main_of(run: &Run) -> Track {
+    (run.index + 1, MAIN)
 }
 
-impl Track {
-    fn main(run: &Run) -> Self {
-        let run = run.index + 1;
-        Self { run, number: MAIN }
-    }
+fn worker_of(run: &Run, worker: u32) -> Track {
+    (run.index + 1, worker + MAIN + 1)
+}
 
-    fn worker(run: &Run, worker: u32) -> Self {
-        let number = worker + MAIN + 1;
-        Self {
-            number,
-            ..Self::main(run)
-        }
-    }
+/// An event as viewers read it: of the kind M it gives a name, of the kind C it sets counters. Times are microseconds since
+/// 1970.
+fn event(track: Track, kind: &str, name: &str, stamp: u64, args: Value) -> Value {
+    let (run, thread) = track;
+    json!({"name": name, "ph": kind, "pid": run, "tid": thread, "ts": stamp, "args": args})
+}
 
-    fn event(self, name: &str, kind: &'static str, stamp: u64, args: Value) -> TraceEvent {
-        TraceEvent {
-            name: name.to_owned(),
-            kind,
-            run: self.run,
-            track: self.number,
-            from: stamp,
-            args,
-            ..TraceEvent::default()
-        }
-    }
+fn instant(track: Track, name: &str, stamp: u64, args: Value) -> Value {
+    let mut instant = event(track, "i", name, stamp, args);
+    instant["s"] = "t".into();
+    instant
+}
 
-    fn slice(self, name: &str, from: u64, to: u64, args: Value) -> TraceEvent {
-        TraceEvent {
-            length: Some(to.saturating_sub(from)),
-            ..self.event(name, "X", from, args)
-        }
-    }
+fn slice(track: Track, name: &str, (from, to): (u64, u64), args: Value) -> Value {
+    let mut slice = event(track, "X", name, from, args);
+    slice["dur"] = to.saturating_sub(from).into();
+    slice
+}
 
-    fn instant(self, name: &str, stamp: u64, args: Value) -> TraceEvent {
-        TraceEvent {
-            scope: Some("t"),
-            ..self.event(name, "i", stamp, args)
-        }
-    }
-
-    fn name(self, what: &str, name: &str) -> TraceEvent {
-        self.event(what, "M", 0, json!({"name": name}))
-    }
+fn name(track: Track, what: &str, name: &str) -> Value {
+    event(track, "M", what, 0, json!({"name": name}))
 }
 
 /// The trace as it grows, up to its bound.
@@ -118,7 +72,7 @@ impl TraceWriter<'_> {
         self.written > BYTES_MAX
     }
 
-    fn put(&mut self, event: &TraceEvent) {
+    fn put(&mut self, event: &Value) {
         if self.is_full() {
             self.left_out += 1;
         } else {
@@ -126,9 +80,9 @@ impl TraceWriter<'_> {
         }
     }
 
-    fn write(&mut self, event: &TraceEvent) {
+    fn write(&mut self, event: &Value) {
         let comma = if self.written == 0 { "" } else { ",\n" };
-        let text = format!("{comma}{}", json!(event));
+        let text = format!("{comma}{event}");
         self.file.write(text.as_bytes());
         self.written += text.len();
     }
@@ -139,8 +93,8 @@ impl TraceWriter<'_> {
 struct WorkerTrack {
     lines: WorkerLines,
     iteration: u64,
-    /// Its attempts and backoffs, in the order of the input.
-    parts: Vec<TraceEvent>,
+    /// Its attempts and backoffs, in the order of the input: their times, and their slices.
+    parts: Vec<((u64, u64), Value)>,
     attempts: u64,
     /// Its first attempt is among them; how it ended, if its last one is.
     has_first: bool,
@@ -157,73 +111,69 @@ impl WorkerTrack {
     /// Takes in what a line says of the time before it.
     fn span(&mut self, out: &mut TraceWriter<'_>, track: Track, span: Span) {
         match span {
-            Span::Sleep {
-                from,
-                to,
-                after: AttemptKind::Retry,
-            } => {
-                self.parts.push(track.slice("backoff", from, to, json!({})));
-            }
-            Span::Sleep { from, to, after } => {
-                let name = match after {
+            Span::Sleep(sleep) => {
+                let time = (sleep.from, sleep.to);
+                let slice = |name| slice(track, name, time, json!({}));
+                if sleep.after == AttemptKind::Retry {
+                    return self.parts.push((time, slice("backoff")));
+                }
+                self.operation(out, track);
+                out.put(&slice(match sleep.after {
                     AttemptKind::Success => "wait",
                     _ => "wait after abandoning",
-                };
+                }));
+            }
+            Span::Attempt(attempt) => self.attempt(out, track, attempt),
+            Span::Gap(gap) => {
                 self.operation(out, track);
-                out.put(&track.slice(name, from, to, json!({})));
-            }
-            Span::Attempt {
-                from,
-                to,
-                position,
-                kind,
-                ..
-            } => {
-                let another = self.attempts > 0 && position.iteration != self.iteration;
-                if another || self.parts.len() > PARTS_MAX {
-                    self.operation(out, track);
-                }
-                self.iteration = position.iteration;
-                self.attempts += 1;
-                self.has_first |= position.attempt == 1;
-                if kind != AttemptKind::Retry {
-                    self.ended = Some(kind);
-                }
-                let args = json!({"attempt": position.attempt, "outcome": outcome(kind)});
-                self.parts.push(track.slice("attempt", from, to, args));
-            }
-            Span::Gap {
-                count,
-                since,
-                until,
-            } => {
-                self.operation(out, track);
-                if let Some(to) = until {
-                    let from = since.unwrap_or(to).min(to);
-                    out.put(&track.slice("lines missing", from, to, json!({"lines": count})));
+                if let Some(to) = gap.until {
+                    let time = (gap.since.unwrap_or(to).min(to), to);
+                    out.put(&slice(
+                        track,
+                        "lines missing",
+                        time,
+                        json!({"lines": gap.count}),
+                    ));
                 }
             }
-            Span::Late { at } => out.put(&track.instant("line out of order", at, json!({}))),
+            Span::Late(at) => out.put(&instant(track, "line out of order", at, json!({}))),
         }
+    }
+
+    fn attempt(&mut self, out: &mut TraceWriter<'_>, track: Track, attempt: AttemptSpan) {
+        let (position, kind) = (attempt.position, attempt.kind);
+        let another = self.attempts > 0 && position.iteration != self.iteration;
+        if another || self.parts.len() > PARTS_MAX {
+            self.operation(out, track);
+        }
+        self.iteration = position.iteration;
+        self.attempts += 1;
+        self.has_first |= position.attempt == 1;
+        if kind != AttemptKind::Retry {
+            self.ended = Some(kind);
+        }
+        let time = (attempt.from, attempt.to);
+        let args = json!({"attempt": position.attempt, "outcome": outcome(kind)});
+        self.parts.push((time, slice(track, "attempt", time, args)));
     }
 
     /// Writes the operation that is under way, then what it holds: viewers want the outer slice first.
     fn operation(&mut self, out: &mut TraceWriter<'_>, track: Track) {
-        let whole = self.has_first && self.ended.is_some();
-        let name = if whole {
-            "operation"
-        } else {
-            "operation, in part"
+        let name = match (self.has_first, self.ended) {
+            (true, Some(_)) => "operation",
+            _ => "operation, in part",
         };
-        let outcome = self.ended.map_or("unknown", outcome);
-        let args =
-            json!({"iteration": self.iteration, "attempts": self.attempts, "outcome": outcome});
+        let args = json!({
+            "iteration": self.iteration,
+            "attempts": self.attempts,
+            "outcome": self.ended.map_or("unknown", outcome),
+        });
         (self.attempts, self.has_first, self.ended) = (0, false, None);
-        self.parts.sort_by_key(|part| part.from);
-        if let (Some(first), Some(last)) = (self.parts.first(), self.parts.last()) {
-            out.put(&track.slice(name, first.from, last.end(), args));
+        self.parts.sort_by_key(|((from, _), _)| *from);
+        if let (Some((first, _)), Some((last, _))) = (self.parts.first(), self.parts.last()) {
+            out.put(&slice(track, name, (first.0, last.1), args));
         }
-        self.parts.drain(..).for_each(|part| out.put(&part));
+        self.parts.drain(..).for_each(|(_, part)| out.put(&part));
     }
 }
 
@@ -264,10 +214,11 @@ impl<'a> Trace<'a> {
     /// Closes the trace.
     pub(super) fn finish(mut self) {
         for (run, traced) in (1..).zip(&mut self.runs) {
-            let Some(traced) = traced else { continue };
-            for (number, worker) in (traced.workers.first + MAIN + 1..).zip(&mut traced.workers.all)
-            {
-                worker.operation(&mut self.out, Track { run, number });
+            let workers = traced.iter_mut().map(|traced| &mut traced.workers);
+            for workers in workers {
+                for (thread, worker) in (workers.first + MAIN + 1..).zip(&mut workers.all) {
+                    worker.operation(&mut self.out, (run, thread));
+                }
             }
         }
         let mut left_out = "nothing".to_owned();
@@ -275,9 +226,8 @@ impl<'a> Trace<'a> {
             let (all, bound) = (count(self.out.left_out), BYTES_MAX >> 20);
             left_out = format!("{all} events: the trace ends at {bound} MiB");
             // The trace says so on a track that is seen at once.
-            let first = Track { run: 0, number: 0 };
-            let name = format!("left out: {left_out}");
-            self.out.write(&first.name("process_name", &name));
+            let told = format!("left out: {left_out}");
+            self.out.write(&name((0, 0), "process_name", &told));
         }
         let program = concat!("hifi ", env!("CARGO_PKG_VERSION"));
         let other = json!({"program": program, "left_out": left_out});
@@ -301,15 +251,15 @@ impl<'a> Trace<'a> {
         }
         let out = &mut self.out;
         let traced = self.runs[index].get_or_insert_with(|| {
-            let main = Track::main(run);
-            out.put(&main.name("process_name", &format!("run {:016x}", run.id)));
-            out.put(&main.name("thread_name", "main"));
+            let id = format!("run {:016x}", run.id);
+            out.put(&name(main_of(run), "process_name", &id));
+            out.put(&name(main_of(run), "thread_name", "main"));
             let workers = PerWorker::new(run.workload());
-            for worker in run.workload().map_or(0..0, |workload| workload.workers()) {
-                let track = Track::worker(run, worker);
-                out.put(&track.name("thread_name", &format!("Worker-{worker}")));
-                let place = json!({"sort_index": track.number});
-                out.put(&track.event("thread_sort_index", "M", 0, place));
+            for worker in run.workload().map_or(0..0, Workload::workers) {
+                let track = worker_of(run, worker);
+                let place = json!({"sort_index": track.1});
+                out.put(&name(track, "thread_name", &format!("Worker-{worker}")));
+                out.put(&event(track, "M", "thread_sort_index", 0, place));
             }
             TracedRun {
                 workers,
@@ -335,11 +285,11 @@ impl Observer for Trace<'_> {
         let Some(worker) = traced.workers.get(attempt.worker) else {
             return;
         };
-        let track = Track::worker(run, attempt.worker);
+        let track = worker_of(run, attempt.worker);
         worker.take(out, track, Line::of(run, attempt), backwards);
         if kind != AttemptKind::Success {
             let args = json!({"iteration": position.iteration, "attempt": position.attempt});
-            out.put(&track.instant(outcome(kind), stamp, args));
+            out.put(&instant(track, outcome(kind), stamp, args));
         }
         match kind {
             AttemptKind::Success => traced.completed += 1,
@@ -350,34 +300,32 @@ impl Observer for Trace<'_> {
         // Read backwards, the counts would fall.
         if !backwards && (completed + failed).is_multiple_of(COUNTED) {
             let args = json!({"completed": completed, "failed attempts": failed});
-            out.put(&Track::main(run).event("attempts", "C", stamp, args));
+            out.put(&event(main_of(run), "C", "attempts", stamp, args));
         }
     }
 
     fn event(&mut self, run: &Run, record: &Record, _: Location) {
-        let (Some(event), stamp) = (&record.event, record.stamp) else {
+        let (Some(what), stamp, backwards) = (&record.event, record.stamp, self.backwards) else {
             return;
         };
-        let backwards = self.backwards;
         let Some((traced, out)) = self.run(run) else {
             return;
         };
-        let main = Track::main(run);
-        let track = match record.author {
-            Producer::Worker(number) => {
-                let Some(worker) = traced.workers.get(number) else {
-                    return;
-                };
-                let track = Track::worker(run, number);
-                worker.take(out, track, Line::other(record.seq, stamp), backwards);
-                track
-            }
-            Producer::Main => main,
-        };
-        if let Some(bytes) = history::memory(event) {
-            out.put(&main.event("resident bytes", "C", stamp, json!({"bytes": bytes})));
-        } else if !matches!(event, Event::ThreadStarted { .. }) {
-            out.put(&track.instant(&event.message(), stamp, details(event)));
+        let mut track = main_of(run);
+        if let Producer::Worker(number) = record.author {
+            let Some(worker) = traced.workers.get(number) else {
+                return;
+            };
+            track = worker_of(run, number);
+            worker.take(out, track, Line::other(record.seq, stamp), backwards);
+        }
+        if let Some(bytes) = history::memory(what) {
+            let args = json!({"bytes": bytes});
+            out.put(&event(main_of(run), "C", "resident bytes", stamp, args));
+        } else if !matches!(what, Event::ThreadStarted { .. }) {
+            let told = history::words(what).map(|words| shown(&words));
+            let args = told.map_or_else(|| json!({}), |told| json!({"told": told}));
+            out.put(&instant(track, &what.message(), stamp, args));
         }
     }
 }
@@ -388,13 +336,5 @@ fn outcome(kind: AttemptKind) -> &'static str {
         AttemptKind::Retry => "failed, to be tried again",
         AttemptKind::Abandon => "failed, abandoned",
         AttemptKind::Panic => "panicked",
-    }
-}
-
-/// What else an event tells.
-fn details(event: &Event) -> Value {
-    match history::words(event) {
-        Some(words) => json!({"told": shown(&words)}),
-        None => json!({}),
     }
 }

@@ -176,7 +176,7 @@ pub(super) fn next_steps(verdict: &Verdict) -> Vec<&'static str> {
 /// Whether lost lines lie together or are scattered; nothing if there are none.
 pub(super) fn losses(run: &SeenRun, history: &History) -> Option<String> {
     let columns = || history.columns.iter();
-    let lossy = |(_, column): &(u64, &Column)| column.attempts.lost > 0;
+    let lossy = |(_, column): &(u64, &Column)| column.attempts().lost > 0;
     let first = columns().find(lossy)?.0;
     let last = columns().filter(lossy).last()?.0;
     if (last - first) * 3 < run.last - run.first {
@@ -186,7 +186,7 @@ pub(super) fn losses(run: &SeenRun, history: &History) -> Option<String> {
             "Lost lines lie together: within {length}, from {began} on."
         ));
     }
-    let busy = columns().filter(|(_, column)| column.attempts.all() > 0);
+    let busy = columns().filter(|(_, column)| column.attempts().all() > 0);
     let share = percent(columns().filter(lossy).count() as f64, busy.count() as f64);
     Some(format!(
         "Lost lines are scattered: some are missing in {share} of the time."
