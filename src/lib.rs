@@ -23,6 +23,8 @@ pub mod audit;
 mod bugs;
 pub mod cli;
 pub mod errors;
+#[cfg(feature = "monitoring")]
+mod files;
 pub mod lab;
 pub mod log;
 pub mod observe;

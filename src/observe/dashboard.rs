@@ -151,53 +151,40 @@ pub fn print(audit: bool) -> anyhow::Result<ExitCode> {
 
 fn runs() -> Value {
     let about = "Runs of hifi, a concurrent workload whose truth is known.";
-    let choice = ["run", "Run", "label_values(hifi_run_info, run)"];
-    dashboard(["hifi", "hifi", about], choice, PANELS)
+    let values = "label_values(hifi_run_info, run)";
+    dashboard("hifi", about, ["run", "Run", values], PANELS)
 }
 
 fn audits() -> Value {
     let about = "Logs that hifi audit follows, held against what must exist.";
-    let choice = [
-        "instance",
-        "Audit",
-        "label_values(hifi_audit_lines_total, instance)",
-    ];
-    dashboard(["hifi-audit", "hifi audit", about], choice, AUDIT_PANELS)
+    let values = "label_values(hifi_audit_lines_total, instance)";
+    dashboard(
+        "hifi-audit",
+        about,
+        ["instance", "Audit", values],
+        AUDIT_PANELS,
+    )
 }
 
-/// A dashboard of its own id, title and description, with a choice of a label's values: its name, what it is called, and the
+/// A dashboard of its own title and description, with a choice of a label's values: its name, what it is called, and the
 /// query for the values.
-fn dashboard(
-    [uid, title, about]: [&str; 3],
-    [name, label, query]: [&str; 3],
-    panels: &[Panel],
-) -> Value {
+fn dashboard(title: &str, about: &str, [name, label, query]: [&str; 3], panels: &[Panel]) -> Value {
     let source = json!({ "type": "prometheus", "uid": "${datasource}" });
     json!({
-        "uid": uid,
+        "uid": title,
         "title": title,
         "description": about,
         "tags": ["hifi"],
         "schemaVersion": SCHEMA,
-        "version": 1,
-        "editable": true,
         "graphTooltip": 1,
         "refresh": "5s",
         "time": { "from": "now-15m", "to": "now" },
-        "timezone": "browser",
-        "annotations": { "list": [] },
-        "links": [],
         "templating": { "list": [
             {
                 "name": "datasource",
                 "label": "Data source",
                 "type": "datasource",
                 "query": "prometheus",
-                "current": {},
-                "hide": 0,
-                "refresh": 1,
-                "multi": false,
-                "includeAll": false,
             },
             {
                 "name": name,
@@ -205,11 +192,8 @@ fn dashboard(
                 "type": "query",
                 "datasource": source,
                 "definition": query,
-                "query": { "query": query, "refId": name, "qryType": 1 },
-                "current": {},
-                "hide": 0,
+                "query": { "query": query, "refId": name },
                 "refresh": 2,
-                "sort": 0,
                 "multi": true,
                 "includeAll": true,
                 "allValue": ".*",
@@ -230,7 +214,6 @@ impl Panel {
                     "datasource": source,
                     "expr": written_out(query),
                     "legendFormat": legend,
-                    "editorMode": "code",
                     "range": true,
                 })
             })
@@ -242,23 +225,15 @@ impl Panel {
             "description": self.about,
             "datasource": source,
             "gridPos": { "x": place % COLUMNS, "y": place / COLUMNS * HEIGHT, "w": WIDTH, "h": HEIGHT },
-            "fieldConfig": {
-                "defaults": {
-                    "unit": self.unit,
-                    "min": 0,
-                    "custom": {
-                        "fillOpacity": if self.stacked { 30 } else { 10 },
-                        "lineWidth": 1,
-                        "showPoints": "auto",
-                        "stacking": { "mode": if self.stacked { "normal" } else { "none" }, "group": "A" },
-                    },
+            "fieldConfig": { "defaults": {
+                "unit": self.unit,
+                "min": 0,
+                "custom": {
+                    "fillOpacity": if self.stacked { 30 } else { 10 },
+                    "stacking": { "mode": if self.stacked { "normal" } else { "none" }, "group": "A" },
                 },
-                "overrides": [],
-            },
-            "options": {
-                "legend": { "displayMode": "list", "placement": "bottom", "showLegend": true, "calcs": [] },
-                "tooltip": { "mode": "multi", "sort": "desc" },
-            },
+            } },
+            "options": { "tooltip": { "mode": "multi", "sort": "desc" } },
             "targets": targets,
         })
     }

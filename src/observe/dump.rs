@@ -62,11 +62,11 @@ impl Dumper {
             }
             text.push('\n');
             for lock in view.held() {
-                text += &format!("   - locked {}\n", lock.name());
+                text += &format!("   - locked {lock}\n");
             }
             if let Some(lock) = view.waits_for {
-                let (name, holders) = (lock.name(), named(&views, |other| other.holds(lock)));
-                text += &format!("   - waiting to lock {name}, held by {holders}\n");
+                let holders = named(&views, |other| other.holds(lock));
+                text += &format!("   - waiting to lock {lock}, held by {holders}\n");
             }
         }
         let workers: HashSet<u64> = views.iter().map(|view| view.os_thread).collect();
@@ -76,9 +76,8 @@ impl Dumper {
             let holds = |view: &View| view.holds(lock);
             let waits = |view: &View| view.waits_for == Some(lock);
             if lock == Lock::Processor || views.iter().any(|view| holds(view) || waits(view)) {
-                let (name, held, waited) =
-                    (lock.name(), named(&views, holds), named(&views, waits));
-                text += &format!("Lock {name}: held by {held}, waited for by {waited}\n");
+                let (held, waited) = (named(&views, holds), named(&views, waits));
+                text += &format!("Lock {lock}: held by {held}, waited for by {waited}\n");
             }
         }
         let deadlocks = board.deadlocks();

@@ -3,6 +3,7 @@
 //! They log as `main`. From the moment on when `main` counts the lines of the run, the log takes none of theirs any more.
 
 use std::{
+    ops::ControlFlow,
     sync::{
         Arc, OnceLock,
         mpsc::{RecvTimeoutError, Sender, channel},
@@ -20,23 +21,19 @@ use crate::{
     threads::Background,
     work::backlog::Backlog,
     work::recorder::{Counters, Totals},
-    work::status::{Cycle, State, StatusBoard, View},
+    work::status::{Cycle, State, View},
 };
 
 /// What a run shows to those who look on.
 #[derive(Clone, Debug)]
 pub struct Sources {
-    /// The run's id.
-    pub run: u64,
     /// What is to be done.
     pub workload: Workload,
-    /// What each worker is doing.
-    pub board: Arc<StatusBoard>,
     /// What each worker has done.
     pub counters: Arc<[Arc<Counters>]>,
     /// Where requests for operations wait, if operations are to be asked for.
     pub backlog: Option<Arc<Backlog>>,
-    /// The way to thread dumps, and to the log's own figures.
+    /// The run's id, what each worker is doing, and the way to the log's own figures.
     pub dumper: Dumper,
 }
 
@@ -50,21 +47,14 @@ pub(crate) enum Look {
     ForTheLastTime,
 }
 
-/// What follows a look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AfterLook {
-    GoOn,
-    End,
-}
-
-/// Looks at once, every `interval`, and for the last time when the watcher is dropped.
+/// Looks at once, every `interval`, and for the last time when the watcher is dropped; a look may end it before.
 ///
 /// # Errors
 /// The system refuses the thread.
 pub(crate) fn repeat(
     name: &str,
     interval: Duration,
-    mut look: impl FnMut(Look) -> AfterLook + Send + 'static,
+    mut look: impl FnMut(Look) -> ControlFlow<()> + Send + 'static,
 ) -> anyhow::Result<Watcher> {
     let (end, ended) = channel();
     Background::start(name, end, move || {
@@ -72,12 +62,12 @@ pub(crate) fn repeat(
         loop {
             let left = due.saturating_duration_since(Instant::now());
             let again = ended.recv_timeout(left) == Err(RecvTimeoutError::Timeout);
-            let next = look(if again {
+            let why = if again {
                 Look::Again
             } else {
                 Look::ForTheLastTime
-            });
-            if !again || next == AfterLook::End {
+            };
+            if look(why).is_break() || !again {
                 return;
             }
             // A look that took longer than the interval is followed by the next one whole interval later, not by a series
@@ -108,7 +98,7 @@ pub(crate) fn sample(interval: Micros, counters: Arc<[Arc<Counters>]>) -> anyhow
             data_length,
         }
         .emit();
-        AfterLook::GoOn
+        ControlFlow::Continue(())
     })
 }
 
@@ -140,10 +130,10 @@ pub(crate) fn watch_for_stall(
         let now = dumper.board.now();
         let idle = standstill.lasts(dumper.board.read(), now, 2 * interval);
         if look == Look::ForTheLastTime {
-            return AfterLook::End;
+            return ControlFlow::Break(());
         }
         if idle < after {
-            return AfterLook::GoOn;
+            return ControlFlow::Continue(());
         }
         let deadlocks = dumper.board.deadlocks();
         let deadlocks: Vec<String> = deadlocks.iter().map(Cycle::describe).collect();
@@ -164,7 +154,7 @@ pub(crate) fn watch_for_stall(
             deadlocks,
         });
         tell();
-        AfterLook::End
+        ControlFlow::Break(())
     })
 }
 
@@ -212,7 +202,7 @@ mod tests {
         log::Log,
         log::clock::Clock,
         log::config::{ConsoleConfig, LogConfig, LogFormat, Rotation},
-        work::status::Lock,
+        work::status::{Lock, StatusBoard},
     };
 
     /// Two locks in opposite order. The threads stay stuck until the test program ends.

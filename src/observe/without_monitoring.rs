@@ -40,7 +40,7 @@ impl Prepared {
 }
 
 /// Nothing is monitored.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Monitoring;
 
 impl Monitoring {
@@ -53,7 +53,7 @@ impl Monitoring {
     }
 
     /// Does nothing.
-    pub fn run_ended(&self) -> Option<String> {
+    pub fn run_ended(&self, _sources: &Sources) -> Option<String> {
         None
     }
 

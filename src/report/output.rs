@@ -1,9 +1,8 @@
 //! Where a report goes: under its name stands the whole of it, or what stood there before.
 
 use std::{
-    fs::{self, OpenOptions, Permissions},
+    fs::{self, OpenOptions},
     io::{self, BufWriter, Write},
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -11,7 +10,7 @@ use anyhow::{Context, Result};
 use tempfile::TempPath;
 
 use super::config::Output;
-use crate::log::line::displayed;
+use crate::{files::beside, log::line::displayed};
 
 impl Output {
     /// What people call it; nothing for standard output.
@@ -55,13 +54,7 @@ fn open_file(path: &Path) -> io::Result<Opened> {
         let file = OpenOptions::new().write(true).open(path)?;
         return Ok((Box::new(file), None));
     }
-    let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    let file = tempfile::Builder::new()
-        .prefix(".hifi-report-")
-        // As any new file has them: the mask of the process takes away what it must.
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    let (file, beside) = file.into_parts();
+    let (file, beside) = beside(path)?.into_parts();
     Ok((Box::new(file), Some((beside, path.to_owned()))))
 }
 

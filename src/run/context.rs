@@ -73,10 +73,9 @@ impl<'a> RunContext<'a> {
             .context("another log is installed in this process")?;
         log::sign_on(log.main());
         Event::run_started(workload).emit();
-        let board = Arc::new(StatusBoard::new(workload.workers(), clock));
         let dumper = Dumper {
             run,
-            board: Arc::clone(&board),
+            board: Arc::new(StatusBoard::new(workload.workers(), clock)),
             pipeline: Arc::clone(log.pipeline()),
         };
         let backlog = config.serve.as_ref().map(|serve| {
@@ -93,9 +92,7 @@ impl<'a> RunContext<'a> {
             began: log::last_stamp(),
             tracking,
             sources: Sources {
-                run,
                 workload: workload.clone(),
-                board,
                 counters: (0..workload.threads).map(|_| Arc::default()).collect(),
                 backlog,
                 dumper,

@@ -43,6 +43,6 @@ pub fn run<T>(
     let balance = context.balance(&joined);
     let outcome = context.close(joined, balance, &observers);
     let conclusion = conclude(&outcome, &stop);
-    observers.linger(&stop);
+    observers.monitoring.linger(&stop);
     conclusion
 }

@@ -1,10 +1,7 @@
 //! The observers of a run: what was asked for of thread dumps, samples, metrics and the stall watchdog, started and
 //! ended together.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use super::context::{Notice, RunContext};
 use crate::{
@@ -12,7 +9,6 @@ use crate::{
     observe::dump::{self, DumpRequests, DumpService},
     observe::monitoring::{Monitoring, Prepared},
     observe::watch::{self, Stall, Watcher},
-    shutdown::Stop,
 };
 
 /// Those that were asked for. To drop one is to end it.
@@ -20,9 +16,10 @@ use crate::{
 pub(super) struct Observers {
     dumps: Option<DumpService>,
     sampler: Option<Watcher>,
-    monitoring: Option<Monitoring>,
+    pub(super) monitoring: Monitoring,
     watchdog: Option<Watcher>,
-    stall: Arc<OnceLock<Stall>>,
+    /// The standstill that ended the run.
+    pub(super) stall: Arc<OnceLock<Stall>>,
     /// Why one of them could not be started.
     pub(super) refused: Option<String>,
 }
@@ -57,7 +54,7 @@ impl Observers {
             self.sampler = Some(watch::sample(interval, counters)?);
         }
         let (metrics, console) = (&context.config.metrics, &context.config.log.console);
-        self.monitoring = Some(prepared.start(metrics.clone(), console.progress, sources)?);
+        self.monitoring = prepared.start(metrics.clone(), console.progress, sources)?;
         if let Some(after) = watch.stall_after {
             let notices = context.notices.clone();
             let tell = move || {
@@ -71,33 +68,8 @@ impl Observers {
 
     /// No worker is left: nothing is left to watch, and after the last sample nothing more is logged here.
     pub(super) fn workers_ended(&mut self) {
-        if let Some(monitoring) = &mut self.monitoring {
-            monitoring.workers_ended();
-        }
+        self.monitoring.workers_ended();
         self.watchdog = None;
         self.sampler = None;
-    }
-
-    /// The standstill that ended the run.
-    pub(super) fn stall(&self) -> Option<Stall> {
-        self.stall.get().cloned()
-    }
-
-    /// Requests that were answered, by status code.
-    pub(super) fn requests(&self) -> BTreeMap<u16, u64> {
-        let monitoring = self.monitoring.as_ref();
-        monitoring.map_or_else(BTreeMap::new, Monitoring::requests)
-    }
-
-    /// The log is closed: writes the final metrics. Returns what a person should be told of it.
-    pub(super) fn run_ended(&self) -> Option<String> {
-        self.monitoring.as_ref().and_then(Monitoring::run_ended)
-    }
-
-    /// Keeps serving the metrics for as long as was asked for, or until a stop.
-    pub(super) fn linger(&self, stop: &Stop) {
-        if let Some(monitoring) = &self.monitoring {
-            monitoring.linger(stop);
-        }
     }
 }

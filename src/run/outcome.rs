@@ -118,16 +118,16 @@ impl RunContext<'_> {
         self.log_end(&balance);
         let nanos = log::last_stamp().nanos_since(self.began);
         RunOutcome {
-            run: self.sources.run,
+            run: self.sources.dumper.run,
             workload: self.config.workload.clone(),
             figures: balance,
             workers: joined.ended,
             log: self.log.close(),
             nanos,
             usage: Usage::now(),
-            stall: observers.stall(),
-            requests: observers.requests(),
-            metrics_file: observers.run_ended(),
+            stall: observers.stall.get().cloned(),
+            requests: observers.monitoring.requests(),
+            metrics_file: observers.monitoring.run_ended(&self.sources),
             errors_of_its_own: self.unplanned_panics.load(Ordering::SeqCst),
             sentry: self.tracking.finish(&self.stop),
         }

@@ -22,7 +22,6 @@ use crate::{
     shutdown::Cause,
     sync::Mutex,
     work::processor::{Handle, Processor, SharedProcessor},
-    work::recorder::Recorder,
     work::worker::{Done, Worker},
 };
 
@@ -83,7 +82,7 @@ impl Workers {
         let seam = context.config.seam();
         let setting = bugs::Setting {
             data_limit: workload.data_limit,
-            board: Arc::clone(&context.sources.board),
+            board: Arc::clone(&context.sources.dumper.board),
             stop: Arc::clone(&context.stop),
         };
         let mut workers = Self {
@@ -117,7 +116,7 @@ impl Workers {
         setting: &bugs::Setting,
     ) {
         let workload = &context.config.workload;
-        let deadline = deadline(workload, context.sources.board.now());
+        let deadline = deadline(workload, context.sources.dumper.board.now());
         for (position, number) in workload.workers().enumerate() {
             let producer = context.log.worker(number);
             let leaving = Leaving {
@@ -137,8 +136,8 @@ impl Workers {
                 number,
                 iterations: workload.iterations,
                 deadline,
-                board: Arc::clone(&context.sources.board),
-                recorder: Recorder::new(Arc::clone(&context.sources.counters[position])),
+                board: Arc::clone(&context.sources.dumper.board),
+                recorder: Arc::clone(&context.sources.counters[position]),
                 clock: context.clock,
                 stop: Arc::clone(&context.stop),
                 backlog: context.sources.backlog.clone(),

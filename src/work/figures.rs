@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A count that one thread alone adds to.
+/// A number that one thread alone writes. Who sees it sees what that thread had written before.
 #[derive(Debug, Default)]
 pub(crate) struct Count(AtomicU64);
 
@@ -10,36 +10,25 @@ impl Count {
     /// Adds `n`. Without a second writer, load and store need not be one step.
     #[inline]
     pub(crate) fn add(&self, n: u64) {
-        self.0.store(self.get().wrapping_add(n), Ordering::Relaxed);
+        self.set(self.get().wrapping_add(n));
     }
 
-    /// The count so far.
-    #[inline]
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn raise_to(&self, value: u64) {
-        if value > self.get() {
-            self.0.store(value, Ordering::Relaxed);
-        }
-    }
-}
-
-/// A value that one thread alone sets. Who sees it sees what that thread had set before.
-#[derive(Debug, Default)]
-pub(crate) struct Gauge(AtomicU64);
-
-impl Gauge {
-    /// Sets the value.
+    /// Sets the number.
     #[inline]
     pub(crate) fn set(&self, value: u64) {
         self.0.store(value, Ordering::Release);
     }
 
-    /// The value as it was set last.
+    /// The number as it was written last.
+    #[inline]
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Acquire)
+    }
+
+    fn raise_to(&self, value: u64) {
+        if value > self.get() {
+            self.set(value);
+        }
     }
 }
 
@@ -47,10 +36,10 @@ impl Gauge {
 pub(crate) const FINE: u64 = 16;
 /// One that has a bucket for each power of two: small enough to have thousands of it.
 pub(crate) const COARSE: u64 = 1;
-/// Values from 2^48 nanoseconds (78 hours) on share the last bucket.
+/// Values from 2^48 on (78 hours in nanoseconds) share the last bucket.
 const POWERS: usize = 48;
 
-/// Times in nanoseconds, counted in buckets whose width grows with their value: each power of two has `STEPS` of them, which
+/// Times, mostly in nanoseconds, counted in buckets whose width grows with their value: each power of two has `STEPS` of them, which
 /// is a power of two as well.
 #[derive(Debug)]
 pub struct Histogram<const STEPS: u64 = FINE> {
@@ -79,15 +68,15 @@ impl<const STEPS: u64> Histogram<STEPS> {
     }
 }
 
-/// The histograms of many threads, added up.
+/// Times that one thread has, or the histograms of many, added up.
 #[derive(Clone, Debug)]
 pub struct Distribution<const STEPS: u64 = FINE> {
     buckets: Vec<u64>,
     /// How many times were counted.
     pub count: u64,
-    /// Their sum in nanoseconds.
+    /// Their sum.
     pub sum: u64,
-    /// The longest in nanoseconds; 0 if there is none.
+    /// The longest; 0 if there is none.
     pub max: u64,
 }
 
@@ -103,6 +92,14 @@ impl<const STEPS: u64> Default for Distribution<STEPS> {
 }
 
 impl<const STEPS: u64> Distribution<STEPS> {
+    /// Counts one time.
+    pub fn record(&mut self, time: u64) {
+        self.buckets[bucket(STEPS, time)] += 1;
+        self.count += 1;
+        self.sum = self.sum.saturating_add(time);
+        self.max = self.max.max(time);
+    }
+
     /// Adds what `histogram` holds now.
     pub fn add(&mut self, histogram: &Histogram<STEPS>) {
         for (total, bucket) in self.buckets.iter_mut().zip(&histogram.buckets) {
@@ -123,12 +120,12 @@ impl<const STEPS: u64> Distribution<STEPS> {
             .map(move |(i, count)| (start(i), start(i + 1), *count))
     }
 
-    /// How many times are shorter than 2^`power` nanoseconds.
+    /// How many times are shorter than 2^`power`.
     pub fn below(&self, power: u32) -> u64 {
         self.buckets[..bucket(STEPS, 1 << power)].iter().sum()
     }
 
-    /// The time in nanoseconds that the share `quantile` (0 to 1) of all times does not exceed, rounded up by 1 in `STEPS`
+    /// The time that the share `quantile` (0 to 1) of all times does not exceed, rounded up by 1 in `STEPS`
     /// at most; 0 if there is none.
     pub fn quantile(&self, quantile: f64) -> u64 {
         let rank = ((quantile * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));

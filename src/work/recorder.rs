@@ -1,6 +1,6 @@
 //! What a worker tells of itself: each thing once, to the log and to the figures.
 //!
-//! A recorder belongs to one worker. The clock is read where a line is stamped and nowhere else: the time of an
+//! The clock is read where a line is stamped and nowhere else: the time of an
 //! event is that of its line.
 
 use std::{sync::Arc, time::Duration};
@@ -13,7 +13,7 @@ use crate::{
         event::{Event, Next},
     },
     plan::workload::Micros,
-    work::figures::{COARSE, Count, Distribution, Gauge, Histogram},
+    work::figures::{COARSE, Count, Distribution, Histogram},
     work::processor::Recorded,
 };
 
@@ -34,8 +34,8 @@ pub struct Counters {
     operation_nanos: Histogram,
     lock_wait_nanos: Histogram,
     lock_hold_nanos: Histogram<COARSE>,
-    counter: Gauge,
-    data_len: Gauge,
+    counter: Count,
+    data_len: Count,
 }
 
 /// The figures of all workers, added up at one moment.
@@ -125,18 +125,8 @@ pub(crate) struct Current {
     pub began: Stamp,
 }
 
-/// Tells log and figures what a worker does.
-#[derive(Debug)]
-pub(crate) struct Recorder {
-    counters: Arc<Counters>,
-}
-
-impl Recorder {
-    /// A recorder that counts in `counters`, which no other may write to.
-    pub(crate) fn new(counters: Arc<Counters>) -> Self {
-        Self { counters }
-    }
-
+/// What the worker alone calls: each tells log and figures of something that it did.
+impl Counters {
     /// The attempt succeeded. Returns the time of it.
     #[inline]
     pub(crate) fn succeeded(&self, at: Current, recorded: Recorded) -> Stamp {
@@ -146,25 +136,23 @@ impl Recorder {
             counter: recorded.counter,
         }
         .emit();
-        self.counters
-            .lock_wait_nanos
+        self.lock_wait_nanos
             .record(u64::try_from(recorded.wait.as_nanos()).unwrap_or(u64::MAX));
-        self.counters.data_len.set(recorded.data_len);
-        self.counters.counter.set(recorded.counter);
-        self.counters.completed.add(1);
+        self.data_len.set(recorded.data_len);
+        self.counter.set(recorded.counter);
+        self.completed.add(1);
         self.ended_operation(at)
     }
 
     /// Whether the next completed operation is one whose lock is to be timed.
     #[inline]
     pub(crate) fn samples_hold(&self) -> bool {
-        self.counters.completed.get().is_multiple_of(HOLD_SAMPLE)
+        self.completed.get().is_multiple_of(HOLD_SAMPLE)
     }
 
     /// The lock was held for so long.
     pub(crate) fn held(&self, hold: Duration) {
-        self.counters
-            .lock_hold_nanos
+        self.lock_hold_nanos
             .record(u64::try_from(hold.as_nanos()).unwrap_or(u64::MAX));
     }
 
@@ -178,8 +166,8 @@ impl Recorder {
             delay_us,
         }
         .emit();
-        self.counters.failed_attempts.add(1);
-        self.counters.retries.add(u64::from(at.attempt > 1));
+        self.failed_attempts.add(1);
+        self.retries.add(u64::from(at.attempt > 1));
         log::last_stamp()
     }
 
@@ -193,8 +181,8 @@ impl Recorder {
             delay_us,
         }
         .emit();
-        self.counters.failed_attempts.add(1);
-        self.counters.abandoned.add(1);
+        self.failed_attempts.add(1);
+        self.abandoned.add(1);
         self.ended_operation(at)
     }
 
@@ -206,22 +194,20 @@ impl Recorder {
             error,
         }
         .emit();
-        self.counters.panicked.add(1);
-        self.counters.retries.add(u64::from(at.attempt > 1));
+        self.panicked.add(1);
+        self.retries.add(u64::from(at.attempt > 1));
     }
 
     /// A stop came before the operation's next attempt.
     pub(crate) fn interrupted(&self) {
-        self.counters.interrupted.add(1);
+        self.interrupted.add(1);
     }
 
     #[inline]
     fn ended_operation(&self, at: Current) -> Stamp {
         let now = log::last_stamp();
-        self.counters.retries.add(u64::from(at.attempt > 1));
-        self.counters
-            .operation_nanos
-            .record(now.nanos_since(at.began));
+        self.retries.add(u64::from(at.attempt > 1));
+        self.operation_nanos.record(now.nanos_since(at.began));
         now
     }
 }

@@ -78,19 +78,16 @@ impl Lock {
     /// All locks, in the order of their numbers.
     pub const ALL: [Self; 3] = [Self::Processor, Self::Counter, Self::Data];
 
-    /// The lock's name in thread dumps.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Processor => "Processor",
-            Self::Counter => "counter",
-            Self::Data => "data",
-        }
-    }
-
     fn bit(self) -> u64 {
         1 << self as u64
     }
 }
+
+words!(Lock {
+    Processor = "Processor",
+    Counter = "counter",
+    Data = "data",
+});
 
 /// The statuses of all workers of a run.
 #[derive(Debug)]
@@ -163,12 +160,8 @@ impl Cycle {
         let workers = &self.0;
         let links = workers.iter().enumerate().map(|(i, (view, lock))| {
             let (holder, _) = workers[(i + 1) % workers.len()];
-            format!(
-                "Worker-{} waits for {}, held by Worker-{}",
-                view.worker,
-                lock.name(),
-                holder.worker
-            )
+            let (waits, holds) = (view.worker, holder.worker);
+            format!("Worker-{waits} waits for {lock}, held by Worker-{holds}")
         });
         links.collect::<Vec<_>>().join("; ")
     }
@@ -177,19 +170,19 @@ impl Cycle {
 impl StatusBoard {
     /// A board for the workers with these numbers, whose times are those of `clock`.
     pub fn new(workers: Range<u32>, clock: Clock) -> Self {
-        let status = || WorkerStatus {
-            phase: AtomicU64::new(0),
-            iteration: AtomicU64::new(0),
-            attempt: AtomicU64::new(0),
-            holds: AtomicU64::new(0),
-            waits_for: AtomicU64::new(0),
-            os_thread: AtomicU64::new(0),
+        let status = |_| WorkerStatus {
+            phase: AtomicU64::default(),
+            iteration: AtomicU64::default(),
+            attempt: AtomicU64::default(),
+            holds: AtomicU64::default(),
+            waits_for: AtomicU64::default(),
+            os_thread: AtomicU64::default(),
             clock,
         };
         Self {
             clock,
             first: workers.start,
-            workers: workers.map(|_| status()).collect(),
+            workers: workers.map(status).collect(),
         }
     }
 
@@ -247,12 +240,9 @@ fn cycles(views: &[View]) -> Vec<Cycle> {
             at = holder;
         }
         if let Some(first) = path.iter().position(|(worker, _)| *worker == at) {
-            found.push(Cycle(
-                path[first..]
-                    .iter()
-                    .map(|(worker, lock)| (views[*worker], *lock))
-                    .collect(),
-            ));
+            let links = path[first..].iter();
+            let links = links.map(|(worker, lock)| (views[*worker], *lock));
+            found.push(Cycle(links.collect()));
         }
     }
     found
@@ -289,17 +279,14 @@ impl WorkerStatus {
             since: Stamp(phase >> STATE_BITS),
             iteration: self.iteration.load(Ordering::Relaxed),
             attempt: self.attempt.load(Ordering::Relaxed),
-            waits_for: self
-                .waits_for
-                .load(Ordering::Acquire)
-                .checked_sub(1)
-                .map(|lock| Lock::ALL[lock as usize]),
+            waits_for: match self.waits_for.load(Ordering::Acquire) {
+                0 => None,
+                lock => Some(Lock::ALL[lock as usize - 1]),
+            },
             holds: self.holds.load(Ordering::Acquire),
         }
     }
-}
 
-impl WorkerStatus {
     /// Locks `mutex` for this worker, and says how long it waited. A free lock costs no reading of the clock. Poison is
     /// ignored: the owner of what is locked says why that is right.
     #[inline]

@@ -24,7 +24,7 @@ use crate::{
     work::backlog::{Answer, Backlog, ENDED_MAX, Ending, Requester},
     work::panics::{SimulatedPanic, words},
     work::processor::Handle,
-    work::recorder::{Current, Recorder},
+    work::recorder::{Counters, Current},
     work::status::{State, StatusBoard, WorkerStatus},
 };
 
@@ -40,7 +40,7 @@ pub(crate) struct Worker {
     /// Where it shows what it is doing.
     pub board: Arc<StatusBoard>,
     /// Tells the log and the counters what it does.
-    pub recorder: Recorder,
+    pub recorder: Arc<Counters>,
     /// The run's clock.
     pub clock: Clock,
     /// The request to stop.

@@ -61,14 +61,13 @@ impl Figures {
     /// Takes over what is known of delays.
     pub fn set_delays(&mut self, delays: &Delays) {
         let seconds = |micros: u64| micros as f64 / 1e6;
-        let bounds = POWERS.map(|power| 1_u64 << power);
-        self.delays = bounds
-            .map(|bound| (seconds(bound), delays.up_to(bound)))
+        let times = delays.times().cloned().unwrap_or_default();
+        self.delays = POWERS
+            .map(|power| (seconds(1 << power), times.below(power)))
             .collect();
-        let summary = delays.summary();
-        self.delayed = summary.map_or(0, |summary| summary.lines);
-        self.delay_p99 = summary.map(|summary| seconds(summary.p99_us));
-        self.delay_sum = seconds(delays.sum());
+        self.delayed = times.count;
+        self.delay_p99 = delays.summary().map(|summary| seconds(summary.p99_us));
+        self.delay_sum = seconds(times.sum);
     }
 }
 

@@ -2,20 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Delays of lines in microseconds, counted in buckets whose width grows with their value.
+use crate::work::figures::Distribution;
+
+/// Delays of lines in microseconds.
 #[derive(Clone, Debug, Default)]
 pub struct Delays {
-    /// Empty as long as no line has a second time.
-    buckets: Vec<u64>,
-    count: u64,
-    sum: u64,
+    /// Those below zero count as zero. None as long as no line has a second time.
+    times: Option<Distribution>,
     min: i64,
-    max: i64,
 }
-
-/// Each power of two is divided into this many buckets: a value read from one is right to 1 in 16.
-const STEPS: u64 = 16;
-const BUCKETS: usize = 61 * STEPS as usize;
 
 /// What the delays of a run's lines come to, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,66 +33,31 @@ impl Delays {
     /// Counts a line that was logged and received at these times, and returns its delay.
     pub fn count(&mut self, logged: u64, received: u64) -> i64 {
         let delay = received.wrapping_sub(logged) as i64;
-        if self.buckets.is_empty() {
-            self.buckets.resize(BUCKETS, 0);
-            (self.min, self.max) = (delay, delay);
-        }
-        self.count += 1;
-        self.sum = self.sum.saturating_add(delay.max(0) as u64);
-        self.min = self.min.min(delay);
-        self.max = self.max.max(delay);
-        self.buckets[bucket(delay.max(0) as u64)] += 1;
+        self.min = match self.times {
+            Some(_) => self.min.min(delay),
+            None => delay,
+        };
+        let times = self.times.get_or_insert_default();
+        times.record(delay.max(0) as u64);
         delay
     }
 
     /// What they come to; none if no line has a second time.
     pub fn summary(&self) -> Option<DelaySummary> {
-        (self.count > 0).then(|| DelaySummary {
-            lines: self.count,
-            p50_us: self.quantile(50),
-            p90_us: self.quantile(90),
-            p99_us: self.quantile(99),
-            max_us: self.max.max(0) as u64,
+        let times = self.times.as_ref()?;
+        Some(DelaySummary {
+            lines: times.count,
+            p50_us: times.quantile(0.5),
+            p90_us: times.quantile(0.9),
+            p99_us: times.quantile(0.99),
+            max_us: times.max,
             min_us: self.min,
         })
     }
 
-    /// How many took no longer than so many microseconds, a power of two.
-    pub fn up_to(&self, micros: u64) -> u64 {
-        let below = self.buckets.iter().take(bucket(micros));
-        below.sum()
-    }
-
-    /// All delays together, in microseconds.
-    pub fn sum(&self) -> u64 {
-        self.sum
-    }
-
-    fn quantile(&self, percent: u64) -> u64 {
-        let rank = (self.count * percent).div_ceil(100);
-        let mut seen = 0;
-        let full = self.buckets.iter().position(|lines| {
-            seen += lines;
-            seen >= rank
-        });
-        full.map_or(0, last_of).min(self.max.max(0) as u64)
-    }
-}
-
-fn bucket(value: u64) -> usize {
-    if value < STEPS {
-        return value as usize;
-    }
-    let power = value.ilog2() - STEPS.ilog2();
-    (u64::from(power) * STEPS + (value >> power)) as usize
-}
-
-/// The highest value of a bucket.
-fn last_of(bucket: usize) -> u64 {
-    let (power, step) = (bucket as u64 / STEPS, bucket as u64 % STEPS);
-    match power.checked_sub(1) {
-        None => step,
-        Some(power) => ((STEPS + step + 1) << power) - 1,
+    /// All of them that are not below zero; none if no line has a second time.
+    pub fn times(&self) -> Option<&Distribution> {
+        self.times.as_ref()
     }
 }
 
@@ -118,8 +78,5 @@ mod tests {
         assert!(near(summary.p50_us, 500_000), "{summary:?}");
         assert!(near(summary.p90_us, 900_000), "{summary:?}");
         assert_eq!((summary.max_us, summary.min_us), (1_000_000, -1_000_000));
-        for value in [0, 15, 16, 17, 1 << 40, u64::MAX >> 1] {
-            assert!(last_of(bucket(value)) >= value && bucket(value) < BUCKETS);
-        }
     }
 }

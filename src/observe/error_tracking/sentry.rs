@@ -12,7 +12,6 @@
 use std::{
     cell::RefCell,
     collections::VecDeque,
-    str::FromStr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -22,6 +21,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+pub(crate) use sentry::types::Dsn;
 use sentry::{
     Breadcrumb, Client, ClientOptions, Level, Transport, TransportFactory, TransportOptions,
     protocol::{self, Map, Value},
@@ -67,21 +67,6 @@ const TRAIL_MAX: usize = 20;
 /// An error in Sentry's terms.
 type Report = protocol::Event<'static>;
 
-/// Where errors are reported to.
-#[derive(Clone, Debug)]
-pub struct Dsn(sentry::types::Dsn);
-
-impl FromStr for Dsn {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse() {
-            Ok(dsn) => Ok(Self(dsn)),
-            Err(error) => Err(format!("{error}")),
-        }
-    }
-}
-
 /// Reports to Sentry. Nothing is reported where no DSN is given.
 #[derive(Debug)]
 pub(crate) struct ErrorTracking(Option<Active>);
@@ -104,7 +89,7 @@ impl ErrorTracking {
         seed: u64,
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        let Some(Dsn(dsn)) = dsn else {
+        let Some(dsn) = dsn else {
             return Ok(Self(None));
         };
         let (queue, reports) = sync_channel(QUEUE_MAX);
@@ -136,17 +121,20 @@ impl ErrorTracking {
         let Active { reporter, done } = self.0?;
         drop(reporter.queue().take());
         let started = Instant::now();
-        let patience = || {
-            if stop.requested() {
+        while done.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+            let patience = if stop.requested() {
                 PATIENCE_AFTER_STOP
             } else {
                 PATIENCE
+            };
+            if started.elapsed() >= patience {
+                break;
             }
-        };
-        while done.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout)
-            && started.elapsed() < patience()
-        {}
-        Some(reporter.ledger.read())
+        }
+        Some(Delivery {
+            errors: reporter.ledger.errors.load(Ordering::Relaxed),
+            delivered: reporter.ledger.delivered.load(Ordering::Relaxed),
+        })
     }
 }
 
@@ -155,15 +143,6 @@ impl ErrorTracking {
 struct Ledger {
     errors: AtomicU64,
     delivered: AtomicU64,
-}
-
-impl Ledger {
-    fn read(&self) -> Delivery {
-        Delivery {
-            errors: self.errors.load(Ordering::Relaxed),
-            delivered: self.delivered.load(Ordering::Relaxed),
-        }
-    }
 }
 
 /// How many abandoned operations are reported. Of a million that fail alike, a hundred tell as much as all.
@@ -298,12 +277,7 @@ fn fields(event: &Event) -> Map<String, Value> {
 }
 
 /// What the courier does: it sends reports until no more can come. `_working` tells, when it goes, that all is done.
-fn deliver(
-    dsn: sentry::types::Dsn,
-    accepted: Arc<Ledger>,
-    reports: &Receiver<Report>,
-    _working: Sender<()>,
-) {
+fn deliver(dsn: Dsn, accepted: Arc<Ledger>, reports: &Receiver<Report>, _working: Sender<()>) {
     let mut options = ClientOptions::new().transport(CountedTransport(accepted));
     options.dsn = Some(dsn);
     let mut options = sentry::apply_defaults(options);

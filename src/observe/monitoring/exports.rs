@@ -2,18 +2,13 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use http_body_util::Full;
-use hyper::{
-    Request, Response,
-    body::{Bytes, Incoming},
-};
 use prometheus::proto::MetricFamily;
 
 use super::{
     listen,
     metrics::{by, encode, families, histogram, known, one, process_families},
-    scrapes::{self, LIMITS},
-    server::{Connection, Server, Service},
+    scrapes::Pages,
+    server::Server,
 };
 use crate::{
     audit::{Board, Figures, RunState},
@@ -36,26 +31,17 @@ impl Exports {
             return Ok(Self { _server: None });
         };
         let (listener, addr) = listen(addr, "metrics", "--metrics-addr")?;
-        let service = Arc::new(BoardService(Arc::clone(board)));
-        let server = Server::start(listener, "metrics", LIMITS, service)?;
+        let board = Arc::clone(board);
+        let metrics = move || encode(families(&board.get()).into_iter().chain(process_families()));
+        let pages = Pages {
+            metrics: Box::new(metrics),
+            threads: None,
+        };
+        let server = pages.serve(listener)?;
         complain(&format!("metrics are served on http://{addr}/metrics"));
         Ok(Self {
             _server: Some(server),
         })
-    }
-}
-
-struct BoardService(Arc<Board>);
-
-impl Service for BoardService {
-    async fn answer(&self, request: Request<Incoming>, _: &Connection) -> Response<Full<Bytes>> {
-        let families = || {
-            families(&self.0.get())
-                .into_iter()
-                .chain(process_families())
-        };
-        let text = || encode(families());
-        scrapes::answer(&request, text, None)
     }
 }
 

@@ -75,7 +75,7 @@ fn run_families(
     let totals = Totals::of(&sources.counters);
     let account = totals.account;
     let dropped = totals.counter.saturating_sub(totals.data_len);
-    let views = sources.board.read();
+    let views = sources.dumper.board.read();
     let workers = |state| views.iter().filter(|view| view.state == state).count() as u64;
     let codes = requests.map(RequestFigures::by_code).unwrap_or_default();
     let codes = codes.iter().map(|(code, count)| (code.to_string(), *count));
@@ -119,7 +119,7 @@ fn run_families(
 fn run_info(sources: &Sources) -> Vec<Metric> {
     let workload = &sources.workload;
     let mut labels = vec![
-        ("run", format!("{:016x}", sources.run)),
+        ("run", format!("{:016x}", sources.dumper.run)),
         ("seed", workload.seed.to_string()),
         ("version", env!("CARGO_PKG_VERSION").into()),
     ];

@@ -16,7 +16,6 @@ use std::{
     fs::{self, OpenOptions, Permissions},
     io::{self, Write},
     net::{SocketAddr, TcpListener},
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
     thread,
@@ -25,9 +24,10 @@ use std::{
 use anyhow::{Context, bail};
 
 pub use self::{audit_line::AuditLine, exports::Exports};
-use self::{operations::RequestFigures, server::Server};
+use self::{metrics::LogFigures, operations::RequestFigures, scrapes::Pages, server::Server};
 use crate::{
     errors::in_words,
+    files::beside,
     log::line::displayed,
     observe::config::{MetricsConfig, ServeConfig},
     observe::watch::{Sources, Watcher},
@@ -91,17 +91,19 @@ impl Prepared {
         }
         let mut scrapes = None;
         if let Some((listener, addr)) = self.metrics {
-            scrapes = Some(scrapes::serve(listener, sources.clone(), requests.clone())?);
+            let (told, requests, log) = (sources.clone(), requests.clone(), LogFigures::default());
+            let dumper = sources.dumper.clone();
+            let pages = Pages {
+                metrics: Box::new(move || metrics::text(&told, requests.as_deref(), &log)),
+                threads: Some(Box::new(move || dumper.text())),
+            };
+            scrapes = Some(pages.serve(listener)?);
             served("metrics", addr, "metrics");
         }
-        let progress = if progress {
-            Some(progress::start(sources.clone())?)
-        } else {
-            None
-        };
+        let progress = progress.then(|| progress::start(sources.clone()));
+        let progress = progress.transpose()?;
         Ok(Monitoring {
             config: metrics,
-            sources,
             requests,
             operations,
             scrapes,
@@ -124,10 +126,9 @@ fn listen(addr: SocketAddr, what: &str, option: &str) -> anyhow::Result<Listener
 }
 
 /// The monitoring of a run. To drop it is to end it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Monitoring {
     config: MetricsConfig,
-    sources: Sources,
     requests: Option<Arc<RequestFigures>>,
     operations: Option<Server>,
     scrapes: Option<Server>,
@@ -143,19 +144,15 @@ impl Monitoring {
 
     /// Requests that were answered, by status code; those codes alone that occurred.
     pub fn requests(&self) -> BTreeMap<u16, u64> {
-        let mut requests = self
-            .requests
-            .as_ref()
-            .map_or_else(BTreeMap::new, |figures| figures.by_code());
-        requests.retain(|_, count| *count > 0);
-        requests
+        let requests = self.requests.iter().flat_map(|figures| figures.by_code());
+        requests.filter(|(_, count)| *count > 0).collect()
     }
 
     /// The log is closed, so all figures are final: they are written to the file that was asked for. Returns what a
     /// person should be told of it.
-    pub fn run_ended(&self) -> Option<String> {
+    pub fn run_ended(&self, sources: &Sources) -> Option<String> {
         let path = self.config.file.as_ref()?;
-        let written = metrics::final_text(&self.sources, self.requests.as_deref())
+        let written = metrics::final_text(sources, self.requests.as_deref())
             .and_then(|text| write_file(path, text));
         written.err().map(|error| {
             format!(
@@ -189,17 +186,13 @@ fn write_file(path: &Path, text: String) -> anyhow::Result<()> {
 
 /// Puts another file in the place of this one, with the same mode.
 fn replace(path: &Path, text: &str, mode: Option<Permissions>) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    let mut beside = tempfile::Builder::new()
-        .prefix(".hifi-metrics-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    let mut beside = beside(path)?;
     if let Some(mode) = mode {
         beside.as_file().set_permissions(mode)?;
     }
     beside.write_all(text.as_bytes())?;
     beside.as_file().sync_all()?;
-    beside.persist(path).map_err(|error| error.error)?;
+    beside.persist(path)?;
     Ok(())
 }
 
@@ -220,6 +213,8 @@ fn write_into(path: PathBuf, text: String) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

@@ -19,7 +19,6 @@ use hyper::{
     body::{Body, Bytes, Incoming},
     header::{CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
 };
-use serde::Serialize;
 use tokio::{sync::oneshot, time::timeout};
 
 use super::server::{Connection, Limits, Server, Service, only, plain};
@@ -237,75 +236,53 @@ async fn read(mut body: Incoming) -> Result<(), (StatusCode, String)> {
     })
 }
 
-/// An answer as a client is told it.
-#[derive(Default, Serialize)]
-struct Told {
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    worker: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    iteration: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attempts: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    counter: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
-}
-
-impl From<Answer> for Told {
-    fn from(answer: Answer) -> Self {
-        match answer {
-            Answer::Ended {
-                worker,
-                iteration,
-                attempts,
-                ending,
-            } => Self {
-                outcome: match ending {
-                    Ending::Completed { .. } => "completed",
-                    Ending::Abandoned => "abandoned",
-                    Ending::Interrupted => "interrupted",
-                    Ending::Panicked => "panicked",
-                    Ending::Unlogged => "unlogged",
-                },
-                worker: Some(worker),
-                iteration: Some(iteration),
-                attempts: Some(attempts),
-                counter: match ending {
-                    Ending::Completed { counter } => Some(counter),
-                    _ => None,
-                },
-                reason: None,
-            },
-            Answer::Refused(refusal) => Self {
-                outcome: "refused",
-                reason: Some(match refusal {
-                    Refusal::Full => "too many requests wait",
-                    Refusal::Closed => "no operation is begun any more",
-                }),
-                ..Self::default()
-            },
-        }
+fn outcome(ending: Ending) -> (StatusCode, &'static str) {
+    match ending {
+        Ending::Completed { .. } => (StatusCode::OK, "completed"),
+        Ending::Abandoned => (StatusCode::SERVICE_UNAVAILABLE, "abandoned"),
+        Ending::Interrupted => (StatusCode::SERVICE_UNAVAILABLE, "interrupted"),
+        Ending::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "panicked"),
+        Ending::Unlogged => (StatusCode::INTERNAL_SERVER_ERROR, "unlogged"),
     }
 }
 
 fn status(answer: Answer) -> StatusCode {
     match answer {
-        Answer::Ended { ending, .. } => match ending {
-            Ending::Completed { .. } => StatusCode::OK,
-            Ending::Abandoned | Ending::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
-            Ending::Panicked | Ending::Unlogged => StatusCode::INTERNAL_SERVER_ERROR,
-        },
+        Answer::Ended { ending, .. } => outcome(ending).0,
         Answer::Refused(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
+/// An answer as a client is told it, in JSON. It has no word that would have to be escaped.
+fn told(answer: Answer) -> String {
+    let (worker, iteration, attempts, ending) = match answer {
+        Answer::Ended {
+            worker,
+            iteration,
+            attempts,
+            ending,
+        } => (worker, iteration, attempts, ending),
+        Answer::Refused(refusal) => {
+            let reason = match refusal {
+                Refusal::Full => "too many requests wait",
+                Refusal::Closed => "no operation is begun any more",
+            };
+            return format!("{{\"outcome\":\"refused\",\"reason\":\"{reason}\"}}\n");
+        }
+    };
+    let (_, outcome) = outcome(ending);
+    let counter = match ending {
+        Ending::Completed { counter } => format!(",\"counter\":{counter}"),
+        _ => String::new(),
+    };
+    format!(
+        "{{\"outcome\":\"{outcome}\",\"worker\":{worker},\"iteration\":{iteration},\"attempts\":{attempts}{counter}}}\n"
+    )
+}
+
 /// The response to a request; with `is_last`, its client need not send another one.
 fn respond(answer: Answer, is_last: bool) -> Response<Full<Bytes>> {
-    let mut text = serde_json::to_string(&Told::from(answer)).unwrap_or_default();
-    text.push('\n');
-    let mut response = plain(status(answer), text);
+    let mut response = plain(status(answer), told(answer));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if answer == Answer::Refused(Refusal::Full) {

@@ -1,12 +1,15 @@
 //! The progress line: one line on the terminal while a quiet run lasts.
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
 use console::Term;
 
 use crate::{
     log::account::Account,
-    observe::watch::{self, AfterLook, Look, Sources, Watcher},
+    observe::watch::{self, Look, Sources, Watcher},
     plan::workload::{Limit, Workload},
     work::recorder::Totals,
     work::status::State,
@@ -31,13 +34,13 @@ pub(super) fn start(sources: Sources) -> anyhow::Result<Watcher> {
             let fewest = Totals::fewest_done(&sources.counters);
             let mut facts = facts(&sources.workload, &account, fewest, started.elapsed());
             if sources.backlog.is_some() {
-                let views = sources.board.read();
+                let views = sources.dumper.board.read();
                 let idle = views.iter().filter(|view| view.state == State::Idle);
                 facts.push(format!("{} workers wait for a request", idle.count()));
             }
             pipeline.show(&fitted(&facts, terminal.size().1.into()));
         }
-        AfterLook::GoOn
+        ControlFlow::Continue(())
     })
 }
 

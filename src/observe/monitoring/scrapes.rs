@@ -9,78 +9,59 @@ use hyper::{
     header::{CONTENT_TYPE, HeaderValue},
 };
 
-use super::{
-    metrics::{self, LogFigures},
-    operations::RequestFigures,
-    server::{Connection, Limits, Server, Service, only, plain},
-};
-use crate::observe::watch::Sources;
+use super::server::{Connection, Limits, Server, Service, only, plain};
 
 /// Whoever connects gets one answer, in a bounded time.
-pub(super) const LIMITS: Limits = Limits {
+const LIMITS: Limits = Limits {
     connections: 64,
     silence: 5,
     keep_alive: false,
     grace: Duration::ZERO,
 };
 
-/// What the answers are made from.
-struct Scrapes {
-    sources: Sources,
-    requests: Option<Arc<RequestFigures>>,
-    log: LogFigures,
+/// What makes the text of a page.
+pub(super) type Page<T> = Box<dyn Fn() -> T + Send + Sync>;
+
+/// What is answered.
+pub(super) struct Pages {
+    pub metrics: Page<anyhow::Result<String>>,
+    /// The thread dump, where there is one.
+    pub threads: Option<Page<String>>,
 }
 
-/// Serves the metrics on `listener`.
-///
-/// # Errors
-/// The system refuses what a server needs.
-pub(super) fn serve(
-    listener: TcpListener,
-    sources: Sources,
-    requests: Option<Arc<RequestFigures>>,
-) -> anyhow::Result<Server> {
-    let scrapes = Scrapes {
-        sources,
-        requests,
-        log: LogFigures::default(),
-    };
-    Server::start(listener, "metrics", LIMITS, Arc::new(scrapes))
+impl Pages {
+    /// Serves them on `listener`.
+    ///
+    /// # Errors
+    /// The system refuses what a server needs.
+    pub(super) fn serve(self, listener: TcpListener) -> anyhow::Result<Server> {
+        Server::start(listener, "metrics", LIMITS, Arc::new(self))
+    }
 }
 
-impl Service for Scrapes {
+impl Service for Pages {
     async fn answer(&self, request: Request<Incoming>, _: &Connection) -> Response<Full<Bytes>> {
-        let text = || metrics::text(&self.sources, self.requests.as_deref(), &self.log);
-        let threads = || self.sources.dumper.text();
-        answer(&request, text, Some(&threads))
-    }
-}
-
-/// The answer to a request for metrics, a sign of life or, where there is one, a thread dump.
-pub(super) fn answer(
-    request: &Request<Incoming>,
-    metrics: impl FnOnce() -> anyhow::Result<String>,
-    threads: Option<&dyn Fn() -> String>,
-) -> Response<Full<Bytes>> {
-    if request.method() != Method::GET && request.method() != Method::HEAD {
-        return only("GET, HEAD");
-    }
-    match (request.uri().path(), threads) {
-        ("/metrics", _) => match metrics() {
-            Ok(text) => {
-                let mut response = plain(StatusCode::OK, text);
-                let format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-                response.headers_mut().insert(CONTENT_TYPE, format);
-                response
-            }
-            Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
-        },
-        ("/healthz", _) => plain(StatusCode::OK, "ok\n"),
-        ("/threads", Some(threads)) => plain(StatusCode::OK, threads()),
-        (_, Some(_)) => plain(
-            StatusCode::NOT_FOUND,
-            "there are /metrics, /healthz and /threads\n",
-        ),
-        (_, None) => plain(StatusCode::NOT_FOUND, "there are /metrics and /healthz\n"),
+        if request.method() != Method::GET && request.method() != Method::HEAD {
+            return only("GET, HEAD");
+        }
+        match (request.uri().path(), &self.threads) {
+            ("/metrics", _) => match (self.metrics)() {
+                Ok(text) => {
+                    let mut response = plain(StatusCode::OK, text);
+                    let format =
+                        HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+                    response.headers_mut().insert(CONTENT_TYPE, format);
+                    response
+                }
+                Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
+            },
+            ("/healthz", _) => plain(StatusCode::OK, "ok\n"),
+            ("/threads", Some(threads)) => plain(StatusCode::OK, threads()),
+            (_, Some(_)) => plain(
+                StatusCode::NOT_FOUND,
+                "there are /metrics, /healthz and /threads\n",
+            ),
+            (_, None) => plain(StatusCode::NOT_FOUND, "there are /metrics and /healthz\n"),
+        }
     }
 }
