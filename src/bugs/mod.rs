@@ -180,7 +180,7 @@ pub(crate) static SPECIMENS: &[Specimen] = &[
         exit_code: 0,
         exhibit: Exhibit::LinesGone,
         cause: excerpt!("bugs/lossy_log.rs", "fn set_up"),
-        fix: excerpt!("log/mod.rs", "fn finish(&mut self)"),
+        fix: excerpt!("log/mod.rs", "fn drop(&mut self)"),
         workers_min: 1,
         lab_options: "--threads 4 --iterations 50 --time-scale 0",
         seam: Seam::Log(lossy_log::set_up),

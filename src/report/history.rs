@@ -70,7 +70,7 @@ impl Merge for Attempts {
     }
 }
 
-/// What a worker does in a stretch of time.
+/// What a worker does in a stretch of time. They are drawn in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Activity {
     /// Its lines are missing.
@@ -209,10 +209,11 @@ impl History {
     #[inline]
     pub(super) fn attempt(&mut self, run: &Run, attempt: &Attempt, backwards: bool) {
         let (stamp, worker, kind) = (attempt.stamp, attempt.worker, attempt.kind);
-        if !self.line(worker, Line::of(run, attempt), backwards) {
+        if self.workers.get(worker).is_none() {
             return;
         }
         self.at(stamp, worker, |attempts| attempts.count(kind));
+        self.line(worker, Line::of(run, attempt), backwards);
         if matches!(kind, AttemptKind::Success | AttemptKind::Abandon) {
             let needed = usize::try_from(attempt.position.attempt).unwrap_or(usize::MAX);
             self.attempts_needed[needed.clamp(1, ATTEMPTS_MAX) - 1] += 1;
@@ -236,8 +237,8 @@ impl History {
         self.columns.at(stamp);
         match (record.author, event) {
             (Producer::Worker(worker), Event::WorkerEnded { reason, .. }) => {
-                let known = self.line(worker, Line::other(record.seq, stamp), backwards);
-                if known && *reason == Reason::Stopped {
+                self.line(worker, Line::other(record.seq, stamp), backwards);
+                if *reason == Reason::Stopped {
                     self.incident(stamp, Some(worker), "stopped", "stopped".into());
                 }
             }
@@ -256,16 +257,14 @@ impl History {
         }
     }
 
-    /// Takes in what a line says of the time before it, unless the run has no such worker.
+    /// Takes in what a line says of the time before it.
     #[inline]
-    fn line(&mut self, worker: u32, line: Line, backwards: bool) -> bool {
-        let Some(lines) = self.workers.get(worker) else {
-            return false;
-        };
-        for span in lines.take(line, backwards).into_iter().flatten() {
+    fn line(&mut self, worker: u32, line: Line, backwards: bool) {
+        let lines = self.workers.get(worker);
+        let spans = lines.map(|lines| lines.take(line, backwards));
+        for span in spans.into_iter().flatten().flatten() {
             self.span(worker, span);
         }
-        true
     }
 
     #[inline]

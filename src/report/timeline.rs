@@ -8,7 +8,7 @@ use super::{
     chart::{Rectangles, Window, drawing, legend, time_axis},
     collector::SeenRun,
     findings::Listed,
-    history::{Activity, Cell, History},
+    history::{Attempts, Cell, History},
     text::{micros, plural, shown},
     words,
 };
@@ -91,6 +91,35 @@ fn heat_key(history: &History) -> Markup {
     }
 }
 
+/// What each worker did, each activity in its colour.
+fn activities(history: &History, window: Window) -> Markup {
+    let classes = ["unknown", "wait", "back", "work"].map(str::to_owned);
+    let activity = |cell: &Cell| cell.activity().map(|activity| activity as usize);
+    html! {
+        (blocks(history, window, &classes, (1, BAR), activity))
+        (shares(history, window, "gone", Edge::Top, |all| all.of(AttemptKind::Abandon)))
+        (shares(history, window, "lost", Edge::Bottom, |all| all.lost))
+    }
+}
+
+/// Failures of the workers that share a row, the darker the more.
+fn heat_map(history: &History, window: Window) -> Markup {
+    let cells = history.columns.iter().flat_map(|(_, column)| &column.cells);
+    let most = cells.map(|cell| cell.attempts.failed()).max();
+    let most = most.unwrap_or(0).max(1) as f64;
+    let shade = |cell: &Cell| {
+        // The eye tells few failures from none better by their root.
+        let share = (cell.attempts.failed() as f64 / most).sqrt();
+        cell.activity()
+            .map(|_| (share * SHADES as f64).ceil() as usize)
+    };
+    let classes: Vec<String> = (0..=SHADES).map(|shade| format!("heat{shade}")).collect();
+    html! {
+        (blocks(history, window, &classes, (0, ROW), shade))
+        (shares(history, window, "lost", Edge::Bottom, |all| all.lost))
+    }
+}
+
 /// The cells of each row, with the column and the height at which they stand.
 fn rows(history: &History, window: Window) -> impl Iterator<Item = (u64, Vec<(u64, &Cell)>)> {
     (0..history.rows).map(move |row| {
@@ -102,82 +131,58 @@ fn rows(history: &History, window: Window) -> impl Iterator<Item = (u64, Vec<(u6
     })
 }
 
-/// What each worker did, each activity in its colour.
-fn activities(history: &History, window: Window) -> Markup {
-    let drawn = [
-        (Activity::Unknown, "unknown"),
-        (Activity::Wait, "wait"),
-        (Activity::Back, "back"),
-        (Activity::Work, "work"),
-    ];
-    let mut blocks = drawn.map(|_| Rectangles::default());
-    let (mut gone, mut lost) = (Rectangles::default(), Rectangles::default());
+/// Blocks of neighbouring cells that are of the same class, which `class` gives by its place among all; so far below the top
+/// of their row, and so high.
+fn blocks(
+    history: &History,
+    window: Window,
+    classes: &[String],
+    (margin, height): (u64, u64),
+    class: impl Fn(&Cell) -> Option<usize>,
+) -> Markup {
+    let mut blocks = vec![Rectangles::default(); classes.len()];
     for (y, cells) in rows(history, window) {
-        for equal in cells.chunk_by(|(_, left), (_, right)| left.activity() == right.activity()) {
+        for equal in cells.chunk_by(|(_, left), (_, right)| class(left) == class(right)) {
             let (x, cell) = equal[0];
-            let place = drawn
-                .iter()
-                .position(|(activity, _)| cell.activity() == Some(*activity));
-            if let Some(place) = place {
-                blocks[place].add(x, y + 1, equal.len() as u64, BAR);
+            if let Some(class) = class(cell) {
+                blocks[class].add(x, y + margin, equal.len() as u64, height);
             }
         }
+    }
+    html! { @for (class, blocks) in classes.iter().zip(&blocks) { (blocks.draw(class)) } }
+}
+
+/// From which edge of its row a part grows.
+#[derive(Clone, Copy, PartialEq)]
+enum Edge {
+    Top,
+    Bottom,
+}
+
+/// What share of its attempts each cell has of these, as that part of its height.
+fn shares(
+    history: &History,
+    window: Window,
+    class: &str,
+    edge: Edge,
+    part: fn(&Attempts) -> u64,
+) -> Markup {
+    let mut shares = Rectangles::default();
+    for (y, cells) in rows(history, window) {
         for (x, cell) in cells {
-            // From above, and as deep as their share.
-            if let Some(height) = share_of_bar(cell.attempts.of(AttemptKind::Abandon), cell) {
-                gone.add(x, y + 1, 1, height);
-            }
-            add_lost(&mut lost, cell, x, y);
-        }
-    }
-    html! {
-        @for ((_, class), blocks) in drawn.iter().zip(&blocks) { (blocks.draw(class)) }
-        (gone.draw("gone")) (lost.draw("lost"))
-    }
-}
-
-/// Failures of the workers that share a row, the darker the more.
-fn heat_map(history: &History, window: Window) -> Markup {
-    let rows: Vec<_> = rows(history, window).collect();
-    let cells = rows.iter().flat_map(|(_, cells)| cells);
-    let most = cells.map(|(_, cell)| cell.attempts.failed()).max();
-    let most = most.unwrap_or(0).max(1);
-    let shade = |cell: &Cell| {
-        // The eye tells few failures from none better by their root.
-        let share = (cell.attempts.failed() as f64 / most as f64).sqrt();
-        cell.activity()
-            .map(|_| (share * SHADES as f64).ceil() as usize)
-    };
-    let mut shades = vec![Rectangles::default(); SHADES + 1];
-    let mut lost = Rectangles::default();
-    for (y, cells) in rows {
-        for equal in cells.chunk_by(|(_, left), (_, right)| shade(left) == shade(right)) {
-            let (x, cell) = equal[0];
-            if let Some(shade) = shade(cell) {
-                shades[shade].add(x, y, equal.len() as u64, ROW);
+            let (part, all) = (part(&cell.attempts), cell.attempts.all());
+            // A few are to be seen as well.
+            let height = (part as f64 / all.max(1) as f64 * BAR as f64).ceil() as u64;
+            let top = match edge {
+                Edge::Top => y + 1,
+                Edge::Bottom => y + 1 + BAR - height,
+            };
+            if part > 0 {
+                shares.add(x, top, 1, height);
             }
         }
-        for (x, cell) in cells {
-            add_lost(&mut lost, cell, x, y);
-        }
     }
-    html! {
-        @for (shade, blocks) in shades.iter().enumerate() { (blocks.draw(&format!("heat{shade}"))) }
-        (lost.draw("lost"))
-    }
-}
-
-/// Lost lines fill their cell from below, to the share that is lost.
-fn add_lost(lost: &mut Rectangles, cell: &Cell, x: u64, y: u64) {
-    if let Some(height) = share_of_bar(cell.attempts.lost, cell) {
-        lost.add(x, y + 1 + BAR - height, 1, height);
-    }
-}
-
-/// How much of a bar the share of these among all attempts of a cell takes: something, if there are any.
-fn share_of_bar(part: u64, cell: &Cell) -> Option<u64> {
-    let height = (part as f64 / cell.attempts.all() as f64 * BAR as f64).ceil() as u64;
-    (part > 0).then(|| height.clamp(1, BAR))
+    shares.draw(class)
 }
 
 /// What happened once, and the findings, each where it belongs. A finding's mark leads to its words.
