@@ -202,7 +202,7 @@ impl Registry {
         let basis = match fallback {
             Some(workload) => Basis::Fallback(workload.clone()),
             None => Basis::None(
-                "its \"Run started\" is not in the log; give its configuration (--seed, --threads …)"
+                "its \"Run started\" is not in the log, or not whole; give its configuration (--seed, --threads …)"
                     .into(),
             ),
         };

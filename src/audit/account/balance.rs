@@ -84,7 +84,7 @@ pub(crate) fn balance(account: &mut RunAccount, killed: bool, budget: &mut Budge
                 Some(_) => "that of its group",
                 None => "the configuration given",
             };
-            let note = format!("its \"Run started\" is lost: it is judged by {by}");
+            let note = format!("its \"Run started\" is lost, or not whole: it is judged by {by}");
             out.notes.push(note);
             workload
         }

@@ -194,11 +194,12 @@ impl Planted {
         Some(())
     }
 
-    /// Cuts a line short, behind its first byte at least.
+    /// Cuts a line short, behind its first byte at least; a brace alone is taken for one of a document's.
     fn cut(&mut self, dice: &mut Dice) -> Option<()> {
         let at = self.pick(1, dice)?;
         let entry = self.entry(at).clone();
         let length = 1 + dice.roll(entry.bytes.len() as u64 - 1) as usize;
+        let length = length.max(1 + usize::from(self.json));
         let item = &mut self.items[at];
         item.bytes.truncate(length);
         item.tells = None;

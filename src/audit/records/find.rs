@@ -305,8 +305,10 @@ fn readable(hits: &[Hit]) -> i64 {
     let of = |hit: &Hit| match &hit.what {
         HitKind::Whole(_) => WHOLE,
         HitKind::Suspect(suspect) if !suspect.json => {
-            // With the four in front of its fields, and the checksum.
-            Line::parse(&suspect.bytes).map_or(0, |line| line.fields.len() as i64 + 5)
+            // With the four in front of its fields, if it begins there, and the checksum.
+            let begins = differences(&suspect.bytes, STAMP) <= 2;
+            let others = if begins { 5 } else { 0 };
+            Line::parse(&suspect.bytes).map_or(0, |line| line.fields.len() as i64 + others)
         }
         HitKind::Suspect(suspect) if suspect.frame.is_none() => amount(&fields::of_broken_json(
             &String::from_utf8_lossy(&suspect.bytes),
@@ -601,10 +603,12 @@ fn cell_end(bytes: &[u8]) -> Option<usize> {
         if at > 0 && bytes[at - 1] == b'\\' {
             return None;
         }
-        if bytes.get(at + 1) != Some(&b'"') {
-            return Some(at);
+        match bytes.get(at + 1) {
+            Some(b'"') => at += 2,
+            // It is one of the cell's own, which a change has made.
+            Some(byte) if byte.is_ascii_alphanumeric() => return None,
+            _ => return Some(at),
         }
-        at += 2;
     }
 }
 

@@ -262,8 +262,8 @@ impl<'a> Scanner<'a> {
         let prefix = self.gaps.before(text).unwrap_or(0);
         let content = content(text, prefix);
         let mut inner = &content[..];
-        // The first line of all may have something in front that is not known yet.
-        let word = inner.rsplit(|byte| *byte == b' ').next().unwrap_or(inner);
+        // The first lines of all may have something around them that is not known yet.
+        let word = last_word(inner);
         if word.len() > 4 && word.len() < STAMP_LEN && has_stamp_shape(word) {
             inner = word;
         }
@@ -294,6 +294,7 @@ impl<'a> Scanner<'a> {
                 || block.binary && notes::is_binary(text)
         };
         if parts::is_blank(text)
+            || prefix > 0 && text.len() == prefix
             || note.is_none() && around()
             || note == Some(Note::Blank) && text.len() < 2
         {
@@ -454,6 +455,14 @@ impl<'a> Scanner<'a> {
             _ => self.registry.meet(id),
         }
     }
+}
+
+/// What stands behind the last blank or quote of a line, but for what closes a string, a cell or a list there.
+fn last_word(line: &[u8]) -> &[u8] {
+    let end = line.iter().rposition(|byte| !b"\"]}) ".contains(byte));
+    let line = &line[..end.map_or(0, |end| end + 1)];
+    let before = memchr::memrchr2(b' ', b'"', line);
+    &line[before.map_or(0, |n| n + 1)..]
 }
 
 /// What stands in a line behind a known prefix, where that may be the beginning of a record: out of the string or the cell that
