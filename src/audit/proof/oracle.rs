@@ -238,7 +238,13 @@ impl Reading<'_> {
         let is_half = |line: &Slot| halves.contains(line);
         // Where nothing but a thread names it, it may be taken for another line of that thread that is lost.
         let same_thread = |line: &Slot| halves.iter().any(|s| (s.0, s.1) == (line.0, line.1));
-        let guess = named.filter(|line| !is_half(line) && same_thread(line));
+        // The run of the one and the number of the other may name a line of their common plan.
+        let of_both = |line: &Slot| {
+            let numbered = halves.iter().any(|s| (s.1, s.2) == (line.1, line.2));
+            numbered && halves.iter().any(|s| s.0 == line.0)
+        };
+        let third = |line: &Slot| same_thread(line) || of_both(line);
+        let guess = named.filter(|line| !is_half(line) && third(line));
         self.taken.extend(guess);
         let named = named.filter(|_| guess.is_none());
         assert!(

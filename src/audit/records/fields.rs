@@ -300,6 +300,7 @@ fn unguessed(value: &str, width: usize) -> Option<String> {
 fn normal_number(value: &str) -> Option<String> {
     let written = value.starts_with(|c: char| c.is_ascii_digit())
         && value.contains(['.', 'e', 'E'])
+        && value.ends_with(|c: char| c.is_ascii_digit())
         && value
             .bytes()
             .all(|b| b.is_ascii_digit() || b".eE+-".contains(&b));

@@ -263,9 +263,9 @@ impl<'a> Scanner<'a> {
         let content = content(text, prefix);
         let mut inner = &content[..];
         // The first lines of all may have something around them that is not known yet.
-        let word = last_word(inner);
-        if word.len() > 4 && word.len() < STAMP_LEN && has_stamp_shape(word) {
-            inner = word;
+        let time = last_time(inner);
+        if time.len() > 4 && time.len() < STAMP_LEN && has_stamp_shape(time) {
+            inner = time;
         }
         let brace = memchr::memrchr(b'{', inner).map(|at| &inner[at..]);
         if let Some(rest) = brace.filter(|rest| rest.len() > 2 && begins_json(rest, JSON_START)) {
@@ -457,12 +457,13 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// What stands behind the last blank or quote of a line, but for what closes a string, a cell or a list there.
-fn last_word(line: &[u8]) -> &[u8] {
-    let end = line.iter().rposition(|byte| !b"\"]}) ".contains(byte));
-    let line = &line[..end.map_or(0, |end| end + 1)];
-    let before = memchr::memrchr2(b' ', b'"', line);
-    &line[before.map_or(0, |n| n + 1)..]
+/// What the end of a line has in common with a time, but for what closes a string, a cell or a list there.
+fn last_time(line: &[u8]) -> &[u8] {
+    let closing = line.iter().rev().take_while(|b| b"\"]}) ".contains(b));
+    let line = &line[..line.len() - closing.count()];
+    let of_a_time = |b: &&u8| b.is_ascii_digit() || b"-T:.Z".contains(b);
+    let length = line.iter().rev().take_while(of_a_time).count();
+    &line[line.len() - length..]
 }
 
 /// What stands in a line behind a known prefix, where that may be the beginning of a record: out of the string or the cell that
