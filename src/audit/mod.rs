@@ -33,7 +33,7 @@ use anyhow::Result;
 
 pub use self::{
     config::{AuditConfig, MEMORY, Select},
-    follow::{Board, Figures, FollowConfig, News, RunState, Watcher, follow},
+    follow::{Board, Figures, FollowConfig, Listener, News, RunState, follow},
     input::source::Input,
     judge::{merge::merge_files, observer::Observer},
     records::{

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 
 use super::monitoring::{AuditLine, Exports};
 use crate::{
-    audit::{self, AuditConfig, Board, Figures, FollowConfig, News, Verdict, Watcher},
+    audit::{self, AuditConfig, Board, Figures, FollowConfig, Listener, News, Verdict},
     log::stream::complain,
     shutdown::{SignalWatch, Stop},
 };
@@ -64,7 +64,7 @@ struct Canary {
     line: AuditLine,
 }
 
-impl Watcher for Canary {
+impl Listener for Canary {
     fn news(&mut self, news: &[News]) -> Result<bool> {
         let now = SystemTime::now();
         let mut text = String::new();

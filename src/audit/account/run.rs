@@ -98,14 +98,14 @@ pub(crate) const NO_LINE: &str = "no line of the program, or none any more";
 
 /// The counter of a run: each value from 1 on is there once.
 #[derive(Clone, Debug)]
-pub(crate) struct Counter {
+pub(crate) struct CounterValues {
     /// One more than the highest value.
     pub next: u64,
     /// Values below it that were not seen.
     pub missing: Numbers,
 }
 
-impl Default for Counter {
+impl Default for CounterValues {
     fn default() -> Self {
         Self {
             next: 1,
@@ -114,7 +114,7 @@ impl Default for Counter {
     }
 }
 
-impl Counter {
+impl CounterValues {
     /// Takes in the counter of a success of `worker`; false if it is too far from all others to be judged.
     #[inline]
     fn count(
@@ -165,7 +165,7 @@ pub(crate) struct RunAccount {
     /// Its main thread.
     pub main: MainThread,
     /// Its counter.
-    pub counter: Counter,
+    pub counter: CounterValues,
     /// What is wrong.
     pub findings: Findings,
     /// Records that are not whole: what they were may become clearer.
@@ -197,7 +197,7 @@ impl RunAccount {
             joined: false,
             workers: PerWorker::new(workers, |_| WorkerAccount::new()),
             main: MainThread::default(),
-            counter: Counter::default(),
+            counter: CounterValues::default(),
             findings: Findings::new(names),
             damage: Vec::new(),
             cut_lengths: None,

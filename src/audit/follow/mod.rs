@@ -72,7 +72,7 @@ pub struct FollowConfig {
 }
 
 /// Is told while a log is followed.
-pub trait Watcher {
+pub trait Listener {
     /// What is new; false when nobody wants to know more.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ pub trait Watcher {
     fn figures(&mut self, figures: &Figures);
 }
 
-/// Follows the inputs until they end, a stop is asked for, or the watcher has seen enough. The verdict is that of the audit over
+/// Follows the inputs until they end, a stop is asked for, or the listener has seen enough. The verdict is that of the audit over
 /// the same lines.
 ///
 /// # Errors
@@ -92,7 +92,7 @@ pub fn follow(
     config: &AuditConfig,
     follow: &FollowConfig,
     stop: &Stop,
-    watcher: &mut dyn Watcher,
+    listener: &mut dyn Listener,
 ) -> Result<Verdict> {
     let registry = Arc::new(Registry::new(config.memory / 4 * 3));
     learn(&follow.started, &registry)?;
@@ -135,9 +135,9 @@ pub fn follow(
                 break 'course false;
             }
             let _ = free.send(parcel);
-            course.look(&mut judge, watcher, &ending)?;
+            course.look(&mut judge, listener, &ending)?;
         }
-        course.look(&mut judge, watcher, &ending)?;
+        course.look(&mut judge, listener, &ending)?;
         if follow.until_end && course.watch.all_ended(&judge) {
             ending.store(true, Ordering::Relaxed);
         }
@@ -147,7 +147,7 @@ pub fn follow(
     }
     judge.finish();
     course.looked -= LOOK;
-    course.look(&mut judge, watcher, &ending)?;
+    course.look(&mut judge, listener, &ending)?;
     Ok(conclude::verdict(judge, bytes, whole, Vec::new()))
 }
 
@@ -202,7 +202,7 @@ impl Following {
     fn look(
         &mut self,
         judge: &mut Judge<'_>,
-        watcher: &mut dyn Watcher,
+        listener: &mut dyn Listener,
         ending: &AtomicBool,
     ) -> Result<()> {
         let passed = self.looked.elapsed();
@@ -212,12 +212,12 @@ impl Following {
         self.looked += passed;
         self.clock += passed.min(LEAP);
         let news = self.watch.look(judge, self.clock);
-        if !news.is_empty() && !watcher.news(&news)? {
+        if !news.is_empty() && !listener.news(&news)? {
             ending.store(true, Ordering::Relaxed);
         }
         self.watch.figures(judge, &mut self.figures);
         self.figures.set_delays(&self.delays);
-        watcher.figures(&self.figures);
+        listener.figures(&self.figures);
         Ok(())
     }
 }

@@ -4,7 +4,6 @@
 
 use super::{
     block::BlockLocation,
-    exact::{Ending, Exact},
     record::{Producer, Record},
 };
 use crate::{
@@ -53,32 +52,6 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// The attempt that a line in exact form tells of.
-    #[inline]
-    pub fn of_exact(line: &Exact, run: &Run, location: BlockLocation) -> Self {
-        let position = Position {
-            iteration: line.iteration,
-            attempt: line.attempt,
-        };
-        let (kind, value) = match line.ending {
-            Ending::Success(counter) => (AttemptKind::Success, counter),
-            Ending::Retry(delay_us) => (AttemptKind::Retry, delay_us),
-            Ending::Abandon(delay_us) => (AttemptKind::Abandon, delay_us),
-        };
-        Self {
-            run: run.index,
-            worker: line.worker,
-            kind,
-            planned: planned(run, line.worker, position, kind, value),
-            seq: line.seq,
-            position,
-            value,
-            stamp: line.stamp,
-            received: 0,
-            location,
-        }
-    }
-
     /// The attempt that a record tells of, if it does. None for an unexpected error as long as the run's configuration is
     /// not known: its words are held against the plan here.
     pub fn of_record(record: &Record, run: &Run, location: BlockLocation) -> Option<Self> {

@@ -5,8 +5,10 @@
 //! that form, or does not verify, is left to the general path: this file finds no faults.
 
 use super::{
+    attempt::{Attempt, AttemptKind},
+    block::BlockLocation,
     record::{hex8, number},
-    times::Clock,
+    times::StampReader,
 };
 use crate::{
     audit::registry::Run,
@@ -14,37 +16,8 @@ use crate::{
         buffer::LineBuffer,
         line::{STAMP_LEN, checksum_of_start},
     },
+    plan::Position,
 };
-
-/// How an attempt ended, as its line tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// With this counter.
-    Success(u64),
-    /// Another attempt follows after this many microseconds.
-    Retry(u64),
-    /// The operation was given up; this many microseconds of sleep follow.
-    Abandon(u64),
-}
-
-/// What an exact line tells.
-#[derive(Clone, Copy, Debug)]
-pub struct Exact {
-    /// Microseconds since 1970.
-    pub stamp: u64,
-    /// The worker's number.
-    pub worker: u32,
-    /// Its number along its worker.
-    pub seq: u64,
-    /// The operation.
-    pub iteration: u64,
-    /// The attempt at it.
-    pub attempt: u64,
-    /// How it ended.
-    pub ending: Ending,
-    /// Bytes of the line, up to its newline or whatever else stands behind it.
-    pub length: usize,
-}
 
 /// Bytes of a form that are taken from the left. The canonical text of what was taken grows with that where it is not the
 /// line's own.
@@ -188,7 +161,7 @@ const FORMS: [&Form; 3] = [&TEXT, &JSON, &ESCAPED];
 /// Reads lines of one run after the other.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    clock: Clock,
+    stamps: StampReader,
     /// The canonical text of a JSON line; text lines are their own.
     canonical: LineBuffer,
 }
@@ -197,14 +170,15 @@ impl Reader {
     /// A reader that has seen nothing.
     pub(crate) fn new() -> Self {
         Self {
-            clock: Clock::default(),
+            stamps: StampReader::default(),
             canonical: LineBuffer::default(),
         }
     }
 
-    /// Reads the line of `run` at the start of `bytes`, whatever stands behind it.
+    /// Reads the line of `run` at the start of `bytes`, whatever stands behind it; and how many bytes it has. Where it stands
+    /// and whether it is planned nobody has said yet.
     #[inline]
-    pub(crate) fn read(&mut self, bytes: &[u8], run: &Run) -> Option<Exact> {
+    pub(crate) fn read(&mut self, bytes: &[u8], run: &Run) -> Option<(Attempt, usize)> {
         match bytes {
             [b'{', b'"', ..] => self.read_form::<1>(bytes, run),
             [b'{', ..] => self.read_form::<2>(bytes, run),
@@ -213,7 +187,11 @@ impl Reader {
     }
 
     #[inline(always)]
-    fn read_form<const FORM: usize>(&mut self, bytes: &[u8], run: &Run) -> Option<Exact> {
+    fn read_form<const FORM: usize>(
+        &mut self,
+        bytes: &[u8],
+        run: &Run,
+    ) -> Option<(Attempt, usize)> {
         self.canonical.begin(&[]);
         let mut cursor = Cursor::<FORM> {
             bytes,
@@ -244,29 +222,33 @@ impl Reader {
         let iteration = cursor.number()?;
         cursor.part(|form| form.attempt)?;
         let attempt = cursor.number()?;
-        let ending = if success {
+        let kind = if success {
             cursor.part(|form| form.counter)?;
-            Ending::Success(cursor.number()?)
+            AttemptKind::Success
         } else if cursor.part(|form| form.retry).is_some() {
-            Ending::Retry(cursor.number()?)
+            AttemptKind::Retry
         } else {
             cursor.part(|form| form.abandon)?;
-            Ending::Abandon(cursor.number()?)
+            AttemptKind::Abandon
         };
+        let value = cursor.number()?;
         let right = cursor.checksum();
         cursor.part(|form| form.sum)?;
         let sum = hex8(bytes.get(cursor.at..)?)?;
         cursor.at += 8;
         cursor.part(|form| form.end)?;
-        let line = Exact {
-            stamp: self.clock.stamp(stamp)?,
+        let line = Attempt {
+            run: run.index,
             worker: u32::try_from(worker).ok()?,
+            kind,
+            planned: None,
             seq,
-            iteration,
-            attempt,
-            ending,
-            length: cursor.at,
+            position: Position { iteration, attempt },
+            value,
+            stamp: self.stamps.stamp(stamp)?,
+            received: 0,
+            location: BlockLocation::default(),
         };
-        (right == sum).then_some(line)
+        (right == sum).then_some((line, cursor.at))
     }
 }

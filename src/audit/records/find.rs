@@ -653,8 +653,13 @@ fn json_span(bytes: &[u8]) -> Range<usize> {
     let mut places = KEYS.find_iter(bytes).map(|key| key.start() + 1);
     let first = places.next().unwrap_or(0);
     let last = places.last().unwrap_or(first);
-    // Where the brace itself is damaged there is one character for it, and behind it others may be closed.
-    let brace = memchr::memrchr2(b'{', b'}', &bytes[..first]).filter(|at| bytes[*at] == b'{');
+    // Where the brace itself is damaged there is one character for it, and one in front of it is closed; what stands directly
+    // behind the brace may be the damage.
+    let closed = |at: &usize| {
+        let within = bytes.get(at + 2..first).unwrap_or_default();
+        memchr::memchr(b'}', within).is_some()
+    };
+    let brace = memchr::memrchr(b'{', &bytes[..first]).filter(|at| !closed(at));
     let start = brace.unwrap_or(first.saturating_sub(2));
     // What stands directly behind a name closes nothing.
     let name = memchr::memchr(b'"', &bytes[last..]).map_or(0, |n| n + 1);

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::times::Clock;
+use super::times::StampReader;
 
 /// How many are remembered: INFO and ERROR often come with different words around them.
 const KEPT: usize = 4;
@@ -80,7 +80,7 @@ fn digits(bytes: &[u8]) -> Option<usize> {
 #[derive(Debug, Default)]
 pub(crate) struct Gaps {
     gaps: Vec<Gap>,
-    clock: Clock,
+    stamps: StampReader,
 }
 
 /// A gap that was met again.
@@ -150,7 +150,7 @@ impl Gaps {
     pub(crate) fn met(&mut self, number: usize, bytes: &[u8]) -> Option<Met> {
         let gap = &self.gaps[number];
         let (length, times) = gap.alike(bytes)?;
-        let mut time = |place: usize| self.clock.at(&bytes[place..]);
+        let mut time = |place: usize| self.stamps.at(&bytes[place..]);
         Some(Met {
             length,
             newlines: gap.newlines,
@@ -164,7 +164,7 @@ impl Gaps {
         let place = gap.received[0]?;
         let form = bytes.get(..place)?.iter().map(|byte| zero(*byte));
         let is_alike = form.eq(gap.form[..place].iter().copied());
-        let time = is_alike.then(|| self.clock.at(&bytes[place..]))?;
+        let time = is_alike.then(|| self.stamps.at(&bytes[place..]))?;
         Some((place, time?))
     }
 

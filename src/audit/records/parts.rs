@@ -19,10 +19,10 @@ struct Piece<'a> {
 }
 
 /// Reads a line as a piece, if it is one.
-type Form = fn(&[u8]) -> Option<Piece<'_>>;
+type PieceForm = fn(&[u8]) -> Option<Piece<'_>>;
 
 /// The forms that are known.
-const FORMS: [Form; 2] = [cri, docker];
+const FORMS: [PieceForm; 2] = [cri, docker];
 
 /// The whole of a line whose first piece stands at the start of `bytes`, `line` bytes long, and how many bytes its pieces take;
 /// behind it the lines that another stream has between them. None if that is no piece that another one follows.

@@ -114,7 +114,7 @@ impl<'a> Scanner<'a> {
                 continue;
             };
             let start = at + met.length;
-            let Some(line) = self.exact.read(&bytes[start..], run) else {
+            let Some((mut attempt, length)) = self.exact.read(&bytes[start..], run) else {
                 continue;
             };
             self.gaps.prefer(number);
@@ -125,14 +125,14 @@ impl<'a> Scanner<'a> {
             {
                 before.received = met.received[0];
             }
-            let location = BlockLocation {
+            attempt.location = BlockLocation {
                 line: out.lines,
                 offset: start as u32,
             };
-            let mut attempt = Attempt::of_exact(&line, run, location);
+            attempt.planned = attempt.is_planned(run);
             attempt.received = met.received[1];
             out.attempts.push(attempt);
-            let end = start + line.length;
+            let end = start + length;
             self.last = Some(Last {
                 end,
                 received_at: None,

@@ -10,12 +10,12 @@ const SECOND_LEN: usize = 20;
 
 /// Reads times, most of which share their second with the one before.
 #[derive(Debug, Default)]
-pub(crate) struct Clock {
+pub(crate) struct StampReader {
     second: [u8; SECOND_LEN],
     micros: u64,
 }
 
-impl Clock {
+impl StampReader {
     /// The time that a stamp tells.
     #[inline]
     pub(crate) fn stamp(&mut self, stamp: &[u8; STAMP_LEN]) -> Option<u64> {
