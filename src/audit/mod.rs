@@ -44,6 +44,7 @@ pub use self::{
     verdict::{
         Change, Counts, DifferingShard, Finding, GroupVerdict, LostShard, Place, Range, RunVerdict,
         Status, Verdict,
+        delay::Delays,
         findings::Location,
         github::annotations,
         junit::xml,

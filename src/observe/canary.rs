@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::monitoring::{AuditLine, Exports};
+use super::monitoring::{AuditLine, export};
 use crate::{
     audit::{self, AuditConfig, Board, Figures, FollowConfig, Listener, News, Verdict},
     log::stream::complain,
@@ -47,7 +47,7 @@ pub struct CanaryConfig {
 /// Something could not be read, served or told.
 pub fn run(config: &CanaryConfig) -> Result<Verdict> {
     let board = Arc::<Board>::default();
-    let _exports = Exports::start(config.metrics, &board)?;
+    let _exports = export(config.metrics, &board)?;
     let stop = Arc::<Stop>::default();
     let _signals = SignalWatch::start(Arc::clone(&stop), || {}, complain)?;
     let mut canary = Canary {

@@ -76,16 +76,10 @@ impl AuditLine {
     pub fn hide(&mut self) {}
 }
 
-/// Nothing is exported.
-#[derive(Debug)]
-pub struct Exports;
-
-impl Exports {
-    /// Does nothing.
-    ///
-    /// # Errors
-    /// None.
-    pub fn start(_addr: Option<SocketAddr>, _board: &Arc<Board>) -> anyhow::Result<Self> {
-        Ok(Self)
-    }
+/// Exports nothing.
+///
+/// # Errors
+/// None.
+pub fn export(_addr: Option<SocketAddr>, _board: &Arc<Board>) -> anyhow::Result<()> {
+    Ok(())
 }

@@ -49,7 +49,7 @@ use super::{
         scanned::{Scanned, What},
     },
     registry::Registry,
-    verdict::{Verdict, delay::Delays},
+    verdict::Verdict,
 };
 use crate::shutdown::Stop;
 
@@ -112,7 +112,6 @@ pub fn follow(
     let began = micros(follow.began);
     let mut course = Following {
         watch: Watch::new(&judge, follow.patience),
-        delays: Delays::default(),
         figures: Figures {
             began: began as f64 / 1e6,
             ..Figures::default()
@@ -166,7 +165,6 @@ fn learn(started: &[PathBuf], registry: &Arc<Registry>) -> Result<()> {
 /// What goes on while lines come.
 struct Following {
     watch: Watch,
-    delays: Delays,
     figures: Figures,
     /// When it began, in microseconds since 1970.
     began: u64,
@@ -188,9 +186,9 @@ impl Following {
             let live = stamp >= self.began;
             last = last.max(if live { now } else { stamp });
             if received > 0 {
-                self.delays.count(stamp, received);
+                self.figures.delays.count(stamp, received);
             } else if live {
-                self.delays.count(stamp, now);
+                self.figures.delays.count(stamp, now);
             }
         }
         if last > 0 {
@@ -216,7 +214,6 @@ impl Following {
             ending.store(true, Ordering::Relaxed);
         }
         self.watch.figures(judge, &mut self.figures);
-        self.figures.set_delays(&self.delays);
         listener.figures(&self.figures);
         Ok(())
     }

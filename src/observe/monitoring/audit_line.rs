@@ -125,8 +125,8 @@ fn standing(figures: &Figures, rate: f64, time: f64) -> Vec<String> {
     if waited > 0 {
         facts.push(format!("{waited} awaited"));
     }
-    if let Some(p99) = figures.delay_p99 {
-        let millis = Duration::from_millis((p99 * 1000.0).ceil() as u64);
+    if let Some(delays) = figures.delays.summary() {
+        let millis = Duration::from_millis(delays.p99_us.div_ceil(1000));
         facts.push(format!("delay p99 {}", humantime::format_duration(millis)));
     }
     match figures.last_line.map(|last| time - last) {
@@ -151,7 +151,7 @@ mod tests {
         figures.lines = 12_345;
         figures.lost = 3;
         figures.missing = 5;
-        figures.delay_p99 = Some(0.0121);
+        figures.delays.count(100, 12_200);
         figures.last_line = Some(99.0);
         assert_eq!(
             fitted(&standing(&figures, 1000.4, 100.0), 100),

@@ -1,49 +1,39 @@
 //! How a log that is followed stands, as metrics for whoever scrapes.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, ops::RangeInclusive, sync::Arc};
 
-use prometheus::proto::MetricFamily;
+use prometheus::proto::{Metric, MetricFamily};
 
 use super::{
     listen,
     metrics::{by, encode, families, histogram, known, one, process_families},
     scrapes::Pages,
-    server::Server,
 };
 use crate::{
-    audit::{Board, Figures, RunState},
+    audit::{Board, Delays, Figures, RunState},
     log::stream::complain,
 };
 
-/// The metrics of a log that is followed. To drop it is to end it.
-#[derive(Debug)]
-pub struct Exports {
-    _server: Option<Server>,
+/// Serves what stands on `board` on this address, if there is one, until what is returned is dropped.
+///
+/// # Errors
+/// The address cannot be had, or the system refuses what a server needs.
+pub fn export(addr: Option<SocketAddr>, board: &Arc<Board>) -> anyhow::Result<impl Sized + use<>> {
+    let Some(addr) = addr else { return Ok(None) };
+    let (listener, addr) = listen(addr, "metrics", "--metrics-addr")?;
+    let board = Arc::clone(board);
+    let metrics = move || encode(families(&board.get()).into_iter().chain(process_families()));
+    let pages = Pages {
+        metrics: Box::new(metrics),
+        threads: None,
+    };
+    let server = pages.serve(listener)?;
+    complain(&format!("metrics are served on http://{addr}/metrics"));
+    Ok(Some(server))
 }
 
-impl Exports {
-    /// Serves what stands on `board` on this address, if there is one.
-    ///
-    /// # Errors
-    /// The address cannot be had, or the system refuses what a server needs.
-    pub fn start(addr: Option<SocketAddr>, board: &Arc<Board>) -> anyhow::Result<Self> {
-        let Some(addr) = addr else {
-            return Ok(Self { _server: None });
-        };
-        let (listener, addr) = listen(addr, "metrics", "--metrics-addr")?;
-        let board = Arc::clone(board);
-        let metrics = move || encode(families(&board.get()).into_iter().chain(process_families()));
-        let pages = Pages {
-            metrics: Box::new(metrics),
-            threads: None,
-        };
-        let server = pages.serve(listener)?;
-        complain(&format!("metrics are served on http://{addr}/metrics"));
-        Ok(Self {
-            _server: Some(server),
-        })
-    }
-}
+/// The bounds of the buckets of delays, as powers of two of a microsecond: from a millisecond to four minutes.
+const POWERS: RangeInclusive<u32> = 10..=28;
 
 fn families(figures: &Figures) -> impl IntoIterator<Item = MetricFamily> + use<> {
     let runs = RunState::ALL.iter().zip(figures.runs);
@@ -58,9 +48,16 @@ fn families(figures: &Figures) -> impl IntoIterator<Item = MetricFamily> + use<>
         GAUGE "hifi_audit_missing" "Lines that are missing now, given up or not.": one(figures.missing);
         GAUGE "hifi_audit_runs" "Runs by their state.": by("state", runs);
         HISTOGRAM "hifi_audit_delay_seconds" "From a line's own time to its arrival: where the pipeline noted one, to that.":
-            histogram(figures.delays.iter().copied(), figures.delayed, figures.delay_sum);
+            delays(&figures.delays);
         GAUGE "hifi_audit_last_line_timestamp_seconds"
             "When the last line came, or following began, since unix epoch in seconds.":
             known((figures.began > 0.0).then_some(last));
     }
+}
+
+fn delays(delays: &Delays) -> Vec<Metric> {
+    let seconds = |micros: u64| micros as f64 / 1e6;
+    let times = delays.times().cloned().unwrap_or_default();
+    let buckets = POWERS.map(|power| (seconds(1 << power), times.below(power)));
+    histogram(buckets, times.count, seconds(times.sum))
 }

@@ -23,7 +23,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-pub use self::{audit_line::AuditLine, exports::Exports};
+pub use self::{audit_line::AuditLine, exports::export};
 use self::{metrics::LogFigures, operations::RequestFigures, scrapes::Pages, server::Server};
 use crate::{
     errors::in_words,

@@ -21,7 +21,7 @@ use hyper::{
 };
 use tokio::{sync::oneshot, time::timeout};
 
-use super::server::{Connection, Limits, Server, Service, only, plain};
+use super::server::{self, Connection, Limits, Server, Service, only, plain};
 use crate::{
     observe::process,
     work::backlog::{Answer, Backlog, Ending, Refusal, Requester},
@@ -119,7 +119,7 @@ pub(super) fn serve(
         arrived: Mutex::default(),
         figures,
     };
-    Server::start(listener, "operations", limits, Arc::new(operations))
+    server::start(listener, "operations", limits, Arc::new(operations))
 }
 
 impl Service for Operations {

@@ -9,7 +9,7 @@ use hyper::{
     header::{CONTENT_TYPE, HeaderValue},
 };
 
-use super::server::{Connection, Limits, Server, Service, only, plain};
+use super::server::{self, Connection, Limits, Server, Service, only, plain};
 
 /// Whoever connects gets one answer, in a bounded time.
 const LIMITS: Limits = Limits {
@@ -35,7 +35,7 @@ impl Pages {
     /// # Errors
     /// The system refuses what a server needs.
     pub(super) fn serve(self, listener: TcpListener) -> anyhow::Result<Server> {
-        Server::start(listener, "metrics", LIMITS, Arc::new(self))
+        server::start(listener, "metrics", LIMITS, Arc::new(self))
     }
 }
 

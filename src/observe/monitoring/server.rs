@@ -13,7 +13,6 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -34,7 +33,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::shutdown::PATIENCE_AFTER_STOP;
+use crate::{shutdown::PATIENCE_AFTER_STOP, threads::Background};
 
 /// How large a head may be.
 const HEAD_BYTES: usize = 16 << 10;
@@ -110,67 +109,44 @@ impl Connection {
 type Connections = Mutex<VecDeque<(AbortHandle, Arc<Connection>)>>;
 
 /// The server's thread. To drop it is to end it.
-#[derive(Debug)]
-pub(super) struct Server {
-    end: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
+pub(super) type Server = Background<oneshot::Sender<()>>;
 
-impl Server {
-    /// Serves on `listener`, in a thread of the name `name`, until this is dropped.
-    ///
-    /// # Errors
-    /// The system refuses what a server needs.
-    pub(super) fn start<S: Service>(
-        listener: TcpListener,
-        name: &'static str,
-        limits: Limits,
-        service: Arc<S>,
-    ) -> anyhow::Result<Self> {
-        let needs = || format!("cannot start the {name} server");
-        listener.set_nonblocking(true).with_context(needs)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .build()
-            .with_context(needs)?;
-        let listener = {
-            let _entered = runtime.enter();
-            tokio::net::TcpListener::from_std(listener).with_context(needs)?
-        };
-        let (end, ended) = oneshot::channel::<()>();
-        let thread = thread::Builder::new()
-            .name(name.into())
-            .spawn(move || {
-                let connections: Arc<Connections> = Arc::default();
-                let attended = Arc::clone(&service);
-                runtime.spawn(async move { attended.attend().await });
-                runtime.spawn(close_silent(limits, Arc::clone(&connections)));
-                let accepting =
-                    runtime.spawn(accept(listener, limits, service, Arc::clone(&connections)));
-                runtime.block_on(async {
-                    // Nobody ever sends: it ends when the other side is dropped.
-                    let _ = ended.await;
-                    sleep(limits.grace).await;
-                    accepting.abort();
-                    let _ = timeout(PATIENCE_AFTER_STOP, all_answered(&connections)).await;
-                });
-            })
-            .with_context(needs)?;
-        Ok(Self {
-            end: Some(end),
-            thread: Some(thread),
-        })
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.end.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+/// Serves on `listener`, in a thread of the name `name`, until the server is dropped.
+///
+/// # Errors
+/// The system refuses what a server needs.
+pub(super) fn start<S: Service>(
+    listener: TcpListener,
+    name: &str,
+    limits: Limits,
+    service: Arc<S>,
+) -> anyhow::Result<Server> {
+    let needs = || format!("cannot start the {name} server");
+    listener.set_nonblocking(true).with_context(needs)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .with_context(needs)?;
+    let listener = {
+        let _entered = runtime.enter();
+        tokio::net::TcpListener::from_std(listener).with_context(needs)?
+    };
+    let (end, ended) = oneshot::channel();
+    Background::start(name, end, move || {
+        let connections: Arc<Connections> = Arc::default();
+        let attended = Arc::clone(&service);
+        runtime.spawn(async move { attended.attend().await });
+        runtime.spawn(close_silent(limits, Arc::clone(&connections)));
+        let accepting = runtime.spawn(accept(listener, limits, service, Arc::clone(&connections)));
+        runtime.block_on(async {
+            // Nobody ever sends: it ends when the other side is dropped.
+            let _ = ended.await;
+            sleep(limits.grace).await;
+            accepting.abort();
+            let _ = timeout(PATIENCE_AFTER_STOP, all_answered(&connections)).await;
+        });
+    })
 }
 
 async fn accept<S: Service>(
@@ -321,7 +297,7 @@ mod tests {
             keep_alive: true,
             grace: Duration::ZERO,
         };
-        let server = Server::start(listener, "panicking", limits, Arc::new(Panicking)).unwrap();
+        let server = start(listener, "panicking", limits, Arc::new(Panicking)).unwrap();
         for _ in 0..3 {
             assert_eq!(get(addr, "/panic"), "");
             assert!(get(addr, "/").ends_with("well\n"));
