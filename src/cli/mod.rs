@@ -12,6 +12,7 @@ mod generated;
 mod generated;
 mod lab;
 mod monitoring;
+mod outputs;
 mod report;
 mod shard;
 mod values;
@@ -40,11 +41,9 @@ pub use self::{
     report::{LabReportArgs, ReportArgs},
 };
 use self::{
+    outputs::{check_log, check_metrics_file},
     shard::ShardArgs,
-    values::{
-        destination, file_path, is_same_file, one_of, parse_interval, parse_iterations, specimen,
-        usable_file, whole,
-    },
+    values::{file_path, one_of, parse_interval, parse_iterations, specimen, usable_file, whole},
 };
 use crate::{
     bugs::Specimen,
@@ -318,9 +317,6 @@ impl RunArgs {
                 .map_err(|why| invalid(LOG_FILE, "'--log-file <PATH>'", why))?,
         };
         let (metrics, serve) = self.monitoring.into_config();
-        if let Some(file) = &metrics.file {
-            check_metrics_file(file, &log_file, self.rotation)?;
-        }
         let mut workload = self.workload;
         if serve.is_some() {
             workload.iterations.get_or_insert(Limit::Unlimited);
@@ -346,11 +342,14 @@ impl RunArgs {
             flush_interval: self.flush_interval,
             console,
         };
-        log.check(self.summary != SummaryFormat::None)
-            .map_err(|why| {
-                let path = log.path.as_deref().unwrap_or(Path::new("-"));
-                invalid(displayed(path), "'--log-file <PATH>'", why)
-            })?;
+        if let Some(file) = &metrics.file {
+            check_metrics_file(file, &log)
+                .map_err(|why| invalid(displayed(file), "'--metrics-file <PATH>'", why))?;
+        }
+        check_log(&log, self.summary != SummaryFormat::None).map_err(|why| {
+            let path = log.path.as_deref().unwrap_or(Path::new("-"));
+            invalid(displayed(path), "'--log-file <PATH>'", why)
+        })?;
         Ok(RunConfig {
             replay,
             workload,
@@ -430,49 +429,6 @@ fn takes_controls(stream: &impl IsTerminal) -> bool {
 /// Whether a stream leads to a terminal that shows colours, to a person who wants them.
 fn takes_colours(stream: &impl IsTerminal) -> bool {
     takes_controls(stream) && env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
-}
-
-/// The final metrics take the place of what was in their file before, which must not be the log nor what else is
-/// being written.
-fn check_metrics_file(file: &Path, log: &Path, rotation: Rotation) -> Result<(), clap::Error> {
-    let refuse = |why: String| {
-        let why = format!("{why}; name another file");
-        Err(invalid(displayed(file), "'--metrics-file <PATH>'", why))
-    };
-    let log_or_stdout = if log == Path::new("-") {
-        Path::new("/proc/self/fd/1")
-    } else {
-        log
-    };
-    if is_same_file(file, log_or_stdout) {
-        return refuse(format!(
-            "the log goes there (--log-file {})",
-            displayed(log)
-        ));
-    }
-    if rotation != Rotation::Never && is_part_of(file, log) {
-        return refuse("it reads as a part of the rotated log".into());
-    }
-    for (stream, name) in [("/proc/self/fd/1", "output"), ("/proc/self/fd/2", "error")] {
-        if Path::new(stream).is_file() && is_same_file(file, stream.as_ref()) {
-            return refuse(format!("standard {name} goes there"));
-        }
-    }
-    Ok(())
-}
-
-/// Whether the file is named as a part of the log is, with a date behind the log's name.
-fn is_part_of(file: &Path, log: &Path) -> bool {
-    let (Ok(file), Ok(log)) = (destination(file), destination(log)) else {
-        return false;
-    };
-    let name = |path: &Path| {
-        path.file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
-    };
-    file.parent() == log.parent() && name(&file).starts_with(&format!("{}.", name(&log)))
 }
 
 /// A command line that cannot be carried out.

@@ -1,17 +1,12 @@
 //! Parsers of values: each says what is allowed, and refuses what can be known to be wrong before anything is created.
 
-use std::{
-    ffi::OsString,
-    fs, io,
-    ops::RangeInclusive,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsString, fs, ops::RangeInclusive, path::PathBuf};
 
 use clap::builder::{
     OsStringValueParser, PossibleValuesParser, StringValueParser, TypedValueParser,
 };
 
+use super::outputs::folder_of;
 use crate::{
     bugs::{self, Specimen},
     log::line::displayed,
@@ -105,77 +100,5 @@ pub(super) fn usable_file(path: PathBuf) -> Result<PathBuf, String> {
             "its folder {} cannot be used: {error}; create it first",
             displayed(folder)
         )),
-    }
-}
-
-/// Whether two paths lead to one file, whatever links they go through. Files that are there are compared by device and
-/// inode, others by the place where they would be made.
-pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
-    match (fs::metadata(one), fs::metadata(other)) {
-        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
-        (Err(_), Err(_)) => match (destination(one), destination(other)) {
-            (Ok(one), Ok(other)) => one == other,
-            _ => false,
-        },
-        _ => false,
-    }
-}
-
-/// Where a file that is not there yet would be made: at the end of the links, if the path is one.
-pub(super) fn destination(path: &Path) -> io::Result<PathBuf> {
-    /// As many as Linux follows.
-    const LINKS_MAX: usize = 40;
-    let mut path = path.to_owned();
-    for _ in 0..LINKS_MAX {
-        match fs::read_link(&path) {
-            Ok(target) => path = folder_of(&path).join(target),
-            Err(_) => break,
-        }
-    }
-    let folder = folder_of(&path).canonicalize()?;
-    Ok(folder.join(path.file_name().unwrap_or_default()))
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent()
-        .filter(|folder| *folder != Path::new(""))
-        .unwrap_or(Path::new("."))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use super::*;
-
-    #[test]
-    fn one_file_is_known_in_any_spelling() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        fs::create_dir(at("sub")).unwrap();
-        symlink("new.log", at("dangling")).unwrap();
-        symlink("sub/../dangling", at("further")).unwrap();
-        symlink(".", at("here")).unwrap();
-        fs::write(at("old.log"), "").unwrap();
-        fs::hard_link(at("old.log"), at("hard")).unwrap();
-        symlink("old.log", at("link")).unwrap();
-        for (one, other, same) in [
-            ("new.log", "new.log", true),
-            ("new.log", "sub/../new.log", true),
-            ("new.log", "here/new.log", true),
-            ("new.log", "dangling", true),
-            ("further", "new.log", true),
-            ("new.log", "old.log", false),
-            ("new.log", "sub/new.log", false),
-            ("old.log", "hard", true),
-            ("link", "hard", true),
-            ("link", "dangling", false),
-        ] {
-            assert_eq!(is_same_file(&at(one), &at(other)), same, "{one} {other}");
-        }
-        assert!(is_same_file(
-            Path::new("/dev/null"),
-            Path::new("/dev/../dev/null")
-        ));
     }
 }
