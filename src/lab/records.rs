@@ -22,7 +22,7 @@ impl LogRecord {
     /// Reads a log. What is no line of the program is left out: to find that is the audit's business.
     pub(super) fn read_all(log: &str) -> Vec<Self> {
         let read = |(number, text): (usize, &str)| {
-            let line = Line::parse(text.as_bytes()).ok()?;
+            let line = Line::parse(text.as_bytes())?;
             Some(Self {
                 line: number,
                 micros: parse_stamp(&line.stamp)?,

@@ -248,7 +248,7 @@ impl LogFile {
         for line in lines.split_inclusive(|b| *b == b'\n') {
             self.counts.lost += 1;
             // These lines were made by this program a moment ago: there is none that it cannot read.
-            let Ok(line) = Line::parse(line.trim_ascii_end()) else {
+            let Some(line) = Line::parse(line.trim_ascii_end()) else {
                 continue;
             };
             let producer = line.field("worker").and_then(|n| n.parse().ok());

@@ -15,6 +15,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
+use serde_json::{Map, Value};
 use tracing::Level;
 
 use super::{
@@ -386,14 +387,10 @@ pub struct Line {
     pub sum: u32,
 }
 
-/// Why something is no line of the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoLine(pub &'static str);
-
 impl Line {
     /// Reads a line in either format, without its newline. The checksum is read but not verified.
-    pub fn parse(bytes: &[u8]) -> Result<Self, NoLine> {
-        let text = std::str::from_utf8(bytes).map_err(|_| NoLine("not UTF-8"))?;
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
         if text.starts_with('{') {
             Self::parse_json(text)
         } else {
@@ -426,120 +423,82 @@ impl Line {
         checksum(self.canonical().as_bytes()) == self.sum
     }
 
-    fn parse_text(text: &str) -> Result<Self, NoLine> {
-        let (stamp, rest) = text
-            .split_at_checked(STAMP_LEN)
-            .ok_or(NoLine("too short"))?;
-        let (level, rest) = rest.split_at_checked(7).ok_or(NoLine("too short"))?;
-        let level = level
-            .strip_prefix(' ')
-            .and_then(|l| l.strip_suffix(' '))
-            .ok_or(NoLine("no level"))?;
-        let (thread, rest) = rest.split_once(' ').ok_or(NoLine("no thread"))?;
+    fn parse_text(text: &str) -> Option<Self> {
+        let (stamp, rest) = text.split_at_checked(STAMP_LEN)?;
+        let (level, rest) = rest.split_at_checked(" ERROR ".len())?;
+        let level = level.strip_prefix(' ')?.strip_suffix(' ')?;
+        let (thread, rest) = rest.split_once(' ')?;
         let (message, mut rest) = if rest.starts_with('"') {
             split_quoted(rest)?
         } else {
             let end = rest
                 .find('=')
-                .and_then(|equals| rest[..equals].rfind(' '))
-                .ok_or(NoLine("no fields"))?;
+                .and_then(|equals| rest[..equals].rfind(' '))?;
             (rest[..end].to_owned(), &rest[end..])
         };
         let mut fields = Vec::new();
         while !rest.is_empty() {
-            let (name, value) = rest
-                .strip_prefix(' ')
-                .and_then(|r| r.split_once('='))
-                .ok_or(NoLine("a field without a value"))?;
-            let value_end;
-            let value_text = if value.starts_with('"') {
-                let (unquoted, after) = split_quoted(value)?;
-                value_end = after;
-                unquoted
+            let (name, value) = rest.strip_prefix(' ')?.split_once('=')?;
+            let (value, behind) = if value.starts_with('"') {
+                split_quoted(value)?
             } else {
-                let end = value.find(' ').unwrap_or(value.len());
-                value_end = &value[end..];
-                value[..end].to_owned()
+                let (value, behind) = value.split_at(value.find(' ').unwrap_or(value.len()));
+                (value.to_owned(), behind)
             };
-            fields.push((name.to_owned(), value_text));
-            rest = value_end;
+            fields.push((name.to_owned(), value));
+            rest = behind;
         }
-        let sum = match fields.pop() {
-            Some((name, value)) if name == "sum" => parse_sum(&value)?,
-            _ => return Err(NoLine("no checksum at its end")),
-        };
-        Ok(Self {
+        let (_, sum) = fields.pop().filter(|(name, _)| name == "sum")?;
+        Some(Self {
             stamp: stamp.into(),
             level: level.trim_start().into(),
             thread: thread.into(),
             message,
             fields,
-            sum,
+            sum: parse_sum(&sum)?,
         })
     }
 
-    fn parse_json(text: &str) -> Result<Self, NoLine> {
-        let object: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(text).map_err(|_| NoLine("not a JSON object"))?;
-        let mut head = [const { None }; 5];
-        let mut fields = Vec::with_capacity(object.len());
-        for (name, value) in object {
-            let value = match value {
-                serde_json::Value::String(text) => text,
-                serde_json::Value::Number(number) => match number.as_f64() {
-                    Some(float) if number.is_f64() => float.to_string(),
-                    _ => number.to_string(),
-                },
-                other => other.to_string(),
-            };
-            match ["timestamp", "level", "thread", "message", "sum"]
-                .iter()
-                .position(|n| *n == name)
-            {
-                Some(i) => head[i] = Some(value),
-                None => fields.push((name, value)),
-            }
-        }
-        let [
-            Some(stamp),
-            Some(level),
-            Some(thread),
-            Some(message),
-            Some(sum),
-        ] = head
-        else {
-            return Err(NoLine(
-                "a JSON object without timestamp, level, thread, message or sum",
-            ));
-        };
-        Ok(Self {
-            stamp,
-            level,
-            thread,
-            message,
-            fields,
-            sum: parse_sum(&sum)?,
+    fn parse_json(text: &str) -> Option<Self> {
+        let mut object: Map<String, Value> = serde_json::from_str(text).ok()?;
+        let mut take = |name| object.shift_remove(name).map(in_text);
+        Some(Self {
+            stamp: take("timestamp")?,
+            level: take("level")?,
+            thread: take("thread")?,
+            message: take("message")?,
+            sum: parse_sum(&take("sum")?)?,
+            fields: object
+                .into_iter()
+                .map(|(name, value)| (name, in_text(value)))
+                .collect(),
         })
+    }
+}
+
+/// A value of JSON as the text form has it.
+fn in_text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() => float.to_string(),
+            _ => number.to_string(),
+        },
+        other => other.to_string(),
     }
 }
 
 /// A JSON string at the start of `text`, unquoted, and what stands behind it.
-fn split_quoted(text: &str) -> Result<(String, &str), NoLine> {
+fn split_quoted(text: &str) -> Option<(String, &str)> {
     let mut strings = serde_json::Deserializer::from_str(text).into_iter::<String>();
-    match strings.next() {
-        Some(Ok(unquoted)) => Ok((unquoted, &text[strings.byte_offset()..])),
-        _ => Err(NoLine("a quotation that does not end")),
-    }
+    let unquoted = strings.next()?.ok()?;
+    Some((unquoted, &text[strings.byte_offset()..]))
 }
 
-fn parse_sum(text: &str) -> Result<u32, NoLine> {
-    let well_formed =
-        text.len() == 8 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    if well_formed {
-        u32::from_str_radix(text, 16).map_err(|_| NoLine("no checksum"))
-    } else {
-        Err(NoLine("no checksum"))
-    }
+fn parse_sum(text: &str) -> Option<u32> {
+    let is_digit = |b| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    let is_sum = text.len() == 8 && text.bytes().all(is_digit);
+    is_sum.then(|| u32::from_str_radix(text, 16).ok())?
 }
 
 #[cfg(test)]

@@ -228,7 +228,7 @@ fn started_fields(workload: &Workload) -> Vec<(String, String)> {
         ..workload.clone()
     });
     let line = render(0, Producer::Main, 0, 0, &event, false);
-    Line::parse(&line).map_or_else(|_| Vec::new(), |line| line.fields)
+    Line::parse(&line).map_or_else(Vec::new, |line| line.fields)
 }
 
 /// Which of the runs of one shard is judged: one that ended, and of several the latest.

@@ -432,7 +432,7 @@ fn text_at(bytes: &[u8]) -> Option<(Record, usize)> {
         let sum = hex8(bytes.get(at + 5..)?)?;
         let length = at + SUM_LEN;
         (checksum(&bytes[..at]) == sum)
-            .then(|| Line::parse(&bytes[..length]).ok())?
+            .then(|| Line::parse(&bytes[..length]))?
             .and_then(record)
             .map(|record| (record, length))
     })

@@ -86,7 +86,7 @@ impl Record {
 /// Reads a line of either form, its keys in any order and with foreign ones among them.
 /// None unless the checksum holds.
 pub(crate) fn read(bytes: &[u8]) -> Option<Record> {
-    let line = Line::parse(bytes).ok()?;
+    let line = Line::parse(bytes)?;
     if line.sum_holds() {
         return record(line);
     }
