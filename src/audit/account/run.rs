@@ -256,17 +256,6 @@ impl RunAccount {
         }
     }
 
-    /// The first line of the run shows whether it began before: a run opens with the lines that start it and its threads,
-    /// or with a worker's first.
-    #[cold]
-    fn meet(&mut self, producer: Producer, seq: u64) {
-        let opening = match producer {
-            Producer::Main => self.workers.iter().len() as u64,
-            Producer::Worker(_) => 0,
-        };
-        self.joined = seq > opening && self.run.workload().is_some();
-    }
-
     /// Where the first line behind the gap stands that has one of these numbers.
     pub(crate) fn behind_gap(&self, producer: Producer, numbers: &Range<u64>) -> Option<Location> {
         let opening = self.openings.iter().find(|opening| {
@@ -299,7 +288,7 @@ impl RunAccount {
             seq: attempt.seq,
             at,
         };
-        self.begin(&line, how);
+        self.begin(how);
         let (Some(worker), Some(rules)) = (
             self.workers.get_mut(attempt.worker),
             self.run.rules(attempt.worker),
@@ -335,9 +324,10 @@ impl RunAccount {
 
     /// Counts a line.
     #[inline]
-    fn begin(&mut self, line: &TimedLine, how: Strictness) {
+    fn begin(&mut self, how: Strictness) {
         if self.lines == 0 && how.joins {
-            self.meet(line.producer, line.seq);
+            // As long as its "Run started" has not come.
+            self.joined = self.run.workload().is_some();
         }
         self.lines += 1;
     }
@@ -534,7 +524,7 @@ impl RunAccount {
             seq: record.seq,
             at,
         };
-        self.begin(&line, how);
+        self.begin(how);
         if self.run.workload().is_none() {
             return;
         }
@@ -557,6 +547,9 @@ impl RunAccount {
             }
             _ => Entered::Unexpected("another thread logs events of this kind"),
         };
+        if entered == Entered::New && matches!(record.event, Some(Event::RunStarted { .. })) {
+            self.joined = false;
+        }
         self.enter(line, received, entered, how, text);
     }
 }

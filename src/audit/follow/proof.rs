@@ -386,3 +386,28 @@ fn runs_that_lack_lines_are_let_go_for_the_sake_of_memory() {
     // Of the last few it is not decided yet.
     assert!(told.len() >= 396, "{}", told.len());
 }
+
+/// What stands before the first line that is read is not asked for, whoever logged that line.
+#[test]
+fn a_run_is_judged_from_the_first_line_that_is_read_of_it() {
+    let workload = simulate::workload(5, 4, 6);
+    let course = simulate::Course {
+        run: 1,
+        start: 1_795_455_720_000_000,
+        json: false,
+        stop_after: None,
+    };
+    let entries = simulate::run(&workload, &course, &mut Dice(3));
+    let config = AuditConfig {
+        follow: true,
+        fallback: Some(workload),
+        ..AuditConfig::new(Vec::new())
+    };
+    for head in 0..entries.len() {
+        let registry = Arc::new(Registry::new(1 << 20));
+        let mut followed = Followed::new(&config, &registry);
+        followed.write(&simulate::log(&entries[head..]));
+        let (verdict, told) = followed.end();
+        assert_eq!(verdict.status, Status::Clean, "without {head}: {told:?}");
+    }
+}
