@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     audit::{self, AuditConfig, Input, MEMORY, Select, Verdict},
+    observe::canary::{CanaryConfig, Telling},
     plan::workload::{Micros, parse_duration},
 };
 
@@ -67,6 +68,22 @@ pub struct AuditArgs {
     /// How it is followed while it is written.
     #[command(flatten)]
     pub following: FollowArgs,
+}
+
+impl AuditArgs {
+    /// What to follow, and who is told; none if it is not to be followed.
+    ///
+    /// # Errors
+    /// The last run is asked for, which nobody knows before the end.
+    pub fn canary(&self) -> Result<Option<CanaryConfig>, clap::Error> {
+        let telling = match self.format {
+            VerdictFormat::Text => Telling::Text,
+            VerdictFormat::Json => Telling::Json,
+            VerdictFormat::Github | VerdictFormat::Junit => Telling::Nothing,
+        };
+        let audit = self.judging.clone().into_config();
+        self.following.clone().into_canary(audit, telling)
+    }
 }
 
 /// What is read, and how strictly it is judged.

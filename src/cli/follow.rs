@@ -5,9 +5,7 @@ use std::{path::PathBuf, time::SystemTime};
 use clap::Args;
 
 use super::{
-    ExportArgs,
-    audit::{AuditArgs, VerdictFormat},
-    invalid,
+    ExportArgs, invalid,
     values::{file_path, parse_interval},
 };
 use crate::{
@@ -42,39 +40,36 @@ pub struct FollowArgs {
     exports: ExportArgs,
 }
 
-impl AuditArgs {
-    /// What to follow, and who is told; none if it is not to be followed.
+impl FollowArgs {
+    /// What to follow, judged as `audit` says, and what is told of it; none if it is not to be followed.
     ///
     /// # Errors
     /// The last run is asked for, which nobody knows before the end.
-    pub fn canary(&self) -> Result<Option<CanaryConfig>, clap::Error> {
-        let args = &self.following;
-        if !args.follow {
+    pub fn into_canary(
+        self,
+        audit: AuditConfig,
+        telling: Telling,
+    ) -> Result<Option<CanaryConfig>, clap::Error> {
+        if !self.follow {
             return Ok(None);
         }
-        let audit = AuditConfig {
-            follow: true,
-            ..self.judging.clone().into_config()
-        };
         if audit.select == Select::Last {
             let why = "with --follow others may come; all or a run's id is needed";
             return Err(invalid("last", "'--run <WHICH>'", why));
         }
-        let telling = match self.format {
-            VerdictFormat::Text => Telling::Text,
-            VerdictFormat::Json => Telling::Json,
-            VerdictFormat::Github | VerdictFormat::Junit => Telling::Nothing,
-        };
         Ok(Some(CanaryConfig {
-            audit,
+            audit: AuditConfig {
+                follow: true,
+                ..audit
+            },
             follow: FollowConfig {
                 began: SystemTime::now(),
-                patience: args.patience.into(),
-                until_end: args.until_end,
-                started: args.started.clone(),
+                patience: self.patience.into(),
+                until_end: self.until_end,
+                started: self.started,
             },
             telling,
-            metrics: args.exports.addr(),
+            metrics: self.exports.addr(),
         }))
     }
 }

@@ -8,6 +8,7 @@
 //! program was compiled from. This file must not know how a page is laid out.
 
 mod exhibit;
+mod memory;
 mod page;
 mod records;
 mod trial;

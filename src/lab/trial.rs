@@ -12,7 +12,7 @@ use std::{
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::{exhibit::memory::Memory, records::LogRecord};
+use super::{memory::Memory, records::LogRecord};
 use crate::{
     audit::{self, AuditConfig, Finding, Input, Status, Verdict},
     bugs::{Exhibit, Specimen},

@@ -185,7 +185,7 @@ pub(super) fn of_lab(pairs: &[Pair], seed: u64) -> String {
                 p.story { b { "The fix. " } (prose(pair.specimen.prose("Fix"))) }
             }
         }
-        footer { p { "hifi lab NAME shows each of them in depth. Made by hifi " (env!("CARGO_PKG_VERSION")) "." } }
+        footer { p { "hifi lab NAME tells one of them, from its story to its fix. Made by hifi " (env!("CARGO_PKG_VERSION")) "." } }
     };
     document("hifi lab", &html! { main.wide { (body) } })
 }

@@ -1,59 +1,13 @@
-//! Memory over completed operations, with the bug and without, from the samples in both logs: measured, judged and drawn.
+//! Memory over completed operations, with the bug and without, from the samples in both logs: drawn.
 
 use serde_json::json;
 
 use super::Exhibit;
-use crate::{
-    lab::{records::LogRecord, trial::Trial},
-    log::event::{Event, Known},
-};
+use crate::lab::{memory::Memory, trial::Trial};
 
-/// More memory for each further operation than this, and it rises. What the honest program takes does not depend on
-/// their number.
-const RISE_BYTES_MIN: f64 = 32.0;
 /// Columns and rows of the chart.
 const WIDTH: u64 = 60;
 const HEIGHT: u64 = 10;
-
-/// What the samples of one run tell: operations that were completed, and bytes that were resident.
-#[derive(Clone, Debug)]
-pub(in crate::lab) struct Memory(Vec<(u64, u64)>);
-
-impl Memory {
-    /// The samples among the lines of a run.
-    pub(in crate::lab) fn of(records: &[LogRecord]) -> Self {
-        let samples = records.iter().filter_map(|record| match record.event {
-            Event::Sample {
-                resident_bytes: Known(Some(bytes)),
-                counter,
-                ..
-            } => Some((counter, bytes)),
-            _ => None,
-        });
-        Self(samples.collect())
-    }
-
-    /// Whether memory rises with the operations, if that can be told.
-    pub(in crate::lab) fn rises(&self) -> Option<bool> {
-        let bytes = self.bytes_per_operation()?;
-        Some(bytes >= RISE_BYTES_MIN)
-    }
-
-    /// By how much memory grows with each further operation, once a third of them are done: by then whatever is needed
-    /// once is there. None where there are no two such samples.
-    fn bytes_per_operation(&self) -> Option<f64> {
-        let last = *self.0.last()?;
-        let first = *self.0.iter().find(|(counter, _)| *counter >= last.0 / 3)?;
-        let operations = last.0.checked_sub(first.0).filter(|n| *n > 0)?;
-        Some((last.1 as f64 - first.1 as f64) / operations as f64)
-    }
-
-    /// The most that a sample of the first `operations` has; 0 if there is none.
-    fn peak(&self, operations: u64) -> u64 {
-        let samples = self.0.iter().filter(|(counter, _)| *counter <= operations);
-        samples.map(|(_, bytes)| *bytes).max().unwrap_or(0)
-    }
-}
 
 pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
     let [broken, fixed] = [&trial.broken, &trial.fixed].map(|run| Memory::of(&run.records));
@@ -114,17 +68,6 @@ mod tests {
 
     fn line(bytes: impl Fn(u64) -> u64) -> Memory {
         Memory((0..=20).map(|n| (n * 1000, bytes(n * 1000))).collect())
-    }
-
-    #[test]
-    fn what_rises_is_told_from_what_is_flat() {
-        assert_eq!(line(|n| 3_000_000 + 90 * n).rises(), Some(true));
-        assert_eq!(line(|_| 3_000_000).rises(), Some(false));
-        let only_at_first = line(|n| 3_000_000 + 100 * n.min(5000));
-        assert_eq!(only_at_first.rises(), Some(false));
-        let too_few_samples = Memory(vec![(0, 1), (900, 1 << 30)]);
-        assert_eq!(too_few_samples.rises(), None);
-        assert_eq!(Memory(Vec::new()).rises(), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 mod counters;
 mod interleaving;
 mod lines_gone;
-pub(super) mod memory;
+mod memory;
 mod plan_beside_log;
 mod thread_dump;
 
