@@ -47,7 +47,7 @@ pub enum Outcome {
         delay: Micros,
     },
     /// An unexpected error ends the worker.
-    Panic(Place),
+    Panic(PanicPlace),
 }
 
 impl Outcome {
@@ -64,14 +64,14 @@ impl Outcome {
 
 /// Where an unexpected error strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum PanicPlace {
     /// Before the Processor's lock is asked for.
     BeforeLock,
     /// While the Processor's lock is held, before anything has changed.
     UnderLock,
 }
 
-impl Place {
+impl PanicPlace {
     /// The words of the panic, which the log repeats.
     pub fn words(self) -> &'static str {
         match self {
@@ -164,9 +164,9 @@ impl Rules {
             if uniform(draw) < common.panic_threshold {
                 // The lowest bits have no part in the comparison: one of them is free to choose the place.
                 return Outcome::Panic(if draw & 1 == 0 {
-                    Place::BeforeLock
+                    PanicPlace::BeforeLock
                 } else {
-                    Place::UnderLock
+                    PanicPlace::UnderLock
                 });
             }
         }
@@ -297,8 +297,8 @@ mod tests {
             Outcome::Success { delay } => format!("S{delay}"),
             Outcome::Retry { delay } => format!("R{delay}"),
             Outcome::Abandon { delay } => format!("A{delay}"),
-            Outcome::Panic(Place::BeforeLock) => "P before".into(),
-            Outcome::Panic(Place::UnderLock) => "P under".into(),
+            Outcome::Panic(PanicPlace::BeforeLock) => "P before".into(),
+            Outcome::Panic(PanicPlace::UnderLock) => "P under".into(),
         };
         format!("{}.{} {outcome}", attempt.iteration, attempt.number)
     }
@@ -377,7 +377,7 @@ mod tests {
                     ));
                     if let Outcome::Panic(place) = rules.outcome(position) {
                         panics += 1;
-                        under += u64::from(place == Place::UnderLock);
+                        under += u64::from(place == PanicPlace::UnderLock);
                     }
                 }
             }

@@ -9,11 +9,11 @@ use std::{
     },
 };
 
-use crate::plan::Place;
+use crate::plan::PanicPlace;
 
 /// The payload of a panic that the plan asked for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SimulatedPanic(pub Place);
+pub(crate) struct SimulatedPanic(pub PanicPlace);
 
 /// Keeps the panics that the plan asked for off stderr: the log tells of them. All others, in whatever thread, are
 /// counted in what is returned, and printed as ever, with the place in the source.
@@ -101,7 +101,7 @@ mod tests {
     fn every_kind_of_payload_has_words() {
         for (payload, expected) in [
             (
-                Box::new(SimulatedPanic(Place::UnderLock)) as Box<dyn Any + Send>,
+                Box::new(SimulatedPanic(PanicPlace::UnderLock)) as Box<dyn Any + Send>,
                 "simulated panic under the lock",
             ),
             (Box::new("literal"), "literal"),

@@ -10,7 +10,7 @@
 use std::{panic::panic_any, sync::Arc, time::Duration};
 
 use crate::{
-    plan::Place,
+    plan::PanicPlace,
     plan::workload::Limit,
     sync::{Mutex, PoisonError, if_free},
     work::items::{Item, Items},
@@ -66,7 +66,7 @@ pub trait Handle: Send + Sync {
 
     /// Panics where `worker` would have changed something.
     fn panic_under_lock(&self, _worker: &WorkerStatus) -> ! {
-        panic_any(SimulatedPanic(Place::UnderLock))
+        panic_any(SimulatedPanic(PanicPlace::UnderLock))
     }
 
     /// What the Processor holds now.
@@ -92,7 +92,7 @@ impl Handle for Mutex<Processor> {
 
     fn panic_under_lock(&self, worker: &WorkerStatus) -> ! {
         let _processor = worker.lock(Lock::Processor, self);
-        panic_any(SimulatedPanic(Place::UnderLock))
+        panic_any(SimulatedPanic(PanicPlace::UnderLock))
     }
 
     fn contents(&self) -> Contents {

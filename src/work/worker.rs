@@ -19,7 +19,7 @@ use crate::{
         event::Reason,
     },
     plan::workload::{Limit, Micros},
-    plan::{Attempt, Attempts, Outcome, Place},
+    plan::{Attempt, Attempts, Outcome, PanicPlace},
     shutdown::Stop,
     work::backlog::{Answer, Backlog, ENDED_MAX, Ending, Requester},
     work::panics::{SimulatedPanic, words},
@@ -115,7 +115,7 @@ impl Worker {
         })) {
             Ok(reason) => reason,
             Err(payload) => {
-                let panicked = Outcome::Panic(Place::BeforeLock);
+                let panicked = Outcome::Panic(PanicPlace::BeforeLock);
                 progress.account.count(progress.current.attempt, panicked);
                 self.recorder.unexpected(progress.current, words(&*payload));
                 self.end_operation(&mut progress, Ending::Panicked);
@@ -279,8 +279,10 @@ impl Worker {
                 *now = self.recorder.abandoned(*current, delay);
                 (delay, Some(Ending::Abandoned))
             }
-            Outcome::Panic(Place::BeforeLock) => panic_any(SimulatedPanic(Place::BeforeLock)),
-            Outcome::Panic(Place::UnderLock) => processor.panic_under_lock(self.status()),
+            Outcome::Panic(PanicPlace::BeforeLock) => {
+                panic_any(SimulatedPanic(PanicPlace::BeforeLock))
+            }
+            Outcome::Panic(PanicPlace::UnderLock) => processor.panic_under_lock(self.status()),
         };
         account.count(attempt.number, attempt.outcome);
         if let Some(ending) = ending {

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     audit::records::attempt::{Attempt, AttemptKind},
     log::account::Closing,
-    plan::{Outcome, Place, Position, Rules, workload::Micros},
+    plan::{Outcome, PanicPlace, Position, Rules, workload::Micros},
 };
 
 /// A worker's account.
@@ -143,6 +143,6 @@ fn outcome(kind: AttemptKind) -> Outcome {
         AttemptKind::Success => Outcome::Success { delay },
         AttemptKind::Retry => Outcome::Retry { delay },
         AttemptKind::Abandon => Outcome::Abandon { delay },
-        AttemptKind::Panic => Outcome::Panic(Place::BeforeLock),
+        AttemptKind::Panic => Outcome::Panic(PanicPlace::BeforeLock),
     }
 }
