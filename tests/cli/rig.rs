@@ -5,7 +5,7 @@
 
 use std::{
     cell::Cell,
-    fs,
+    fs::{self, File},
     io::{self, Read, Write},
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
@@ -218,7 +218,13 @@ impl Started<'_> {
     /// Waits until `file` in the folder holds `text`.
     pub(crate) fn until(&self, file: &str, text: &str) {
         let started = Instant::now();
-        while !fs::read_to_string(self.rig.path(file)).is_ok_and(|content| content.contains(text)) {
+        // Of a file that grows as fast as it is read what was there first is enough.
+        let read = || {
+            let file = File::open(self.rig.path(file))?;
+            let length = file.metadata()?.len();
+            io::read_to_string(file.take(length))
+        };
+        while !read().is_ok_and(|content| content.contains(text)) {
             assert!(
                 started.elapsed() < PATIENCE,
                 "{}: {file} never held {text:?}",
