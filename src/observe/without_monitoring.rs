@@ -80,6 +80,9 @@ impl AuditLine {
 ///
 /// # Errors
 /// None.
-pub fn export(_addr: Option<SocketAddr>, _board: &Arc<Board>) -> anyhow::Result<()> {
+pub fn export(
+    _addr: Option<SocketAddr>,
+    _board: &Arc<Board>,
+) -> anyhow::Result<impl Sized + use<>> {
     Ok(())
 }
