@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     log::config::{LogConfig, Rotation},
+    log::file::folder_of,
     log::line::displayed,
 };
 
@@ -128,13 +129,6 @@ fn destination(path: &Path) -> io::Result<PathBuf> {
     }
     let folder = folder_of(&path).canonicalize()?;
     Ok(folder.join(path.file_name().unwrap_or_default()))
-}
-
-/// The folder that a file with this path is in.
-pub(super) fn folder_of(path: &Path) -> &Path {
-    path.parent()
-        .filter(|folder| *folder != Path::new(""))
-        .unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

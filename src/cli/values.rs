@@ -6,10 +6,9 @@ use clap::builder::{
     OsStringValueParser, PossibleValuesParser, StringValueParser, TypedValueParser,
 };
 
-use super::outputs::folder_of;
 use crate::{
     bugs::{self, Specimen},
-    log::line::displayed,
+    log::{file::folder_of, line::displayed},
     plan::workload::{Limit, Micros, parse_duration},
 };
 

@@ -287,6 +287,12 @@ fn whole_lines(lines: &[u8], written: usize) -> usize {
 /// The message of [`Event::LogGap`].
 const GAP_MESSAGE: &str = "Log gap";
 
+/// The folder that a file with this path is in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    folder.unwrap_or(Path::new("."))
+}
+
 fn open(path: &Path, rotation: Rotation) -> anyhow::Result<(RollingFileAppender, Name)> {
     let current = rotation.current_path(path);
     if let Ok(metadata) = fs::metadata(&current) {
@@ -298,10 +304,6 @@ fn open(path: &Path, rotation: Rotation) -> anyhow::Result<(RollingFileAppender,
             );
         }
     }
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
     let name = current
         .file_name()
         .and_then(|name| name.to_str())
@@ -309,7 +311,7 @@ fn open(path: &Path, rotation: Rotation) -> anyhow::Result<(RollingFileAppender,
     let appender = RollingFileAppender::builder()
         .rotation(rolling::Rotation::NEVER)
         .filename_prefix(name)
-        .build(folder)
+        .build(folder_of(path))
         .with_context(|| {
             format!(
                 "cannot open the log file {}; name one that can be written with --log-file",

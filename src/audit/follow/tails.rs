@@ -24,7 +24,7 @@ use crate::{
         records::block::Block,
         registry::Registry,
     },
-    log::line::displayed,
+    log::{file::folder_of, line::displayed},
     shutdown::PATIENCE_AFTER_STOP,
 };
 
@@ -155,8 +155,7 @@ fn grows(path: &Path) -> Result<bool> {
         }
         return Ok(found.is_file());
     }
-    let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    let folder = folder.unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     if !folder.is_dir() {
         bail!(
             "the log {} cannot be followed: there is no folder {}; create it first",
