@@ -17,7 +17,6 @@ mod config;
 mod follow;
 mod input;
 mod judge;
-mod per_worker;
 mod records;
 mod registry;
 mod verdict;
@@ -37,7 +36,7 @@ pub use self::{
     input::source::Input,
     judge::{merge::merge_files, observer::Observer},
     records::{
-        attempt::{Attempt, AttemptKind},
+        attempt::{AttemptKind, AttemptRecord},
         record::{Producer, Record},
     },
     registry::Run,

@@ -11,10 +11,9 @@ use std::{
     },
 };
 
-use super::per_worker::PerWorker;
 use crate::{
     log::event::{Event, SCHEMA},
-    plan::{Rules, workload::Workload},
+    plan::{Rules, per_worker::PerWorker, workload::Workload},
 };
 
 /// About what the account of a run takes, and of each of its workers in a log in order, besides what is kept here.
@@ -98,6 +97,11 @@ impl Run {
     /// The configuration, if there is one.
     pub fn workload(&self) -> Option<&Workload> {
         self.known()?.workload()
+    }
+
+    /// The numbers of its workers, as far as it is known which they are.
+    pub fn workers(&self) -> std::ops::Range<u32> {
+        self.workload().map_or(0..0, Workload::workers)
     }
 
     /// The rules of a worker; none for a worker that the run does not have.

@@ -12,6 +12,7 @@ use crate::{
     work::status::{Lock, WorkerStatus},
 };
 
+/// It has the name of the one that the program uses, for it is that one as somebody wrote it who did not see the bug.
 struct Processor {
     counter: u64,
     data: Vec<String>,

@@ -42,7 +42,7 @@ pub struct Specimen {
     /// The exit code of a run with this bug.
     pub exit_code: i32,
     /// What to look at, and so who catches it.
-    pub exhibit: Exhibit,
+    pub exhibit: ExhibitKind,
     /// The lines that go wrong.
     pub cause: Excerpt,
     /// The program's lines that do it instead.
@@ -72,7 +72,7 @@ impl Specimen {
 
 /// What shows a bug best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exhibit {
+pub enum ExhibitKind {
     /// Two workers step by step, up to the same counter value; the audit of the log catches them.
     Interleaving,
     /// The counter values of each worker; the audit.
@@ -122,7 +122,7 @@ pub(crate) static SPECIMENS: &[Specimen] = &[
         name: "unbounded-memory",
         prose: include_str!("unbounded_memory.md"),
         exit_code: 0,
-        exhibit: Exhibit::Memory,
+        exhibit: ExhibitKind::Memory,
         cause: excerpt!(
             "bugs/unbounded_memory.rs",
             "static RESULTS",
@@ -137,7 +137,7 @@ pub(crate) static SPECIMENS: &[Specimen] = &[
         name: "lost-update",
         prose: include_str!("lost_update.md"),
         exit_code: 1,
-        exhibit: Exhibit::Interleaving,
+        exhibit: ExhibitKind::Interleaving,
         cause: excerpt!("bugs/lost_update.rs", "fn record"),
         fix: excerpt!(
             "work/processor.rs",
@@ -152,7 +152,7 @@ pub(crate) static SPECIMENS: &[Specimen] = &[
         name: "split-state",
         prose: include_str!("split_state.md"),
         exit_code: 1,
-        exhibit: Exhibit::Counters,
+        exhibit: ExhibitKind::Counters,
         cause: excerpt!("bugs/split_state.rs", "fn open"),
         fix: excerpt!("run/workers.rs", "fn share_processor"),
         workers_min: 2,
@@ -163,7 +163,7 @@ pub(crate) static SPECIMENS: &[Specimen] = &[
         name: "swallowed-errors",
         prose: include_str!("swallowed_errors.md"),
         exit_code: 0,
-        exhibit: Exhibit::PlanBesideLog,
+        exhibit: ExhibitKind::PlanBesideLog,
         cause: excerpt!(
             "bugs/swallowed_errors.rs",
             "let operations =",
@@ -178,7 +178,7 @@ pub(crate) static SPECIMENS: &[Specimen] = &[
         name: "lossy-log",
         prose: include_str!("lossy_log.md"),
         exit_code: 0,
-        exhibit: Exhibit::LinesGone,
+        exhibit: ExhibitKind::LinesGone,
         cause: excerpt!("bugs/lossy_log.rs", "fn set_up"),
         fix: excerpt!("log/mod.rs", "fn drop(&mut self)"),
         workers_min: 1,
@@ -189,7 +189,7 @@ pub(crate) static SPECIMENS: &[Specimen] = &[
         name: "deadlock",
         prose: include_str!("deadlock.md"),
         exit_code: 1,
-        exhibit: Exhibit::ThreadDump,
+        exhibit: ExhibitKind::ThreadDump,
         cause: excerpt!("bugs/deadlock.rs", "fn record"),
         fix: excerpt!(
             "work/processor.rs",

@@ -123,8 +123,8 @@ impl Page {
 
     fn evidence(&mut self, trial: &Trial, exhibit: &Exhibit, caught: bool) {
         let by = match trial.specimen.exhibit {
-            bugs::Exhibit::Memory => "the samples of memory in its log",
-            bugs::Exhibit::ThreadDump => "the stall watchdog",
+            bugs::ExhibitKind::Memory => "the samples of memory in its log",
+            bugs::ExhibitKind::ThreadDump => "the stall watchdog",
             _ => "the audit of its log",
         };
         match caught {

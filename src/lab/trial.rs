@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{memory::Memory, records::LogRecord};
 use crate::{
     audit::{self, AuditConfig, Finding, Input, Status, Verdict},
-    bugs::{Exhibit, Specimen},
+    bugs::{ExhibitKind, Specimen},
 };
 
 /// The two runs of one specimen.
@@ -85,8 +85,8 @@ impl Trial {
         let (broken, fixed) = (&self.broken, &self.fixed);
         // None where it cannot be measured: then nothing is said to be clean.
         let shows = |run: &TrialRun| match self.specimen.exhibit {
-            Exhibit::Memory => Memory::of(&run.records).rises(),
-            Exhibit::ThreadDump => {
+            ExhibitKind::Memory => Memory::of(&run.records).rises(),
+            ExhibitKind::ThreadDump => {
                 Some(run.summary["stopped_by"] == "stall" && run.stderr.contains("\nDEADLOCK: "))
             }
             _ => Some(run.verdict.status == Status::Findings),

@@ -432,7 +432,7 @@ fn whole_number(text: &str) -> Option<u64> {
 }
 
 /// How a field is written to a line.
-trait Field {
+trait FieldValue {
     /// Adds the value to the line that was begun.
     fn put(&self, encoder: &mut Encoder, name: &str);
 }
@@ -440,7 +440,7 @@ trait Field {
 /// Declares which of the encoder's functions writes the values of a type, and what it is given.
 macro_rules! written {
     ($($type:ty: $write:ident($field:ident) = $plain:expr;)*) => {$(
-        impl Field for $type {
+        impl FieldValue for $type {
             #[inline]
             fn put(&self, encoder: &mut Encoder, name: &str) {
                 let $field = self;
@@ -461,7 +461,7 @@ written! {
     TimeScale: float(scale) = scale.get();
 }
 
-impl Field for Limit {
+impl FieldValue for Limit {
     fn put(&self, encoder: &mut Encoder, name: &str) {
         match self {
             Self::Unlimited => encoder.string(name, "unlimited"),
@@ -470,7 +470,7 @@ impl Field for Limit {
     }
 }
 
-impl Field for Known {
+impl FieldValue for Known {
     fn put(&self, encoder: &mut Encoder, name: &str) {
         match self.0 {
             None => encoder.string(name, Self::NOT),
@@ -479,7 +479,7 @@ impl Field for Known {
     }
 }
 
-impl<T: ToString> Field for Optional<T> {
+impl<T: ToString> FieldValue for Optional<T> {
     fn put(&self, encoder: &mut Encoder, name: &str) {
         if let Some(value) = &self.0 {
             encoder.string(name, &value.to_string());

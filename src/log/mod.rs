@@ -1,12 +1,12 @@
 //! The log: from an event to a line in the file and on the console, and back.
 //!
 //! ```text
-//! event ──tracing──> layer ──> producer ──line──> queue ──batch, in time order──> sinks ──> file
+//! event ──tracing──> layer ──> logger ──line──> queue ──batch, in time order──> sinks ──> file
 //!                                                                                  └──> console
 //! ```
 //!
 //! `event` says what there is to say, `account` what is said at the end, and `line` how a line looks, written (into a `buffer`) and read. `layer` takes
-//! events from `tracing` to the thread's `producer`, which puts lines into the `queue`. In the `pipeline` a drain
+//! events from `tracing` to the thread's `logger`, which puts lines into the `queue`. In the `pipeline` a drain
 //! takes them as a `batch`, in time order, to the `sinks`: the `file` and the `console`. The `writer` sees
 //! to it that none waits too long.
 
@@ -20,8 +20,8 @@ pub mod event;
 pub(crate) mod file;
 pub(crate) mod layer;
 pub mod line;
+pub(crate) mod logger;
 pub(crate) mod pipeline;
-pub(crate) mod producer;
 pub(crate) mod queue;
 pub(crate) mod report;
 pub(crate) mod sinks;
@@ -42,7 +42,7 @@ use self::{
 };
 pub use self::{
     layer::{LogLayer, commit, last_stamp, sign_on},
-    producer::Producer,
+    logger::Logger,
     report::LogReport,
 };
 use crate::{log::clock::Clock, log::config::LogConfig, shutdown::Stop};
@@ -77,17 +77,17 @@ impl Log {
         Ok(Self { pipeline, writer })
     }
 
-    /// The producer for worker number `worker`.
-    pub fn worker(&self, worker: u32) -> Producer {
-        Producer::new(Arc::clone(&self.pipeline), Some(worker), Role::Other)
+    /// The logger for worker number `worker`.
+    pub fn worker(&self, worker: u32) -> Logger {
+        Logger::new(Arc::clone(&self.pipeline), Some(worker), Role::Other)
     }
 
-    /// The producer for the thread that leads the run.
-    pub fn main(&self) -> Producer {
-        Producer::new(Arc::clone(&self.pipeline), None, Role::Main)
+    /// The logger for the thread that leads the run.
+    pub fn main(&self) -> Logger {
+        Logger::new(Arc::clone(&self.pipeline), None, Role::Main)
     }
 
-    /// The part that producers and the layer share.
+    /// The part that loggers and the layer share.
     pub fn pipeline(&self) -> &Arc<Pipeline> {
         &self.pipeline
     }

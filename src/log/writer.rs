@@ -12,8 +12,8 @@ use std::{
 
 use super::{
     layer,
+    logger::Logger,
     pipeline::Pipeline,
-    producer::Producer,
     queue::{Call, Role},
 };
 use crate::threads;
@@ -27,7 +27,7 @@ const IDLE: Duration = Duration::from_secs(1);
 /// The system refuses it.
 pub(super) fn start(pipeline: Arc<Pipeline>) -> anyhow::Result<JoinHandle<()>> {
     threads::spawn("log-writer", move || {
-        layer::sign_on(Producer::new(Arc::clone(&pipeline), None, Role::Writer));
+        layer::sign_on(Logger::new(Arc::clone(&pipeline), None, Role::Writer));
         // Of what comes after an error of the program itself nobody knows whether it is whole: it is taken from the
         // producers, counted and lost.
         if catch_unwind(AssertUnwindSafe(|| serve(&pipeline))).is_err() {

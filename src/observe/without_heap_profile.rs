@@ -1,4 +1,5 @@
-//! What stands in for the heap profile in a build without the feature `heap-profile`: nothing, under the same names.
+//! What stands in for the heap profile in a build without the feature `heap-profile`: nothing, under the same
+//! names, so that `main` needs no `cfg`.
 
 /// Whether this is in the program.
 pub const BUILT_IN: bool = false;

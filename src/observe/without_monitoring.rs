@@ -1,4 +1,4 @@
-//! What stands in for monitoring in a build without the feature: nothing, under the same names.
+//! What stands in for monitoring in a build without the feature: nothing, under the same names, so that a run needs no `cfg`.
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 

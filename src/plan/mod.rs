@@ -3,6 +3,7 @@
 
 mod attempts;
 pub(crate) mod format;
+pub(crate) mod per_worker;
 pub mod printer;
 mod retry;
 pub mod workload;

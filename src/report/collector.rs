@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::history::{Attempts, History};
-use crate::audit::{Attempt, Location, Observer, Record, Run, Select};
+use super::history::{AttemptCounts, History};
+use crate::audit::{AttemptRecord, Location, Observer, Record, Run, Select};
 
 /// The histories of so many runs are kept: the latest.
 pub(super) const RUNS_MAX: usize = 12;
@@ -20,7 +20,7 @@ pub(super) struct SeenRun {
     /// The earliest and the latest stamp.
     pub(super) first: u64,
     pub(super) last: u64,
-    pub(super) total: Attempts,
+    pub(super) total: AttemptCounts,
     /// None if later runs needed the room.
     pub(super) history: Option<Box<History>>,
 }
@@ -76,7 +76,7 @@ impl Collector {
             id: run.id,
             first: stamp,
             last: stamp,
-            total: Attempts::default(),
+            total: AttemptCounts::default(),
             history: Some(Box::new(History::new(run))),
         });
         self.kept.push_back(index);
@@ -101,7 +101,7 @@ impl Observer for Collector {
     }
 
     #[inline]
-    fn attempt(&mut self, run: &Run, attempt: &Attempt, at: Location) {
+    fn attempt(&mut self, run: &Run, attempt: &AttemptRecord, at: Location) {
         self.places.note(at, attempt.stamp);
         let backwards = self.backwards;
         if let Some(seen) = self.run(run, attempt.stamp) {

@@ -6,13 +6,14 @@
 
 use super::{
     series::{Merge, Series},
-    spans::{Gap, Line, PerWorker, Span, WorkerLines},
+    spans::{MissingLines, Span, WorkerLine, WorkerLines},
 };
 use crate::{
-    audit::{Attempt, AttemptKind, Finding, Producer, Record, Run, RunVerdict},
+    audit::{AttemptKind, AttemptRecord, Finding, Producer, Record, Run, RunVerdict},
     log::event::{Event, Known, Reason},
     plan::{
         Outcome,
+        per_worker::PerWorker,
         workload::{Micros, Workload},
     },
     work::figures::Histogram,
@@ -29,15 +30,15 @@ pub(super) const ATTEMPTS_MAX: usize = 16;
 /// How many incidents are kept.
 const INCIDENTS_MAX: usize = 60;
 
-/// Attempts, by how they ended.
+/// How many attempts there were, by how they ended.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Attempts {
+pub(super) struct AttemptCounts {
     ended: [u64; 4],
     /// Their lines are missing.
     pub(super) lost: u64,
 }
 
-impl Attempts {
+impl AttemptCounts {
     /// Those that ended so.
     pub(super) fn of(&self, kind: AttemptKind) -> u64 {
         self.ended[kind as usize]
@@ -63,7 +64,7 @@ impl Attempts {
     }
 }
 
-impl Merge for Attempts {
+impl Merge for AttemptCounts {
     fn merge(&mut self, other: Self) {
         self.ended.merge(other.ended);
         self.lost += other.lost;
@@ -83,7 +84,7 @@ pub(super) enum Activity {
 /// What the workers of one row did in one column of time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cell {
-    pub(super) attempts: Attempts,
+    pub(super) attempts: AttemptCounts,
     /// Microseconds spent in each [`Activity`].
     spent: [u64; 4],
 }
@@ -124,8 +125,8 @@ impl Column {
     }
 
     /// The attempts of all rows.
-    pub(super) fn attempts(&self) -> Attempts {
-        let mut all = Attempts::default();
+    pub(super) fn attempts(&self) -> AttemptCounts {
+        let mut all = AttemptCounts::default();
         self.cells.iter().for_each(|cell| all.merge(cell.attempts));
         all
     }
@@ -155,7 +156,7 @@ pub(super) struct Incident {
 pub(super) struct Opening {
     pub(super) from: u64,
     pub(super) width: u64,
-    pub(super) columns: Vec<Attempts>,
+    pub(super) columns: Vec<AttemptCounts>,
 }
 
 /// The history of one run.
@@ -178,8 +179,8 @@ impl History {
     /// The history of a run of which nothing was read yet.
     pub(super) fn new(run: &Run) -> Self {
         let workload = run.workload().cloned();
-        let workers = PerWorker::new(workload.as_ref());
-        let threads = workers.all.len() as u32;
+        let workers = PerWorker::new(run.workers(), |_| WorkerLines::default());
+        let threads = workers.numbers().len() as u32;
         let workers_a_row = threads.div_ceil(ROWS_MAX).max(1);
         Self {
             columns: Series::new(COLUMNS_MAX),
@@ -196,24 +197,24 @@ impl History {
 
     /// The number of its first worker.
     pub(super) fn first_worker(&self) -> u32 {
-        self.workers.first
+        self.workers.numbers().start
     }
 
     /// The row of a worker; none if it does not have such a worker.
     pub(super) fn row(&self, worker: u32) -> Option<usize> {
-        let row = worker.checked_sub(self.workers.first)? / self.workers_a_row;
+        let row = worker.checked_sub(self.first_worker())? / self.workers_a_row;
         Some(row as usize).filter(|row| *row < self.rows)
     }
 
     /// Takes in an attempt.
     #[inline]
-    pub(super) fn attempt(&mut self, run: &Run, attempt: &Attempt, backwards: bool) {
+    pub(super) fn attempt(&mut self, run: &Run, attempt: &AttemptRecord, backwards: bool) {
         let (stamp, worker, kind) = (attempt.stamp, attempt.worker, attempt.kind);
         if self.workers.get(worker).is_none() {
             return;
         }
         self.at(stamp, worker, |attempts| attempts.count(kind));
-        self.line(worker, Line::of(run, attempt), backwards);
+        self.line(worker, WorkerLine::of(run, attempt), backwards);
         if matches!(kind, AttemptKind::Success | AttemptKind::Abandon) {
             let needed = usize::try_from(attempt.position.attempt).unwrap_or(usize::MAX);
             self.attempts_needed[needed.clamp(1, ATTEMPTS_MAX) - 1] += 1;
@@ -237,7 +238,7 @@ impl History {
         self.columns.at(stamp);
         match (record.author, event) {
             (Producer::Worker(worker), Event::WorkerEnded { reason, .. }) => {
-                self.line(worker, Line::other(record.seq, stamp), backwards);
+                self.line(worker, WorkerLine::other(record.seq, stamp), backwards);
                 if *reason == Reason::Stopped {
                     self.incident(stamp, Some(worker), "stopped", "stopped".into());
                 }
@@ -259,8 +260,8 @@ impl History {
 
     /// Takes in what a line says of the time before it.
     #[inline]
-    fn line(&mut self, worker: u32, line: Line, backwards: bool) {
-        let lines = self.workers.get(worker);
+    fn line(&mut self, worker: u32, line: WorkerLine, backwards: bool) {
+        let lines = self.workers.get_mut(worker);
         let spans = lines.map(|lines| lines.take(line, backwards));
         for span in spans.into_iter().flatten().flatten() {
             self.span(worker, span);
@@ -283,7 +284,7 @@ impl History {
                     self.operation_times.record(time.saturating_mul(1000));
                 }
             }
-            Span::Gap(gap) => self.gap(worker, gap),
+            Span::Missing(gap) => self.gap(worker, gap),
             Span::Late(at) => {
                 // It was taken for lost when a later one came, about here.
                 let Some(row) = self.row(worker) else { return };
@@ -298,7 +299,7 @@ impl History {
 
     /// Counts attempts of a worker at their time.
     #[inline]
-    fn at(&mut self, stamp: u64, worker: u32, add: impl Fn(&mut Attempts)) {
+    fn at(&mut self, stamp: u64, worker: u32, add: impl Fn(&mut AttemptCounts)) {
         let Some(row) = self.row(worker) else { return };
         add(&mut self.columns.at(stamp).cell(row).attempts);
         if let Some(opening) = &mut self.opening {
@@ -316,7 +317,7 @@ impl History {
 
     /// Spreads missing lines evenly over the time in which they were logged.
     #[cold]
-    fn gap(&mut self, worker: u32, gap: Gap) {
+    fn gap(&mut self, worker: u32, gap: MissingLines) {
         let Some((first, last)) = self.columns.span() else {
             return;
         };
@@ -385,11 +386,11 @@ impl Opening {
         (width > 0 && delay != Micros::MAX).then(|| Self {
             from,
             width,
-            columns: vec![Attempts::default(); OPENING_COLUMNS as usize],
+            columns: vec![AttemptCounts::default(); OPENING_COLUMNS as usize],
         })
     }
 
-    fn at(&mut self, stamp: u64) -> Option<&mut Attempts> {
+    fn at(&mut self, stamp: u64) -> Option<&mut AttemptCounts> {
         let column = stamp.checked_sub(self.from)? / self.width;
         self.columns.get_mut(usize::try_from(column).ok()?)
     }

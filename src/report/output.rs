@@ -26,7 +26,7 @@ impl Output {
     /// # Errors
     /// It cannot be opened.
     pub(super) fn open(&self) -> Result<Pending> {
-        let opened: io::Result<Opened> = match self {
+        let opened: io::Result<OpenedOutput> = match self {
             Self::Stdout => Ok((Box::new(io::stdout()), None)),
             Self::File(path) => open_file(path),
         };
@@ -46,9 +46,9 @@ fn cannot(name: &str) -> String {
 }
 
 /// What takes the bytes; and where they are until they get their name, if that is another place.
-type Opened = (Box<dyn Write>, Option<(TempPath, PathBuf)>);
+type OpenedOutput = (Box<dyn Write>, Option<(TempPath, PathBuf)>);
 
-fn open_file(path: &Path) -> io::Result<Opened> {
+fn open_file(path: &Path) -> io::Result<OpenedOutput> {
     // A device or a pipe must not be replaced.
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         let file = OpenOptions::new().write(true).open(path)?;

@@ -5,7 +5,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
-    history::Attempts,
+    history::AttemptCounts,
     section::{Section, notes},
     text::{count, micros, percent, plural, shown},
     words,
@@ -130,7 +130,7 @@ fn table(first: &str, rows: &Markup) -> Markup {
 /// A run's row, under a name that leads to its section if it has one.
 fn row(section: &Section, name: &str) -> Markup {
     let (verdict, seen) = (&section.verdict, section.seen.as_ref());
-    let failed = |total: &Attempts| percent(total.failed() as f64, total.logged() as f64);
+    let failed = |total: &AttemptCounts| percent(total.failed() as f64, total.logged() as f64);
     let cells = [
         Some(count(verdict.lines)),
         verdict.threads.map(|threads| count(threads.into())),

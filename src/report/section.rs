@@ -8,7 +8,7 @@ use super::{
     chart::{Areas, Window, legend},
     collector::SeenRun,
     findings::{LISTED_MAX, Listed},
-    history::{ATTEMPTS_MAX, Attempts, History, RETRIES_SHOWN},
+    history::{ATTEMPTS_MAX, AttemptCounts, History, RETRIES_SHOWN},
     operation_times,
     text::{count, micros, percent, plural, rate},
     timeline, words,
@@ -228,7 +228,7 @@ fn setting(workload: &Workload) -> String {
 }
 
 fn over_time(seen: &SeenRun, history: &History, window: Window) -> Markup {
-    let mut columns = vec![Attempts::default(); window.columns()];
+    let mut columns = vec![AttemptCounts::default(); window.columns()];
     for (stamp, column) in history.columns.iter() {
         columns[window.column(stamp) as usize] = column.attempts();
     }
@@ -245,7 +245,7 @@ fn over_time(seen: &SeenRun, history: &History, window: Window) -> Markup {
     attempts(window, &columns, told, &losses)
 }
 
-fn first_moments(window: Window, columns: &[Attempts]) -> Markup {
+fn first_moments(window: Window, columns: &[AttemptCounts]) -> Markup {
     let told = format!(
         "Attempts a second in the first {}.",
         micros(window.length())
@@ -255,8 +255,8 @@ fn first_moments(window: Window, columns: &[Attempts]) -> Markup {
 }
 
 /// Attempts by outcome, each a layer, and what the colours mean.
-fn attempts(window: Window, columns: &[Attempts], told: String, caption: &str) -> Markup {
-    type Value = fn(&Attempts) -> u64;
+fn attempts(window: Window, columns: &[AttemptCounts], told: String, caption: &str) -> Markup {
+    type Value = fn(&AttemptCounts) -> u64;
     let outcomes: [(&str, &str, Value); 5] = [
         ("done", "succeeded", |all| all.of(AttemptKind::Success)),
         ("retried", "failed, tried again", |all| {

@@ -4,15 +4,15 @@
 //! A line tells when an attempt ended. When it began follows from the line before: that attempt's end, and the sleep that
 //! came after it. A log may have its newest lines first: then the neighbour is the line behind.
 
-use crate::audit::{Attempt, AttemptKind, Run};
-use crate::plan::{Position, workload::Workload};
+use crate::audit::{AttemptKind, AttemptRecord, Run};
+use crate::plan::Position;
 
 /// What a worker did for a while. Times are microseconds since 1970.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Span {
     Sleep(Sleep),
     Attempt(AttemptSpan),
-    Gap(Gap),
+    Missing(MissingLines),
     /// A line came after lines that it should precede, at this time.
     Late(u64),
 }
@@ -39,7 +39,7 @@ pub(super) struct AttemptSpan {
 
 /// Lines that are missing.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Gap {
+pub(super) struct MissingLines {
     /// How many.
     pub(super) count: u64,
     /// When the lines before and behind them were logged, if there are any.
@@ -53,7 +53,7 @@ pub(super) type Spans = [Option<Span>; 3];
 
 /// A line that was read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Line {
+pub(super) struct WorkerLine {
     seq: u64,
     stamp: u64,
     attempt: Option<(Position, AttemptKind)>,
@@ -61,10 +61,10 @@ pub(super) struct Line {
     sleep: u64,
 }
 
-impl Line {
+impl WorkerLine {
     /// The line of an attempt.
     #[inline]
-    pub(super) fn of(run: &Run, attempt: &Attempt) -> Self {
+    pub(super) fn of(run: &Run, attempt: &AttemptRecord) -> Self {
         let sleep = match (attempt.kind, run.workload()) {
             (AttemptKind::Success, Some(plan)) => plan.time_scale.apply(plan.success_delay).0,
             (AttemptKind::Retry | AttemptKind::Abandon, _) => attempt.value,
@@ -92,9 +92,9 @@ impl Line {
 #[derive(Clone, Debug, Default)]
 pub(super) struct WorkerLines {
     /// The line with the highest number.
-    highest: Option<Line>,
+    highest: Option<WorkerLine>,
     /// The neighbour of the line that is expected next.
-    edge: Option<Line>,
+    edge: Option<WorkerLine>,
     /// Operations, by their number, whose begin and whose end was seen last, and when that was.
     began: Option<(u64, u64)>,
     ended: Option<(u64, u64)>,
@@ -103,7 +103,7 @@ pub(super) struct WorkerLines {
 impl WorkerLines {
     /// Takes in a line.
     #[inline]
-    pub(super) fn take(&mut self, line: Line, backwards: bool) -> Spans {
+    pub(super) fn take(&mut self, line: WorkerLine, backwards: bool) -> Spans {
         let mut spans = [None; 3];
         let is_highest = self.highest.is_none_or(|known| known.seq < line.seq);
         if is_highest {
@@ -140,7 +140,7 @@ impl WorkerLines {
     }
 
     /// The sleep and the attempt between two lines that follow each other.
-    fn between(&mut self, earlier: Line, later: Line) -> [Option<Span>; 2] {
+    fn between(&mut self, earlier: WorkerLine, later: WorkerLine) -> [Option<Span>; 2] {
         let from = earlier.stamp.min(later.stamp);
         let awake = earlier.stamp.saturating_add(earlier.sleep);
         let awake = awake.clamp(from, later.stamp);
@@ -154,7 +154,7 @@ impl WorkerLines {
     }
 
     /// The attempt that a line tells of, if it does.
-    fn attempt(&mut self, from: u64, line: Line) -> Option<Span> {
+    fn attempt(&mut self, from: u64, line: WorkerLine) -> Option<Span> {
         let (position, kind) = line.attempt?;
         let mut attempt = AttemptSpan {
             from,
@@ -198,34 +198,10 @@ impl WorkerLines {
     }
 }
 
-fn gap(count: u64, before: Option<Line>, behind: Option<Line>) -> Span {
-    Span::Gap(Gap {
+fn gap(count: u64, before: Option<WorkerLine>, behind: Option<WorkerLine>) -> Span {
+    Span::Missing(MissingLines {
         count,
         since: before.map(|line| line.stamp),
         until: behind.map(|line| line.stamp),
     })
-}
-
-/// Something for each worker of a run. A shard's workers are counted through the whole run.
-#[derive(Clone, Debug)]
-pub(super) struct PerWorker<T> {
-    pub(super) first: u32,
-    pub(super) all: Vec<T>,
-}
-
-impl<T: Clone + Default> PerWorker<T> {
-    pub(super) fn new(workload: Option<&Workload>) -> Self {
-        let workers = workload.map_or(0..0, Workload::workers);
-        Self {
-            first: workers.start,
-            all: vec![T::default(); workers.len()],
-        }
-    }
-
-    /// A worker's; none if the run has no such worker.
-    #[inline]
-    pub(super) fn get(&mut self, worker: u32) -> Option<&mut T> {
-        let place = worker.checked_sub(self.first)?;
-        self.all.get_mut(place as usize)
-    }
 }

@@ -8,7 +8,7 @@ use super::{
     chart::{Rectangles, Window, drawing, legend, time_axis},
     collector::SeenRun,
     findings::Listed,
-    history::{Attempts, Cell, History},
+    history::{AttemptCounts, Cell, History},
     text::{micros, plural, shown},
     words,
 };
@@ -165,7 +165,7 @@ fn shares(
     window: Window,
     class: &str,
     edge: Edge,
-    part: fn(&Attempts) -> u64,
+    part: fn(&AttemptCounts) -> u64,
 ) -> Markup {
     let mut shares = Rectangles::default();
     for (y, cells) in rows(history, window) {

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use super::{
     history,
     output::Pending,
-    spans::{AttemptSpan, Line, PerWorker, Span, WorkerLines},
+    spans::{AttemptSpan, Span, WorkerLine, WorkerLines},
     text::{count, shown},
 };
 use crate::{
-    audit::{Attempt, AttemptKind, Location, Observer, Producer, Record, Run, Select},
+    audit::{AttemptKind, AttemptRecord, Location, Observer, Producer, Record, Run, Select},
     log::event::Event,
-    plan::workload::Workload,
+    plan::per_worker::PerWorker,
 };
 
 /// How long the trace may grow; viewers fail on hundreds of megabytes.
@@ -102,7 +102,7 @@ struct WorkerTrack {
 }
 
 impl WorkerTrack {
-    fn take(&mut self, out: &mut TraceWriter<'_>, track: Track, line: Line, backwards: bool) {
+    fn take(&mut self, out: &mut TraceWriter<'_>, track: Track, line: WorkerLine, backwards: bool) {
         for span in self.lines.take(line, backwards).into_iter().flatten() {
             self.span(out, track, span);
         }
@@ -124,7 +124,7 @@ impl WorkerTrack {
                 }));
             }
             Span::Attempt(attempt) => self.attempt(out, track, attempt),
-            Span::Gap(gap) => {
+            Span::Missing(gap) => {
                 self.operation(out, track);
                 if let Some(to) = gap.until {
                     let time = (gap.since.unwrap_or(to).min(to), to);
@@ -216,8 +216,9 @@ impl<'a> Trace<'a> {
         for (run, traced) in (1..).zip(&mut self.runs) {
             let workers = traced.iter_mut().map(|traced| &mut traced.workers);
             for workers in workers {
-                for (thread, worker) in (workers.first + MAIN + 1..).zip(&mut workers.all) {
-                    worker.operation(&mut self.out, (run, thread));
+                for number in workers.numbers() {
+                    let track = (run, number + MAIN + 1);
+                    workers[number].operation(&mut self.out, track);
                 }
             }
         }
@@ -254,8 +255,8 @@ impl<'a> Trace<'a> {
             let id = format!("run {:016x}", run.id);
             out.put(&name(main_of(run), "process_name", &id));
             out.put(&name(main_of(run), "thread_name", "main"));
-            let workers = PerWorker::new(run.workload());
-            for worker in run.workload().map_or(0..0, Workload::workers) {
+            let workers = PerWorker::new(run.workers(), |_| WorkerTrack::default());
+            for worker in workers.numbers() {
                 let track = worker_of(run, worker);
                 let place = json!({"sort_index": track.1});
                 out.put(&name(track, "thread_name", &format!("Worker-{worker}")));
@@ -276,17 +277,17 @@ impl Observer for Trace<'_> {
         self.backwards = backwards;
     }
 
-    fn attempt(&mut self, run: &Run, attempt: &Attempt, _: Location) {
+    fn attempt(&mut self, run: &Run, attempt: &AttemptRecord, _: Location) {
         let (stamp, kind, position) = (attempt.stamp, attempt.kind, attempt.position);
         let backwards = self.backwards;
         let Some((traced, out)) = self.run(run) else {
             return;
         };
-        let Some(worker) = traced.workers.get(attempt.worker) else {
+        let Some(worker) = traced.workers.get_mut(attempt.worker) else {
             return;
         };
         let track = worker_of(run, attempt.worker);
-        worker.take(out, track, Line::of(run, attempt), backwards);
+        worker.take(out, track, WorkerLine::of(run, attempt), backwards);
         if kind != AttemptKind::Success {
             let args = json!({"iteration": position.iteration, "attempt": position.attempt});
             out.put(&instant(track, outcome(kind), stamp, args));
@@ -313,11 +314,11 @@ impl Observer for Trace<'_> {
         };
         let mut track = main_of(run);
         if let Producer::Worker(number) = record.author {
-            let Some(worker) = traced.workers.get(number) else {
+            let Some(worker) = traced.workers.get_mut(number) else {
                 return;
             };
             track = worker_of(run, number);
-            worker.take(out, track, Line::other(record.seq, stamp), backwards);
+            worker.take(out, track, WorkerLine::other(record.seq, stamp), backwards);
         }
         if let Some(bytes) = history::memory(what) {
             let args = json!({"bytes": bytes});

@@ -1,5 +1,5 @@
-//! What stands in for the report in a build without the feature `monitoring`: nothing, under the same names. The command
-//! line refuses whatever would lead here.
+//! What stands in for the report in a build without the feature `monitoring`: nothing, under the same names, so that who asks
+//! for a report needs no `cfg`. The command line refuses whatever would lead here.
 
 mod config;
 

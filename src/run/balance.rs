@@ -21,10 +21,10 @@ pub(super) fn imbalances(outcome: &RunOutcome) -> Vec<String> {
 }
 
 /// Two figures that must be equal: what each is, and its value.
-type Pair = (&'static str, u64, &'static str, u64);
+type Equation = (&'static str, u64, &'static str, u64);
 
 /// Figures of which one follows from others.
-fn related(outcome: &RunOutcome) -> Vec<Pair> {
+fn related(outcome: &RunOutcome) -> Vec<Equation> {
     let (workload, log) = (&outcome.workload, &outcome.log);
     let (totals, processor) = (&outcome.figures.totals, outcome.figures.processor);
     let (account, not_started) = (

@@ -77,14 +77,14 @@ struct Progress {
     /// Who asked for the operation that goes on.
     requester: Option<Requester>,
     /// Operations that have ended, and whose requesters have no answer yet.
-    ended: Vec<Ended>,
+    ended: Vec<Unanswered>,
     /// The latest time that is known. It is taken from the lines that were logged: only a sleep
     /// costs a reading of the clock.
     now: Stamp,
 }
 
 /// An operation that somebody asked for, and that has ended.
-struct Ended {
+struct Unanswered {
     requester: Requester,
     answer: Answer,
     /// The time stamp of its last line.
@@ -225,7 +225,7 @@ impl Worker {
                 ending,
             };
             let stamp = log::last_stamp();
-            progress.ended.push(Ended {
+            progress.ended.push(Unanswered {
                 requester,
                 answer,
                 stamp,

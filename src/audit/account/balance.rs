@@ -19,7 +19,6 @@ use super::{
 };
 use crate::{
     audit::{
-        per_worker::PerWorker,
         records::record::Producer,
         registry::{Basis, Expected},
         verdict::{
@@ -31,7 +30,10 @@ use crate::{
         account::{Account, Closing},
         event::Reason,
     },
-    plan::workload::{Limit, Workload},
+    plan::{
+        per_worker::PerWorker,
+        workload::{Limit, Workload},
+    },
 };
 
 /// How far a worker came.

@@ -17,9 +17,8 @@ use super::{
 use crate::{
     audit::{
         config::AuditConfig,
-        per_worker::PerWorker,
         records::{
-            attempt::{Attempt, AttemptKind},
+            attempt::{AttemptKind, AttemptRecord},
             record::{Producer, Record},
         },
         registry::Run,
@@ -29,7 +28,7 @@ use crate::{
         },
     },
     log::{account::Closing, event::Event},
-    plan::{Position, workload::Workload},
+    plan::{Position, per_worker::PerWorker},
 };
 
 /// A record that is not whole, as far as it could be made out.
@@ -120,7 +119,7 @@ impl CounterValues {
     fn count(
         &mut self,
         worker: &mut WorkerAccount,
-        attempt: &Attempt,
+        attempt: &AttemptRecord,
         at: Location,
         budget: &mut Budget,
         findings: &mut Findings,
@@ -189,7 +188,7 @@ pub(crate) struct RunAccount {
 impl RunAccount {
     /// The account of a run of which nothing was read.
     pub(crate) fn new(run: Arc<Run>, config: &AuditConfig, names: &Names) -> Self {
-        let workers = run.workload().map_or(0..0, Workload::workers);
+        let workers = run.workers();
         let entries = config.memory / 4 / 8 / (workers.len() as u64).max(1);
         Self {
             open: run.known().is_some(),
@@ -276,7 +275,7 @@ impl RunAccount {
     #[inline]
     pub(crate) fn attempt(
         &mut self,
-        attempt: &Attempt,
+        attempt: &AttemptRecord,
         at: Location,
         how: Strictness,
         budget: &mut Budget,
@@ -407,7 +406,7 @@ impl RunAccount {
     #[cold]
     fn leave_plan(
         &mut self,
-        attempt: &Attempt,
+        attempt: &AttemptRecord,
         at: Location,
         budget: &mut Budget,
         text: &impl Fn() -> String,

@@ -9,7 +9,7 @@ use super::{
     sequence::Sequence,
 };
 use crate::{
-    audit::records::attempt::{Attempt, AttemptKind},
+    audit::records::attempt::{AttemptKind, AttemptRecord},
     log::account::Closing,
     plan::{Outcome, PanicPlace, Position, Rules, workload::Micros},
 };
@@ -51,7 +51,7 @@ impl WorkerAccount {
     #[inline]
     pub(crate) fn accept(
         &mut self,
-        attempt: &Attempt,
+        attempt: &AttemptRecord,
         rules: &Rules,
         budget: &mut Budget,
         entries_max: usize,
@@ -68,7 +68,7 @@ impl WorkerAccount {
     #[cold]
     fn accept_elsewhere(
         &mut self,
-        attempt: &Attempt,
+        attempt: &AttemptRecord,
         rules: &Rules,
         budget: &mut Budget,
         entries_max: usize,

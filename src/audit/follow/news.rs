@@ -95,12 +95,12 @@ impl News {
     /// It cannot be written so.
     pub fn json(&self, at: SystemTime) -> Result<String> {
         #[derive(Serialize)]
-        struct Line<'a> {
+        struct Stamped<'a> {
             time: String,
             #[serde(flatten)]
             news: &'a News,
         }
         let time = humantime::format_rfc3339_micros(at).to_string();
-        Ok(serde_json::to_string(&Line { time, news: self })? + "\n")
+        Ok(serde_json::to_string(&Stamped { time, news: self })? + "\n")
     }
 }

@@ -30,7 +30,7 @@ use super::{
     config::AuditConfig,
     input::source::Input,
     records::{
-        attempt::Attempt,
+        attempt::AttemptRecord,
         block::{Block, BlockLocation},
         record::{Producer, Record, starts_here},
         scanned::{Foreign, Note, Other, Scanned, Suspect, What},
@@ -42,7 +42,7 @@ use crate::plan::workload::{Shard, Workload};
 
 /// What is held back until its run is known.
 enum HeldBack {
-    Attempt(Attempt),
+    Attempt(AttemptRecord),
     Record(Box<Record>, u64),
 }
 
@@ -334,7 +334,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Takes in attempts of a block that follow each other.
-    fn attempts(&mut self, block: &[u8], attempts: &[Attempt]) {
+    fn attempts(&mut self, block: &[u8], attempts: &[AttemptRecord]) {
         for attempt in attempts {
             let text = || line_at(block, attempt.location);
             self.attempt(attempt, self.place(attempt.location), &text);
@@ -347,7 +347,7 @@ impl<'a> Judge<'a> {
     }
 
     #[inline]
-    fn attempt(&mut self, attempt: &Attempt, at: Location, text: &impl Fn() -> String) {
+    fn attempt(&mut self, attempt: &AttemptRecord, at: Location, text: &impl Fn() -> String) {
         let Some(account) = self.accounts[attempt.run as usize]
             .as_mut()
             .filter(|a| a.open)
@@ -360,7 +360,7 @@ impl<'a> Judge<'a> {
             // It was read when its run was not known.
             None => {
                 let planned = attempt.is_planned(&account.run);
-                late = Attempt {
+                late = AttemptRecord {
                     planned,
                     ..*attempt
                 };
@@ -388,7 +388,9 @@ impl<'a> Judge<'a> {
                 at,
             );
         };
-        if let Some(attempt) = Attempt::of_record(record, &account.run, BlockLocation::default()) {
+        if let Some(attempt) =
+            AttemptRecord::of_record(record, &account.run, BlockLocation::default())
+        {
             return self.attempt(&attempt, at, text);
         }
         if let Some(observer) = &mut self.observer {

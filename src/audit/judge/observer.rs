@@ -1,7 +1,7 @@
 //! What a reader of the audit's own records, such as the report, gets to see while the audit goes on.
 
 use crate::audit::{
-    records::{attempt::Attempt, record::Record},
+    records::{attempt::AttemptRecord, record::Record},
     registry::Run,
     verdict::findings::Location,
 };
@@ -14,7 +14,7 @@ pub trait Observer {
     /// The next input begins, which may have its newest lines first.
     fn begins(&mut self, backwards: bool);
     /// An attempt, as its line tells it.
-    fn attempt(&mut self, run: &Run, attempt: &Attempt, at: Location);
+    fn attempt(&mut self, run: &Run, attempt: &AttemptRecord, at: Location);
     /// Any other event.
     fn event(&mut self, run: &Run, record: &Record, at: Location);
 }
@@ -34,7 +34,7 @@ mod tests {
     impl Observer for Seen {
         fn begins(&mut self, _: bool) {}
 
-        fn attempt(&mut self, _: &Run, attempt: &Attempt, at: Location) {
+        fn attempt(&mut self, _: &Run, attempt: &AttemptRecord, at: Location) {
             self.0.push((attempt.seq, at.line));
         }
 

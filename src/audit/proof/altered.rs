@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::*;
 
 /// A form in which a pipeline gives a record back, and what stands in front of the record in it and behind.
-type Form = fn(Map<String, Value>) -> (String, String, String);
+type PipelineForm = fn(Map<String, Value>) -> (String, String, String);
 
 fn bare(record: &Map<String, Value>) -> String {
     serde_json::to_string(record).unwrap()
@@ -19,7 +19,7 @@ fn with_blanks(record: &Map<String, Value>) -> String {
     format!("{{{}}}", fields.join(", "))
 }
 
-const FORMS: [(&str, Form); 6] = [
+const FORMS: [(&str, PipelineForm); 6] = [
     ("sorted keys", |mut record| {
         record.sort_keys();
         (String::new(), bare(&record), String::new())

@@ -26,7 +26,7 @@ pub(super) enum Said {
 
 /// A physical line, or a part of one if its newline is lost.
 #[derive(Clone, Debug)]
-pub(super) struct Item {
+pub(super) struct PhysicalLine {
     pub(super) bytes: Vec<u8>,
     pub(super) newline: bool,
     /// The entry that the line tells of, whether or not it was altered.
@@ -41,7 +41,7 @@ pub(super) struct Item {
 /// A log with mutations planted in it, and what must be said of it.
 pub(super) struct Planted {
     pub(super) entries: Vec<Entry>,
-    pub(super) items: Vec<Item>,
+    pub(super) items: Vec<PhysicalLine>,
     pub(super) lost: BTreeSet<Slot>,
     pub(super) planted: u64,
     pub(super) json: bool,
@@ -49,7 +49,7 @@ pub(super) struct Planted {
 
 impl Planted {
     pub(super) fn new(entries: Vec<Entry>, json: bool, protected: impl Fn(&Entry) -> bool) -> Self {
-        let items = entries.iter().enumerate().map(|(i, entry)| Item {
+        let items = entries.iter().enumerate().map(|(i, entry)| PhysicalLine {
             bytes: entry.bytes.clone(),
             newline: true,
             tells: Some(i),
@@ -70,7 +70,7 @@ impl Planted {
     fn pick(&mut self, count: usize, dice: &mut Dice) -> Option<usize> {
         for _ in 0..50 {
             let at = dice.roll(self.items.len() as u64) as usize;
-            let free = |items: &[Item]| items.iter().all(|item| !item.taken);
+            let free = |items: &[PhysicalLine]| items.iter().all(|item| !item.taken);
             if self.items.get(at..at + count).is_some_and(free) {
                 self.items[at..at + count]
                     .iter_mut()
@@ -86,7 +86,7 @@ impl Planted {
     }
 
     fn insert(&mut self, at: usize, bytes: Vec<u8>, tells: Option<usize>, said: Option<Said>) {
-        let item = Item {
+        let item = PhysicalLine {
             bytes,
             newline: true,
             tells,
@@ -157,7 +157,7 @@ impl Planted {
             10 => {
                 let length = 1 + dice.roll(20) as usize;
                 let at = self.pick(length, dice)?;
-                let block: Vec<Item> = self.items.drain(at..at + length).collect();
+                let block: Vec<PhysicalLine> = self.items.drain(at..at + length).collect();
                 let to = dice.roll(self.items.len() as u64 + 1) as usize;
                 let to = if to > 0 && !self.items[to - 1].newline {
                     at

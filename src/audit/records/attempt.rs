@@ -27,7 +27,7 @@ pub enum AttemptKind {
 
 /// An attempt's line.
 #[derive(Clone, Copy, Debug)]
-pub struct Attempt {
+pub struct AttemptRecord {
     /// The run, by its place in the registry.
     pub run: u32,
     /// The worker.
@@ -35,7 +35,7 @@ pub struct Attempt {
     /// How it ended.
     pub kind: AttemptKind,
     /// Whether the outcome is what the plan has for this operation and attempt; none while the run's configuration is
-    /// not known ([`Attempt::is_planned`] says it then).
+    /// not known ([`AttemptRecord::is_planned`] says it then).
     pub planned: Option<bool>,
     /// Its number along its worker.
     pub seq: u64,
@@ -51,7 +51,7 @@ pub struct Attempt {
     pub location: BlockLocation,
 }
 
-impl Attempt {
+impl AttemptRecord {
     /// The attempt that a record tells of, if it does. None for an unexpected error as long as the run's configuration is
     /// not known: its words are held against the plan here.
     pub fn of_record(record: &Record, run: &Run, location: BlockLocation) -> Option<Self> {

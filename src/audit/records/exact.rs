@@ -5,7 +5,7 @@
 //! that form, or does not verify, is left to the general path: this file finds no faults.
 
 use super::{
-    attempt::{Attempt, AttemptKind},
+    attempt::{AttemptKind, AttemptRecord},
     block::BlockLocation,
     record::{hex8, number},
     times::StampReader,
@@ -178,7 +178,7 @@ impl Reader {
     /// Reads the line of `run` at the start of `bytes`, whatever stands behind it; and how many bytes it has. Where it stands
     /// and whether it is planned nobody has said yet.
     #[inline]
-    pub(crate) fn read(&mut self, bytes: &[u8], run: &Run) -> Option<(Attempt, usize)> {
+    pub(crate) fn read(&mut self, bytes: &[u8], run: &Run) -> Option<(AttemptRecord, usize)> {
         match bytes {
             [b'{', b'"', ..] => self.read_form::<1>(bytes, run),
             [b'{', ..] => self.read_form::<2>(bytes, run),
@@ -191,7 +191,7 @@ impl Reader {
         &mut self,
         bytes: &[u8],
         run: &Run,
-    ) -> Option<(Attempt, usize)> {
+    ) -> Option<(AttemptRecord, usize)> {
         self.canonical.begin(&[]);
         let mut cursor = Cursor::<FORM> {
             bytes,
@@ -237,7 +237,7 @@ impl Reader {
         let sum = hex8(bytes.get(cursor.at..)?)?;
         cursor.at += 8;
         cursor.part(|form| form.end)?;
-        let line = Attempt {
+        let line = AttemptRecord {
             run: run.index,
             worker: u32::try_from(worker).ok()?,
             kind,

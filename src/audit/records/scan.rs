@@ -12,7 +12,7 @@ use std::{
 use memchr::memmem::Finder as Word;
 
 use super::{
-    attempt::Attempt,
+    attempt::AttemptRecord,
     block::{Block, BlockLocation},
     decode::doubled_quotes,
     exact,
@@ -428,7 +428,7 @@ impl<'a> Scanner<'a> {
             other(out, location, What::NoRoom);
             return false;
         };
-        let attempt = Attempt::of_record(&record, &run, location);
+        let attempt = AttemptRecord::of_record(&record, &run, location);
         let is_attempt = attempt.is_some();
         match attempt {
             Some(mut attempt) => {

@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use super::{attempt::Attempt, block::BlockLocation, record::Record};
+use super::{attempt::AttemptRecord, block::BlockLocation, record::Record};
 
 /// What a block holds.
 #[derive(Debug, Default)]
 pub(crate) struct Scanned {
     /// The attempts whose records are whole, in the order of the input.
-    pub attempts: Vec<Attempt>,
+    pub attempts: Vec<AttemptRecord>,
     /// All else, in the order of the input.
     pub others: Vec<Other>,
     /// How many newlines there are.

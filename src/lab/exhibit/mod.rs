@@ -33,12 +33,12 @@ impl Exhibit {
     /// The trial does not show what it should.
     pub(super) fn of(trial: &Trial) -> anyhow::Result<Self> {
         let exhibit = match trial.specimen.exhibit {
-            bugs::Exhibit::Interleaving => interleaving::show(trial),
-            bugs::Exhibit::Counters => counters::show(trial),
-            bugs::Exhibit::PlanBesideLog => plan_beside_log::show(trial),
-            bugs::Exhibit::LinesGone => lines_gone::show(trial),
-            bugs::Exhibit::Memory => memory::show(trial),
-            bugs::Exhibit::ThreadDump => thread_dump::show(trial),
+            bugs::ExhibitKind::Interleaving => interleaving::show(trial),
+            bugs::ExhibitKind::Counters => counters::show(trial),
+            bugs::ExhibitKind::PlanBesideLog => plan_beside_log::show(trial),
+            bugs::ExhibitKind::LinesGone => lines_gone::show(trial),
+            bugs::ExhibitKind::Memory => memory::show(trial),
+            bugs::ExhibitKind::ThreadDump => thread_dump::show(trial),
         };
         exhibit.with_context(|| {
             format!(

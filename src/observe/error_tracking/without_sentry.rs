@@ -1,4 +1,5 @@
-//! What stands in for error tracking in a build without the feature `sentry`: nothing, under the same names.
+//! What stands in for error tracking in a build without the feature `sentry`: nothing, under the same names, so
+//! that a run needs no `cfg`.
 
 use std::{convert::Infallible, str::FromStr};
 

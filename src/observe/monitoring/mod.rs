@@ -41,11 +41,11 @@ pub const BUILT_IN: bool = true;
 /// What has to be had before a run begins: the addresses to listen on.
 #[derive(Debug)]
 pub struct Prepared {
-    metrics: Option<Listener>,
-    operations: Option<Listener>,
+    metrics: Option<BoundSocket>,
+    operations: Option<BoundSocket>,
 }
 
-type Listener = (TcpListener, SocketAddr);
+type BoundSocket = (TcpListener, SocketAddr);
 
 impl Prepared {
     /// Takes the addresses of the servers.
@@ -112,7 +112,7 @@ impl Prepared {
     }
 }
 
-fn listen(addr: SocketAddr, what: &str, option: &str) -> anyhow::Result<Listener> {
+fn listen(addr: SocketAddr, what: &str, option: &str) -> anyhow::Result<BoundSocket> {
     let listen = || {
         let listener = TcpListener::bind(addr)?;
         let addr = listener.local_addr()?;

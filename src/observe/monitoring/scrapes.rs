@@ -20,13 +20,13 @@ const LIMITS: Limits = Limits {
 };
 
 /// What makes the text of a page.
-pub(super) type Page<T> = Box<dyn Fn() -> T + Send + Sync>;
+pub(super) type Render<T> = Box<dyn Fn() -> T + Send + Sync>;
 
 /// What is answered.
 pub(super) struct Pages {
-    pub metrics: Page<anyhow::Result<String>>,
+    pub metrics: Render<anyhow::Result<String>>,
     /// The thread dump, where there is one.
-    pub threads: Option<Page<String>>,
+    pub threads: Option<Render<String>>,
 }
 
 impl Pages {

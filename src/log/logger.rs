@@ -1,7 +1,7 @@
-//! A producer: a thread's way from an event to a line that is on its way to the sinks.
+//! A logger: a thread's way from an event to a line that is on its way to the sinks.
 //!
 //! The line is put into the queue, and made anew if it came too late for its place in time. With a flush interval of zero the
-//! producer goes on when its line is written.
+//! logger goes on when its line is written.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub struct Head {
 
 /// A thread's way into the log.
 #[derive(Debug)]
-pub struct Producer {
+pub struct Logger {
     pipeline: Arc<Pipeline>,
     /// Its number in the queue.
     number: usize,
@@ -37,8 +37,8 @@ pub struct Producer {
     last_stamp: Stamp,
 }
 
-impl Producer {
-    /// The producer for worker number `worker`, or one that logs as `main`.
+impl Logger {
+    /// The logger for worker number `worker`, or one that logs as `main`.
     pub(super) fn new(pipeline: Arc<Pipeline>, worker: Option<u32>, role: Role) -> Self {
         let thread = worker.map_or_else(|| "main".to_owned(), |n| format!("Worker-{n}"));
         Self {

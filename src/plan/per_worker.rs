@@ -4,7 +4,7 @@ use std::ops::{Index, IndexMut, Range};
 
 /// Something for each worker of a run. The numbers of a shard's workers begin behind those of the shards before it.
 #[derive(Clone, Debug)]
-pub(super) struct PerWorker<T> {
+pub(crate) struct PerWorker<T> {
     first: u32,
     all: Vec<T>,
 }
@@ -21,7 +21,7 @@ impl<T> Default for PerWorker<T> {
 
 impl<T> PerWorker<T> {
     /// What `make` makes for each of these workers.
-    pub(super) fn new(workers: Range<u32>, make: impl FnMut(u32) -> T) -> Self {
+    pub(crate) fn new(workers: Range<u32>, make: impl FnMut(u32) -> T) -> Self {
         Self {
             first: workers.start,
             all: workers.map(make).collect(),
@@ -29,25 +29,25 @@ impl<T> PerWorker<T> {
     }
 
     /// The numbers of the workers.
-    pub(super) fn numbers(&self) -> Range<u32> {
+    pub(crate) fn numbers(&self) -> Range<u32> {
         self.first..self.first + self.all.len() as u32
     }
 
     /// That of worker `number`; none if the run has no such worker.
     #[inline]
-    pub(super) fn get(&self, number: u32) -> Option<&T> {
+    pub(crate) fn get(&self, number: u32) -> Option<&T> {
         self.all.get(self.position(number))
     }
 
     /// That of worker `number`; none if the run has no such worker.
     #[inline]
-    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
         let position = self.position(number);
         self.all.get_mut(position)
     }
 
     /// All of them, in the order of the workers' numbers.
-    pub(super) fn iter(&self) -> std::slice::Iter<'_, T> {
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, T> {
         self.all.iter()
     }
 
