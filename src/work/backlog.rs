@@ -1,9 +1,9 @@
 //! The backlog: where requests for an operation wait for a worker, and answers for whoever asked.
 //!
 //! One thread, the frontend, hands requests over and collects the answers; each worker takes a request, carries it out
-//! and answers it. To wake a thread costs more than an operation without delays, so it is done as seldom as can be: requests are handed
-//! over and answers given and collected many at a time, and an idle worker is woken only where more requests wait than those
-//! that are awake see to.
+//! and answers it. To wake a thread costs more than an operation without delays, so it is done as seldom as can be: answers
+//! are given and collected many at a time, and an idle worker is woken only where more requests wait than those that are
+//! awake see to.
 //!
 //! A request is answered once, whatever happens: by the worker that took it, or with a refusal if there is no room for
 //! it or no operation is begun any more. This file must not know HTTP; the model tests explore it under every
@@ -154,23 +154,21 @@ impl Backlog {
         }
     }
 
-    /// Hands over what has `arrived`, which is empty afterwards. Calls those that are refused.
-    pub fn submit(&self, arrived: &mut Vec<Requester>) {
+    /// Hands over a request. Where that cannot be, it is refused at once.
+    pub fn submit(&self, requester: Requester) {
         let mut requests = self.requests();
+        // An idle worker will take its request at once: that one does not wait.
+        let idle = requests.idle.len() + requests.woken;
         let refusal = if requests.closed {
             Refusal::Closed
+        } else if requests.waiting.len() < self.limit + idle {
+            requests.waiting.push_back(requester);
+            return self.wake_one(requests);
         } else {
-            // An idle worker will take its request at once: that one does not wait.
-            let idle = requests.idle.len() + requests.woken;
-            let room = (self.limit + idle).saturating_sub(requests.waiting.len());
-            let taken = room.min(arrived.len());
-            requests.waiting.extend(arrived.drain(..taken));
             Refusal::Full
         };
-        self.wake_one(requests);
-        for requester in arrived.drain(..) {
-            requester(Answer::Refused(refusal));
-        }
+        drop(requests);
+        requester(Answer::Refused(refusal));
     }
 
     /// The next request, if one waits.
@@ -315,6 +313,12 @@ mod tests {
         Box::new(move |answer| answered.lock().unwrap().push(answer))
     }
 
+    fn submit(backlog: &Backlog, answered: &Answered, count: usize) {
+        for _ in 0..count {
+            backlog.submit(requester(answered));
+        }
+    }
+
     /// Collects until all of `count` requests are answered.
     fn deliver_all(backlog: &Backlog, answered: &Answered, count: usize) -> Vec<Answer> {
         let frontend = Arc::new(Frontend(thread::current())).into();
@@ -367,7 +371,7 @@ mod tests {
             let (backlog, answered) = (Arc::new(Backlog::new(9, 3)), Answered::default());
             let workers = start_workers(&backlog, &[u64::MAX; 3]);
             for batch in [2, 1, 2] {
-                backlog.submit(&mut (0..batch).map(|_| requester(&answered)).collect());
+                submit(&backlog, &answered, batch);
             }
             assert_eq!(ended(&deliver_all(&backlog, &answered, 5)), 5);
             backlog.close();
@@ -382,17 +386,17 @@ mod tests {
         explore(|| {
             let (backlog, answered) = (Arc::new(Backlog::new(9, 2)), Answered::default());
             let mut threads = start_workers(&backlog, &[u64::MAX; 2]);
-            backlog.submit(&mut (0..3).map(|_| requester(&answered)).collect());
+            submit(&backlog, &answered, 3);
             threads.push(thread::spawn({
                 let backlog = Arc::clone(&backlog);
                 move || backlog.close()
             }));
-            backlog.submit(&mut vec![requester(&answered)]);
+            backlog.submit(requester(&answered));
             deliver_all(&backlog, &answered, 4);
             for thread in threads {
                 thread.join().unwrap();
             }
-            backlog.submit(&mut vec![requester(&answered)]);
+            backlog.submit(requester(&answered));
             assert_eq!(
                 deliver_all(&backlog, &answered, 5)[4],
                 Answer::Refused(Refusal::Closed)
@@ -405,7 +409,7 @@ mod tests {
         explore(|| {
             let (backlog, answered) = (Arc::new(Backlog::new(9, 2)), Answered::default());
             let workers = start_workers(&backlog, &[1, 2]);
-            backlog.submit(&mut (0..4).map(|_| requester(&answered)).collect());
+            submit(&backlog, &answered, 4);
             assert_eq!(ended(&deliver_all(&backlog, &answered, 4)), 3);
             for worker in workers {
                 worker.join().unwrap();
@@ -419,7 +423,7 @@ mod tests {
         explore(|| {
             let (backlog, answered) = (Arc::new(Backlog::new(9, 2)), Answered::default());
             let workers = start_workers(&backlog, &[1, 1]);
-            backlog.submit(&mut (0..2).map(|_| requester(&answered)).collect());
+            submit(&backlog, &answered, 2);
             assert_eq!(ended(&deliver_all(&backlog, &answered, 2)), 2);
             for worker in workers {
                 worker.join().unwrap();
@@ -431,13 +435,13 @@ mod tests {
     fn what_finds_no_room_is_refused_at_once() {
         explore(|| {
             let (backlog, answered) = (Backlog::new(2, 1), Answered::default());
-            backlog.submit(&mut (0..5).map(|_| requester(&answered)).collect());
+            submit(&backlog, &answered, 5);
             assert_eq!(
                 *answered.lock().unwrap(),
                 [Answer::Refused(Refusal::Full); 3]
             );
             assert!(backlog.take(None).is_some());
-            backlog.submit(&mut vec![requester(&answered)]);
+            backlog.submit(requester(&answered));
             assert_eq!(answered.lock().unwrap().len(), 3);
         });
     }
@@ -464,7 +468,7 @@ mod tests {
                 })
                 .collect();
             for _ in 0..2 {
-                backlog.submit(&mut vec![requester(&answered)]);
+                backlog.submit(requester(&answered));
             }
             deliver_all(&backlog, &answered, 2);
             for worker in workers {
@@ -482,7 +486,7 @@ mod tests {
             while backlog.requests().idle.is_empty() {
                 thread::yield_now();
             }
-            backlog.submit(&mut (0..2).map(|_| requester(&answered)).collect());
+            submit(&backlog, &answered, 2);
             assert_eq!(ended(&deliver_all(&backlog, &answered, 2)), 1);
             for worker in workers {
                 worker.join().unwrap();
