@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use hifi::{
     audit,
-    cli::{AuditArgs, Cli, Command, ReportArgs, print_man},
+    cli::{AuditArgs, Cli, Command, ReportArgs, print_completions, print_man},
     errors::in_words,
     lab,
     log::stream::{complain, print_out},
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         Some(Command::Report(args)) => return report(args),
         Some(Command::Lab(args)) => lab::run(&args.into_config()),
         Some(Command::Dashboard(args)) => dashboard::print(args.audit),
-        Some(Command::Completions(args)) => args.print(),
+        Some(Command::Completions { shell }) => print_completions(shell),
         Some(Command::Man) => print_man(),
         None => match cli.run.into_config() {
             Ok(config) => {

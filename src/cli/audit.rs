@@ -11,8 +11,8 @@ use super::{
     values::{one_of, whole},
 };
 use crate::{
-    audit::{self, AuditConfig, Input, MEMORY, Select, Verdict},
-    observe::canary::{CanaryConfig, Telling},
+    audit::{self, AuditConfig, Input, MEMORY, News, Select, Verdict},
+    observe::canary::{CanaryConfig, Tell},
     plan::workload::{Micros, parse_duration},
 };
 
@@ -76,13 +76,13 @@ impl AuditArgs {
     /// # Errors
     /// The last run is asked for, which nobody knows before the end.
     pub fn canary(&self) -> Result<Option<CanaryConfig>, clap::Error> {
-        let telling = match self.format {
-            VerdictFormat::Text => Telling::Text,
-            VerdictFormat::Json => Telling::Json,
-            VerdictFormat::Github | VerdictFormat::Junit => Telling::Nothing,
+        let tell: Option<Tell> = match self.format {
+            VerdictFormat::Text => Some(|news, at| Ok(news.text(at))),
+            VerdictFormat::Json => Some(News::json),
+            VerdictFormat::Github | VerdictFormat::Junit => None,
         };
         let audit = self.judging.clone().into_config();
-        self.following.clone().into_canary(audit, telling)
+        self.following.clone().into_canary(audit, tell)
     }
 }
 

@@ -1,16 +1,20 @@
 //! The options of `hifi audit --follow`.
 
-use std::{path::PathBuf, time::SystemTime};
+use std::{net::SocketAddr, path::PathBuf, time::SystemTime};
 
 use clap::Args;
 
 use super::{
-    ExportArgs, invalid,
+    invalid,
+    monitoring::{built_in, parse_addr},
     values::{file_path, parse_interval},
 };
 use crate::{
     audit::{AuditConfig, FollowConfig, Select},
-    observe::canary::{CanaryConfig, Telling},
+    observe::{
+        canary::{CanaryConfig, Tell},
+        monitoring::BUILT_IN,
+    },
     plan::workload::Micros,
 };
 
@@ -35,9 +39,9 @@ pub struct FollowArgs {
     #[arg(long, value_name = "FILE", value_parser = file_path(), requires = "follow")]
     started: Vec<PathBuf>,
 
-    /// Where metrics are to be had.
-    #[command(flatten)]
-    exports: ExportArgs,
+    /// With --follow: serve Prometheus metrics on this address
+    #[arg(hide = !BUILT_IN, long, value_name = "ADDR", value_parser = built_in(parse_addr), requires = "follow")]
+    metrics_addr: Option<SocketAddr>,
 }
 
 impl FollowArgs {
@@ -48,7 +52,7 @@ impl FollowArgs {
     pub fn into_canary(
         self,
         audit: AuditConfig,
-        telling: Telling,
+        tell: Option<Tell>,
     ) -> Result<Option<CanaryConfig>, clap::Error> {
         if !self.follow {
             return Ok(None);
@@ -68,8 +72,8 @@ impl FollowArgs {
                 until_end: self.until_end,
                 started: self.started,
             },
-            telling,
-            metrics: self.exports.addr(),
+            tell,
+            metrics: self.metrics_addr,
         }))
     }
 }

@@ -13,7 +13,7 @@ use crate::log::stream::print_out;
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub(super) fn print_completions(shell: &str) -> anyhow::Result<ExitCode> {
+pub fn print_completions(shell: &str) -> anyhow::Result<ExitCode> {
     let shell = Shell::from_str(shell, false)
         .ok()
         .context("no such shell")?;

@@ -1,14 +1,18 @@
 //! The options of `hifi lab`, and their way into a [`LabConfig`].
 
-use std::io;
+use std::{io, path::PathBuf};
 
 use clap::Args;
 
 use super::{
-    LabReportArgs, VerdictFormat, replay, takes_colours,
-    values::{one_of, specimen, whole},
+    VerdictFormat,
+    monitoring::built_in,
+    replay,
+    report::output,
+    takes_colours,
+    values::{file_path, one_of, specimen, whole},
 };
-use crate::{bugs::Specimen, lab::LabConfig};
+use crate::{bugs::Specimen, lab::LabConfig, observe::monitoring::BUILT_IN};
 
 /// The options of `hifi lab`.
 #[derive(Debug, Args)]
@@ -29,9 +33,9 @@ pub struct LabArgs {
           value_parser = one_of(&[("text", VerdictFormat::Text), ("json", VerdictFormat::Json)]))]
     format: VerdictFormat,
 
-    /// The page.
-    #[command(flatten)]
-    report: LabReportArgs,
+    /// Write a page as well: each bug's run beside that of the fixed program
+    #[arg(hide = !BUILT_IN, long, value_name = "FILE", value_parser = built_in(file_path()))]
+    report: Option<PathBuf>,
 }
 
 impl LabArgs {
@@ -40,7 +44,7 @@ impl LabArgs {
         LabConfig {
             specimen: self.name,
             seed: self.seed.unwrap_or_else(rand::random),
-            report: self.report.into_output(),
+            report: self.report.map(output),
             replay,
             json: self.format == VerdictFormat::Json,
             coloured: takes_colours(&io::stdout()),

@@ -35,12 +35,13 @@ use tracing_subscriber::filter::Targets;
 
 pub use self::{
     audit::{AuditArgs, VerdictFormat},
-    generated::print_man,
+    generated::{print_completions, print_man},
     lab::LabArgs,
-    monitoring::{CompletionsArgs, ExportArgs, MonitoringArgs},
-    report::{LabReportArgs, ReportArgs},
+    monitoring::MonitoringArgs,
+    report::ReportArgs,
 };
 use self::{
+    monitoring::built_in,
     outputs::{check_log, check_metrics_file},
     shard::ShardArgs,
     values::{file_path, one_of, parse_interval, parse_iterations, specimen, usable_file, whole},
@@ -127,7 +128,11 @@ pub enum Command {
     /// Print a Grafana dashboard for the metrics
     Dashboard(DashboardArgs),
     /// Print a script with which a shell completes hifi's command line
-    Completions(CompletionsArgs),
+    Completions {
+        /// Shell that completes
+        #[arg(value_name = "SHELL", value_parser = built_in(one_of(&[("bash", "bash"), ("zsh", "zsh"), ("fish", "fish")])))]
+        shell: &'static str,
+    },
     /// Print the manual page, to be shown by man
     Man,
 }

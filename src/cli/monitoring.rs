@@ -1,13 +1,10 @@
 //! The options of monitoring, as typed. In a build without it they are hidden, and each says which feature it needs.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, builder::TypedValueParser};
 
-use super::{
-    generated,
-    values::{file_path, one_of, whole},
-};
+use super::values::{file_path, whole};
 use crate::{
     observe::config::{MetricsConfig, ServeConfig},
     observe::monitoring::BUILT_IN,
@@ -63,39 +60,6 @@ impl MonitoringArgs {
     }
 }
 
-/// The options of `hifi audit --follow` that concern metrics.
-#[derive(Clone, Debug, Args)]
-pub struct ExportArgs {
-    /// With --follow: serve Prometheus metrics on this address
-    #[arg(hide = !BUILT_IN, long, value_name = "ADDR", value_parser = built_in(parse_addr), requires = "follow")]
-    metrics_addr: Option<SocketAddr>,
-}
-
-impl ExportArgs {
-    /// Where metrics are served.
-    pub fn addr(&self) -> Option<SocketAddr> {
-        self.metrics_addr
-    }
-}
-
-/// The options of `hifi completions`.
-#[derive(Debug, Args)]
-pub struct CompletionsArgs {
-    /// Shell that completes
-    #[arg(value_name = "SHELL", value_parser = built_in(one_of(&[("bash", "bash"), ("zsh", "zsh"), ("fish", "fish")])))]
-    shell: &'static str,
-}
-
-impl CompletionsArgs {
-    /// Prints the script.
-    ///
-    /// # Errors
-    /// Standard output cannot be written.
-    pub fn print(&self) -> anyhow::Result<ExitCode> {
-        generated::print_completions(self.shell)
-    }
-}
-
 /// A parser of values for what only a build with the feature `monitoring` can do.
 pub(super) fn built_in<P: TypedValueParser>(parser: P) -> impl TypedValueParser<Value = P::Value> {
     parser.try_map(|value| match BUILT_IN {
@@ -107,7 +71,7 @@ pub(super) fn built_in<P: TypedValueParser>(parser: P) -> impl TypedValueParser<
 /// What is said where it is asked for in vain.
 pub(super) const NEEDS_MONITORING: &str = "this hifi was built without the feature `monitoring`; build it with `cargo build --features monitoring`";
 
-fn parse_addr(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn parse_addr(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         "an IP address and a port are needed, such as 127.0.0.1:9464 or [::1]:9464; port 0 takes any that is free".into()
     })

@@ -48,23 +48,8 @@ impl ReportArgs {
     }
 }
 
-/// The options of `hifi lab` that need a report.
-#[derive(Debug, Args)]
-pub struct LabReportArgs {
-    /// Write a page as well: each bug's run beside that of the fixed program
-    #[arg(hide = !BUILT_IN, long = "report", value_name = "FILE", value_parser = built_in(file_path()))]
-    report: Option<PathBuf>,
-}
-
-impl LabReportArgs {
-    /// Where the page goes, if one is asked for.
-    pub fn into_output(self) -> Option<Output> {
-        self.report.map(output)
-    }
-}
-
 /// Where a report with this name goes.
-fn output(path: PathBuf) -> Output {
+pub(super) fn output(path: PathBuf) -> Output {
     match path.to_str() {
         Some("-") => Output::Stdout,
         _ => Output::File(path),

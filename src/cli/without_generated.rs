@@ -8,7 +8,7 @@ use super::monitoring::NEEDS_MONITORING;
 ///
 /// # Errors
 /// Always.
-pub(super) fn print_completions(_shell: &str) -> anyhow::Result<ExitCode> {
+pub fn print_completions(_shell: &str) -> anyhow::Result<ExitCode> {
     print_man()
 }
 

@@ -17,6 +17,8 @@ const WIDTH: usize = 80;
 const NUMBER: usize = 5;
 /// How many lines of the audit's report on the broken run are shown.
 const AUDIT_LINES: usize = 8;
+/// A space at which no line ends.
+const NO_BREAK: &str = "\u{a0}";
 /// How far everything but headings is indented.
 const INDENT: &str = "  ";
 
@@ -196,49 +198,36 @@ impl Page {
     }
 
     fn wrapped(&mut self, first: &str, next: &str, text: &str) {
-        for line in lines(first, next, text.split_whitespace(), WIDTH) {
-            self.text += line.trim_end();
-            self.text.push('\n');
+        let words: Vec<_> = text.split_whitespace().collect();
+        match words[..] {
+            [] => self.text += first.trim_end(),
+            _ => self.text += &textwrap::fill(&words.join(" "), lines_of(WIDTH, first, next)),
         }
+        self.text.push('\n');
     }
 
     /// A command that can be pasted.
     fn command(&mut self, text: &str) {
-        // An option stays with its value.
-        let words = text.replace(" --", "\n--");
-        let lines = lines("  $ ", "      ", words.lines(), WIDTH - 2);
-        self.line(QUIET, &lines.join(" \\\n"));
+        // An option stays with its value, behind a space at which no line ends.
+        let options = text.replace(' ', NO_BREAK).replace("\u{a0}--", " --");
+        let lines = textwrap::wrap(&options, lines_of(WIDTH - 2, "  $ ", "      "));
+        self.line(QUIET, &lines.join(" \\\n").replace(NO_BREAK, " "));
     }
+}
+
+/// Lines of so many columns, unless a single word is longer, with this in front of the first and of each other one.
+fn lines_of<'a>(width: usize, first: &'a str, next: &'a str) -> textwrap::Options<'a> {
+    textwrap::Options::new(width)
+        .initial_indent(first)
+        .subsequent_indent(next)
+        .break_words(false)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
 }
 
 /// How far a line is indented.
 fn margin(line: &str) -> usize {
     line.len() - line.trim_start().len()
-}
-
-/// Words in lines of at most so many columns, unless a single word is longer.
-fn lines<'a>(
-    first: &str,
-    next: &str,
-    words: impl Iterator<Item = &'a str>,
-    width: usize,
-) -> Vec<String> {
-    let mut lines = vec![first.to_owned()];
-    let (mut columns, mut is_empty) = (first.chars().count(), true);
-    for word in words {
-        let length = word.chars().count();
-        if !is_empty && columns + 1 + length > width {
-            lines.push(next.to_owned());
-            (columns, is_empty) = (next.chars().count(), true);
-        }
-        let space = if is_empty { "" } else { " " };
-        let line = lines.last_mut().expect("there is always a line");
-        *line += space;
-        *line += word;
-        columns += space.len() + length;
-        is_empty = false;
-    }
-    lines
 }
 
 #[cfg(test)]

@@ -17,16 +17,8 @@ use crate::{
     shutdown::{SignalWatch, Stop},
 };
 
-/// How what is new is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Telling {
-    /// A line for people.
-    Text,
-    /// A JSON object in a line.
-    Json,
-    /// Not at all: the verdict says it.
-    Nothing,
-}
+/// How a piece of news is written that came to be known at a time.
+pub type Tell = fn(&News, SystemTime) -> Result<String>;
 
 /// What is followed, and who is told.
 #[derive(Clone, Debug)]
@@ -35,8 +27,8 @@ pub struct CanaryConfig {
     pub audit: AuditConfig,
     /// How it is followed.
     pub follow: FollowConfig,
-    /// How what is new is told on standard output.
-    pub telling: Telling,
+    /// How what is new is told on standard output; not at all where the verdict says it.
+    pub tell: Option<Tell>,
     /// Where metrics are served.
     pub metrics: Option<SocketAddr>,
 }
@@ -51,7 +43,7 @@ pub fn run(config: &CanaryConfig) -> Result<Verdict> {
     let stop = Arc::<Stop>::default();
     let _signals = SignalWatch::start(Arc::clone(&stop), || {}, complain)?;
     let mut canary = Canary {
-        telling: config.telling,
+        tell: config.tell,
         board,
         line: AuditLine::default(),
     };
@@ -59,7 +51,7 @@ pub fn run(config: &CanaryConfig) -> Result<Verdict> {
 }
 
 struct Canary {
-    telling: Telling,
+    tell: Option<Tell>,
     board: Arc<Board>,
     line: AuditLine,
 }
@@ -68,11 +60,9 @@ impl Listener for Canary {
     fn news(&mut self, news: &[News]) -> Result<bool> {
         let now = SystemTime::now();
         let mut text = String::new();
-        for news in news {
-            match self.telling {
-                Telling::Text => text += &news.text(now),
-                Telling::Json => text += &news.json(now)?,
-                Telling::Nothing => {}
+        if let Some(tell) = self.tell {
+            for news in news {
+                text += &tell(news, now)?;
             }
         }
         self.line.hide();

@@ -6,9 +6,6 @@
 
 use std::collections::VecDeque;
 
-/// How many buckets away something is still close by.
-const NEAR: usize = 8;
-
 /// What a bucket holds: two of them can be one.
 pub(super) trait Merge {
     /// Takes in what the neighbour holds.
@@ -54,17 +51,6 @@ impl<T: Merge + Default> Series<T> {
             _ => self.reach(stamp),
         };
         &mut self.buckets[place]
-    }
-
-    /// The bucket nearest to a stamp that is so, of those close by.
-    pub(super) fn near(&mut self, stamp: u64, is_so: impl Fn(&T) -> bool) -> Option<&mut T> {
-        let place = (stamp >> self.doublings).checked_sub(self.first)?;
-        let place = usize::try_from(place).ok()?;
-        let close = (0..NEAR).flat_map(|far| [place.checked_sub(far), Some(place + far)]);
-        let found = close
-            .flatten()
-            .find(|place| self.buckets.get(*place).is_some_and(&is_so))?;
-        self.buckets.get_mut(found)
     }
 
     /// Each part of the time from `from` to `to`, by the bucket that it falls into.

@@ -50,8 +50,7 @@ pub(super) struct Workers {
     /// The number of the first worker.
     first: u32,
     threads: Vec<Option<JoinHandle<Done>>>,
-    refused: Option<String>,
-    usage_at_work: Usage,
+    ended: Ended,
 }
 
 /// What is left of the workers when all that can be waited for have ended.
@@ -92,20 +91,22 @@ impl Workers {
             },
             first: workload.workers().start,
             threads: Vec::new(),
-            refused: observers.refused.clone(),
-            usage_at_work: Usage::default(),
+            ended: Ended {
+                refused: observers.refused.clone(),
+                ..Ended::default()
+            },
         };
         if let Some(Seam::Log(set_up)) = seam
             && let Err(error) = context.log.reopen(*set_up)
         {
-            workers.refused = Some(in_words(&error));
+            workers.ended.refused = Some(in_words(&error));
         }
-        if let Some(why) = workers.refused.clone() {
+        if let Some(why) = workers.ended.refused.clone() {
             refuse(context, workers.first, why);
         } else {
             workers.start_threads(context, seam, &setting);
         }
-        workers.usage_at_work = Usage::now();
+        workers.ended.usage_at_work = Usage::now();
         workers
     }
 
@@ -155,7 +156,7 @@ impl Workers {
             match spawned {
                 Ok(thread) => self.threads.push(Some(thread)),
                 Err(error) => {
-                    self.refused = Some(format!(
+                    self.ended.refused = Some(format!(
                         "thread Worker-{number} could not be started: {error}; use fewer --threads than {}, or allow this \
                          user more processes (ulimit -u)",
                         workload.threads
@@ -169,7 +170,6 @@ impl Workers {
 
     /// Waits for all workers to end; once they were found to be stuck, no longer than [`TIME_TO_RECOVER`].
     pub(super) fn join(mut self, inbox: &Receiver<Notice>) -> Joined {
-        let mut done = Done::default();
         let mut left = self.threads.len();
         let mut deadline: Option<Instant> = None;
         while left > 0 {
@@ -182,8 +182,8 @@ impl Workers {
                     if let Some(thread) = self.threads.get_mut(position).and_then(Option::take) {
                         // A worker catches its panics. Were one to die all the same, its account would be
                         // missing and the books would not balance.
-                        if let Ok(ended) = thread.join() {
-                            done += ended;
+                        if let Ok(done) = thread.join() {
+                            self.ended.done += done;
                         }
                         left -= 1;
                     }
@@ -196,13 +196,9 @@ impl Workers {
             .zip(&self.threads)
             .filter(|(_, thread)| thread.is_some())
             .map(|(worker, _)| worker);
+        self.ended.stuck = stuck.collect();
         Joined {
-            ended: Ended {
-                stuck: stuck.collect(),
-                done,
-                refused: self.refused,
-                usage_at_work: self.usage_at_work,
-            },
+            ended: self.ended,
             processor: self.processor,
         }
     }
@@ -259,8 +255,7 @@ mod tests {
                 spawn(1, Duration::MAX),
                 spawn(2, Duration::ZERO),
             ],
-            refused: None,
-            usage_at_work: Usage::default(),
+            ended: Ended::default(),
         };
         notices.send(Notice::Leaving(3)).unwrap();
         notices.send(Notice::Stalled).unwrap();
