@@ -41,8 +41,8 @@ pub use self::{
     },
     registry::Run,
     verdict::{
-        Change, Counts, DifferingShard, Finding, GroupVerdict, LostShard, Place, Range, RunVerdict,
-        Status, Verdict,
+        Change, Counts, DifferingShard, Finding, GroupVerdict, Kind, LostShard, Place, Range,
+        RunVerdict, Status, Verdict,
         delay::Delays,
         findings::Location,
         github::annotations,

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{memory::Memory, records::LogRecord};
 use crate::{
-    audit::{self, AuditConfig, Finding, Input, Status, Verdict},
+    audit::{self, AuditConfig, Input, Range, RunVerdict, Status, Verdict},
     bugs::{ExhibitKind, Specimen},
 };
 
@@ -148,9 +148,9 @@ impl TrialRun {
         self.log.iter().filter(|byte| **byte == b'\n').count()
     }
 
-    /// The differences that the audit found.
-    pub(super) fn findings(&self) -> impl Iterator<Item = &Finding> {
-        self.verdict.runs.iter().flat_map(|run| &run.findings)
+    /// The lines that the audit finds lost.
+    pub(super) fn lost(&self) -> impl Iterator<Item = &Range> {
+        self.verdict.runs.iter().flat_map(RunVerdict::lost)
     }
 
     /// What a program may want to know of it.

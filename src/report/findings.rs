@@ -1,7 +1,7 @@
 //! The audit's findings as the page lists them: in words, with their place in the log and on the timeline.
 
 use super::{collector::Places, text::shown};
-use crate::audit::{Finding, Location, Producer, change_words, headline};
+use crate::audit::{Finding, Kind, Location, Producer, change_words, headline};
 
 /// How many findings of a kind are listed of a run.
 pub(super) const LISTED_MAX: usize = 20;
@@ -23,7 +23,9 @@ pub(super) struct Listed {
 pub(super) fn list(findings: &[Finding], files: &[String], places: &Places) -> Vec<Listed> {
     let mut listed: Vec<Listed> = Vec::new();
     for finding in findings {
-        let same = listed.iter().filter(|other| other.kind == finding.kind());
+        let same = listed
+            .iter()
+            .filter(|other| other.kind == finding.kind.name());
         if same.count() < LISTED_MAX {
             listed.push(of(finding, files, places));
         }
@@ -32,9 +34,8 @@ pub(super) fn list(findings: &[Finding], files: &[String], places: &Places) -> V
 }
 
 fn of(finding: &Finding, files: &[String], places: &Places) -> Listed {
-    let lines = finding.lines().unwrap_or_default();
-    let author = lines.split(':').next().and_then(Producer::named);
-    let at = finding.place().and_then(|place| {
+    let author = Producer::named(&finding.lines.author);
+    let at = finding.at.as_ref().and_then(|place| {
         let file = files.iter().position(|name| *name == place.file)?;
         Some(Location {
             file: u32::try_from(file).ok()?,
@@ -42,15 +43,15 @@ fn of(finding: &Finding, files: &[String], places: &Places) -> Listed {
         })
     });
     Listed {
-        kind: finding.kind(),
+        kind: finding.kind.name(),
         words: shown(&headline(finding)),
-        details: match finding {
-            Finding::Altered { changes, .. } => {
-                let changes = changes.iter().map(|change| shown(&change_words(change)));
+        details: match finding.kind {
+            Kind::Altered => {
+                let changes = finding.changes.iter();
+                let changes = changes.map(|change| shown(&change_words(change)));
                 changes.collect::<Vec<_>>().join("\n")
             }
-            Finding::Truncated { text, .. } | Finding::Unexpected { text, .. } => shown(text),
-            _ => String::new(),
+            _ => shown(&finding.text),
         },
         worker: author.and_then(Producer::worker),
         stamp: at.and_then(|at| places.time_of(at)),

@@ -9,7 +9,7 @@ use super::{
     spans::{MissingLines, Span, WorkerLine, WorkerLines},
 };
 use crate::{
-    audit::{AttemptKind, AttemptRecord, Finding, Producer, Record, Run, RunVerdict},
+    audit::{AttemptKind, AttemptRecord, Producer, Record, Run, RunVerdict},
     log::event::{Event, Known, Reason},
     plan::{Outcome, per_worker::PerWorker, workload::Workload},
     work::figures::Histogram,
@@ -324,10 +324,7 @@ impl History {
         if verdict.counts.lost == 0 {
             return self.nothing_is_lost();
         }
-        for finding in &verdict.findings {
-            let Finding::Lost { range, .. } = finding else {
-                continue;
-            };
+        for range in verdict.lost() {
             let worker = Producer::named(&range.author).and_then(Producer::worker);
             if let (Some(worker), Some(first)) = (worker, range.first)
                 && let Some(lines) = self.workers.get(worker)

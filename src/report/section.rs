@@ -160,7 +160,7 @@ impl Section {
             .verdict
             .findings
             .iter()
-            .filter(|one| one.kind() == kind);
+            .filter(|one| one.kind.name() == kind);
         html! {
             details open[listed.len() <= 8] {
                 summary { strong { (kind) } " " (count(all)) " – " (words::meaning(kind)) }

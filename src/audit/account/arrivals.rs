@@ -8,8 +8,9 @@ use super::{
 use crate::audit::{
     records::record::Producer,
     verdict::{
+        Kind,
         delay::Delays,
-        findings::{Findings, Kind, Location},
+        findings::{Findings, Location},
     },
 };
 
@@ -39,6 +40,8 @@ pub(crate) struct Arrivals {
     pub delays: Delays,
     /// The lines by their time.
     pub time: TimeOrder,
+    /// Lines whose numbers are in order, and their times are not.
+    pub fell: Findings,
 }
 
 impl Arrivals {
@@ -81,15 +84,19 @@ impl Arrivals {
             reordered(findings, producer, moved);
         }
         // The time is asked only where the numbers are in order.
-        if findings.count(Kind::Reordered) == 0 {
-            let mut fell = |line| time_fell(findings, line);
+        if findings.counts.reordered == 0 {
+            let mut fell = |line| time_fell(&mut self.fell, line);
             self.time.arrive(line, how.backwards, &mut fell);
         }
     }
 
-    /// Names the lines whose time fell of which it was open until now which they are.
+    /// Names the lines whose time fell, where the numbers are in order: else it tells nothing more.
     pub(crate) fn settle(&mut self, findings: &mut Findings) {
-        self.time.settle(&mut |line| time_fell(findings, line));
+        let fell = &mut self.fell;
+        self.time.settle(&mut |line| time_fell(fell, line));
+        if findings.counts.reordered == 0 {
+            findings.take_over(Kind::Reordered, fell);
+        }
     }
 }
 
@@ -97,11 +104,14 @@ impl Arrivals {
 #[cold]
 pub(crate) fn reordered(findings: &mut Findings, producer: Producer, moved: Moved) {
     for (numbers, at) in moved {
-        findings.add_lines(Kind::Reordered, producer, numbers, at);
+        findings.add_lines(Kind::Reordered, producer, numbers, at, |_| {});
     }
 }
 
 #[cold]
 fn time_fell(findings: &mut Findings, line: TimedLine) {
-    findings.add_line(Kind::TimeFell, line.producer, line.seq, line.at);
+    let numbers = line.seq..line.seq.saturating_add(1);
+    findings.add_lines(Kind::Reordered, line.producer, numbers, line.at, |found| {
+        found.why = "time runs backwards".into();
+    });
 }

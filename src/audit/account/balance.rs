@@ -6,7 +6,6 @@
 use std::{
     collections::BTreeMap,
     fmt::{self, Display},
-    ops::Range,
 };
 
 use super::{
@@ -22,8 +21,9 @@ use crate::{
         records::record::Producer,
         registry::{Basis, Expected},
         verdict::{
-            Finding, Range as Lines, RunVerdict,
-            findings::{Findings, Kind, Location},
+            Finding, Kind, Range as Lines, RunVerdict,
+            findings::{Findings, Location},
+            report::range_words,
         },
     },
     log::{
@@ -92,10 +92,6 @@ pub(crate) fn balance(account: &mut RunAccount, killed: bool, budget: &mut Budge
         }
     };
     account.settle_order();
-    if account.findings.count(Kind::Reordered) > 0 {
-        // Where the numbers are out of order already, the time tells nothing more.
-        account.findings.forget(Kind::TimeFell);
-    }
     account.reconsider_damage();
     if run.contradicted() {
         let why = "two \"Run started\" of this run tell different configurations";
@@ -166,7 +162,9 @@ impl Books<'_> {
     }
 
     fn fault(&mut self, at: Location, what: fmt::Arguments<'_>) {
-        self.findings.books(Some(at), || what.to_string());
+        let one = Lines::unnamed(1);
+        let say = |found: &mut Finding| found.why = what.to_string();
+        self.findings.add(Kind::Books, one, Some(at), say);
     }
 
     fn compare<T: PartialEq + Display>(&mut self, what: &str, found: T, expected: T, at: Location) {
@@ -320,16 +318,11 @@ impl Books<'_> {
             .saturating_add(open.len() as u64)
             .saturating_sub(open.iter().map(piece).sum());
         let threads: Vec<_> = open.iter().map(|n| Producer::Worker(*n).thread()).collect();
-        self.findings.add(Kind::Lost, count, |_| Finding::Lost {
-            range: Lines {
-                author: threads.join(" or "),
-                first: None,
-                last: None,
-                count,
-            },
-            announced: false,
-            before: None,
-        });
+        let lines = Lines {
+            author: threads.join(" or "),
+            ..Lines::unnamed(count)
+        };
+        self.findings.add(Kind::Lost, lines, None, |_| {});
         let note = "several \"Worker ended\" are lost, and lines before them: which numbers these had cannot be known";
         self.out.notes.push(note.into());
     }
@@ -368,8 +361,8 @@ impl Books<'_> {
                 let missing = worker.sequence.missing.count_in(extent.attempts..next);
                 let behind = next.saturating_sub(extent.attempts).saturating_sub(missing);
                 if behind > 0 {
-                    let numbers = numbers(extent.attempts..extent.attempts + behind);
-                    let why = format!("{} logged seq {numbers} after its end", producer.thread());
+                    let numbers = extent.attempts..extent.attempts + behind;
+                    let why = range_words(&Lines::of(producer, numbers)) + ", logged after its end";
                     self.findings.unexpected(behind, &why, end.at, String::new);
                 }
                 self.worker_end(&producer.thread(), &extent, end);
@@ -514,7 +507,7 @@ impl Books<'_> {
                 {
                     found += named.end.saturating_sub(named.start.max(extent.attempts));
                 }
-                self.out.counts.announced += found;
+                self.findings.counts.announced += found;
                 there += (named.end - named.start) - found;
             }
             if there > 0 {
@@ -537,11 +530,11 @@ impl Books<'_> {
             ranges.sort_unstable_by_key(|(numbers, _)| numbers.start);
             for (numbers, announced) in ranges {
                 let before = self.account.behind_gap(*producer, &numbers);
-                let count = numbers.end - numbers.start;
-                self.findings.add(Kind::Lost, count, |names| Finding::Lost {
-                    range: Lines::of(*producer, numbers),
-                    announced,
-                    before: before.map(|at| names.place(at)),
+                let lines = Lines::of(*producer, numbers);
+                self.findings.add(Kind::Lost, lines, before, |found| {
+                    if announced {
+                        found.why = "as a \"Log gap\" says".into();
+                    }
                 });
             }
         }
@@ -582,7 +575,10 @@ impl Books<'_> {
         if last >= next {
             ranges.push(next..last.saturating_add(1));
         }
-        let shown: Vec<_> = ranges.iter().take(5).cloned().map(numbers).collect();
+        let shown = ranges.iter().take(5).cloned();
+        let shown: Vec<_> = shown
+            .filter_map(|range| Lines::of(Producer::Main, range).numbers())
+            .collect();
         let more = if ranges.len() > 5 { " …" } else { "" };
         let shown = shown.join(", ");
         let what = format_args!(
@@ -603,7 +599,7 @@ impl Books<'_> {
         let outstanding = self.out.outstanding.iter().map(|lines| lines.count);
         claimed
             .chain(outstanding)
-            .chain([self.findings.count(Kind::Lost), *off_plan, *too_far])
+            .chain([self.findings.counts.lost, *off_plan, *too_far])
             .fold(0, u64::saturating_add)
     }
 
@@ -658,15 +654,5 @@ impl Books<'_> {
                 format_args!("Run ended: reason is {reason}, which the workers do not bear out");
             self.fault(at, what);
         }
-    }
-}
-
-/// One number, or a range of them.
-fn numbers(range: Range<u64>) -> String {
-    let last = range.end.saturating_sub(1);
-    if range.start == last {
-        last.to_string()
-    } else {
-        format!("{}-{last}", range.start)
     }
 }

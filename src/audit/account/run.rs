@@ -23,8 +23,8 @@ use crate::{
         },
         registry::Run,
         verdict::{
-            Change, Finding,
-            findings::{Findings, KEPT_MAX, Kind, Location, Names},
+            Change, Finding, Kind, Range as Lines,
+            findings::{Findings, KEPT_MAX, Location, Names},
         },
     },
     log::{account::Closing, event::Event},
@@ -59,24 +59,18 @@ impl Damage {
         }
     }
 
-    /// What there is to be said of it.
-    pub(crate) fn finding(&self, names: &Names) -> Finding {
-        let at = names.place(self.at);
-        let author = self.line.map(|(producer, _)| producer.thread());
-        let seq = self.line.map(|(_, seq)| seq);
-        match (&self.changes, author, seq) {
-            (Some(changes), Some(author), Some(seq)) => Finding::Altered {
-                author,
-                seq,
-                changes: changes.clone(),
-                at,
-            },
-            (_, author, seq) => Finding::Truncated {
-                author,
-                seq,
-                at,
-                text: self.text.clone(),
-            },
+    /// The line that it was, if that is known.
+    pub(crate) fn lines(&self) -> Lines {
+        self.line.map_or(Lines::unnamed(1), |(producer, seq)| {
+            Lines::of(producer, seq..seq.saturating_add(1))
+        })
+    }
+
+    /// Says what there is to be said of it.
+    pub(crate) fn tell(self, found: &mut Finding) {
+        match self.changes {
+            Some(changes) if self.line.is_some() => found.changes = changes,
+            _ => found.text = self.text,
         }
     }
 }
@@ -131,17 +125,21 @@ impl CounterValues {
             match climb(&mut self.next, &mut self.missing, value, budget) {
                 Entered::TooFar => return false,
                 Entered::Duplicate => {
-                    let again = |values: &str| format!("counter {values} again");
-                    findings.books_of(Producer::Main, value, at, again);
+                    let values = value..value.saturating_add(1);
+                    findings.add_lines(Kind::Books, Producer::Main, values, at, |found| {
+                        found.lines.author = "counter".into();
+                        found.why = "counter values that were there before".into();
+                    });
                 }
                 _ => {}
             }
         }
         if !worker.count(attempt.seq, value) {
             let producer = Producer::Worker(attempt.worker);
-            findings.books_of(producer, attempt.seq, at, |seqs| {
+            let numbers = attempt.seq..attempt.seq.saturating_add(1);
+            findings.add_lines(Kind::Books, producer, numbers, at, |found| {
                 let thread = producer.thread();
-                format!("the counter does not rise along {thread} at seq {seqs}")
+                found.why = format!("the counter does not rise along {thread}, at seq");
             });
         }
         true
@@ -204,7 +202,10 @@ impl RunAccount {
             openings: Vec::new(),
             too_far: 0,
             off_plan: 0,
-            arrivals: Arrivals::default(),
+            arrivals: Arrivals {
+                fell: Findings::new(names),
+                ..Arrivals::default()
+            },
             entries_max: (entries as usize).clamp(16, 1 << 18) & !1,
             run,
         }
@@ -217,6 +218,7 @@ impl RunAccount {
             + self.main.memory()
             + self.counter.missing.memory()
             + self.findings.memory()
+            + self.arrivals.fell.memory()
             + (self.damage.len() * 400) as u64
             + self.arrivals.time.memory()
             + 1024
@@ -435,14 +437,10 @@ impl RunAccount {
         let numbers = attempt.seq..attempt.seq.saturating_add(1);
         let producer = Producer::Worker(attempt.worker);
         self.findings
-            .add_joined(Kind::Unexpected, producer, numbers, at, |range, at| {
-                let (thread, seq, why) = (range.author, attempt.seq, why());
-                Finding::Unexpected {
-                    why: format!("{thread} at seq {seq} left its plan: {why}"),
-                    count: 1,
-                    at,
-                    text: text(),
-                }
+            .add_lines(Kind::Unexpected, producer, numbers, at, |found| {
+                let (thread, seq, why) = (producer.thread(), attempt.seq, why());
+                found.why = format!("{thread} at seq {seq} left its plan: {why}");
+                found.text = text();
             });
     }
 
@@ -461,15 +459,14 @@ impl RunAccount {
         if self.damage.len() < KEPT_MAX {
             self.damage.push(damage);
         } else {
-            self.findings.count_more(damage.kind(), 1);
+            *self.findings.counts.of_mut(damage.kind()) += 1;
         }
     }
 
     /// Whether lines of `producer` were found out of order.
     fn is_out_of_order(&self, producer: Producer) -> bool {
         let (thread, moved) = (producer.thread(), self.findings.kept(Kind::Reordered));
-        let mut ranges = moved.iter().filter_map(Finding::range);
-        ranges.any(|range| range.author == thread)
+        moved.iter().any(|found| found.lines.author == thread)
     }
 
     /// Thinks again about damaged lines of which it is not sure what they were: they cannot have been lines

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::audit::verdict::{
-    Finding, Range,
+    Finding, Kind, Range,
     report::{finding_words, range_words},
 };
 
@@ -26,7 +26,7 @@ pub enum News {
         /// The run's id; none if they belong to no run.
         run: Option<String>,
         /// Their kind.
-        kind: &'static str,
+        kind: Kind,
         /// How many.
         count: u64,
     },
@@ -62,9 +62,16 @@ impl News {
             Self::Finding { run, finding } => {
                 let words = finding_words(finding);
                 let words: Vec<_> = words.lines().map(str::trim).collect();
-                write!(out, "{}{}: {}", of(run), finding.kind(), words.join(" "))
+                write!(
+                    out,
+                    "{}{}: {}",
+                    of(run),
+                    finding.kind.name(),
+                    words.join(" ")
+                )
             }
             Self::More { run, kind, count } => {
+                let kind = kind.name();
                 write!(out, "{}{kind}: {count} more, too many to be named", of(run))
             }
             Self::TakenBack { run, range } => write!(

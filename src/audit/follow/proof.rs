@@ -13,7 +13,7 @@ use crate::audit::{
     input::inputs::Part,
     run,
     simulate::{self, Dice, Entry},
-    verdict::{Finding, Range, Status},
+    verdict::{Finding, Kind, Range, Status},
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -173,21 +173,14 @@ fn arrivals(way: &Way, dice: &mut Dice) -> Vec<Vec<u8>> {
 fn expanded(findings: &[Finding]) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for finding in findings {
-        match finding {
-            Finding::Lost { range, .. }
-            | Finding::Duplicated { range, .. }
-            | Finding::Reordered { range, .. }
-            | Finding::Late { range, .. }
-                if range.first.is_some() =>
-            {
-                let kind = finding.kind();
-                let lines = each(range).map(|seq| format!("{kind} {} {seq}", range.author));
-                all.extend(lines);
-            }
-            other => {
-                all.insert(format!("{other:?}"));
-            }
+        let plain = finding.text.is_empty() && finding.changes.is_empty();
+        if finding.lines.named().is_none() || !plain || finding.kind == Kind::Books {
+            all.insert(format!("{finding:?}"));
+            continue;
         }
+        let Finding { kind, lines, .. } = finding;
+        let named = each(lines).map(|seq| format!("{kind:?} {} {seq}", lines.author));
+        all.extend(named);
     }
     all
 }
@@ -222,7 +215,12 @@ fn check_told(told: &[News], verdict: &Verdict, gone: Duration) {
         match news {
             News::Finding {
                 run: Some(run),
-                finding: Finding::Lost { range, .. },
+                finding:
+                    Finding {
+                        kind: Kind::Lost,
+                        lines: range,
+                        ..
+                    },
             } if range.first.is_some() => {
                 for seq in each(range) {
                     let line = (run.clone(), range.author.clone(), seq);
@@ -232,12 +230,13 @@ fn check_told(told: &[News], verdict: &Verdict, gone: Duration) {
             News::Finding {
                 run: Some(run),
                 finding:
-                    Finding::Reordered {
-                        range,
-                        time_only: false,
+                    Finding {
+                        kind: Kind::Reordered,
+                        lines: range,
+                        why,
                         ..
                     },
-            } => {
+            } if why.is_empty() => {
                 for seq in each(range) {
                     let line = (run.clone(), range.author.clone(), seq);
                     assert!(moved.insert(line), "told twice: {news:?}");
@@ -257,12 +256,8 @@ fn check_told(told: &[News], verdict: &Verdict, gone: Duration) {
     }
     for run in &verdict.runs {
         let in_verdict: BTreeSet<_> = run
-            .findings
-            .iter()
-            .filter_map(|finding| match finding {
-                Finding::Lost { range, .. } if range.first.is_some() => Some(range),
-                _ => None,
-            })
+            .lost()
+            .filter(|range| range.first.is_some())
             .flat_map(|range| each(range).map(|seq| (range.author.clone(), seq)))
             .collect();
         let told: BTreeSet<_> = lost

@@ -15,8 +15,8 @@ use crate::audit::{
     judge::{Judge, conclude},
     records::record::Producer,
     verdict::{
-        Counts, Finding, Place, Range as Lines,
-        findings::{Findings, Kind, Names},
+        Counts, Finding, Kind, Place, Range as Lines,
+        findings::{Findings, Names},
         told::Told,
     },
 };
@@ -58,6 +58,7 @@ struct RunWatch {
     holes: BTreeMap<Producer, Holes>,
     /// What was told of its findings, and how many damaged lines.
     told: Told,
+    told_fell: Told,
     told_damage: usize,
     /// What was told of its account at the end.
     books: Vec<Finding>,
@@ -73,7 +74,7 @@ struct RunWatch {
 }
 
 /// Of these kinds whatever was found is told at once: all but the lost lines, which may still come.
-const AT_ONCE: &[Kind] = Kind::ALL.split_at(1).1;
+const AT_ONCE: &[(Kind, &str)] = Kind::ALL.split_at(1).1;
 
 impl Watch {
     /// Nothing was seen.
@@ -135,7 +136,9 @@ impl Watch {
         }
         self.look_at_settled(judge);
         let bulletin = self.bulletin.of_none();
-        bulletin.all(AT_ONCE, &judge.strays, &mut self.strays);
+        for (kind, _) in AT_ONCE {
+            bulletin.all(*kind, &judge.strays, &mut self.strays);
+        }
         std::mem::take(&mut self.bulletin.news)
     }
 
@@ -201,7 +204,10 @@ impl Watch {
             bulletin.back(producer, &numbers_of(seq..seq + 1));
         }
         for (id, findings, told) in judge.settled.runs() {
-            self.bulletin.of_run(id).all(AT_ONCE, findings, told);
+            let bulletin = self.bulletin.of_run(id);
+            for (kind, _) in AT_ONCE {
+                bulletin.all(*kind, findings, told);
+            }
         }
     }
 }
@@ -227,31 +233,29 @@ impl Bulletin {
         }
     }
 
-    fn count(&mut self, kind: &str, count: u64) {
+    fn count(&mut self, kind: Kind, count: u64) {
         if !self.silent {
-            self.counts.count(kind, count);
+            *self.counts.of_mut(kind) += count;
         }
     }
 
     fn finding(&mut self, finding: Finding) {
-        self.count(finding.kind(), finding.count());
+        self.count(finding.kind, finding.lines.count);
         self.tell(|run| News::Finding { run, finding });
     }
 
-    fn more(&mut self, kind: &'static str, count: u64) {
+    fn more(&mut self, kind: Kind, count: u64) {
         if count > 0 {
             self.count(kind, count);
             self.tell(|run| News::More { run, kind, count });
         }
     }
 
-    /// Tells what is new of these kinds.
-    fn all(&mut self, kinds: &[Kind], findings: &Findings, told: &mut Told) {
-        for kind in kinds {
-            let (found, rest) = told.news(findings, *kind);
-            found.into_iter().for_each(|found| self.finding(found));
-            self.more(kind.name(), rest);
-        }
+    /// Tells what is new of a kind.
+    fn all(&mut self, kind: Kind, findings: &Findings, told: &mut Told) {
+        let (found, rest) = told.news(findings, kind);
+        found.into_iter().for_each(|found| self.finding(found));
+        self.more(kind, rest);
     }
 
     /// Tells of numbers of a producer, range by range, or together where there are many.
@@ -271,27 +275,20 @@ impl Bulletin {
         self.lines(producer, numbers, |bulletin, range| {
             let numbers = range.first.unwrap_or(0)..range.last.map_or(0, |last| last + 1);
             let before = account.behind_gap(producer, &numbers);
-            bulletin.finding(Finding::Lost {
-                range,
-                announced: false,
-                before: before.map(|at| bulletin.names.place(at)),
-            });
+            let before = before.map(|at| bulletin.names.place(at));
+            bulletin.finding(Finding::new(Kind::Lost, range, before));
         });
     }
 
     fn reordered(&mut self, producer: Producer, numbers: &Numbers, at: &Place) {
         self.lines(producer, numbers, |bulletin, range| {
-            bulletin.finding(Finding::Reordered {
-                range,
-                at: at.clone(),
-                time_only: false,
-            });
+            bulletin.finding(Finding::new(Kind::Reordered, range, Some(at.clone())));
         });
     }
 
     fn back(&mut self, producer: Producer, numbers: &Numbers) {
         self.lines(producer, numbers, |bulletin, range| {
-            bulletin.count("late", range.count);
+            bulletin.count(Kind::Late, range.count);
             bulletin.taken_back += if bulletin.silent { 0 } else { range.count };
             bulletin.tell(|run| News::TakenBack { run, range });
         });
@@ -322,6 +319,7 @@ impl RunWatch {
         Self {
             holes: BTreeMap::new(),
             told: Told::default(),
+            told_fell: Told::default(),
             told_damage: 0,
             books: Vec::new(),
             lines: 0,
@@ -394,12 +392,11 @@ impl RunWatch {
     /// Tells what the account's findings have more than was told.
     fn look_at_findings(&mut self, bulletin: &mut Bulletin, account: &mut RunAccount) {
         // Where the numbers tell that lines are out of order, the time need not.
-        let disordered = account.findings.count(Kind::Reordered) > 0
+        let disordered = account.findings.counts.reordered > 0
             || (account.producers()).any(|producer| is_disordered(account, producer));
         let (reordered, rest) = self.told.news(&account.findings, Kind::Reordered);
         for found in reordered {
-            let lines = found.range().and_then(one_producers);
-            if let (Some((producer, numbers)), Some(at)) = (lines, found.place()) {
+            if let (Some((producer, numbers)), Some(at)) = (found.lines.named(), &found.at) {
                 let holes = self.holes.entry(producer).or_default();
                 let mut untold = numbers_of(numbers.clone());
                 untold.subtract(&holes.moved);
@@ -407,14 +404,19 @@ impl RunWatch {
                 bulletin.reordered(producer, &untold, at);
             }
         }
-        bulletin.more(Kind::Reordered.name(), rest);
-        let later = |kind: &&Kind| **kind == Kind::TimeFell && disordered;
-        let kinds = AT_ONCE.iter().filter(|kind| !later(kind)).copied();
-        let kinds: Vec<_> = kinds.collect();
-        bulletin.all(&kinds, &account.findings, &mut self.told);
+        bulletin.more(Kind::Reordered, rest);
+        if !disordered {
+            let fell = &account.arrivals.fell;
+            bulletin.all(Kind::Reordered, fell, &mut self.told_fell);
+        }
+        for (kind, _) in AT_ONCE {
+            bulletin.all(*kind, &account.findings, &mut self.told);
+        }
         for damage in account.damage.iter().skip(self.told_damage) {
-            let finding = damage.finding(&bulletin.names);
-            bulletin.finding(finding);
+            let at = Some(bulletin.names.place(damage.at));
+            let mut found = Finding::new(damage.kind(), damage.lines(), at);
+            damage.clone().tell(&mut found);
+            bulletin.finding(found);
         }
         self.told_damage = account.damage.len();
     }
@@ -427,7 +429,7 @@ impl RunWatch {
         balanced: &mut RunAccount,
     ) {
         for found in balanced.findings.kept(Kind::Lost) {
-            if let Some((producer, numbers)) = found.range().and_then(one_producers) {
+            if let Some((producer, numbers)) = found.lines.named() {
                 let holes = self.holes.entry(producer).or_default();
                 let more = holes.lose_more(numbers);
                 bulletin.lost(account, producer, &more);
@@ -472,14 +474,6 @@ fn tell_moved(
 fn is_disordered(account: &RunAccount, producer: Producer) -> bool {
     let present = account.present(producer);
     present.is_some_and(|present| present.sequence.order.is_disordered())
-}
-
-/// The lines of a range, where it is known whose they are and which.
-fn one_producers(range: &Lines) -> Option<(Producer, Range<u64>)> {
-    Some((
-        Producer::named(&range.author)?,
-        range.first?..range.last? + 1,
-    ))
 }
 
 fn numbers_of(range: Range<u64>) -> Numbers {

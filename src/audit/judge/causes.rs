@@ -3,24 +3,17 @@
 use super::evidence::{Dropped, Evidence};
 use crate::audit::{
     account::run::RunAccount,
-    verdict::{
-        Finding, LikelyCause, Place, Range,
-        findings::{Findings, Kind},
-    },
+    verdict::{Counts, Finding, Kind, LikelyCause, Place, findings::Findings},
 };
 
 /// Behind a place where lines are missing, one of the producers goes on within so many lines.
 const NEAR_MAX: u64 = 100;
 
 /// The likely causes of what was found in a run.
-pub(crate) fn causes(
-    account: &RunAccount,
-    announced: u64,
-    evidence: &Evidence,
-) -> Vec<LikelyCause> {
+pub(crate) fn causes(account: &RunAccount, evidence: &Evidence) -> Vec<LikelyCause> {
     let found = &account.findings;
     let causes = [
-        ("lost", lost(account, announced, evidence)),
+        ("lost", lost(account, evidence)),
         ("duplicated", duplicated(account)),
         ("truncated", truncated(account, found)),
     ];
@@ -33,8 +26,10 @@ pub(crate) fn causes(
         .collect()
 }
 
-fn lost(account: &RunAccount, announced: u64, evidence: &Evidence) -> Option<String> {
-    let lost = account.findings.count(Kind::Lost);
+fn lost(account: &RunAccount, evidence: &Evidence) -> Option<String> {
+    let Counts {
+        lost, announced, ..
+    } = account.findings.counts;
     if lost == 0 {
         return None;
     }
@@ -68,7 +63,7 @@ fn lost(account: &RunAccount, announced: u64, evidence: &Evidence) -> Option<Str
         let cut = account.findings.kept(Kind::Truncated);
         let in_mid_line = cut
             .iter()
-            .any(|cut| cut.place().is_some_and(|at| at.line == 1));
+            .any(|cut| cut.at.as_ref().is_some_and(|at| at.line == 1));
         return Some(match in_mid_line {
             true => "reading began in the middle of a line, as at an offset that belongs to another file".into(),
             false => "the beginning is missing: a part that was rotated away and not given, or a reader that came late"
@@ -100,7 +95,8 @@ fn rate_limit(
 /// Whether the line that shows a loss stands so soon behind this place that the loss may lie there.
 fn is_behind(lost: &Finding, place: &Place) -> bool {
     let soon = place.line..=place.line + NEAR_MAX;
-    lost.place()
+    lost.at
+        .as_ref()
         .is_some_and(|next| next.file == place.file && soon.contains(&next.line))
 }
 
@@ -117,18 +113,13 @@ fn shown_once(account: &RunAccount) -> bool {
 
 /// Whether of main and each other producer that is concerned it is the first lines, and no others.
 fn is_head(findings: &[Finding]) -> bool {
-    let starts = |range: &Range| range.first == Some(0);
-    findings
-        .iter()
-        .all(|found| found.range().is_some_and(starts))
-        && findings
-            .iter()
-            .any(|found| found.range().is_some_and(|range| range.author == "main"))
+    let mut lines = findings.iter().map(|found| &found.lines);
+    lines.clone().all(|lines| lines.first == Some(0)) && lines.any(|lines| lines.author == "main")
 }
 
 fn duplicated(account: &RunAccount) -> Option<String> {
     let entries = account.findings.kept(Kind::Duplicated);
-    let count = account.findings.count(Kind::Duplicated);
+    let count = account.findings.counts.duplicated;
     let (first, last) = account.copies?;
     // Whatever is sent or read again as a whole is there without a line between that is new.
     if count < 2 || last - first >= count {
@@ -142,6 +133,6 @@ fn duplicated(account: &RunAccount) -> Option<String> {
 
 fn truncated(account: &RunAccount, found: &Findings) -> Option<String> {
     let (shortest, longest) = account.cut_lengths?;
-    (found.count(Kind::Truncated) > 2 && shortest == longest)
+    (found.counts.truncated > 2 && shortest == longest)
         .then(|| format!("a limit on the length of lines: each of them is cut at {shortest} bytes"))
 }

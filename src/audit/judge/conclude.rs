@@ -5,8 +5,8 @@ use crate::audit::{
     account::{balance, cursor::Budget, run::RunAccount},
     config::{AuditConfig, Select},
     verdict::{
-        RunVerdict, Status, Verdict,
-        findings::{Findings, Kind, Names},
+        Finding, Kind, RunVerdict, Status, Verdict,
+        findings::{Findings, Names},
     },
 };
 
@@ -41,7 +41,7 @@ pub(crate) fn verdict(judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String
         cannot_tell: unreadable,
         lines,
         bytes,
-        stray_count: strays.count(Kind::Unexpected),
+        stray_count: strays.counts.unexpected,
         strays: strays.into_kept(),
         ..Verdict::default()
     };
@@ -198,7 +198,7 @@ pub(crate) fn judge_run(
     } else {
         account.findings = Findings::default();
     }
-    verdict.causes = causes::causes(&account, verdict.counts.announced, evidence);
+    verdict.causes = causes::causes(&account, evidence);
     Judged {
         verdict,
         findings: account.findings,
@@ -214,7 +214,9 @@ fn damage(config: &AuditConfig, account: &mut RunAccount, verdict: &mut RunVerdi
             let note = "its last line is cut short, as a kill leaves it";
             verdict.notes.push(note.into());
         } else {
-            account.findings.add(kind, 1, |names| damage.finding(names));
+            let (lines, at) = (damage.lines(), Some(damage.at));
+            let tell = |found: &mut Finding| damage.tell(found);
+            account.findings.add(kind, lines, at, tell);
         }
     }
 }

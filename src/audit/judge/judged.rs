@@ -2,7 +2,7 @@
 
 use crate::audit::{
     config::AuditConfig,
-    verdict::{Counts, RunVerdict, Status, findings::Findings},
+    verdict::{RunVerdict, Status, findings::Findings},
 };
 
 /// What is said of a run whose account is closed, and its findings, of which there may still become more.
@@ -16,10 +16,7 @@ impl Judged {
     /// The verdict, where nothing more is to come. `unreadable` says that there are inputs that could not be read.
     pub(crate) fn sum_up(self, config: &AuditConfig, unreadable: bool) -> RunVerdict {
         let mut out = self.verdict;
-        out.counts = Counts {
-            announced: out.counts.announced,
-            ..self.findings.counts()
-        };
+        out.counts = self.findings.counts;
         out.findings = self.findings.into_kept();
         out.status = status(config, &out, unreadable);
         out

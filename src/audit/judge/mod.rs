@@ -36,7 +36,10 @@ use super::{
         scanned::{Foreign, Note, Other, Scanned, Suspect, What},
     },
     registry::{Registry, Run},
-    verdict::findings::{Findings, Kind, Location, Names},
+    verdict::{
+        Finding, Kind, Range as Lines,
+        findings::{Findings, Location, Names},
+    },
 };
 use crate::plan::workload::{Shard, Workload};
 
@@ -511,16 +514,14 @@ impl<'a> Judge<'a> {
     }
 
     fn damaged(&mut self, run: u32, damage: Damage) {
+        let at = damage.at;
         match &mut self.accounts[run as usize] {
             Some(account) => account.damaged(damage),
             // Of a run that has all of its lines.
             None => {
                 if let Some(findings) = self.settled.findings(run, 1) {
-                    let damage = Damage {
-                        line: None,
-                        ..damage
-                    };
-                    findings.add(Kind::Truncated, 1, |names| damage.finding(names));
+                    let text = |found: &mut Finding| found.text = damage.text;
+                    findings.add(Kind::Truncated, Lines::unnamed(1), Some(at), text);
                 }
             }
         }

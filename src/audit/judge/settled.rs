@@ -10,8 +10,8 @@ use crate::audit::{
     config::AuditConfig,
     records::record::Producer,
     verdict::{
-        Counts, Status,
-        findings::{Findings, Kind, Location},
+        Counts, Kind, Status,
+        findings::{Findings, Location},
         told::Told,
     },
 };
@@ -57,7 +57,7 @@ impl Settled {
     pub(crate) fn insert(&mut self, index: u32, id: u64, judged: Judged, config: &AuditConfig) {
         // What was found until then was told.
         let mut told = Told::default();
-        for kind in Kind::ALL {
+        for (kind, _) in Kind::ALL {
             told.news(&judged.findings, kind);
         }
         let run = SettledRun {

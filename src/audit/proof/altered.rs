@@ -104,14 +104,15 @@ fn a_changed_character_is_named_in_every_form() {
             let field = field_at(record, place);
             let named = match &run.findings[..] {
                 [
-                    Finding::Altered {
-                        author,
-                        seq,
+                    Finding {
+                        kind: Kind::Altered,
+                        lines,
                         changes,
                         ..
                     },
                 ] => {
-                    (author.as_str(), *seq) == (&*entries[at].author.thread(), entries[at].seq)
+                    let seq = entries[at].seq;
+                    *lines == Range::of(entries[at].author, seq..seq + 1)
                         && changes.len() == 1
                         && changes[0].field == field
                         && changes[0]

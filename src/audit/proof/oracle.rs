@@ -162,42 +162,38 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn finding(&mut self, run: u64, finding: &Finding) {
-        match finding {
-            Finding::Altered {
-                author: a,
-                seq,
-                changes,
-                at,
-            } => {
+        let Finding {
+            lines, at, changes, ..
+        } = finding;
+        let one = || slots(run, lines).next();
+        match finding.kind {
+            Kind::Altered => {
                 let fields: Vec<_> = changes.iter().map(|c| c.field.clone()).collect();
-                let slot = (run, author(a), *seq);
-                self.said(at, Said::Altered(slot, fields.join(",")));
+                self.said(at, Said::Altered(one().unwrap(), fields.join(",")));
             }
-            Finding::Truncated {
-                author: a, seq, at, ..
-            } => {
-                let slot = a.as_ref().zip(*seq).map(|(a, seq)| (run, author(a), seq));
+            Kind::Truncated => {
+                let slot = lines.first.and_then(|_| one());
                 self.said(at, Said::Truncated(slot));
             }
-            Finding::Unexpected { count, at, .. } => {
-                for _ in 0..*count {
+            Kind::Unexpected => {
+                for _ in 0..lines.count {
                     self.said(at, Said::Unexpected);
                 }
             }
-            Finding::Lost { range, .. } => self.out.lost.extend(slots(run, range)),
-            Finding::Duplicated { range, .. } => self.out.duplicated.extend(slots(run, range)),
-            Finding::Reordered { range, .. } => self.out.reordered.extend(slots(run, range)),
-            Finding::Late { .. } => unreachable!(),
-            Finding::Books { what, .. } => self.out.books.push(what.clone()),
+            Kind::Lost => self.out.lost.extend(slots(run, lines)),
+            Kind::Duplicated => self.out.duplicated.extend(slots(run, lines)),
+            Kind::Reordered => self.out.reordered.extend(slots(run, lines)),
+            Kind::Late => unreachable!(),
+            Kind::Books => self.out.books.push(finding.why.clone()),
         }
     }
 
     /// In front of the first line that can be read nothing says which run a line belongs to.
     fn stray(&mut self, stray: &Finding) {
-        let Finding::Unexpected { at, .. } = stray else {
-            unreachable!()
-        };
-        let must = self.expected.lines.get(&at.line);
+        assert_eq!(stray.kind, Kind::Unexpected);
+        let at = &stray.at;
+        let line = at.as_ref().unwrap().line;
+        let must = self.expected.lines.get(&line);
         let mut must = must.into_iter().flatten();
         if must.clone().any(|said| matches!(said, Said::Spliced(..))) {
             return self.said(at, Said::Unexpected);
@@ -206,17 +202,18 @@ impl Reading<'_> {
             .by_ref()
             .filter(|said| matches!(said, Said::Truncated(None) | Said::Cut(_)));
         let said = cut.next().cloned().unwrap_or(Said::Unexpected);
-        self.out.lines.entry(at.line).or_default().push(said);
+        self.out.lines.entry(line).or_default().push(said);
     }
 
-    fn said(&mut self, at: &Place, said: Said) {
-        let must = self.expected.lines.entry(at.line).or_default();
+    fn said(&mut self, at: &Option<Place>, said: Said) {
+        let line = at.as_ref().unwrap().line;
+        let must = self.expected.lines.entry(line).or_default();
         let spliced = must.iter().position(|m| matches!(m, Said::Spliced(..)));
         if let Some(Said::Spliced(a, b)) = spliced.map(|i| must.remove(i)) {
             must.push(said.clone());
             self.settle_splice([a, b], &said);
         }
-        let must = self.expected.lines.entry(at.line).or_default();
+        let must = self.expected.lines.entry(line).or_default();
         let cut = must.iter().position(|m| matches!(m, Said::Cut(..)));
         if let (Some(cut), Said::Truncated(named)) = (cut, &said) {
             if let (Some(named), Said::Cut(cut)) = (named, must.remove(cut)) {
@@ -225,7 +222,7 @@ impl Reading<'_> {
             }
             must.push(said.clone());
         }
-        self.out.lines.entry(at.line).or_default().push(said);
+        self.out.lines.entry(line).or_default().push(said);
     }
 
     /// Of two lines of which one begins and the other ends in the same place, the one that was not named is lost.

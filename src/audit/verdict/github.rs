@@ -45,7 +45,7 @@ pub fn annotations(verdict: &Verdict) -> String {
 }
 
 fn annotate(out: &mut String, finding: &Finding, title: &str) {
-    let at = finding.place();
+    let at = finding.at.as_ref();
     let number = at.map(|at| at.line.to_string());
     let mut properties = Vec::new();
     if let (Some(at), Some(number)) = (at, &number) {

@@ -36,9 +36,9 @@ impl fmt::Display for Place {
 }
 
 /// Consecutive lines of one author.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Range {
-    /// `main` or `Worker-3`, or a choice of them.
+    /// `main` or `Worker-3`, or a choice of them; empty where nobody can tell.
     pub author: String,
     /// The first sequence number; none where it cannot be known which lines they are.
     pub first: Option<u64>,
@@ -58,6 +58,31 @@ impl Range {
             count: numbers.end - numbers.start,
         }
     }
+
+    /// So many of which nobody can tell whose they are.
+    pub(crate) fn unnamed(count: u64) -> Self {
+        Self {
+            count,
+            ..Self::default()
+        }
+    }
+
+    /// Their numbers, where they are known: one, or the first and the last.
+    pub(crate) fn numbers(&self) -> Option<String> {
+        let (first, last) = (self.first?, self.last?);
+        Some(match first == last {
+            true => first.to_string(),
+            false => format!("{first}-{last}"),
+        })
+    }
+
+    /// The lines, where it is known whose they are and which.
+    pub(crate) fn named(&self) -> Option<(Producer, ops::Range<u64>)> {
+        Some((
+            Producer::named(&self.author)?,
+            self.first?..self.last?.saturating_add(1),
+        ))
+    }
 }
 
 /// What was changed in a line.
@@ -71,86 +96,63 @@ pub struct Change {
     pub found: String,
 }
 
+/// What is wrong with lines, in the order in which it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// They are not there.
+    Lost,
+    /// They are there more than once.
+    Duplicated,
+    /// They stand behind later ones, of their author or by their time.
+    Reordered,
+    /// They were changed.
+    Altered,
+    /// They are there in part.
+    Truncated,
+    /// They are there, and nothing predicts them.
+    Unexpected,
+    /// They took longer to arrive than was allowed.
+    Late,
+    /// The program's own accounts do not balance.
+    Books,
+}
+
+impl Kind {
+    /// All of them, with the names that [`Counts`] has for them.
+    pub(crate) const ALL: [(Self, &'static str); 8] = [
+        (Self::Lost, "lost"),
+        (Self::Duplicated, "duplicated"),
+        (Self::Reordered, "reordered"),
+        (Self::Altered, "altered"),
+        (Self::Truncated, "truncated"),
+        (Self::Unexpected, "unexpected"),
+        (Self::Late, "late"),
+        (Self::Books, "books"),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+}
+
 /// A difference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Finding {
-    /// Lines are not there.
-    Lost {
-        /// Which.
-        #[serde(flatten)]
-        range: Range,
-        /// The program itself said so, in a "Log gap".
-        announced: bool,
-        /// The first line of the author behind the gap.
-        before: Option<Place>,
-    },
-    /// Lines are there more than once.
-    Duplicated {
-        /// Which.
-        #[serde(flatten)]
-        range: Range,
-        /// The first of the copies.
-        at: Place,
-    },
-    /// Lines stand behind later ones.
-    Reordered {
-        /// Which.
-        #[serde(flatten)]
-        range: Range,
-        /// The first of them.
-        at: Place,
-        /// It is in order among its author's lines; only its time lies before that of the line above it.
-        time_only: bool,
-    },
-    /// A line was changed.
-    Altered {
-        /// Who logged it.
-        author: String,
-        /// Its number along its author.
-        seq: u64,
-        /// What was changed.
-        changes: Vec<Change>,
-        /// Where it stands.
-        at: Place,
-    },
-    /// A line is there in part.
-    Truncated {
-        /// Who logged it, if that part is there.
-        author: Option<String>,
-        /// Its number along its author, if that part is there.
-        seq: Option<u64>,
-        /// Where it stands.
-        at: Place,
-        /// What is left of it.
-        text: String,
-    },
-    /// Lines are there that nothing predicts.
-    Unexpected {
-        /// Why they should not be there.
-        why: String,
-        /// How many of its kind follow each other.
-        count: u64,
-        /// The first of them.
-        at: Place,
-        /// What it says.
-        text: String,
-    },
-    /// Lines took longer to arrive than was allowed.
-    Late {
-        /// Which.
-        #[serde(flatten)]
-        range: Range,
-        /// The first of them.
-        at: Place,
-    },
-    /// The program's own accounts do not balance.
-    Books {
-        /// What does not.
-        what: String,
-        /// Where that shows.
-        at: Option<Place>,
-    },
+pub struct Finding {
+    /// What is wrong.
+    pub kind: Kind,
+    /// The lines, or the balances, that it concerns.
+    #[serde(flatten)]
+    pub lines: Range,
+    /// Where it shows: the first of the lines or, where they are lost, the first of their author behind them.
+    pub at: Option<Place>,
+    /// What there is to be said besides.
+    pub why: String,
+    /// What stands there.
+    pub text: String,
+    /// What was changed.
+    pub changes: Vec<Change>,
 }
 
 /// How many lines, or balances, each kind of difference concerns.
@@ -177,83 +179,25 @@ pub struct Counts {
 }
 
 impl Finding {
-    /// The kind of difference, as [`Counts::by_name`] calls it.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Lost { .. } => "lost",
-            Self::Duplicated { .. } => "duplicated",
-            Self::Reordered { .. } => "reordered",
-            Self::Altered { .. } => "altered",
-            Self::Truncated { .. } => "truncated",
-            Self::Unexpected { .. } => "unexpected",
-            Self::Late { .. } => "late",
-            Self::Books { .. } => "books",
-        }
-    }
-
-    /// The lines that it concerns, where it may be many.
-    pub fn range(&self) -> Option<&Range> {
-        match self {
-            Self::Lost { range, .. }
-            | Self::Duplicated { range, .. }
-            | Self::Reordered { range, .. }
-            | Self::Late { range, .. } => Some(range),
-            _ => None,
-        }
-    }
-
-    /// How many lines, or balances, it concerns.
-    pub(crate) fn count(&self) -> u64 {
-        match self {
-            Self::Unexpected { count, .. } => *count,
-            _ => self.range().map_or(1, |range| range.count),
-        }
-    }
-
-    /// Concerns so many of the lines that follow as well.
-    pub(crate) fn extend(&mut self, lines: u64) {
-        if let Self::Unexpected { count, .. } = self {
-            *count += lines;
-        } else if let Some(range) = self.range_mut() {
-            range.last = range.last.map(|last| last + lines);
-            range.count += lines;
+    /// Lines of which nothing else is to be said.
+    pub(crate) fn new(kind: Kind, lines: Range, at: Option<Place>) -> Self {
+        Self {
+            kind,
+            lines,
+            at,
+            why: String::new(),
+            text: String::new(),
+            changes: Vec::new(),
         }
     }
 
     /// The last of its lines, so many.
-    pub(crate) fn last_lines(&self, lines: u64) -> Self {
+    pub(crate) fn last_lines(&self, count: u64) -> Self {
         let mut out = self.clone();
-        if let Self::Unexpected { count, .. } = &mut out {
-            *count = lines;
-        } else if let Some(range) = out.range_mut() {
-            range.first = range.last.map(|last| (last + 1).saturating_sub(lines));
-            range.count = lines;
-        }
+        let Range { first, last, .. } = self.lines;
+        out.lines.first = first.and(last).map(|last| (last + 1).saturating_sub(count));
+        out.lines.count = count;
         out
-    }
-
-    fn range_mut(&mut self) -> Option<&mut Range> {
-        match self {
-            Self::Lost { range, .. }
-            | Self::Duplicated { range, .. }
-            | Self::Reordered { range, .. }
-            | Self::Late { range, .. } => Some(range),
-            _ => None,
-        }
-    }
-
-    /// Where it shows.
-    pub fn place(&self) -> Option<&Place> {
-        match self {
-            Self::Lost { before, .. } => before.as_ref(),
-            Self::Books { at, .. } => at.as_ref(),
-            Self::Duplicated { at, .. }
-            | Self::Reordered { at, .. }
-            | Self::Altered { at, .. }
-            | Self::Truncated { at, .. }
-            | Self::Unexpected { at, .. }
-            | Self::Late { at, .. } => Some(at),
-        }
     }
 }
 
@@ -270,35 +214,35 @@ impl Counts {
     /// Adds the counts of another run.
     pub fn add(&mut self, other: &Self) {
         self.announced += other.announced;
-        for (kind, count) in other.by_name() {
-            self.count(kind, count);
-        }
-    }
-
-    /// Adds to the count of the kind with this name.
-    pub fn count(&mut self, kind: &str, more: u64) {
-        let mut kinds = self.each().into_iter();
-        if let Some((_, count)) = kinds.find(|(name, _)| *name == kind) {
-            *count += more;
+        for (kind, _) in Kind::ALL {
+            *self.of_mut(kind) += other.of(kind);
         }
     }
 
     /// Each kind's name and count.
-    pub fn by_name(mut self) -> [(&'static str, u64); 8] {
-        self.each().map(|(kind, count)| (kind, *count))
+    pub fn by_name(&self) -> [(&'static str, u64); 8] {
+        Kind::ALL.map(|(kind, name)| (name, self.of(kind)))
     }
 
-    fn each(&mut self) -> [(&'static str, &mut u64); 8] {
-        [
-            ("lost", &mut self.lost),
-            ("duplicated", &mut self.duplicated),
-            ("reordered", &mut self.reordered),
-            ("altered", &mut self.altered),
-            ("truncated", &mut self.truncated),
-            ("unexpected", &mut self.unexpected),
-            ("late", &mut self.late),
-            ("books", &mut self.books),
-        ]
+    /// That of one kind.
+    #[inline]
+    pub(crate) fn of(mut self, kind: Kind) -> u64 {
+        *self.of_mut(kind)
+    }
+
+    /// That of one kind.
+    #[inline]
+    pub(crate) fn of_mut(&mut self, kind: Kind) -> &mut u64 {
+        match kind {
+            Kind::Lost => &mut self.lost,
+            Kind::Duplicated => &mut self.duplicated,
+            Kind::Reordered => &mut self.reordered,
+            Kind::Altered => &mut self.altered,
+            Kind::Truncated => &mut self.truncated,
+            Kind::Unexpected => &mut self.unexpected,
+            Kind::Late => &mut self.late,
+            Kind::Books => &mut self.books,
+        }
     }
 }
 
@@ -489,7 +433,12 @@ impl RunVerdict {
     /// The first findings of a kind.
     pub(crate) fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Finding> + Clone {
         let findings = self.findings.iter();
-        findings.filter(move |finding| finding.kind() == kind)
+        findings.filter(move |finding| finding.kind.name() == kind)
+    }
+
+    /// The first lines that are lost.
+    pub fn lost(&self) -> impl Iterator<Item = &Range> {
+        self.of_kind("lost").map(|found| &found.lines)
     }
 
     /// Why it cannot be told; nothing of a run that was set aside, since another is judged for it.

@@ -8,7 +8,8 @@ use std::{
 };
 
 use super::{
-    Change, Finding, GroupVerdict, Place, Range, RunVerdict, Status, Verdict, findings::KEPT_MAX,
+    Change, Finding, GroupVerdict, Kind, Place, Range, RunVerdict, Status, Verdict,
+    findings::KEPT_MAX,
 };
 
 /// Lines are no longer than this, save where a name or a quotation is.
@@ -208,62 +209,38 @@ pub(crate) fn finding_words(finding: &Finding) -> String {
 
 fn write_finding(out: &mut String, finding: &Finding) -> fmt::Result {
     let headline = headline(finding);
-    match finding {
-        Finding::Unexpected { .. } | Finding::Books { .. } => paragraph(out, "    ", &headline)?,
+    match finding.kind {
+        Kind::Unexpected | Kind::Books => paragraph(out, "    ", &headline)?,
         _ => writeln!(out, "    {headline}")?,
     }
-    match finding {
-        Finding::Altered { changes, .. } => changes
-            .iter()
-            .try_for_each(|change| writeln!(out, "      {}", change_words(change))),
-        Finding::Truncated { text, .. } | Finding::Unexpected { text, .. } => quote(out, text),
-        _ => Ok(()),
+    for change in &finding.changes {
+        writeln!(out, "      {}", change_words(change))?;
     }
-}
-
-impl Finding {
-    /// The lines that it concerns, in words; none where nobody can tell whose they are.
-    pub fn lines(&self) -> Option<String> {
-        match self {
-            Self::Altered { author, seq, .. }
-            | Self::Truncated {
-                author: Some(author),
-                seq: Some(seq),
-                ..
-            } => Some(format!("{author}: seq {seq}")),
-            _ => self.range().map(range_words),
-        }
-    }
+    quote(out, &finding.text)
 }
 
 /// Which lines a finding concerns, and where they are.
 pub fn headline(finding: &Finding) -> String {
-    let lines = finding.lines();
-    let lines = lines.unwrap_or_else(|| "a line that cannot be named any more".into());
-    let at = finding.place().map_or_else(String::new, Place::to_string);
-    match finding {
-        Finding::Lost {
-            announced, before, ..
-        } => {
-            let announced = if *announced {
-                ", as a \"Log gap\" says"
-            } else {
-                ""
-            };
-            let before = before.as_ref().map(|at| format!(", before {at}"));
-            format!("{lines}{announced}{}", before.unwrap_or_default())
+    let (lines, why) = (range_words(&finding.lines), &finding.why);
+    let count = finding.lines.count;
+    let at = finding.at.as_ref().map(Place::to_string);
+    let said = if why.is_empty() { "" } else { ", " };
+    let numbers = finding.lines.numbers();
+    let books = || numbers.map_or_else(|| why.clone(), |numbers| format!("{why}: {numbers}"));
+    match (finding.kind, at) {
+        (Kind::Lost, Some(at)) => format!("{lines}{said}{why}, before {at}"),
+        (Kind::Books, Some(at)) => format!("{} ({at})", books()),
+        (Kind::Books, None) => books(),
+        (_, None) => format!("{lines}{said}{why}"),
+        (Kind::Duplicated, Some(at)) => format!("{lines}, again at {at}"),
+        (Kind::Reordered, Some(at)) if why.is_empty() => {
+            format!("{lines}, behind later ones at {at}")
         }
-        Finding::Duplicated { .. } => format!("{lines}, again at {at}"),
-        Finding::Reordered {
-            time_only: true, ..
-        } => format!("{lines}, time runs backwards at {at}"),
-        Finding::Reordered { .. } => format!("{lines}, behind later ones at {at}"),
-        Finding::Late { .. } => format!("{lines}, the first at {at}"),
-        Finding::Altered { .. } | Finding::Truncated { .. } => format!("{lines} at {at}"),
-        Finding::Unexpected { why, count: 1, .. } => format!("{at}: {why}"),
-        Finding::Unexpected { why, count, .. } => format!("{count} lines from {at}: {why}"),
-        Finding::Books { what, at: None } => what.clone(),
-        Finding::Books { what, .. } => format!("{what} ({at})"),
+        (Kind::Reordered, Some(at)) => format!("{lines}, {why} at {at}"),
+        (Kind::Late, Some(at)) => format!("{lines}, the first at {at}"),
+        (Kind::Altered | Kind::Truncated, Some(at)) => format!("{lines} at {at}"),
+        (Kind::Unexpected, Some(at)) if count == 1 => format!("{at}: {why}"),
+        (Kind::Unexpected, Some(at)) => format!("{count} lines from {at}: {why}"),
     }
 }
 
@@ -308,16 +285,12 @@ fn write_delay(out: &mut String, run: &RunVerdict) -> fmt::Result {
 
 /// Lines, in words.
 pub(crate) fn range_words(range: &Range) -> String {
-    let Range {
-        author,
-        first,
-        last,
-        count,
-    } = range;
-    match (first, last) {
-        (Some(first), Some(last)) if first == last => format!("{author}: seq {first}"),
-        (Some(first), Some(last)) => format!("{author}: seq {first}-{last} ({count})"),
-        _ => format!("{author}: {count} whose numbers cannot be known"),
+    let Range { author, count, .. } = range;
+    match range.numbers() {
+        Some(numbers) if *count == 1 => format!("{author}: seq {numbers}"),
+        Some(numbers) => format!("{author}: seq {numbers} ({count})"),
+        None if author.is_empty() => "a line that cannot be named any more".into(),
+        None => format!("{author}: {count} whose numbers cannot be known"),
     }
 }
 

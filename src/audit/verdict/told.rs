@@ -1,15 +1,12 @@
 //! How much of what was found has been told, while a log is followed.
 
-use super::{
-    Finding,
-    findings::{Findings, Kind},
-};
+use super::{Counts, Finding, Kind, findings::Findings};
 
 /// What was told of a run's findings.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Told {
     /// Of each kind how many lines, or balances.
-    counts: [u64; Kind::ALL.len()],
+    counts: Counts,
     /// Of each finding that is kept how many lines.
     kept: [Vec<u64>; Kind::ALL.len()],
 }
@@ -17,8 +14,9 @@ pub(crate) struct Told {
 impl Told {
     /// What there is of a kind that was not told: the first of it, and how many lines it is besides. From now on it was.
     pub(crate) fn news(&mut self, findings: &Findings, kind: Kind) -> (Vec<Finding>, u64) {
-        let before = std::mem::replace(&mut self.counts[kind as usize], findings.count(kind));
-        let more = findings.count(kind).saturating_sub(before);
+        let count = findings.counts.of(kind);
+        let before = std::mem::replace(self.counts.of_mut(kind), count);
+        let more = count.saturating_sub(before);
         if more == 0 {
             return (Vec::new(), 0);
         }
@@ -26,12 +24,13 @@ impl Told {
         told.resize(kept.len(), 0);
         let mut news = Vec::new();
         for (finding, told) in kept.iter().zip(told) {
-            let before = std::mem::replace(told, finding.count());
-            if finding.count() > before {
-                news.push(finding.last_lines(finding.count() - before));
+            let count = finding.lines.count;
+            let before = std::mem::replace(told, count);
+            if count > before {
+                news.push(finding.last_lines(count - before));
             }
         }
-        let named = news.iter().map(Finding::count).sum();
+        let named = news.iter().map(|found| found.lines.count).sum();
         (news, more.saturating_sub(named))
     }
 }
@@ -43,7 +42,7 @@ mod tests {
 
     /// What a finding says in numbers: the first line, and how many there are.
     fn ranges(news: &[Finding]) -> Vec<(Option<u64>, u64)> {
-        let ranges = news.iter().filter_map(Finding::range);
+        let ranges = news.iter().map(|found| &found.lines);
         ranges.map(|range| (range.first, range.count)).collect()
     }
 
@@ -60,7 +59,7 @@ mod tests {
         [6, 7, 9].iter().for_each(|seq| add(&mut findings, *seq));
         let (news, more) = told.news(&findings, Kind::Duplicated);
         assert_eq!((ranges(&news), more), (vec![(Some(6), 2), (Some(9), 1)], 0));
-        findings.count_more(Kind::Duplicated, 3);
+        findings.counts.duplicated += 3;
         assert_eq!(told.news(&findings, Kind::Duplicated), (Vec::new(), 3));
         assert_eq!(told.news(&findings, Kind::Duplicated), (Vec::new(), 0));
     }

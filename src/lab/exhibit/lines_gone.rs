@@ -3,20 +3,13 @@
 use serde_json::json;
 
 use super::Exhibit;
-use crate::{
-    audit::{Finding, Range},
-    lab::trial::Trial,
-};
+use crate::{audit::Range, lab::trial::Trial};
 
 pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
     let run = &trial.broken;
     let (logged, written) = (run.number("/log_lines"), run.number("/file/lines"));
     let (said_lost, there) = (run.number("/file/lost"), run.lines());
-    let ranges = run.findings().filter_map(|finding| match finding {
-        Finding::Lost { range, .. } => Some(range),
-        _ => None,
-    });
-    let ranges: Vec<&Range> = ranges.collect();
+    let ranges: Vec<&Range> = run.lost().collect();
     let all: u64 = ranges.iter().map(|range| range.count).sum();
     let row = |left: &str, right: String| format!("{left:<36}{right}");
     let mut lines = vec![
