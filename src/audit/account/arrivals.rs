@@ -46,15 +46,14 @@ pub(crate) struct Arrivals {
 
 impl Arrivals {
     /// Takes in a line that had not been seen: its time, and its place among its producer's lines, which are `sequence`, and among
-    /// the run's. `received` is when the pipeline received it, or 0. The line is `ahead` if it stands in front of lines of
-    /// which it is not known yet whether they are missing.
+    /// the run's. `received` is when the pipeline received it, or 0.
     #[inline]
     pub(crate) fn arrive(
         &mut self,
         line: TimedLine,
         received: u64,
         how: Strictness,
-        (sequence, ahead): (&mut Sequence, bool),
+        sequence: &mut Sequence,
         findings: &mut Findings,
     ) {
         let TimedLine {
@@ -79,8 +78,8 @@ impl Arrivals {
         if how.any_order {
             return;
         }
-        let (order, missing) = (&mut sequence.order, &sequence.missing);
-        if let Some(moved) = order.arrive(seq, at, how.backwards, ahead, missing) {
+        let (order, missing) = (&mut sequence.order, &sequence.met.missing);
+        if let Some(moved) = order.arrive(seq, at, how.backwards, missing) {
             reordered(findings, producer, moved);
         }
         // The time is asked only where the numbers are in order.

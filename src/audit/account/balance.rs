@@ -14,7 +14,6 @@ use super::{
     main_thread::RunEnd,
     numbers::Numbers,
     run::RunAccount,
-    sequence::Present,
 };
 use crate::{
     audit::{
@@ -147,10 +146,9 @@ impl Books<'_> {
         self.check_gaps();
         self.out.ended = self.account.main.ended.is_some() || self.ended_in_a_gap();
         self.measure();
-        for number in self.extents.numbers() {
-            self.worker(number);
+        for producer in self.account.producers() {
+            self.producer(producer);
         }
-        self.main();
         self.announce();
         self.lose();
         self.counter();
@@ -341,40 +339,52 @@ impl Books<'_> {
         };
     }
 
-    /// A worker's lost lines, and its end.
-    fn worker(&mut self, number: u32) {
+    /// A producer's lost lines, and its end.
+    fn producer(&mut self, producer: Producer) {
+        let account = self.account;
+        let Some(sequence) = account.sequence(producer) else {
+            return;
+        };
+        let reach = match producer {
+            Producer::Main => sequence.met.next,
+            Producer::Worker(number) => self.extents[number].attempts,
+        };
+        let from = account.asked_from(sequence);
+        let mut lost = sequence.absent(from..reach);
+        match producer {
+            Producer::Main => self.main(),
+            Producer::Worker(number) if self.worker(number) => {
+                lost.insert_range(reach.max(from)..reach + 1);
+            }
+            Producer::Worker(_) => {}
+        }
+        self.lost.insert(producer, lost);
+    }
+
+    /// What is behind a worker's attempts; true if its end is lost.
+    fn worker(&mut self, number: u32) -> bool {
         let producer = Producer::Worker(number);
         let worker = &self.account.workers[number];
         let extent = self.extents[number];
-        let Some(present) = self.account.present(producer) else {
-            return;
-        };
-        let next = present.next;
-        let ended = Present {
-            end: Some(extent.attempts),
-            ..present
-        };
-        let mut lost = ended.absent(extent.attempts);
         let cut = worker.sequence.claimed.contains(extent.attempts);
         match &worker.end {
             Some(end) => {
-                let missing = worker.sequence.missing.count_in(extent.attempts..next);
-                let behind = next.saturating_sub(extent.attempts).saturating_sub(missing);
-                if behind > 0 {
-                    let numbers = extent.attempts..extent.attempts + behind;
-                    let why = range_words(&Lines::of(producer, numbers)) + ", logged after its end";
-                    self.findings.unexpected(behind, &why, end.at, String::new);
+                let behind = extent.attempts..worker.cursor.seq;
+                let missing = worker.sequence.met.missing.count_in(behind.clone());
+                let count = (behind.end.saturating_sub(behind.start)).saturating_sub(missing);
+                if count > 0 {
+                    let lines = Lines::of(producer, behind.start..behind.start + count);
+                    let why = range_words(&lines) + ", logged after its end";
+                    self.findings.unexpected(count, &why, end.at, String::new);
                 }
                 self.worker_end(&producer.thread(), &extent, end);
             }
             None if !self.was_started(number) || !extent.open && cut => {}
-            None if self.out.ended && !extent.open => {
-                lost.insert_range(extent.attempts.max(ended.from)..extent.attempts + 1);
-            }
+            None if self.out.ended && !extent.open => return true,
             None if !self.out.ended && !self.killed => self.outstanding(number, extent.attempts),
             None => {}
         }
-        self.lost.insert(producer, lost);
+        false
     }
 
     /// A worker's own account, held against its plan.
@@ -437,15 +447,14 @@ impl Books<'_> {
         }
     }
 
-    /// The main thread's lost lines and those behind its end.
+    /// What is behind main's lines.
     fn main(&mut self) {
         let main = &self.account.main;
-        let present = self.account.present(Producer::Main);
-        let lost = present.map(|present| present.absent(main.next));
         if !self.out.ended && !self.killed {
             // "Total operations completed", "Total data processed" and "Run ended" at least.
             let missing = 1 + u64::from(main.operations.is_none()) + u64::from(main.data.is_none());
-            let numbers = main.next..main.next.saturating_add(missing);
+            let next = main.sequence.met.next;
+            let numbers = next..next.saturating_add(missing);
             self.out
                 .outstanding
                 .push(Lines::of(Producer::Main, numbers));
@@ -454,7 +463,6 @@ impl Books<'_> {
             let why = format!("main logged seq {seq} after its end");
             self.findings.unexpected(1, &why, at, String::new);
         }
-        self.lost.insert(Producer::Main, lost.unwrap_or_default());
     }
 
     /// Whether the "Log gap" events can be read, and agree with themselves.
@@ -475,7 +483,10 @@ impl Books<'_> {
     /// names main's lines up to itself.
     fn ended_in_a_gap(&self) -> bool {
         let main = &self.account.main;
-        let last = main.gaps.iter().find(|gap| gap.seq + 1 == main.next);
+        let last = main
+            .gaps
+            .iter()
+            .find(|gap| gap.seq + 1 == main.sequence.met.next);
         main.ended.is_none()
             && last.is_some_and(|gap| {
                 let mut ranges = gap.ranges.iter();

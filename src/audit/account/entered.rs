@@ -1,6 +1,5 @@
 //! What one line is to the account that it belongs to: new, there already, or none that can be.
 
-use super::{cursor::Budget, numbers::Numbers};
 use crate::audit::{records::record::Record, verdict::findings::Location};
 
 /// What a line is to its thread's account.
@@ -18,6 +17,13 @@ pub(crate) enum Entered {
     Unexpected(&'static str),
     /// It is too far from the other lines to be judged.
     TooFar,
+}
+
+impl Entered {
+    /// Whether it had not been seen.
+    pub(crate) fn is_new(self) -> bool {
+        matches!(self, Self::New | Self::BehindGap(_))
+    }
 }
 
 /// What a line is whose worker the run does not have.
@@ -70,25 +76,4 @@ pub(crate) fn once<T>(known: &mut Option<Placed<T>>, line: Placed<T>) -> Entered
         Some(known) if (known.seq, known.sum) == (line.seq, line.sum) => Entered::Duplicate,
         Some(_) => Entered::Unexpected("the run has such a line already, and another"),
     }
-}
-
-/// Takes in a number of those that are there once each: those below `next` that are not there are `missing`.
-pub(crate) fn climb(
-    next: &mut u64,
-    missing: &mut Numbers,
-    number: u64,
-    budget: &mut Budget,
-) -> Entered {
-    if number < *next {
-        return match missing.remove(number) {
-            true => Entered::New,
-            false => Entered::Duplicate,
-        };
-    }
-    if number == u64::MAX || !budget.pay_for_numbers(number - *next) {
-        return Entered::TooFar;
-    }
-    missing.insert_range(*next..number);
-    *next = number + 1;
-    Entered::New
 }

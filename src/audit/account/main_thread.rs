@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Range};
 
 use super::{
     cursor::Budget,
-    entered::{Entered, NO_WORKER, Placed, climb, once},
+    entered::{Entered, NO_WORKER, Placed, once},
     sequence::Sequence,
 };
 use crate::{
@@ -47,8 +47,6 @@ pub(crate) struct LogGap {
 /// The main thread's lines.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MainThread {
-    /// One more than the highest number that was seen.
-    pub next: u64,
     /// The numbers of its lines.
     pub sequence: Sequence,
     /// "Run started".
@@ -135,8 +133,8 @@ impl MainThread {
     }
 
     fn arrive(&mut self, event: &Event, seq: u64, at: Location, budget: &mut Budget) -> Entered {
-        let entered = climb(&mut self.next, &mut self.sequence.missing, seq, budget);
-        if entered != Entered::New {
+        let entered = self.sequence.met.meet(seq, budget);
+        if !entered.is_new() {
             return entered;
         }
         match event {
@@ -151,7 +149,7 @@ impl MainThread {
             _ if self.last.is_some_and(|(last, _)| last > seq) => {}
             _ => self.last = Some((seq, at)),
         }
-        Entered::New
+        entered
     }
 
     /// The last line that stands behind "Run ended" and must not.

@@ -65,22 +65,19 @@ impl Order {
         !self.runs.is_empty()
     }
 
-    /// Takes in the arrival of a line that was not there before, which `ahead` says to stand in front of lines of which it is
-    /// not known yet whether they are missing. `missing` are the numbers below the highest that have not arrived; of these
-    /// `number` is none any more. Returns lines out of order where some must be settled now.
+    /// Takes in the arrival of a line that was not there before. `missing` are the numbers below the highest that have not
+    /// arrived; of these `number` is none any more. Returns lines out of order where some must be settled now.
     #[inline]
     pub(crate) fn arrive(
         &mut self,
         number: u64,
         at: Location,
         backwards: bool,
-        ahead: bool,
         missing: &Numbers,
     ) -> Option<Moved> {
         // Turned round, the numbers of an input that stands on its head rise.
         let number = if backwards { !number } else { number };
         if let Some(run) = &mut self.current
-            && !ahead
             && number > run.last
             && number < self.limit
             && at.file == self.file
@@ -229,7 +226,7 @@ mod tests {
             } else {
                 missing.remove(number);
             }
-            let moved = order.arrive(number, Location::default(), false, false, &missing);
+            let moved = order.arrive(number, Location::default(), false, &missing);
             out.extend(moved.into_iter().flatten());
         }
         out.extend(order.settle(&missing));
@@ -270,7 +267,7 @@ mod tests {
         for n in 0..1 << 15_u64 {
             let number = (n * 7919) % (1 << 15);
             missing.remove(number);
-            let moved = order.arrive(number, Location::default(), false, false, &missing);
+            let moved = order.arrive(number, Location::default(), false, &missing);
             named += moved
                 .into_iter()
                 .flatten()

@@ -7,10 +7,9 @@ use std::{collections::HashSet, ops::Range, sync::Arc};
 use super::{
     arrivals::{Arrivals, Strictness, reordered},
     cursor::Budget,
-    entered::{Entered, NO_WORKER, Placed, climb, once},
+    entered::{Entered, NO_WORKER, Placed},
     main_thread::MainThread,
-    numbers::Numbers,
-    sequence::{Present, Sequence},
+    sequence::{Met, Sequence},
     time_order::TimedLine,
     worker::WorkerAccount,
 };
@@ -89,63 +88,6 @@ pub(crate) struct NoticedGap {
 /// Why a record is unexpected that cannot be made out.
 pub(crate) const NO_LINE: &str = "no line of the program, or none any more";
 
-/// The counter of a run: each value from 1 on is there once.
-#[derive(Clone, Debug)]
-pub(crate) struct CounterValues {
-    /// One more than the highest value.
-    pub next: u64,
-    /// Values below it that were not seen.
-    pub missing: Numbers,
-}
-
-impl Default for CounterValues {
-    fn default() -> Self {
-        Self {
-            next: 1,
-            missing: Numbers::default(),
-        }
-    }
-}
-
-impl CounterValues {
-    /// Takes in the counter of a success of `worker`; false if it is too far from all others to be judged.
-    #[inline]
-    fn count(
-        &mut self,
-        worker: &mut WorkerAccount,
-        attempt: &AttemptRecord,
-        at: Location,
-        budget: &mut Budget,
-        findings: &mut Findings,
-    ) -> bool {
-        let value = attempt.value;
-        if value == self.next && value < u64::MAX {
-            self.next += 1;
-        } else {
-            match climb(&mut self.next, &mut self.missing, value, budget) {
-                Entered::TooFar => return false,
-                Entered::Duplicate => {
-                    let values = value..value.saturating_add(1);
-                    findings.add_lines(Kind::Books, Producer::Main, values, at, |found| {
-                        found.lines.author = "counter".into();
-                        found.why = "counter values that were there before".into();
-                    });
-                }
-                _ => {}
-            }
-        }
-        if !worker.count(attempt.seq, value) {
-            let producer = Producer::Worker(attempt.worker);
-            let numbers = attempt.seq..attempt.seq.saturating_add(1);
-            findings.add_lines(Kind::Books, producer, numbers, at, |found| {
-                let thread = producer.thread();
-                found.why = format!("the counter does not rise along {thread}, at seq");
-            });
-        }
-        true
-    }
-}
-
 /// One run's account.
 #[derive(Clone, Debug)]
 pub(crate) struct RunAccount {
@@ -161,8 +103,8 @@ pub(crate) struct RunAccount {
     pub workers: PerWorker<WorkerAccount>,
     /// Its main thread.
     pub main: MainThread,
-    /// Its counter.
-    pub counter: CounterValues,
+    /// Its counter: each value from 1 on is there once.
+    pub counter: Met,
     /// What is wrong.
     pub findings: Findings,
     /// Records that are not whole: what they were may become clearer.
@@ -194,7 +136,10 @@ impl RunAccount {
             joined: false,
             workers: PerWorker::new(workers, |_| WorkerAccount::new()),
             main: MainThread::default(),
-            counter: CounterValues::default(),
+            counter: Met {
+                next: 1,
+                ..Met::default()
+            },
             findings: Findings::new(names),
             damage: Vec::new(),
             cut_lengths: None,
@@ -224,36 +169,26 @@ impl RunAccount {
             + 1024
     }
 
-    /// What there is of the lines of a producer; none if the run has no such worker.
-    pub(crate) fn present(&self, producer: Producer) -> Option<Present<'_>> {
-        let (sequence, next, end) = match producer {
-            Producer::Main => (&self.main.sequence, self.main.next, None),
-            Producer::Worker(worker) => {
-                let worker = self.workers.get(worker)?;
-                let end = worker.end.map(|end| end.seq);
-                (&worker.sequence, worker.cursor.seq, end)
-            }
-        };
-        Some(Present {
-            sequence,
-            next,
-            end,
-            // Who was not heard since may have ended before.
-            from: match self.joined {
-                true => sequence.first.unwrap_or(u64::MAX),
-                false => 0,
-            },
-        })
+    /// The numbers of a producer's lines; none if the run has no such worker.
+    pub(crate) fn sequence(&self, producer: Producer) -> Option<&Sequence> {
+        match producer {
+            Producer::Main => Some(&self.main.sequence),
+            Producer::Worker(worker) => Some(&self.workers.get(worker)?.sequence),
+        }
     }
 
-    #[inline]
     fn sequence_mut(&mut self, producer: Producer) -> Option<&mut Sequence> {
         match producer {
             Producer::Main => Some(&mut self.main.sequence),
-            Producer::Worker(worker) => {
-                let worker = self.workers.get_mut(worker);
-                worker.map(|worker| &mut worker.sequence)
-            }
+            Producer::Worker(worker) => Some(&mut self.workers.get_mut(worker)?.sequence),
+        }
+    }
+
+    /// The first number of a producer's that is asked for. Who was not heard since the run was joined may have ended before.
+    pub(crate) fn asked_from(&self, sequence: &Sequence) -> u64 {
+        match self.joined {
+            true => sequence.first.unwrap_or(u64::MAX),
+            false => 0,
         }
     }
 
@@ -303,19 +238,17 @@ impl RunAccount {
             Some(true) => worker.accept(attempt, rules, budget, self.entries_max),
             _ => Entered::OffPlan,
         };
-        let is_new = matches!(entered, Entered::New | Entered::BehindGap(_));
-        if is_new && attempt.kind == AttemptKind::Success {
-            let counted = self
-                .counter
-                .count(worker, attempt, at, budget, &mut self.findings);
+        if entered.is_new() && attempt.kind == AttemptKind::Success {
+            let (counter, findings) = (&mut self.counter, &mut self.findings);
+            let counted = count(counter, worker, attempt, at, budget, findings);
             self.too_far += u64::from(!counted);
         }
         if entered == Entered::New {
             // Mostly it is the next one of its worker's.
-            let (place, findings) = ((&mut worker.sequence, false), &mut self.findings);
+            let (sequence, findings) = (&mut worker.sequence, &mut self.findings);
             return self
                 .arrivals
-                .arrive(line, attempt.received, how, place, findings);
+                .arrive(line, attempt.received, how, sequence, findings);
         }
         if entered == Entered::OffPlan {
             self.leave_plan(attempt, at, budget, text);
@@ -362,16 +295,12 @@ impl RunAccount {
 
     /// Notes a line's time, and its place among its producer's lines and the run's.
     fn arrives(&mut self, line: TimedLine, received: u64, how: Strictness) {
-        // An end in front of lines of which it is not known yet whether they are missing.
-        let place = match line.producer {
-            Producer::Main => (&mut self.main.sequence, false),
-            Producer::Worker(worker) => {
-                let worker = &mut self.workers[worker];
-                (&mut worker.sequence, line.seq > worker.cursor.seq)
-            }
+        let sequence = match line.producer {
+            Producer::Main => &mut self.main.sequence,
+            Producer::Worker(worker) => &mut self.workers[worker].sequence,
         };
         self.arrivals
-            .arrive(line, received, how, place, &mut self.findings);
+            .arrive(line, received, how, sequence, &mut self.findings);
     }
 
     /// Names the lines of a producer that stand out of order, all lines before being there: what comes later changes nothing.
@@ -489,7 +418,8 @@ impl RunAccount {
         }
         damage.retain_mut(|damage| {
             let there = damage.line.is_some_and(|(producer, seq)| {
-                self.present(producer).is_some_and(|p| p.holds(seq))
+                let sequence = self.sequence(producer);
+                sequence.is_some_and(|sequence| sequence.met.holds(seq))
             });
             if damage.sure || !there {
                 return true;
@@ -532,7 +462,7 @@ impl RunAccount {
             (Producer::Worker(worker), Some(event @ Event::WorkerEnded { .. })) => {
                 match (self.workers.get_mut(worker), Closing::of(event)) {
                     (Some(worker), Some(closing)) => {
-                        once(&mut worker.end, Placed::of(record, at).with(closing))
+                        worker.close(Placed::of(record, at).with(closing), budget)
                     }
                     _ => NO_WORKER,
                 }
@@ -548,4 +478,37 @@ impl RunAccount {
         }
         self.enter(line, received, entered, how, text);
     }
+}
+
+/// Takes in the counter of a success of `worker`; false if it is too far from all others to be judged.
+#[inline]
+fn count(
+    counter: &mut Met,
+    worker: &mut WorkerAccount,
+    attempt: &AttemptRecord,
+    at: Location,
+    budget: &mut Budget,
+    findings: &mut Findings,
+) -> bool {
+    let value = attempt.value;
+    match counter.meet(value, budget) {
+        Entered::TooFar => return false,
+        Entered::Duplicate => {
+            let values = value..value.saturating_add(1);
+            findings.add_lines(Kind::Books, Producer::Main, values, at, |found| {
+                found.lines.author = "counter".into();
+                found.why = "counter values that were there before".into();
+            });
+        }
+        _ => {}
+    }
+    if !worker.count(attempt.seq, value) {
+        let producer = Producer::Worker(attempt.worker);
+        let numbers = attempt.seq..attempt.seq.saturating_add(1);
+        findings.add_lines(Kind::Books, producer, numbers, at, |found| {
+            let thread = producer.thread();
+            found.why = format!("the counter does not rise along {thread}, at seq");
+        });
+    }
+    true
 }

@@ -5,7 +5,7 @@
 
 use super::{
     cursor::{Budget, PlanCursor, PlanFinder},
-    entered::{Entered, Placed},
+    entered::{Entered, Placed, once},
     sequence::Sequence,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 pub(crate) struct WorkerAccount {
     /// Behind the highest attempt that was seen.
     pub cursor: PlanCursor,
-    /// The numbers of its lines; before the cursor, attempts are missing.
+    /// The numbers of its lines. Its end may be there before attempts that the cursor has not passed.
     pub sequence: Sequence,
     /// "Worker ended".
     pub end: Option<Placed<Closing>>,
@@ -56,7 +56,12 @@ impl WorkerAccount {
         budget: &mut Budget,
         entries_max: usize,
     ) -> Entered {
-        if attempt.seq == self.cursor.seq && self.cursor.position == Some(attempt.position) {
+        let met = &mut self.sequence.met;
+        if attempt.seq == met.next
+            && attempt.seq == self.cursor.seq
+            && self.cursor.position == Some(attempt.position)
+        {
+            met.next += 1;
             let outcome = outcome(attempt.kind);
             self.cursor.pass(rules, attempt.position, outcome);
             return Entered::New;
@@ -78,8 +83,7 @@ impl WorkerAccount {
             return match self.planned(seq, rules, budget, entries_max) {
                 Some(planned) if planned != attempt.position => Entered::OffPlan,
                 None => Entered::TooFar,
-                _ if self.sequence.missing.remove(seq) => Entered::New,
-                _ => Entered::Duplicate,
+                _ => self.sequence.met.meet(seq, budget),
             };
         }
         // No operation has less than one attempt: what cannot be need not be walked to.
@@ -93,15 +97,26 @@ impl WorkerAccount {
         if cursor.seq != seq || cursor.position != Some(attempt.position) {
             return Entered::OffPlan;
         }
-        if !budget.pay_for_numbers(seq - next) {
-            return Entered::TooFar;
+        let entered = self.sequence.met.meet(seq, budget);
+        if entered != Entered::TooFar {
+            cursor.pass(rules, attempt.position, outcome(attempt.kind));
+            self.cursor = cursor;
+            // In an input that stands on its head the next line is the one before this.
+            self.finder(entries_max).found(seq, attempt.position);
         }
-        self.sequence.missing.insert_range(next..seq);
-        cursor.pass(rules, attempt.position, outcome(attempt.kind));
-        self.cursor = cursor;
-        // In an input that stands on its head the next line is the one before this.
-        self.finder(entries_max).found(seq, attempt.position);
-        Entered::BehindGap(next)
+        entered
+    }
+
+    /// Takes in "Worker ended".
+    pub(crate) fn close(&mut self, end: Placed<Closing>, budget: &mut Budget) -> Entered {
+        match once(&mut self.end, end) {
+            Entered::New => match self.sequence.met.meet(end.seq, budget) {
+                // An attempt has this number, which is said at the end.
+                Entered::Duplicate => Entered::New,
+                entered => entered,
+            },
+            known => known,
+        }
     }
 
     /// Notes the counter of a success; false if it does not lie between those of the successes around it.

@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, ops::Range, time::Duration};
 
-use crate::audit::account::{numbers::Numbers, sequence::Present};
+use crate::audit::account::{numbers::Numbers, sequence::Sequence};
 
 /// In so many parts patience is divided: what goes missing within one of them is looked at together.
 const PARTS: u32 = 256;
@@ -24,7 +24,7 @@ pub(super) struct Holes {
     /// What was said to be out of order.
     pub moved: Numbers,
     /// The account's state when it was looked at last.
-    seen: Option<(u64, u64, u64, u64)>,
+    seen: Option<(u64, u64, u64)>,
     /// How many are missing now.
     pub missing: u64,
     /// Of some of them it is not decided whether they are lost.
@@ -32,26 +32,24 @@ pub(super) struct Holes {
 }
 
 impl Holes {
-    /// Looks at what there is at the time `now`: hands out what is lost since the last look, and what is taken back.
+    /// Looks at what there is at the time `now`, of numbers from `from` on: hands out what is lost since the last look, and
+    /// what is taken back.
     pub(super) fn look(
         &mut self,
-        present: &Present<'_>,
+        sequence: &Sequence,
+        from: u64,
         now: Duration,
         patience: Duration,
     ) -> (Numbers, Numbers) {
         let (mut lost, mut back) = (Numbers::default(), Numbers::default());
-        let sequence = present.sequence;
-        let state = (
-            sequence.missing.count(),
-            sequence.claimed.count(),
-            present.next,
-            present.end.unwrap_or(0),
-        );
+        let next = sequence.met.next;
+        let missing = &sequence.met.missing;
+        let state = (missing.count(), sequence.claimed.count(), next);
         let changed = self.seen != Some(state);
         if changed {
             self.seen = Some(state);
-            self.missing = present.absent(present.reach()).count();
-            self.mark(now, present.reach(), patience);
+            self.missing = sequence.absent(from..next).count();
+            self.mark(now, next, patience);
         }
         let over = self
             .marks
@@ -64,7 +62,7 @@ impl Holes {
             return (lost, back);
         }
         if self.missing > 0 {
-            lost = present.absent(self.due);
+            lost = sequence.absent(from..self.due);
             self.undecided = self.missing > lost.count();
             lost.subtract(&self.lost);
         } else {
@@ -72,10 +70,9 @@ impl Holes {
         }
         if self.lost.count() > 0 {
             back = self.lost.clone();
-            back.subtract(&present.absent(present.reach()));
-            // Behind all that is there nothing has come but the end.
-            let behind_end = present.end.map_or(0, |end| end + 1);
-            back.remove_range(behind_end.max(present.next)..u64::MAX);
+            back.subtract(&sequence.absent(from..next));
+            // Behind all that is there nothing has come.
+            back.remove_range(next..u64::MAX);
             back.subtract(&self.by_account.common(&sequence.claimed));
             self.lost.subtract(&back);
         }
@@ -106,7 +103,6 @@ impl Holes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::account::sequence::Sequence;
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -116,69 +112,46 @@ mod tests {
         all
     }
 
-    fn present(sequence: &Sequence, next: u64) -> Present<'_> {
-        Present {
-            sequence,
-            next,
-            end: None,
-            from: 0,
-        }
-    }
-
     #[test]
     fn what_is_missing_for_longer_than_patience_is_lost_until_it_comes() {
         let (mut holes, mut sequence) = (Holes::default(), Sequence::default());
-        let mut look = |sequence: &Sequence, next, seconds| {
+        let mut look = |sequence: &mut Sequence, next, seconds| {
             let now = Duration::from_secs(seconds);
-            let (lost, back) = holes.look(&present(sequence, next), now, PATIENCE);
+            sequence.met.next = next;
+            let (lost, back) = holes.look(sequence, 0, now, PATIENCE);
             (numbers(&lost), numbers(&back), holes.missing)
         };
-        sequence.missing.insert_range(2..4);
-        assert_eq!(look(&sequence, 5, 1), (vec![], vec![], 2));
-        sequence.missing.remove(2);
-        sequence.missing.insert_range(7..9);
-        assert_eq!(look(&sequence, 10, 20), (vec![], vec![], 3));
+        sequence.met.missing.insert_range(2..4);
+        assert_eq!(look(&mut sequence, 5, 1), (vec![], vec![], 2));
+        sequence.met.missing.remove(2);
+        sequence.met.missing.insert_range(7..9);
+        assert_eq!(look(&mut sequence, 10, 20), (vec![], vec![], 3));
         assert_eq!(
-            look(&sequence, 10, 31),
+            look(&mut sequence, 10, 31),
             (vec![3], vec![], 3),
             "each by its own time"
         );
-        assert_eq!(look(&sequence, 10, 50), (vec![7, 8], vec![], 3));
-        sequence.missing.remove(3);
-        assert_eq!(look(&sequence, 10, 51), (vec![], vec![3], 2));
+        assert_eq!(look(&mut sequence, 10, 50), (vec![7, 8], vec![], 3));
+        sequence.met.missing.remove(3);
+        assert_eq!(look(&mut sequence, 10, 51), (vec![], vec![3], 2));
         assert_eq!(
-            look(&sequence, 10, 99),
+            look(&mut sequence, 10, 99),
             (vec![], vec![], 2),
             "nothing is said twice"
         );
         // What is there, if not as it should be, is not lost.
         sequence.claimed.insert(7);
-        assert_eq!(look(&sequence, 10, 100), (vec![], vec![7], 1));
-    }
-
-    #[test]
-    fn an_end_tells_how_far_the_lines_must_go() {
-        let (mut holes, sequence) = (Holes::default(), Sequence::default());
-        let present = |next| Present {
-            end: Some(9),
-            ..present(&sequence, next)
-        };
-        let at = Duration::from_secs;
-        assert_eq!(holes.look(&present(6), at(0), PATIENCE).0.count(), 0);
-        let (lost, _) = holes.look(&present(6), at(30), PATIENCE);
-        assert_eq!(numbers(&lost), [6, 7, 8]);
-        let (_, back) = holes.look(&present(8), at(31), PATIENCE);
-        assert_eq!(numbers(&back), [6, 7]);
-        assert!(!present(8).is_complete() && present(9).is_complete());
+        assert_eq!(look(&mut sequence, 10, 100), (vec![], vec![7], 1));
     }
 
     #[test]
     fn holes_without_number_take_bounded_memory() {
         let (mut holes, mut sequence) = (Holes::default(), Sequence::default());
         for n in 0..100_000 {
-            sequence.missing.insert(2 * n);
+            sequence.met.missing.insert(2 * n);
             let now = Duration::from_millis(10 * n);
-            holes.look(&present(&sequence, 2 * n + 2), now, PATIENCE);
+            sequence.met.next = 2 * n + 2;
+            holes.look(&sequence, 0, now, PATIENCE);
         }
         assert!(
             holes.marks.len() <= PARTS as usize + 2,

@@ -10,7 +10,7 @@ use super::{
     news::News,
 };
 use crate::audit::{
-    account::{balance, numbers::Numbers, run::RunAccount},
+    account::{balance, numbers::Numbers, run::RunAccount, sequence::Sequence},
     config::Select,
     judge::{Judge, conclude},
     records::record::Producer,
@@ -302,16 +302,25 @@ fn is_complete(account: &RunAccount) -> bool {
     account.main.ended.is_some()
         && !account.damage.iter().any(|damage| damage.guessed)
         && account.producers().all(|producer| {
-            account
-                .present(producer)
-                .is_some_and(|present| match producer {
-                    Producer::Main => present.is_whole(),
-                    Producer::Worker(worker) if worker >= refused => present.is_whole(),
-                    // Who was not heard since may have ended before.
-                    Producer::Worker(_) if present.from == u64::MAX => true,
-                    Producer::Worker(_) => present.is_complete(),
-                })
+            let sequence = account.sequence(producer);
+            let whole = sequence.is_some_and(|sequence| is_whole(account, sequence));
+            whole
+                && match producer {
+                    Producer::Main => true,
+                    Producer::Worker(number) => {
+                        let worker = &account.workers[number];
+                        // Who was not heard since the run was joined may have ended before.
+                        let unheard = account.joined && worker.sequence.first.is_none();
+                        worker.end.is_some() || number >= refused || unheard
+                    }
+                }
         })
+}
+
+/// Whether all lines of a producer up to the highest are there.
+fn is_whole(account: &RunAccount, sequence: &Sequence) -> bool {
+    let numbers = account.asked_from(sequence)..sequence.met.next;
+    sequence.absent(numbers).count() == 0
 }
 
 impl RunWatch {
@@ -371,11 +380,12 @@ impl RunWatch {
         self.missing = 0;
         for producer in account.producers() {
             let holes = self.holes.entry(producer).or_default();
-            let Some(there) = account.present(producer) else {
+            let Some(sequence) = account.sequence(producer) else {
                 continue;
             };
-            let (lost, back) = holes.look(&there, now, bulletin.patience);
-            let no_hole = there.has_no_hole();
+            let from = account.asked_from(sequence);
+            let (lost, back) = holes.look(sequence, from, now, bulletin.patience);
+            let no_hole = sequence.met.missing.count() == 0;
             self.missing += holes.missing;
             bulletin.lost(account, producer, &lost);
             bulletin.back(producer, &back);
@@ -459,8 +469,8 @@ fn tell_moved(
     producer: Producer,
     holes: &mut Holes,
 ) {
-    let present = account.present(producer);
-    let moved = present.map_or_else(Vec::new, |present| present.sequence.clone().settle());
+    let sequence = account.sequence(producer).cloned();
+    let moved = sequence.map_or_else(Vec::new, |mut sequence| sequence.settle());
     for (range, at) in moved {
         let mut numbers = numbers_of(range);
         numbers.subtract(&holes.moved);
@@ -472,8 +482,8 @@ fn tell_moved(
 
 /// Whether lines of a producer may turn out to be out of order.
 fn is_disordered(account: &RunAccount, producer: Producer) -> bool {
-    let present = account.present(producer);
-    present.is_some_and(|present| present.sequence.order.is_disordered())
+    let sequence = account.sequence(producer);
+    sequence.is_some_and(|sequence| sequence.order.is_disordered())
 }
 
 fn numbers_of(range: Range<u64>) -> Numbers {

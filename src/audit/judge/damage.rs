@@ -211,8 +211,12 @@ impl Judge<'_> {
             (Some(seq), _) => Some(seq),
             // The producer's next line is the one that was cut short.
             (None, _) if hints.begins && named => {
-                let present = account.present(producer);
-                present.map(|present| present.sequence.claimed.absent_from(present.next))
+                let next = match producer {
+                    Producer::Main => Some(account.main.sequence.met.next),
+                    Producer::Worker(number) => account.workers.get(number).map(|w| w.cursor.seq),
+                };
+                let sequence = account.sequence(producer);
+                next.and_then(|next| Some(sequence?.claimed.absent_from(next)))
             }
             _ => None,
         };
