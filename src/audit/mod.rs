@@ -26,7 +26,7 @@ mod proof;
 #[cfg(test)]
 pub(crate) use self::proof::simulate;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 
@@ -53,10 +53,9 @@ pub use self::{
 use self::{
     input::{
         inputs::Inputs,
-        readers::{self, InOrder, Readers},
+        readers::{self, Came, Readers},
     },
     judge::{Judge, conclude},
-    records::scan::Scanner,
     registry::Registry,
 };
 
@@ -79,40 +78,23 @@ pub fn run_observed(
     // The observer outlives what is made here, and is lent for as long only.
     let observer = observer.map(|observer| observer as &mut dyn Observer);
     let mut judge = Judge::new(&registry, config, observer);
-    let threads = readers::count(config.threads);
-    // This thread is a reader as well, whenever there is nothing to be judged; but it does not wait for a stream.
-    let mut scanner = size.map(|_| Scanner::new(&registry));
-    let others = match scanner {
-        Some(_) => threads - 1,
-        None => threads.max(2) - 1,
-    };
-    let Readers {
-        desk,
-        free,
-        scanned,
-        threads,
-    } = Readers::start(&registry, Box::new(inputs), others);
-    let (mut parcels, mut bytes) = (InOrder::default(), 0);
-    let whole = 'reading: loop {
-        let Some(parcel) = desk.next_parcel(&scanned, &free, &mut scanner)? else {
-            break true;
-        };
-        parcels.put(parcel);
-        while let Some(parcel) = parcels.next() {
-            if !judge.take(&parcel.0, &parcel.1) {
-                break 'reading false;
+    let mut readers = Readers::start(&registry, Box::new(inputs), config.threads);
+    let mut bytes = 0;
+    let whole = loop {
+        match readers.next(Duration::MAX)? {
+            Came::Nothing => {}
+            Came::End => break true,
+            Came::Parcel(parcel) => {
+                if !judge.take(&parcel.0, &parcel.1) {
+                    break false;
+                }
+                bytes += parcel.0.bytes().len() as u64;
+                progress(bytes, size);
+                readers.give_back(parcel);
             }
-            bytes += parcel.0.bytes().len() as u64;
-            progress(bytes, size);
-            // Without readers left there is nobody to use it again.
-            let _ = free.send(parcel);
         }
     };
-    drop(free);
-    if whole {
-        readers::join(threads);
-    }
-    // Otherwise a reader may still wait for a stream, which need not end: it is left behind.
+    // A reader may still wait for a stream, which need not end: it is left behind.
     let cut = std::mem::take(&mut *readers::lock(&cut));
     judge.finish();
     Ok(conclude::verdict(judge, bytes, whole, cut))

@@ -23,7 +23,6 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::RecvTimeoutError,
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -39,7 +38,7 @@ use super::{
     follow::{tails::Tails, watch::Watch},
     input::{
         inputs::{Blocks, Inputs},
-        readers::{self, InOrder, Readers},
+        readers::{Came, Readers},
         source::Input,
     },
     judge::{Judge, conclude},
@@ -102,12 +101,7 @@ pub fn follow(
         move || ending.store(true, Ordering::Relaxed)
     });
     let tails = Tails::open(&config.inputs, &registry, &ending)?;
-    let Readers {
-        desk: _,
-        free,
-        scanned,
-        threads,
-    } = Readers::start(&registry, Box::new(tails), readers::count(config.threads));
+    let mut readers = Readers::start(&registry, Box::new(tails), config.threads);
     let mut judge = Judge::new(&registry, config, None);
     let began = micros(follow.began);
     let mut course = Following {
@@ -120,30 +114,25 @@ pub fn follow(
         looked: Instant::now(),
         clock: Duration::ZERO,
     };
-    let (mut parcels, mut bytes) = (InOrder::default(), 0);
-    let whole = 'course: loop {
-        match scanned.recv_timeout(LOOK) {
-            Ok(parcel) => parcels.put(parcel?),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break true,
-        }
-        while let Some(parcel) = parcels.next() {
-            bytes += parcel.0.bytes().len() as u64;
-            course.time(&parcel.1);
-            if !judge.take(&parcel.0, &parcel.1) {
-                break 'course false;
+    let mut bytes = 0;
+    let whole = loop {
+        match readers.next(LOOK)? {
+            Came::Nothing => {}
+            Came::End => break true,
+            Came::Parcel(parcel) => {
+                bytes += parcel.0.bytes().len() as u64;
+                course.time(&parcel.1);
+                if !judge.take(&parcel.0, &parcel.1) {
+                    break false;
+                }
+                readers.give_back(parcel);
             }
-            let _ = free.send(parcel);
-            course.look(&mut judge, listener, &ending)?;
         }
         course.look(&mut judge, listener, &ending)?;
         if follow.until_end && course.watch.all_ended(&judge) {
             ending.store(true, Ordering::Relaxed);
         }
     };
-    if whole {
-        readers::join(threads);
-    }
     judge.finish();
     course.looked -= LOOK;
     course.look(&mut judge, listener, &ending)?;

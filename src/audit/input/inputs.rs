@@ -322,6 +322,8 @@ impl Part {
         block.length = end;
         block.file = self.file;
         block.offset = self.offset;
+        // Lines that arrive while they are logged come in the order of time.
+        block.backwards = self.survey.falling && self.grows.is_none();
         block.spread = self.survey.spread;
         block.framed = self.survey.frame.is_some();
         block.binary = self.survey.binary;

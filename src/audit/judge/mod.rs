@@ -14,11 +14,7 @@ pub(super) mod observer;
 mod repair;
 mod settled;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    mem,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, mem, sync::Arc};
 
 use self::{evidence::Evidence, group::same_run, observer::Observer, settled::Settled};
 use super::{
@@ -165,7 +161,7 @@ impl<'a> Judge<'a> {
     /// Takes in a block; false when memory is at its limit.
     pub(crate) fn take(&mut self, block: &Block, scanned: &Scanned) -> bool {
         if block.file != self.file {
-            self.turn_to(block.file, scanned);
+            self.turn_to(block);
         }
         let bytes = block.bytes();
         // Lines are counted where they begin.
@@ -189,7 +185,7 @@ impl<'a> Judge<'a> {
             self.attempts(bytes, &scanned.attempts[taken..other.after]);
             taken = other.after;
             if !(goes_on && i == 0 && is_rest(other)) {
-                self.other(bytes, scanned, i);
+                self.other(bytes, scanned, other);
             }
         }
         self.attempts(bytes, &scanned.attempts[taken..]);
@@ -207,16 +203,13 @@ impl<'a> Judge<'a> {
     }
 
     /// Goes on with another input.
-    fn turn_to(&mut self, file: u32, scanned: &Scanned) {
-        let first = !self.inputs.contains_key(&file);
-        self.file = file;
-        // Lines that arrive while they are logged come in the order of time.
-        if first && !self.config.follow && stands_on_its_head(scanned) {
-            self.input().backwards = true;
-        }
-        self.how.backwards = self.input().backwards;
+    fn turn_to(&mut self, block: &Block) {
+        self.file = block.file;
+        self.how.backwards = block.backwards;
+        let first = !self.inputs.contains_key(&block.file);
+        self.input().backwards = block.backwards;
         if let (Some(observer), true) = (&mut self.observer, first) {
-            observer.begins(self.how.backwards);
+            observer.begins(block.backwards);
         }
     }
 
@@ -417,8 +410,7 @@ impl<'a> Judge<'a> {
     }
 
     #[cold]
-    fn other(&mut self, block: &[u8], scanned: &Scanned, number: usize) {
-        let other = &scanned.others[number];
+    fn other(&mut self, block: &[u8], scanned: &Scanned, other: &Other) {
         let at = self.place(other.location);
         match &other.what {
             What::Record(run, record) => {
@@ -430,20 +422,12 @@ impl<'a> Judge<'a> {
             }
             What::Suspect(suspect) => {
                 let next = scanned.attempts.get(other.after);
-                let beside = [number.wrapping_sub(1), number + 1].map(|i| {
-                    let there = scanned.others.get(i)?;
-                    match &there.what {
-                        What::Suspect(suspect) if there.after == other.after => Some(&**suspect),
-                        _ => None,
-                    }
-                });
-                let beside: Vec<&Suspect> = beside.into_iter().flatten().collect();
                 if self.waits_for_a_run() {
                     self.early.push((Suspect::clone(suspect), at));
                     self.early_bytes += suspect.bytes.len();
                 } else {
                     self.judge_early();
-                    self.suspect(suspect, next.map(|attempt| attempt.run), &beside, at);
+                    self.suspect(suspect, next.map(|attempt| attempt.run), at);
                 }
             }
             What::Foreign(foreign) => self.foreign(foreign, at),
@@ -459,28 +443,17 @@ impl<'a> Judge<'a> {
     /// Judges the damaged lines that were held back until a run is met. Others read ahead: without that it would depend on how far
     /// they were whether such a line's run is known.
     fn judge_early(&mut self) {
-        let early = mem::take(&mut self.early);
         let file = self.file;
-        for (i, (suspect, at)) in early.iter().enumerate() {
+        for (suspect, at) in mem::take(&mut self.early) {
             self.file = at.file;
-            let beside = [i.wrapping_sub(1), i + 1].map(|i| early.get(i));
-            let beside = beside.into_iter().flatten();
-            let beside = beside.filter(|(_, there)| there.line.abs_diff(at.line) <= 1);
-            let beside: Vec<&Suspect> = beside.map(|(suspect, _)| suspect).collect();
-            self.suspect(suspect, None, &beside, *at);
+            self.suspect(&suspect, None, at);
         }
         self.file = file;
     }
 
-    fn suspect(
-        &mut self,
-        suspect: &Suspect,
-        next_run: Option<u32>,
-        beside: &[&Suspect],
-        at: Location,
-    ) {
+    fn suspect(&mut self, suspect: &Suspect, next_run: Option<u32>, at: Location) {
         let near = self.input().last_run.or(next_run);
-        let Some(diagnosis) = self.diagnose(suspect, near, beside) else {
+        let Some(diagnosis) = self.diagnose(suspect, near) else {
             return self.unexpected(1, NO_LINE, at, &suspect.bytes);
         };
         let mut run = diagnosis.run;
@@ -580,27 +553,6 @@ impl<'a> Judge<'a> {
         let why = "it belongs to no run that is known";
         self.strays.unexpected(count, why, at, || excerpt(text));
     }
-}
-
-/// Whether the newest lines come first: the numbers of nearly every producer fall.
-fn stands_on_its_head(scanned: &Scanned) -> bool {
-    let attempts = scanned.attempts.iter().map(|attempt| {
-        let producer = Producer::Worker(attempt.worker);
-        (attempt.run, producer, attempt.seq)
-    });
-    let records = scanned.others.iter().filter_map(|other| match &other.what {
-        What::Record(run, record) => Some((*run, record.author, record.seq)),
-        _ => None,
-    });
-    let mut last = HashMap::new();
-    let (mut rises, mut falls) = (0, 0);
-    for (run, producer, seq) in attempts.take(4096).chain(records.take(4096)) {
-        if let Some(before) = last.insert((run, producer), seq) {
-            rises += u32::from(seq > before);
-            falls += u32::from(seq < before);
-        }
-    }
-    falls > 2 && falls > 4 * rises
 }
 
 /// Whether this is more of the damage before it, and no line that begins there.

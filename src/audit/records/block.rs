@@ -13,6 +13,8 @@ pub(crate) struct Block {
     pub continues: bool,
     /// Each record has lines around it that belong to it.
     pub spread: bool,
+    /// The input has its newest lines first.
+    pub backwards: bool,
     /// Records come in documents of several lines.
     pub framed: bool,
     /// Records stand in the midst of bytes that are no text.
