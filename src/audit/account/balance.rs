@@ -18,7 +18,7 @@ use super::{
 use crate::{
     audit::{
         records::record::Producer,
-        registry::{Basis, Expected},
+        registry::Basis,
         verdict::{
             Finding, Kind, Range as Lines, RunVerdict,
             findings::{Findings, Location},
@@ -110,7 +110,6 @@ pub(crate) fn balance(account: &mut RunAccount, killed: bool, budget: &mut Budge
     let mut books = Books {
         findings: std::mem::take(&mut account.findings),
         account,
-        known,
         workload,
         extents: PerWorker::default(),
         lost: BTreeMap::new(),
@@ -128,7 +127,6 @@ pub(crate) fn balance(account: &mut RunAccount, killed: bool, budget: &mut Budge
 struct Books<'a> {
     account: &'a RunAccount,
     findings: Findings,
-    known: &'a Expected,
     workload: &'a Workload,
     /// How far each worker came.
     extents: PerWorker<Extent>,
@@ -190,6 +188,20 @@ impl Books<'_> {
         }
         let left = planned.after(account.begun());
         self.compare(&format!("{who}: not_started"), said.not_started, left, at);
+        let (reason, mut more) = (said.reason, "");
+        let fits = match reason {
+            Reason::Panicked => account.panicked > 0,
+            Reason::Stopped => true,
+            Reason::Finished => {
+                more = ": planned attempts never happened";
+                left == Limit::At(0) && account.interrupted == 0
+            }
+        };
+        if !fits {
+            let what =
+                format_args!("{who}: reason is {reason}, which the attempts do not bear out{more}");
+            self.fault(at, what);
+        }
     }
 
     /// Finds out how far each worker came.
@@ -233,7 +245,7 @@ impl Books<'_> {
     /// How far a worker came. `finished` says that it carried out its whole plan, if it was started.
     fn extent(&mut self, number: u32, finished: bool) -> Extent {
         let worker = &self.account.workers[number];
-        let rules = self.known.rules(number);
+        let rules = self.account.run.rules(number);
         let Some(rules) = rules.filter(|_| self.was_started(number)) else {
             return Extent::NONE;
         };
@@ -327,7 +339,7 @@ impl Books<'_> {
 
     /// A worker made more attempts than its lines show.
     fn extend(&mut self, number: u32, attempts: u64) {
-        let Some(rules) = self.known.rules(number) else {
+        let Some(rules) = self.account.run.rules(number) else {
             return;
         };
         let mut cursor = self.account.workers[number].cursor;
@@ -407,27 +419,11 @@ impl Books<'_> {
         };
         let planned = self.workload.iterations;
         self.closing(&format!("{thread} ended"), closing, &account, planned, *at);
-        let done = account.interrupted == 0 && planned.reached_by(account.begun());
-        let (fits, more) = match closing.reason {
-            Reason::Panicked => (account.panicked == 1, ""),
-            Reason::Finished => (
-                done && account.panicked == 0,
-                ": planned attempts never happened",
-            ),
-            Reason::Stopped => (account.panicked == 0, ""),
-        };
-        if !fits {
-            let reason = closing.reason;
-            let what = format_args!(
-                "{thread} ended: reason is {reason}, which its {seq} attempts do not bear out{more}"
-            );
-            self.fault(*at, what);
-        }
     }
 
     /// What the plan still has behind a worker's `attempts`, in a run without an end.
     fn outstanding(&mut self, number: u32, attempts: u64) {
-        let Some(rules) = self.known.rules(number) else {
+        let Some(rules) = self.account.run.rules(number) else {
             return;
         };
         let worker = &self.account.workers[number];
@@ -653,17 +649,5 @@ impl Books<'_> {
         self.compare("Run ended: lines", *lines, self.lines_of(ended), at);
         self.closing("Run ended", closing, account, planned, at);
         self.compare("Run ended: dropped_items", *dropped_items, dropped, at);
-        let left = planned.after(account.begun());
-        let fits = match closing.reason {
-            Reason::Finished => left == Limit::At(0) && account.interrupted == 0,
-            Reason::Panicked => account.panicked > 0,
-            Reason::Stopped => true,
-        };
-        if !fits {
-            let reason = closing.reason;
-            let what =
-                format_args!("Run ended: reason is {reason}, which the workers do not bear out");
-            self.fault(at, what);
-        }
     }
 }

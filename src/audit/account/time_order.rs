@@ -4,6 +4,8 @@
 //! stamps. Where it falls, either the lines that follow stand too late or those before stand too early: named are the
 //! fewer of them, and of as many on both sides those with the lower stamps.
 
+use std::collections::VecDeque;
+
 use crate::audit::{records::record::Producer, verdict::findings::Location};
 
 /// A line, as far as its place in the order is concerned.
@@ -19,7 +21,7 @@ pub(crate) struct TimedLine {
     pub at: Location,
 }
 
-/// So many of the last lines are kept, a power of two: where time falls, they may be those that stand too early.
+/// So many of the last lines are kept: where time falls, they may be those that stand too early.
 const RECENT_MAX: usize = 256;
 
 /// Lines of one run in the order of one input.
@@ -30,9 +32,8 @@ pub(crate) struct TimeOrder {
     /// The highest time so far; where the input stands on its head, the lowest, turned round.
     high: u64,
     fall: Option<Fall>,
-    /// The last lines, as a ring: where it is full the next one takes the place of the oldest.
-    recent: Vec<TimedLine>,
-    next: usize,
+    /// The last lines.
+    recent: VecDeque<TimedLine>,
 }
 
 /// Where time has fallen, until it is again where it was.
@@ -65,7 +66,6 @@ impl TimeOrder {
             self.settle(moved);
             (self.file, self.backwards, self.high) = (line.at.file, backwards, 0);
             self.recent.clear();
-            self.next = 0;
         }
         if time < self.high {
             self.fell(line, time, moved);
@@ -75,17 +75,10 @@ impl TimeOrder {
                 self.settle(moved);
             }
         }
-        match self.recent.get_mut(self.next & (RECENT_MAX - 1)) {
-            Some(oldest) => *oldest = line,
-            None => self.recent.push(line),
+        if self.recent.len() == RECENT_MAX {
+            self.recent.pop_front();
         }
-        self.next += 1;
-    }
-
-    /// The last lines, the newest first.
-    fn newest(&self) -> impl Iterator<Item = &TimedLine> {
-        let (newer, older) = self.recent.split_at(self.next % self.recent.len().max(1));
-        newer.iter().rev().chain(older.iter().rev())
+        self.recent.push_back(line);
     }
 
     #[cold]
@@ -97,7 +90,8 @@ impl TimeOrder {
         let mut fall = match self.fall.take() {
             Some(fall) => fall,
             None => {
-                let early: Vec<_> = self.newest().take_while(before).copied().collect();
+                let newest = self.recent.iter().rev();
+                let early: Vec<_> = newest.take_while(before).copied().collect();
                 Fall {
                     early: (early.len() < RECENT_MAX).then_some(early),
                     behind: Vec::new(),

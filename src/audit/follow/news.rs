@@ -1,6 +1,6 @@
 //! What is told while a log is followed: each thing once, when it is known.
 
-use std::{fmt::Write as _, time::SystemTime};
+use std::time::SystemTime;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -12,19 +12,25 @@ use crate::audit::verdict::{
 
 /// Something to be told.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct News {
+    /// The id of the run that it is of; none if it belongs to no run.
+    pub run: Option<String>,
+    /// What there is to be said.
+    #[serde(flatten)]
+    pub item: Item,
+}
+
+/// What is new.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum News {
+pub enum Item {
     /// A difference.
     Finding {
-        /// The run's id; none if it belongs to no run.
-        run: Option<String>,
         /// Which.
         finding: Finding,
     },
     /// More differences of a kind than are named one by one.
     More {
-        /// The run's id; none if they belong to no run.
-        run: Option<String>,
         /// Their kind.
         kind: Kind,
         /// How many.
@@ -32,68 +38,49 @@ pub enum News {
     },
     /// Lines that were lost have come after all.
     TakenBack {
-        /// The run's id.
-        run: Option<String>,
         /// Which.
         range: Range,
     },
     /// A run began before the first line that was read of it.
-    Joined {
-        /// The run's id.
-        run: Option<String>,
-    },
+    Joined,
     /// The "Run started" of a run is not there, so that its lines cannot be judged.
-    Unknown {
-        /// The run's id.
-        run: Option<String>,
-    },
+    Unknown,
+}
+
+impl Item {
+    fn words(&self) -> String {
+        match self {
+            Self::Finding { finding } => {
+                let words = finding_words(finding);
+                let words: Vec<_> = words.lines().map(str::trim).collect();
+                format!("{}: {}", finding.kind.name(), words.join(" "))
+            }
+            Self::More { kind, count } => {
+                format!("{}: {count} more, too many to be named", kind.name())
+            }
+            Self::TakenBack { range } => {
+                let range = range_words(range);
+                format!("late: {range}, came after all and is no longer lost")
+            }
+            Self::Joined => "joined: it began before the first line that was read of it, and is judged from there".into(),
+            Self::Unknown => {
+                "cannot tell: its \"Run started\" has not come; give its configuration (--seed, --threads …), or a \
+                 file that holds it (--started)"
+                    .into()
+            }
+        }
+    }
 }
 
 impl News {
     /// For people: one line.
     pub fn text(&self, at: SystemTime) -> String {
-        let mut out = format!("{} ", humantime::format_rfc3339_seconds(at));
-        let of = |run: &Option<String>| {
-            let run = run.as_ref().map(|run| format!("run {run}: "));
-            run.unwrap_or_else(|| "no run: ".into())
-        };
-        // Writing to a string cannot fail.
-        let _ = match self {
-            Self::Finding { run, finding } => {
-                let words = finding_words(finding);
-                let words: Vec<_> = words.lines().map(str::trim).collect();
-                write!(
-                    out,
-                    "{}{}: {}",
-                    of(run),
-                    finding.kind.name(),
-                    words.join(" ")
-                )
-            }
-            Self::More { run, kind, count } => {
-                let kind = kind.name();
-                write!(out, "{}{kind}: {count} more, too many to be named", of(run))
-            }
-            Self::TakenBack { run, range } => write!(
-                out,
-                "{}late: {}, came after all and is no longer lost",
-                of(run),
-                range_words(range)
-            ),
-            Self::Joined { run } => write!(
-                out,
-                "{}joined: it began before the first line that was read of it, and is judged from there",
-                of(run)
-            ),
-            Self::Unknown { run } => write!(
-                out,
-                "{}cannot tell: its \"Run started\" has not come; give its configuration (--seed, --threads …), or a \
-                 file that holds it (--started)",
-                of(run)
-            ),
-        };
-        out.push('\n');
-        out
+        let time = humantime::format_rfc3339_seconds(at);
+        let words = self.item.words();
+        match &self.run {
+            Some(run) => format!("{time} run {run}: {words}\n"),
+            None => format!("{time} no run: {words}\n"),
+        }
     }
 
     /// For programs: one JSON object in one line.

@@ -8,7 +8,7 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{news::Item, *};
 use crate::audit::{
     input::inputs::Part,
     run,
@@ -213,13 +213,16 @@ fn check_told(told: &[News], verdict: &Verdict, gone: Duration) {
     let (mut lost, mut moved) = (BTreeSet::new(), BTreeSet::new());
     for news in told {
         match news {
-            News::Finding {
+            News {
                 run: Some(run),
-                finding:
-                    Finding {
-                        kind: Kind::Lost,
-                        lines: range,
-                        ..
+                item:
+                    Item::Finding {
+                        finding:
+                            Finding {
+                                kind: Kind::Lost,
+                                lines: range,
+                                ..
+                            },
                     },
             } if range.first.is_some() => {
                 for seq in each(range) {
@@ -227,14 +230,17 @@ fn check_told(told: &[News], verdict: &Verdict, gone: Duration) {
                     assert!(lost.insert(line), "told twice: {news:?}");
                 }
             }
-            News::Finding {
+            News {
                 run: Some(run),
-                finding:
-                    Finding {
-                        kind: Kind::Reordered,
-                        lines: range,
-                        why,
-                        ..
+                item:
+                    Item::Finding {
+                        finding:
+                            Finding {
+                                kind: Kind::Reordered,
+                                lines: range,
+                                why,
+                                ..
+                            },
                     },
             } if why.is_empty() => {
                 for seq in each(range) {
@@ -242,9 +248,9 @@ fn check_told(told: &[News], verdict: &Verdict, gone: Duration) {
                     assert!(moved.insert(line), "told twice: {news:?}");
                 }
             }
-            News::TakenBack {
+            News {
                 run: Some(run),
-                range,
+                item: Item::TakenBack { range },
             } => {
                 for seq in each(range) {
                     let line = (run.clone(), range.author.clone(), seq);

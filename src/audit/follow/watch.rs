@@ -7,12 +7,12 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 use super::{
     figures::{Figures, RunState},
     holes::Holes,
-    news::News,
+    news::{Item, News},
 };
 use crate::audit::{
     account::{balance, numbers::Numbers, run::RunAccount, sequence::Sequence},
     config::Select,
-    judge::{Judge, conclude},
+    judge::Judge,
     records::record::Producer,
     verdict::{
         Counts, Finding, Kind, Place, Range as Lines,
@@ -67,6 +67,8 @@ struct RunWatch {
     heard: Duration,
     /// Its account was held against its end since the last line.
     balanced: bool,
+    /// Its account is closed.
+    closed: bool,
     state: RunState,
     missing: u64,
     told_unknown: bool,
@@ -110,35 +112,29 @@ impl Watch {
         let mut over = Vec::new();
         for (index, run) in &mut self.runs {
             let Some(account) = judge.accounts[*index as usize].as_deref_mut() else {
-                over.push(*index);
                 continue;
             };
             let bulletin = self.bulletin.of_run(account.run.id);
             run.look(bulletin, account, now);
             let quiet = now.saturating_sub(run.heard);
-            if run.state != RunState::Ended || quiet < bulletin.patience {
+            if account.closed.is_some() || run.state != RunState::Ended || quiet < bulletin.patience
+            {
                 continue;
             }
-            let complete = is_complete(account);
-            if !complete && !run.balanced {
+            if is_complete(account) {
+                over.push(*index);
+            } else if !run.balanced {
                 run.balanced = true;
                 let mut budget = judge.budget;
                 let mut copy = account.clone();
                 balance::balance(&mut copy, judge.config.killed, &mut budget);
                 run.balance(bulletin, account, &mut copy);
             }
-            if complete {
-                over.push(*index);
-            }
         }
         for index in over {
             self.close(judge, index);
         }
-        self.look_at_settled(judge);
-        let bulletin = self.bulletin.of_none();
-        for (kind, _) in AT_ONCE {
-            bulletin.all(*kind, &judge.strays, &mut self.strays);
-        }
+        self.bulletin.of_none().all(&judge.strays, &mut self.strays);
         std::mem::take(&mut self.bulletin.news)
     }
 
@@ -162,11 +158,11 @@ impl Watch {
         figures.missing = self.runs.values().map(|run| run.missing).sum();
         figures.runs = RunState::ALL.map(|(state, _)| {
             let runs = self.runs.values().filter(|run| run.state == state);
-            let settled = match state {
-                RunState::Ended => judge.settled.count(),
+            let folded = match state {
+                RunState::Ended => judge.folded.runs,
                 _ => 0,
             };
-            runs.count() as u64 + settled
+            runs.count() as u64 + folded
         });
     }
 
@@ -179,9 +175,8 @@ impl Watch {
             unknown.iter().for_each(|run| judge.give_up(run));
         }
         while judge.memory_used() > judge.config.memory / 2 {
-            let mut ended = self.runs.iter();
-            let ended = ended.find(|(_, run)| run.state == RunState::Ended && run.balanced);
-            let Some((&index, _)) = ended else {
+            let mut open = self.runs.iter().filter(|(_, run)| !run.closed);
+            let Some((&index, _)) = open.find(|(_, run)| run.balanced) else {
                 break;
             };
             self.close(judge, index);
@@ -189,24 +184,21 @@ impl Watch {
     }
 
     fn close(&mut self, judge: &mut Judge<'_>, index: u32) {
-        self.runs.remove(&index);
-        if let Some(account) = judge.close(index) {
-            let (id, config) = (account.run.id, judge.config);
-            let judged = conclude::judge_run(config, *account, &judge.evidence, &mut judge.budget);
-            judge.settled.insert(index, id, judged, config);
+        if let Some(folded) = judge.close(index) {
+            self.runs.remove(&folded);
         }
-    }
-
-    /// Tells what came of runs whose accounts are closed.
-    fn look_at_settled(&mut self, judge: &mut Judge<'_>) {
-        for (id, producer, seq) in judge.settled.back() {
-            let bulletin = self.bulletin.of_run(id);
-            bulletin.back(producer, &numbers_of(seq..seq + 1));
-        }
-        for (id, findings, told) in judge.settled.runs() {
-            let bulletin = self.bulletin.of_run(id);
-            for (kind, _) in AT_ONCE {
-                bulletin.all(*kind, findings, told);
+        if let (Some(run), Some(account)) =
+            (self.runs.get_mut(&index), &judge.accounts[index as usize])
+        {
+            *run = RunWatch {
+                closed: true,
+                balanced: true,
+                state: RunState::Ended,
+                ..RunWatch::new(run.heard)
+            };
+            // What was found until then was told.
+            for (kind, _) in Kind::ALL {
+                run.told.news(&account.findings, kind);
             }
         }
     }
@@ -226,10 +218,10 @@ impl Bulletin {
         self
     }
 
-    fn tell(&mut self, news: impl FnOnce(Option<String>) -> News) {
+    fn tell(&mut self, item: Item) {
         if !self.silent {
-            let news = news(self.run.clone());
-            self.news.push(news);
+            let run = self.run.clone();
+            self.news.push(News { run, item });
         }
     }
 
@@ -241,18 +233,25 @@ impl Bulletin {
 
     fn finding(&mut self, finding: Finding) {
         self.count(finding.kind, finding.lines.count);
-        self.tell(|run| News::Finding { run, finding });
+        self.tell(Item::Finding { finding });
     }
 
     fn more(&mut self, kind: Kind, count: u64) {
         if count > 0 {
             self.count(kind, count);
-            self.tell(|run| News::More { run, kind, count });
+            self.tell(Item::More { kind, count });
+        }
+    }
+
+    /// Tells what is new of all kinds that are told at once.
+    fn all(&mut self, findings: &Findings, told: &mut Told) {
+        for (kind, _) in AT_ONCE {
+            self.of_kind(*kind, findings, told);
         }
     }
 
     /// Tells what is new of a kind.
-    fn all(&mut self, kind: Kind, findings: &Findings, told: &mut Told) {
+    fn of_kind(&mut self, kind: Kind, findings: &Findings, told: &mut Told) {
         let (found, rest) = told.news(findings, kind);
         found.into_iter().for_each(|found| self.finding(found));
         self.more(kind, rest);
@@ -290,7 +289,7 @@ impl Bulletin {
         self.lines(producer, numbers, |bulletin, range| {
             bulletin.count(Kind::Late, range.count);
             bulletin.taken_back += if bulletin.silent { 0 } else { range.count };
-            bulletin.tell(|run| News::TakenBack { run, range });
+            bulletin.tell(Item::TakenBack { range });
         });
     }
 }
@@ -334,6 +333,7 @@ impl RunWatch {
             lines: 0,
             heard: now,
             balanced: false,
+            closed: false,
             state: RunState::Unknown,
             missing: 0,
             told_unknown: false,
@@ -342,6 +342,12 @@ impl RunWatch {
     }
 
     fn look(&mut self, bulletin: &mut Bulletin, account: &mut RunAccount, now: Duration) {
+        if self.closed {
+            for (producer, seq) in account.back.drain(..) {
+                bulletin.back(producer, &numbers_of(seq..seq + 1));
+            }
+            return bulletin.all(&account.findings, &mut self.told);
+        }
         if self.balanced && account.lines == self.lines {
             // It has ended, and what it lacks was told.
             return;
@@ -359,13 +365,13 @@ impl RunWatch {
             let waited = now.saturating_sub(self.heard) >= bulletin.patience || account.open;
             if waited && !self.told_unknown {
                 self.told_unknown = true;
-                bulletin.tell(|run| News::Unknown { run });
+                bulletin.tell(Item::Unknown);
             }
             return;
         }
         if account.joined && !self.told_joined {
             self.told_joined = true;
-            bulletin.tell(|run| News::Joined { run });
+            bulletin.tell(Item::Joined);
         }
         self.look_at_numbers(bulletin, account, now);
         self.look_at_findings(bulletin, account);
@@ -417,11 +423,9 @@ impl RunWatch {
         bulletin.more(Kind::Reordered, rest);
         if !disordered {
             let fell = &account.arrivals.fell;
-            bulletin.all(Kind::Reordered, fell, &mut self.told_fell);
+            bulletin.of_kind(Kind::Reordered, fell, &mut self.told_fell);
         }
-        for (kind, _) in AT_ONCE {
-            bulletin.all(*kind, &account.findings, &mut self.told);
-        }
+        bulletin.all(&account.findings, &mut self.told);
         for damage in account.damage.iter().skip(self.told_damage) {
             let at = Some(bulletin.names.place(damage.at));
             let mut found = Finding::new(damage.kind(), damage.lines(), at);

@@ -174,16 +174,9 @@ impl Inputs {
                 false => (Some(opened.source), head),
             };
             parts.push(Part {
-                file: u32::try_from(file)?,
-                input: input.clone(),
-                source,
                 survey,
                 carry,
-                open: false,
-                offset: 0,
-                ended: false,
-                grows: None,
-                failed: None,
+                ..Part::new(u32::try_from(file)?, input.clone(), source)
             });
         }
         let falling = parts.iter().filter(|part| part.survey.falling).count();
@@ -256,15 +249,22 @@ impl Part {
         registry: &Arc<Registry>,
     ) -> Self {
         Self {
+            grows: Some(Arc::clone(registry)),
+            ..Self::new(file, Input::Stdin, Some(source))
+        }
+    }
+
+    fn new(file: u32, input: Input, source: Option<Box<dyn Read + Send>>) -> Self {
+        Self {
             file,
-            input: Input::Stdin,
-            source: Some(source),
+            input,
+            source,
             survey: Survey::default(),
             carry: Vec::new(),
             open: false,
             offset: 0,
             ended: false,
-            grows: Some(Arc::clone(registry)),
+            grows: None,
             failed: None,
         }
     }

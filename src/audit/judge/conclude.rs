@@ -1,11 +1,11 @@
 //! From the accounts to the verdict: what was found is named, put in order and counted.
 
-use super::{Judge, causes, evidence::Evidence, group, judged::Judged, settled::Folded};
+use super::{Judge, causes, evidence::Evidence, group};
 use crate::audit::{
     account::{balance, cursor::Budget, run::RunAccount},
     config::{AuditConfig, Select},
     verdict::{
-        Finding, Kind, RunVerdict, Status, Verdict,
+        Counts, Finding, Kind, RunVerdict, Status, Verdict,
         findings::{Findings, Names},
     },
 };
@@ -22,7 +22,7 @@ pub(crate) fn verdict(judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String
         names,
         inputs,
         evidence,
-        mut settled,
+        folded,
         mut budget,
         accounts,
         strays,
@@ -36,7 +36,7 @@ pub(crate) fn verdict(judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String
         format!("{name} has its newest lines first, and was judged backwards")
     });
     let mut out = Verdict {
-        notes: backwards.chain(settled.folded().words()).collect(),
+        notes: backwards.chain(folded.words()).collect(),
         unread: some_unreadable || !whole || no_room > 0,
         cannot_tell: unreadable,
         lines,
@@ -46,16 +46,15 @@ pub(crate) fn verdict(judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String
         ..Verdict::default()
     };
     for (index, account) in accounts.into_iter().enumerate() {
-        // A run of which only a damaged line was seen has no account to settle.
-        if selected.is_some_and(|selected| selected != index) {
-            continue;
+        if let Some(mut account) = account
+            && selected.is_none_or(|selected| selected == index)
+        {
+            if account.closed.is_none() {
+                let verdict = judge_run(config, &mut account, &evidence, &mut budget);
+                account.closed = Some(Box::new(verdict));
+            }
+            out.runs.extend(sum_up(config, *account, some_unreadable));
         }
-        let judged = match account {
-            Some(account) => Some(judge_run(config, *account, &evidence, &mut budget)),
-            None => settled.take(index as u32),
-        };
-        out.runs
-            .extend(judged.map(|run| run.sum_up(config, some_unreadable)));
     }
     out.cannot_tell.extend(too_little);
     if config.select == Select::All {
@@ -64,7 +63,7 @@ pub(crate) fn verdict(judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String
     if out.runs.is_empty() && out.cannot_tell.is_empty() {
         out.cannot_tell.push(no_run(config, &evidence, &names));
     }
-    out.status = match settled.folded().findings {
+    out.status = match folded.findings {
         true => Status::Findings,
         false => overall(&out, config.select),
     };
@@ -92,7 +91,28 @@ fn too_little(judge: &Judge<'_>, whole: bool) -> Vec<String> {
     why
 }
 
+/// What the runs come to of which no more is kept.
+#[derive(Debug, Default)]
+pub(crate) struct Folded {
+    /// How many there are.
+    pub runs: u64,
+    /// Their lines.
+    lines: u64,
+    /// Their differences.
+    pub counts: Counts,
+    /// Some of them are not clean.
+    findings: bool,
+}
+
 impl Folded {
+    /// Counts a run.
+    pub(crate) fn add(&mut self, run: &RunVerdict) {
+        self.runs += 1;
+        self.lines += run.lines;
+        self.counts.add(&run.counts);
+        self.findings |= run.status == Status::Findings;
+    }
+
     /// What there is to say of runs of which no more is kept.
     fn words(&self) -> Option<String> {
         let found = self.counts.by_name().into_iter();
@@ -152,8 +172,8 @@ fn selected(judge: &Judge<'_>) -> Option<usize> {
         Select::All => None,
         Select::Run(id) => {
             let mut ids = all.filter_map(|(i, account)| Some((i, account.as_ref()?.run.id)));
-            let open = ids.find(|(_, of)| *of == id).map(|(index, _)| index);
-            Some(open.or(judge.settled.index(id)).unwrap_or(usize::MAX))
+            let found = ids.find(|(_, of)| *of == id);
+            Some(found.map_or(usize::MAX, |(index, _)| index))
         }
         Select::Last => all
             .max_by_key(|(_, account)| {
@@ -185,24 +205,49 @@ pub(crate) fn overall(verdict: &Verdict, select: Select) -> Status {
     }
 }
 
-/// Closes the account of a run.
+/// Judges a run: what is wrong goes to its findings.
 pub(crate) fn judge_run(
     config: &AuditConfig,
-    mut account: RunAccount,
+    account: &mut RunAccount,
     evidence: &Evidence,
     budget: &mut Budget,
-) -> Judged {
-    let mut verdict = balance::balance(&mut account, config.killed, budget);
+) -> RunVerdict {
+    let mut verdict = balance::balance(account, config.killed, budget);
     if account.run.workload().is_some() && !account.run.contradicted() {
-        damage(config, &mut account, &mut verdict);
+        damage(config, account, &mut verdict);
     } else {
         account.findings = Findings::default();
     }
-    verdict.causes = causes::causes(&account, evidence);
-    Judged {
-        verdict,
-        findings: account.findings,
+    verdict.causes = causes::causes(account, evidence);
+    verdict
+}
+
+/// The verdict on a run that was judged, where nothing more is to come. `unreadable` says that there are inputs that could not
+/// be read.
+pub(crate) fn sum_up(
+    config: &AuditConfig,
+    account: RunAccount,
+    unreadable: bool,
+) -> Option<RunVerdict> {
+    let mut out = *account.closed?;
+    out.lines = account.lines;
+    out.counts = account.findings.counts;
+    out.findings = account.findings.into_kept();
+    let mut found = out.counts;
+    if config.at_least_once {
+        found.duplicated = 0;
     }
+    // What seems lost may stand where nothing can be read.
+    let lost = found.lost > config.allow_lost;
+    found.lost = u64::from(lost && !unreadable);
+    out.status = if found.by_name().iter().any(|(_, count)| *count > 0) {
+        Status::Findings
+    } else if out.cannot_tell.is_empty() && !lost {
+        Status::Clean
+    } else {
+        Status::CannotTell
+    };
+    Some(out)
 }
 
 /// Names altered and truncated lines. The last line of a run that was killed may be cut short.

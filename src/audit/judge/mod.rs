@@ -8,15 +8,17 @@ pub(super) mod conclude;
 mod damage;
 mod evidence;
 mod group;
-mod judged;
 pub(super) mod merge;
 pub(super) mod observer;
 mod repair;
-mod settled;
 
-use std::{collections::BTreeMap, mem, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+    sync::Arc,
+};
 
-use self::{evidence::Evidence, group::same_run, observer::Observer, settled::Settled};
+use self::{conclude::Folded, evidence::Evidence, group::same_run, observer::Observer};
 use super::{
     account::{
         arrivals::Strictness,
@@ -32,10 +34,7 @@ use super::{
         scanned::{Foreign, Note, Other, Scanned, Suspect, What},
     },
     registry::{Registry, Run},
-    verdict::{
-        Finding, Kind, Range as Lines,
-        findings::{Findings, Location, Names},
-    },
+    verdict::findings::{Findings, Location, Names},
 };
 use crate::plan::workload::{Shard, Workload};
 
@@ -61,10 +60,12 @@ pub(crate) struct Judge<'a> {
     pub config: &'a AuditConfig,
     /// The names of the inputs.
     pub names: Names,
-    /// The accounts, in the order of the registry; none of a run that is settled.
+    /// The accounts, in the order of the registry; none of a run that is only counted any more.
     pub accounts: Vec<Option<Box<RunAccount>>>,
-    /// What came of the runs whose accounts were closed before the end.
-    pub settled: Settled,
+    /// The runs whose accounts are closed, in the order in which that happened.
+    closed: VecDeque<u32>,
+    /// What the runs come to that are only counted.
+    pub folded: Folded,
     /// Steps of plans that may still be computed.
     pub budget: Budget,
     /// How many suspects in a row could not be put right.
@@ -116,6 +117,8 @@ pub(crate) struct Reached {
 /// Steps that are allowed whatever is read, and steps for each line that is read.
 const STEPS_FREE: u64 = 1 << 28;
 const STEPS_A_LINE: u64 = 64;
+/// Of so many closed accounts it is kept what is said of each.
+const CLOSED_MAX: usize = 1000;
 /// So many bytes of damaged lines are held back until a run is met.
 const EARLY_BYTES: usize = 4 << 20;
 
@@ -131,7 +134,8 @@ impl<'a> Judge<'a> {
             registry,
             config,
             accounts: Vec::new(),
-            settled: Settled::default(),
+            closed: VecDeque::new(),
+            folded: Folded::default(),
             budget: Budget(STEPS_FREE),
             failures: 0,
             worn_out: false,
@@ -279,11 +283,22 @@ impl<'a> Judge<'a> {
         (self.held.len() * size_of::<(u32, HeldBack, Location)>()) as u64
     }
 
-    /// Closes the account of a run, and lets go of what is kept of it.
-    pub(crate) fn close(&mut self, run: u32) -> Option<Box<RunAccount>> {
-        let account = self.accounts[run as usize].take()?;
-        self.registry.release(&account.run);
-        Some(account)
+    /// Closes the account of a run that has ended. What is said of the latest is kept; those before are only counted, so that
+    /// a canary of years needs no more memory than one of hours. Returns the run of which no more is kept.
+    pub(crate) fn close(&mut self, run: u32) -> Option<u32> {
+        let account = self.accounts[run as usize].as_mut()?;
+        let verdict = conclude::judge_run(self.config, account, &self.evidence, &mut self.budget);
+        let released = self.registry.release(&account.run);
+        account.close(verdict, released, self.config);
+        self.closed.push_back(run);
+        if self.closed.len() <= CLOSED_MAX {
+            return None;
+        }
+        let oldest = self.closed.pop_front()?;
+        let account = self.accounts[oldest as usize].take()?;
+        self.folded
+            .add(&conclude::sum_up(self.config, *account, false)?);
+        Some(oldest)
     }
 
     /// Gives up hoping for a "Run started" of the runs that were met, and judges what was held back of them.
@@ -395,18 +410,13 @@ impl<'a> Judge<'a> {
         account.event(record, received, at, self.how, &mut self.budget, text);
     }
 
-    /// Holds back a line of a run that is not known yet; that of a run whose account is closed comes too late.
+    /// Holds back a line of a run that is not known yet; one of a run of which no more is kept is a copy.
     #[cold]
     fn hold(&mut self, run: u32, held: HeldBack, at: Location) {
-        if self.accounts[run as usize].is_some() {
-            return self.held.push((run, held, at));
+        match self.accounts[run as usize] {
+            Some(_) => self.held.push((run, held, at)),
+            None => self.folded.counts.duplicated += 1,
         }
-        let seq = match &held {
-            HeldBack::Attempt(attempt) => attempt.seq,
-            HeldBack::Record(record, _) => record.seq,
-        };
-        self.settled
-            .comes_late(run, held.producer(), seq, at, self.how.any_order);
     }
 
     #[cold]
@@ -480,23 +490,12 @@ impl<'a> Judge<'a> {
             at,
             text: excerpt(&suspect.bytes),
         };
-        self.damaged(run, damage);
-        if let Some(record) = diagnosis.record {
-            self.record(run, &record, 0, at, &String::new);
-        }
-    }
-
-    fn damaged(&mut self, run: u32, damage: Damage) {
-        let at = damage.at;
         match &mut self.accounts[run as usize] {
             Some(account) => account.damaged(damage),
-            // Of a run that has all of its lines.
-            None => {
-                if let Some(findings) = self.settled.findings(run, 1) {
-                    let text = |found: &mut Finding| found.text = damage.text;
-                    findings.add(Kind::Truncated, Lines::unnamed(1), Some(at), text);
-                }
-            }
+            None => self.folded.counts.truncated += 1,
+        }
+        if let Some(record) = diagnosis.record {
+            self.record(run, &record, 0, at, &String::new);
         }
     }
 
@@ -542,13 +541,11 @@ impl<'a> Judge<'a> {
             *unreadable = Some((excerpt(text), at));
         }
         if let Some(run) = self.input().last_run {
-            let findings = match &mut self.accounts[run as usize] {
-                Some(account) => Some(&mut account.findings),
-                None => self.settled.findings(run, count),
-            };
-            return findings
-                .map(|findings| findings.unexpected(count, why, at, || excerpt(text)))
-                .unwrap_or_default();
+            match &mut self.accounts[run as usize] {
+                Some(account) => (account.findings).unexpected(count, why, at, || excerpt(text)),
+                None => self.folded.counts.unexpected += count,
+            }
+            return;
         }
         let why = "it belongs to no run that is known";
         self.strays.unexpected(count, why, at, || excerpt(text));
