@@ -62,6 +62,7 @@ impl Specimen {
     /// - Review: where it stands in the review of the original program.
     /// - Story: how somebody came to write it.
     /// - Claim: what the run has to say for itself, and why with that exit code.
+    /// - Evidence: what is to be seen in it, for a person who sees it for the first time.
     /// - Cause and Fix: why it goes wrong, and what is done instead.
     pub fn prose(&self, heading: &str) -> &'static str {
         let mut parts = self.prose.split("## ");

@@ -20,7 +20,7 @@ fn simulate_io(attempt: &Attempt) -> Result<(), IoFailure> {
 pub(super) fn attempts(workload: &Workload, worker: u32) -> Attempts {
     let delay = workload.time_scale.apply(workload.success_delay);
     let plan = Plan::new(workload, worker);
-    let operations = plan.filter(|attempt| attempt.number == 1);
+    let operations = plan.filter(|attempt| attempt.position.attempt == 1);
     Box::new(operations.map(move |operation| {
         let _ = simulate_io(&operation);
         match operation.outcome {

@@ -144,7 +144,7 @@ impl Page {
             self.text.push('\n');
         }
         self.text.push('\n');
-        self.paragraph(INDENT, &exhibit.reading);
+        self.prose(trial.specimen.prose("Evidence"));
     }
 
     /// Lines of the program, with their numbers.

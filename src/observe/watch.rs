@@ -202,6 +202,7 @@ mod tests {
         log::Log,
         log::clock::Clock,
         log::config::{ConsoleConfig, LogConfig, LogFormat, Rotation},
+        plan::Position,
         work::status::{Lock, StatusBoard},
     };
 
@@ -240,7 +241,7 @@ mod tests {
             std::thread::spawn(move || {
                 let status = board.worker(worker as u32);
                 status.register();
-                status.work_at(1, 1, Stamp(1));
+                status.work_at(Position::FIRST, Stamp(1));
                 let _first = status.lock(locks[worker], &mutexes[worker]);
                 both_hold.wait();
                 let _second = status.lock(locks[1 - worker], &mutexes[1 - worker]);
@@ -284,17 +285,21 @@ mod tests {
                 .as_nanos()
         };
         let [one, two] = [board.worker(0), board.worker(1)];
-        one.work_at(1, 1, Stamp(1));
+        let attempt = |attempt| Position {
+            attempt,
+            ..Position::FIRST
+        };
+        one.work_at(Position::FIRST, Stamp(1));
         two.enter(State::Ended, Stamp(1));
         assert_eq!(idle_at(10), 0);
         assert_eq!(idle_at(15), 5);
-        one.work_at(1, 2, Stamp(15));
+        one.work_at(attempt(2), Stamp(15));
         assert_eq!(idle_at(20), 0, "an attempt is progress");
         assert_eq!(idle_at(29), 9);
         one.enter(State::BackingOff, Stamp(29));
         idle_at(30);
         assert_eq!(idle_at(35), 0, "who sleeps will wake");
-        one.work_at(1, 3, Stamp(35));
+        one.work_at(attempt(3), Stamp(35));
         assert_eq!((idle_at(36), idle_at(44)), (0, 8));
         assert_eq!(idle_at(5000), 18, "a late look is one look");
         one.enter(State::Ended, Stamp(5000));

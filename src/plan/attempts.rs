@@ -17,10 +17,8 @@ use crate::{
 /// One attempt at one operation, and how it must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// The operation, counted from 1 within its worker.
-    pub iteration: u64,
-    /// The attempt, counted from 1 within its operation.
-    pub number: u64,
+    /// Which one it is.
+    pub position: Position,
     /// How it ends.
     pub outcome: Outcome,
 }
@@ -99,7 +97,7 @@ pub struct Plan {
 }
 
 /// A place in a worker's plan: which attempt at which operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
     /// The operation, counted from 1.
     pub iteration: u64,
@@ -228,11 +226,7 @@ impl Iterator for Plan {
         let position = self.next?;
         let outcome = self.rules.outcome(position);
         self.next = self.rules.after(position, outcome);
-        Some(Attempt {
-            iteration: position.iteration,
-            number: position.attempt,
-            outcome,
-        })
+        Some(Attempt { position, outcome })
     }
 }
 
@@ -300,7 +294,8 @@ mod tests {
             Outcome::Panic(PanicPlace::BeforeLock) => "P before".into(),
             Outcome::Panic(PanicPlace::UnderLock) => "P under".into(),
         };
-        format!("{}.{} {outcome}", attempt.iteration, attempt.number)
+        let Position { iteration, attempt } = attempt.position;
+        format!("{iteration}.{attempt} {outcome}")
     }
 
     fn shorts(workload: &Workload, worker: u32, count: usize) -> String {
@@ -439,10 +434,9 @@ mod tests {
             let rules = Rules::new(&workload, worker);
             let mut expected = Some(Position::FIRST);
             for attempt in Plan::new(&workload, worker) {
-                let position = Position { iteration: attempt.iteration, attempt: attempt.number };
-                prop_assert_eq!(Some(position), expected);
-                prop_assert_eq!(rules.outcome(position), attempt.outcome);
-                expected = rules.after(position, attempt.outcome);
+                prop_assert_eq!(Some(attempt.position), expected);
+                prop_assert_eq!(rules.outcome(attempt.position), attempt.outcome);
+                expected = rules.after(attempt.position, attempt.outcome);
             }
             prop_assert_eq!(expected, None);
         }

@@ -11,7 +11,7 @@ use humantime::format_duration;
 use serde::Serialize;
 
 use super::{
-    Attempt, Outcome, Plan,
+    Attempt, Outcome, Plan, Position,
     format::counted,
     workload::{Micros, Shard, Workload},
 };
@@ -78,8 +78,8 @@ fn print_json(out: &mut impl Write, workload: &Workload, workers: Range<u32>) ->
             let planned = PlannedAttempt {
                 worker,
                 seq,
-                iteration: attempt.iteration,
-                attempt: attempt.number,
+                iteration: attempt.position.iteration,
+                attempt: attempt.position.attempt,
                 outcome,
                 delay_us: attempt.outcome.delay().map(|delay| delay.0),
                 error,
@@ -116,10 +116,10 @@ fn print_text(out: &mut impl Write, workload: &Workload, workers: Range<u32>) ->
             slept = Micros(slept.0.saturating_add(delay.0));
             let delay = || format_duration(delay.into()).to_string();
             let end = error.map_or_else(delay, str::to_owned);
-            let (iteration, number) = (attempt.iteration, attempt.number);
+            let Position { iteration, attempt } = attempt.position;
             writeln!(
                 out,
-                "Worker-{worker} iteration={iteration} attempt={number} {words} {end}"
+                "Worker-{worker} iteration={iteration} attempt={attempt} {words} {end}"
             )?;
         }
         longest = longest.max((slept, worker));

@@ -12,7 +12,7 @@ use crate::{
         account::Account,
         event::{Event, Next},
     },
-    plan::workload::Micros,
+    plan::{Position, workload::Micros},
     work::figures::{COARSE, Count, Distribution, Histogram},
     work::processor::Recorded,
 };
@@ -114,22 +114,11 @@ impl Totals {
     }
 }
 
-/// The attempt that a worker is at.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Current {
-    /// The operation, counted from 1.
-    pub iteration: u64,
-    /// The attempt, counted from 1.
-    pub attempt: u64,
-    /// When the operation began.
-    pub began: Stamp,
-}
-
 /// What the worker alone calls: each tells log and figures of something that it did.
 impl Counters {
-    /// The attempt succeeded. Returns the time of it.
+    /// The attempt succeeded, in an operation that began then. Returns the time of it.
     #[inline]
-    pub(crate) fn succeeded(&self, at: Current, recorded: Recorded) -> Stamp {
+    pub(crate) fn succeeded(&self, at: Position, began: Stamp, recorded: Recorded) -> Stamp {
         Event::Succeeded {
             iteration: at.iteration,
             attempt: at.attempt,
@@ -141,7 +130,7 @@ impl Counters {
         self.data_len.set(recorded.data_len);
         self.counter.set(recorded.counter);
         self.completed.add(1);
-        self.ended_operation(at)
+        self.ended_operation(at, began)
     }
 
     /// Whether the next completed operation is one whose lock is to be timed.
@@ -156,38 +145,27 @@ impl Counters {
             .record(u64::try_from(hold.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// The attempt failed and is tried again after `delay`. Returns the time of it.
+    /// The attempt failed, in an operation that began then. Returns the time of it.
     #[inline]
-    pub(crate) fn failed(&self, at: Current, delay_us: Micros) -> Stamp {
+    pub(crate) fn failed(&self, at: Position, began: Stamp, next: Next, delay_us: Micros) -> Stamp {
         Event::Failed {
             iteration: at.iteration,
             attempt: at.attempt,
-            next: Next::Retry,
+            next,
             delay_us,
         }
         .emit();
         self.failed_attempts.add(1);
+        if next == Next::Abandon {
+            self.abandoned.add(1);
+            return self.ended_operation(at, began);
+        }
         self.retries.add(u64::from(at.attempt > 1));
         log::last_stamp()
     }
 
-    /// The attempt failed and its operation is given up. Returns the time of it.
-    #[inline]
-    pub(crate) fn abandoned(&self, at: Current, delay_us: Micros) -> Stamp {
-        Event::Failed {
-            iteration: at.iteration,
-            attempt: at.attempt,
-            next: Next::Abandon,
-            delay_us,
-        }
-        .emit();
-        self.failed_attempts.add(1);
-        self.abandoned.add(1);
-        self.ended_operation(at)
-    }
-
     /// An unexpected error struck in the attempt.
-    pub(crate) fn unexpected(&self, at: Current, error: String) {
+    pub(crate) fn unexpected(&self, at: Position, error: String) {
         Event::Unexpected {
             iteration: at.iteration,
             attempt: at.attempt,
@@ -204,10 +182,10 @@ impl Counters {
     }
 
     #[inline]
-    fn ended_operation(&self, at: Current) -> Stamp {
+    fn ended_operation(&self, at: Position, began: Stamp) -> Stamp {
         let now = log::last_stamp();
         self.retries.add(u64::from(at.attempt > 1));
-        self.operation_nanos.record(now.nanos_since(at.began));
+        self.operation_nanos.record(now.nanos_since(began));
         now
     }
 }

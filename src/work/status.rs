@@ -17,7 +17,7 @@ use std::{
 
 use crate::{
     log::clock::{Clock, Stamp},
-    plan::format::words,
+    plan::{Position, format::words},
     sync::if_free,
 };
 
@@ -257,9 +257,9 @@ impl WorkerStatus {
 
     /// An attempt begins.
     #[inline]
-    pub fn work_at(&self, iteration: u64, attempt: u64, now: Stamp) {
-        self.iteration.store(iteration, Ordering::Relaxed);
-        self.attempt.store(attempt, Ordering::Relaxed);
+    pub fn work_at(&self, at: Position, now: Stamp) {
+        self.iteration.store(at.iteration, Ordering::Relaxed);
+        self.attempt.store(at.attempt, Ordering::Relaxed);
         self.enter(State::Working, now);
     }
 
@@ -376,7 +376,11 @@ mod tests {
         let mutex = Mutex::new(7);
         let status = board.worker(1);
         status.register();
-        status.work_at(17, 2, Stamp(99));
+        let at = Position {
+            iteration: 17,
+            attempt: 2,
+        };
+        status.work_at(at, Stamp(99));
         let (held, wait) = status.lock(Lock::Data, &mutex);
         let views = board.read();
         assert_eq!((*held, wait), (7, Duration::ZERO));

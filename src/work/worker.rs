@@ -16,15 +16,15 @@ use crate::{
         self,
         account::{Account, Closing},
         clock::{Clock, Stamp},
-        event::Reason,
+        event::{Next, Reason},
     },
     plan::workload::{Limit, Micros},
-    plan::{Attempt, Attempts, Outcome, PanicPlace},
+    plan::{Attempt, Attempts, Outcome, PanicPlace, Position},
     shutdown::Stop,
     work::backlog::{Answer, Backlog, ENDED_MAX, Ending, Requester},
     work::panics::{SimulatedPanic, words},
     work::processor::Handle,
-    work::recorder::{Counters, Current},
+    work::recorder::Counters,
     work::status::{State, StatusBoard, WorkerStatus},
 };
 
@@ -73,7 +73,10 @@ impl AddAssign for Done {
 struct Progress {
     begun: u64,
     account: Account,
-    current: Current,
+    /// The attempt that it is at.
+    position: Position,
+    /// When that operation began.
+    began: Stamp,
     /// Who asked for the operation that goes on.
     requester: Option<Requester>,
     /// Operations that have ended, and whose requesters have no answer yet.
@@ -116,8 +119,9 @@ impl Worker {
             Ok(reason) => reason,
             Err(payload) => {
                 let panicked = Outcome::Panic(PanicPlace::BeforeLock);
-                progress.account.count(progress.current.attempt, panicked);
-                self.recorder.unexpected(progress.current, words(&*payload));
+                progress.account.count(progress.position.attempt, panicked);
+                self.recorder
+                    .unexpected(progress.position, words(&*payload));
                 self.end_operation(&mut progress, Ending::Panicked);
                 Reason::Panicked
             }
@@ -162,13 +166,11 @@ impl Worker {
         progress: &mut Progress,
     ) -> Reason {
         for attempt in attempts {
-            if attempt.number == 1 && self.start_operation(progress) == Onward::Stop {
+            if attempt.position.attempt == 1 && self.start_operation(progress) == Onward::Stop {
                 return Reason::Stopped;
             }
-            progress.current.iteration = attempt.iteration;
-            progress.current.attempt = attempt.number;
-            self.status()
-                .work_at(attempt.iteration, attempt.number, progress.now);
+            progress.position = attempt.position;
+            self.status().work_at(attempt.position, progress.now);
             if self.attempt(processor, attempt, progress) == Onward::Stop {
                 return Reason::Stopped;
             }
@@ -192,7 +194,7 @@ impl Worker {
             }
         }
         progress.begun += 1;
-        progress.current.began = progress.now;
+        progress.began = progress.now;
         Onward::Continue
     }
 
@@ -220,8 +222,8 @@ impl Worker {
         if let Some(requester) = progress.requester.take() {
             let answer = Answer::Ended {
                 worker: self.number,
-                iteration: progress.current.iteration,
-                attempts: progress.current.attempt,
+                iteration: progress.position.iteration,
+                attempts: progress.position.attempt,
                 ending,
             };
             let stamp = log::last_stamp();
@@ -253,30 +255,25 @@ impl Worker {
 
     #[inline]
     fn attempt(&self, processor: &dyn Handle, attempt: Attempt, progress: &mut Progress) -> Onward {
-        let Progress {
-            account,
-            current,
-            now,
-            ..
-        } = progress;
+        let (at, began) = (attempt.position, progress.began);
         let (delay, ending) = match attempt.outcome {
             Outcome::Success { delay } => {
                 let timed = self.recorder.samples_hold().then(Instant::now);
                 let recorded = processor.record(self.status());
-                if let Some(began) = timed {
-                    let hold = began.elapsed().saturating_sub(recorded.wait);
+                if let Some(asked) = timed {
+                    let hold = asked.elapsed().saturating_sub(recorded.wait);
                     self.recorder.held(hold);
                 }
-                *now = self.recorder.succeeded(*current, recorded);
+                progress.now = self.recorder.succeeded(at, began, recorded);
                 let counter = recorded.counter;
                 (delay, Some(Ending::Completed { counter }))
             }
             Outcome::Retry { delay } => {
-                *now = self.recorder.failed(*current, delay);
+                progress.now = self.recorder.failed(at, began, Next::Retry, delay);
                 (delay, None)
             }
             Outcome::Abandon { delay } => {
-                *now = self.recorder.abandoned(*current, delay);
+                progress.now = self.recorder.failed(at, began, Next::Abandon, delay);
                 (delay, Some(Ending::Abandoned))
             }
             Outcome::Panic(PanicPlace::BeforeLock) => {
@@ -284,7 +281,7 @@ impl Worker {
             }
             Outcome::Panic(PanicPlace::UnderLock) => processor.panic_under_lock(self.status()),
         };
-        account.count(attempt.number, attempt.outcome);
+        progress.account.count(at.attempt, attempt.outcome);
         if let Some(ending) = ending {
             self.end_operation(progress, ending);
         }

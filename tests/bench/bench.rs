@@ -85,7 +85,7 @@ fn plan(bencher: Bencher) {
     bencher.counter(ItemsCount::new(ATTEMPTS)).bench(|| {
         Plan::new(&workload, 3)
             .take(ATTEMPTS)
-            .map(|attempt| attempt.number)
+            .map(|attempt| attempt.position.attempt)
             .sum::<u64>()
     });
 }

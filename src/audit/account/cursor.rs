@@ -241,8 +241,7 @@ mod tests {
             let mut cursor = PlanCursor::START;
             let mut positions = Vec::new();
             for (seq, attempt) in Plan::new(&workload, 2).enumerate() {
-                let (iteration, attempt) = (attempt.iteration, attempt.number);
-                positions.push(Position { iteration, attempt });
+                positions.push(attempt.position);
                 assert_eq!(cursor.position, Some(positions[seq]));
                 assert!(cursor.go_to(&rules, seq as u64 + 1, &mut budget));
             }

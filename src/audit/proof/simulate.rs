@@ -9,7 +9,7 @@ use crate::{
         event::{Event, Reason},
     },
     plan::{
-        Outcome, Plan, Position,
+        Outcome, Plan,
         workload::{Backoff, Limit, Micros, Probability, RetryPolicy, Shard, TimeScale, Workload},
     },
 };
@@ -185,15 +185,12 @@ fn step(
 ) -> bool {
     let author = Producer::Worker(workload.workers().start + number as u32);
     if !stopped && let Some(attempt) = worker.plan.next() {
-        let position = Position {
-            iteration: attempt.iteration,
-            attempt: attempt.number,
-        };
-        worker.begun = attempt.iteration;
+        let position = attempt.position;
+        worker.begun = position.iteration;
         // Counted here once more: what makes the log must not count as what is to audit it does.
         let account = &mut worker.account;
         account.interrupted = 0;
-        account.retries += u64::from(attempt.number > 1);
+        account.retries += u64::from(position.attempt > 1);
         match attempt.outcome {
             Outcome::Success { .. } => {
                 *counter += 1;

@@ -41,9 +41,6 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
             broken.len()
         ),
         lines,
-        reading: "With one counter for all, no value can come twice, so each worker's values have gaps in which the \
-                  others counted. Here none has a gap: nobody else was there."
-            .into(),
         data: json!({
             "workers": broken.iter().map(data).collect::<Vec<Value>>(),
             "completed": completed,

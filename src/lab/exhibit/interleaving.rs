@@ -64,12 +64,6 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
                 value,
             ),
         ],
-        reading: format!(
-            "What Worker-{two} had read was old by the time it wrote: {others} more operations were completed meanwhile, of \
-             all workers. So {} operations have made a counter that went from {before} to {value}. Rows with a line number \
-             stand in the log. The reading does not, but it follows: who writes {value} has read {before}.",
-            others + 2
-        ),
         data: json!({
             "value": value,
             "workers": [one, two],

@@ -38,10 +38,6 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
              among them everything that the workers logged."
         ),
         lines,
-        reading: "Every line has a number along the thread that wrote it (seq), and the seed says how many attempts \
-                  there had to be. So the audit can tell which lines are missing, though nothing in the file speaks \
-                  of them."
-            .into(),
         data: json!({
             "said_to_be_written": written,
             "said_to_be_lost": said_lost,

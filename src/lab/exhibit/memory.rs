@@ -21,9 +21,6 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
             flat.max(0.0)
         ),
         lines: draw(&broken, &fixed),
-        reading: "Both runs did the same work. A program that works on for ever may take as much memory as it \
-                  likes, but not more for each operation: a line that rises here has no end but that of the memory."
-            .into(),
         data: json!({
             "bytes_per_operation": rise,
             "bytes_per_operation_fixed": flat,

@@ -20,8 +20,6 @@ pub(super) struct Exhibit {
     pub brief: String,
     /// The thing itself: lines of text that are laid out already.
     pub lines: Vec<String>,
-    /// What is to be seen in it, for a person who sees it for the first time.
-    pub reading: String,
     /// The same for programs.
     pub data: Value,
 }

@@ -36,7 +36,6 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
         let first = rows(worker).position(|(plan, log)| plan != log)?;
         Some((worker, first))
     })?;
-    let claimed = run.number("/operations/completed");
     let mut lines = vec![format!("{:>5}  {:<34}{}", "seq", "the plan", "the log")];
     let shown = rows(worker)
         .enumerate()
@@ -53,12 +52,6 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
              tried again."
         ),
         lines,
-        reading: format!(
-            "These are lines of Worker-{worker}. The seed decides which attempts fail, so what must be in the log \
-             is known before the run. From the first arrow on, nothing is as planned: the failed attempt passes for \
-             a success, and the attempts that should have followed never happened. {claimed} operations are said to \
-             be completed; nobody can say which of them were."
-        ),
         data: json!({
             "planned_failures": planned_failures,
             "logged_failures": logged_failures,
@@ -74,7 +67,7 @@ fn planned(attempt: Attempt) -> String {
         Outcome::Panic(_) => "panic",
         Outcome::Retry { .. } | Outcome::Abandon { .. } => "failure",
     };
-    words(attempt.iteration, attempt.number, how)
+    words(attempt.position.iteration, attempt.position.attempt, how)
 }
 
 /// The attempt that a line of the worker tells of, if it does.

@@ -29,10 +29,6 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
     Some(Exhibit {
         brief: format!("The watchdog: {stalled}. The thread dump names the cycle: {cycle}."),
         lines,
-        reading: "A worker that waits for a lock is nothing unusual, and a dump of a healthy run shows some. What \
-                  is wrong here is the circle: follow who waits for whom, and you come back to where you began. \
-                  Nobody in a circle can go on, and all others end up waiting for one of them."
-            .into(),
         data: json!({"cycle": cycle, "stalled": stalled}),
     })
 }
