@@ -27,7 +27,7 @@ impl LogRecord {
                 line: number,
                 micros: parse_stamp(&line.stamp)?,
                 worker: line.field("worker").and_then(|n| n.parse().ok()),
-                event: Event::read(&line).ok()?,
+                event: Event::read(&line)?,
             })
         };
         (1..).zip(log.lines()).filter_map(read).collect()

@@ -93,18 +93,18 @@ macro_rules! events {
             /// The names of the fields of every event.
             pub const FIELD_NAMES: &[&[&str]] = &[$(&[$(stringify!($field)),*]),*];
 
-            /// Reads the event that a line tells of. Its level and its checksum are not looked at.
-            pub fn read(line: &Line) -> Result<Self, Unreadable> {
+            /// Reads the event that a line tells of, if it does. Its level and its checksum are not looked at.
+            pub fn read(line: &Line) -> Option<Self> {
                 let message = line.message.as_str();
                 $(
                     if let Some(_number) = events!(@matches message $phrase $($number)?) {
-                        return Ok(Self::$name {
+                        return Some(Self::$name {
                             $($number: _number,)?
                             $($field: ReadField::read(line, stringify!($field))?,)*
                         });
                     }
                 )*
-                Err(Unreadable::Message(line.message.clone()))
+                None
             }
         }
     };
@@ -390,37 +390,23 @@ pub enum Reason {
 words!(Next { Retry = "retry", Abandon = "abandon" });
 words!(Reason { Finished = "finished", Stopped = "stopped", Panicked = "panicked" });
 
-/// Why a line tells of no event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unreadable {
-    /// No event has this message.
-    Message(String),
-    /// The field is missing.
-    Missing(&'static str),
-    /// The field holds what it cannot hold.
-    Value(&'static str, String),
-}
-
 /// How a field is read back from a line.
 trait ReadField: Sized {
     /// The value of the field with this name.
-    fn read(line: &Line, name: &'static str) -> Result<Self, Unreadable>;
+    fn read(line: &Line, name: &str) -> Option<Self>;
 }
 
 impl<T: FromStr> ReadField for T {
-    fn read(line: &Line, name: &'static str) -> Result<Self, Unreadable> {
-        let value = line.field(name).ok_or(Unreadable::Missing(name))?;
-        value
-            .parse()
-            .map_err(|_| Unreadable::Value(name, value.to_owned()))
+    fn read(line: &Line, name: &str) -> Option<Self> {
+        line.field(name)?.parse().ok()
     }
 }
 
 impl<T: FromStr> ReadField for Optional<T> {
-    fn read(line: &Line, name: &'static str) -> Result<Self, Unreadable> {
+    fn read(line: &Line, name: &str) -> Option<Self> {
         match line.field(name) {
             Some(_) => T::read(line, name).map(|value| Self(Some(value))),
-            None => Ok(Self(None)),
+            None => Some(Self(None)),
         }
     }
 }

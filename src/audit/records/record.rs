@@ -117,7 +117,7 @@ pub(crate) fn record(line: Line) -> Option<Record> {
     };
     let run = line.field("run")?;
     let run = (run.len() == 16).then(|| u64::from_str_radix(run, 16).ok())??;
-    let event = Event::read(&line).ok().filter(|event| {
+    let event = Event::read(&line).filter(|event| {
         // A line that the program did not write, though its checksum holds, shows in level or thread.
         event.level().as_str() == line.level && author.thread() == line.thread
     });
