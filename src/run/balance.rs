@@ -13,80 +13,56 @@ pub(super) fn imbalances(outcome: &RunOutcome) -> Vec<String> {
         });
     let related = related(outcome)
         .into_iter()
-        .filter(|(_, value, _, other_value)| value != other_value)
-        .map(|(name, value, other, other_value)| {
+        .filter(|((_, value), (_, other_value))| value != other_value)
+        .map(|((name, value), (other, other_value))| {
             format!("{name} ({value}) differs from {other} ({other_value})")
         });
     twice.chain(related).collect()
 }
 
-/// Two figures that must be equal: what each is, and its value.
-type Equation = (&'static str, u64, &'static str, u64);
+/// What a figure counts, and its value.
+type Figure = (&'static str, u64);
 
-/// Figures of which one follows from others.
-fn related(outcome: &RunOutcome) -> Vec<Equation> {
-    let (workload, log) = (&outcome.workload, &outcome.log);
-    let (totals, processor) = (&outcome.figures.totals, outcome.figures.processor);
-    let (account, not_started) = (
-        outcome.figures.closing.account,
-        outcome.figures.closing.not_started,
-    );
-    let (completed, begun) = (account.completed, outcome.workers.done.begun);
-    let (counter, ended) = (processor.counter, completed + account.abandoned);
-    let limited = counter.min(workload.data_limit.or_max());
+/// Figures that must be equal, for one of them follows from others.
+fn related(outcome: &RunOutcome) -> Vec<(Figure, Figure)> {
+    let (workload, log, figures) = (&outcome.workload, &outcome.log, &outcome.figures);
+    let (account, not_started) = (figures.closing.account, figures.closing.not_started);
+    let (totals, processor) = (&figures.totals, figures.processor);
+    let begun = outcome.workers.done.begun;
+    let counter = ("the counter", processor.counter);
+    let completed = ("completed operations", account.completed);
+    let ended = account.completed + account.abandoned;
+    let ended = ("operations that ended", ended);
+    let times = ("operation times", totals.operation_time.count);
+    let waits = ("lock waits", totals.lock_wait.count);
+    let data = ("the data length", processor.data_len);
+    let limited = processor.counter.min(workload.data_limit.or_max());
+    let limited = ("the counter within the data limit", limited);
     let kept_or_dropped = processor.data_len + processor.dropped;
+    let kept_or_dropped = ("data length and dropped items", kept_or_dropped);
+    let in_order = ("items in order", processor.data_in_order.into());
+    let by_ending = ("operations by how they ended", account.begun());
     let written_or_lost = log.file.lines + log.file.lost;
-    let (in_order, waits) = (processor.data_in_order.into(), totals.lock_wait.count);
-    let timed = totals.operation_time.count;
+    let written_or_lost = ("lines written to the file or lost", written_or_lost);
     let mut pairs = vec![
-        ("the counter", counter, "completed operations", completed),
-        ("operation times", timed, "operations that ended", ended),
-        ("lock waits", waits, "completed operations", completed),
-        (
-            "the data length",
-            processor.data_len,
-            "the counter within the data limit",
-            limited,
-        ),
-        (
-            "data length and dropped items",
-            kept_or_dropped,
-            "the counter",
-            counter,
-        ),
-        ("items in order", in_order, "what they must be", 1),
-        (
-            "operations begun",
-            begun,
-            "operations by how they ended",
-            account.begun(),
-        ),
-        (
-            "lines logged",
-            log.lines,
-            "lines written to the file or lost",
-            written_or_lost,
-        ),
+        (counter, completed),
+        (times, ended),
+        (waits, completed),
+        (data, limited),
+        (kept_or_dropped, counter),
+        (in_order, ("what they must be", 1)),
+        (("operations begun", begun), by_ending),
+        (("lines logged", log.lines), written_or_lost),
     ];
     if let (Limit::At(planned), Limit::At(left)) = (workload.operations(), not_started) {
-        let all = begun.saturating_add(left);
-        pairs.push(("planned operations", planned, "begun and not started", all));
+        let all = ("begun and not started", begun.saturating_add(left));
+        pairs.push((("planned operations", planned), all));
     }
     if !outcome.requests.is_empty() {
         let answered = |code| outcome.requests.get(&code).copied().unwrap_or(0);
-        let (ok, failed) = (answered(200), answered(500));
-        pairs.push((
-            "requests answered with 200",
-            ok,
-            "completed operations",
-            completed,
-        ));
-        pairs.push((
-            "requests answered with 500",
-            failed,
-            "unexpected errors",
-            account.panicked,
-        ));
+        let panicked = ("unexpected errors", account.panicked);
+        pairs.push((("requests answered with 200", answered(200)), completed));
+        pairs.push((("requests answered with 500", answered(500)), panicked));
     }
     pairs
 }
