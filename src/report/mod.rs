@@ -86,7 +86,7 @@ pub fn run(
             "a format file for lnav".into()
         }
     };
-    file.keep().map_err(Failure::Output)?;
+    config.output.keep(file).map_err(Failure::Output)?;
     Ok(config.output.name().map(|name| format!("{name}: {told}")))
 }
 
@@ -126,7 +126,7 @@ pub fn pair(
 pub fn write_lab(pairs: &[Pair], seed: u64, output: &Output) -> Result<()> {
     let mut file = output.open()?;
     file.write(page::of_lab(pairs, seed).as_bytes());
-    file.keep()
+    output.keep(file)
 }
 
 /// Verdict and history of each run, brought together.

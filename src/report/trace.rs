@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use super::{
     history,
-    output::Pending,
     spans::{AttemptSpan, Span, WorkerLine, WorkerLines},
     text::{count, shown},
 };
 use crate::{
     audit::{AttemptKind, AttemptRecord, Location, Observer, Producer, Record, Run, Select},
+    files::Pending,
     log::event::Event,
     plan::per_worker::PerWorker,
 };

@@ -13,12 +13,10 @@ mod server;
 
 use std::{
     collections::BTreeMap,
-    fs::{self, OpenOptions, Permissions},
-    io::{self, Write},
+    fs, io,
     net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, mpsc},
-    thread,
 };
 
 use anyhow::{Context, bail};
@@ -27,12 +25,13 @@ pub use self::{audit_line::AuditLine, exports::export};
 use self::{metrics::LogFigures, operations::RequestFigures, scrapes::Pages, server::Server};
 use crate::{
     errors::in_words,
-    files::beside,
+    files::Pending,
     log::line::displayed,
     observe::config::{MetricsConfig, ServeConfig},
     observe::watch::{Sources, Watcher},
     plan::workload::Micros,
     shutdown::{PATIENCE_AFTER_STOP, Stop},
+    threads,
 };
 
 /// Whether this is in the program.
@@ -172,39 +171,22 @@ impl Monitoring {
     }
 }
 
-/// Writes the metrics. A regular file is replaced whole or not at all, and keeps its mode; into anything else, such as a
-/// device or a pipe, they are written.
+/// Writes the metrics. A pipe that nobody reads is waited for no longer than any reader that stalls at the end.
 fn write_file(path: &Path, text: String) -> anyhow::Result<()> {
-    match fs::metadata(path) {
-        Ok(found) if !found.is_file() => write_into(path.to_owned(), text),
-        Ok(found) => replace(&path.canonicalize()?, &text, Some(found.permissions())),
-        // A link that leads nowhere is left as it is.
-        Err(_) if path.is_symlink() => bail!("it is a link that leads nowhere"),
-        Err(_) => replace(path, &text, None),
+    let may_stall = fs::metadata(path).is_ok_and(|found| !found.is_file());
+    let path = path.to_owned();
+    let write = move || {
+        let mut file = Pending::open(&path)?;
+        file.write(text.as_bytes());
+        file.keep()
+    };
+    if !may_stall {
+        return Ok(write()?);
     }
-}
-
-/// Puts another file in the place of this one, with the same mode.
-fn replace(path: &Path, text: &str, mode: Option<Permissions>) -> anyhow::Result<()> {
-    let mut beside = beside(path)?;
-    if let Some(mode) = mode {
-        beside.as_file().set_permissions(mode)?;
-    }
-    beside.write_all(text.as_bytes())?;
-    beside.as_file().sync_all()?;
-    beside.persist(path)?;
-    Ok(())
-}
-
-/// A pipe that nobody reads is waited for no longer than any reader that stalls at the end.
-fn write_into(path: PathBuf, text: String) -> anyhow::Result<()> {
     let (done, written) = mpsc::channel();
-    thread::Builder::new()
-        .name("metrics-file".into())
-        .spawn(move || {
-            let opened = OpenOptions::new().write(true).open(path);
-            let _ = done.send(opened.and_then(|mut file| file.write_all(text.as_bytes())));
-        })?;
+    threads::spawn("metrics-file", move || {
+        let _ = done.send(write());
+    })?;
     match written.recv_timeout(PATIENCE_AFTER_STOP) {
         Ok(written) => Ok(written?),
         Err(_) => bail!("nobody reads it"),
@@ -213,7 +195,7 @@ fn write_into(path: PathBuf, text: String) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt, thread};
 
     use super::*;
 
