@@ -213,15 +213,27 @@ impl Books<'_> {
         let finished = ended.is_some_and(|ended| !stopped(&ended.value.closing))
             && account.main.refused.is_none()
             && !ends.any(|end| stopped(&end.value));
+        let extent = |books: &mut Self, number, finished| {
+            let worker = &account.workers[number];
+            let seen = if finished {
+                u64::MAX
+            } else {
+                worker.cursor.seq
+            };
+            let end = worker.end.map(|end| end.seq);
+            let extent = books.extent(number, end.unwrap_or(seen));
+            let open = extent.open && end.is_none();
+            Extent { open, ..extent }
+        };
         let workers = account.workers.numbers();
-        self.extents = PerWorker::new(workers.clone(), |worker| self.extent(worker, finished));
+        self.extents = PerWorker::new(workers.clone(), |number| extent(self, number, finished));
         // Where a worker panicked others may have been stopped: then there are fewer lines than the plan has.
         if let Some(ended) = ended
             && finished
             && ended.value.closing.reason == Reason::Panicked
             && self.lines_of(ended) > ended.value.lines
         {
-            self.extents = PerWorker::new(workers, |worker| self.extent(worker, false));
+            self.extents = PerWorker::new(workers, |number| extent(self, number, false));
         }
         self.open_ends();
     }
@@ -242,57 +254,58 @@ impl Books<'_> {
         attempts.fold(of_main, u64::saturating_add)
     }
 
-    /// How far a worker came. `finished` says that it carried out its whole plan, if it was started.
-    fn extent(&mut self, number: u32, finished: bool) -> Extent {
-        let worker = &self.account.workers[number];
+    /// How far a worker came that made so many attempts, or with [`u64::MAX`] all that its plan has.
+    fn extent(&mut self, number: u32, attempts: u64) -> Extent {
         let rules = self.account.run.rules(number);
         let Some(rules) = rules.filter(|_| self.was_started(number)) else {
             return Extent::NONE;
         };
-        let end = worker.end.map(|end| end.seq);
-        let mut cursor = worker.cursor;
-        let mut reached = true;
-        if let Some(end) = end {
-            if end < cursor.seq {
-                cursor = PlanCursor::START;
-            }
-            reached = cursor.go_to(rules, end, self.budget);
-        } else if finished {
-            reached = cursor.go_to(rules, u64::MAX, self.budget);
+        let mut cursor = self.account.workers[number].cursor;
+        if attempts < cursor.seq {
+            cursor = PlanCursor::START;
         }
+        let reached = cursor.go_to(rules, attempts, self.budget);
         if !reached {
             self.out.cannot_tell.push(format!(
                 "the plan of Worker-{number} is too long to be computed to its end"
             ));
         }
-        let complete = cursor.position.is_none();
+        let exact = attempts == u64::MAX || cursor.seq == attempts;
         Extent {
             // An end that lies beyond the plan is no measure: it is said to be wrong below.
             attempts: cursor.seq,
-            open: end.is_none() && !complete,
-            account: (reached && end.is_none_or(|end| cursor.seq == end)).then_some(cursor.account),
+            open: cursor.position.is_some(),
+            account: (reached && exact).then_some(cursor.account),
         }
+    }
+
+    /// A worker whose end is lost made so many attempts.
+    fn extend(&mut self, number: u32, attempts: u64) {
+        let extent = self.extent(number, attempts);
+        self.extents[number] = Extent {
+            open: false,
+            ..extent
+        };
     }
 
     /// Where a stopped run lost a "Worker ended", gaps that name it and the run's totals may still tell how many attempts
     /// there were.
     fn open_ends(&mut self) {
         // The program names each line that it could not write: the last that it names of such a worker is its end.
-        let mut named = BTreeMap::new();
+        let mut named = BTreeMap::<u32, u64>::new();
         for (producer, numbers) in self.account.main.gaps.iter().flat_map(|gap| &gap.ranges) {
-            let last = named.entry(*producer).or_insert(0);
-            *last = numbers.end.max(*last);
+            if let Some(number) = producer.worker()
+                && let Some(extent) = self.extents.get(number)
+                && self.out.ended
+                && extent.open
+                && extent.attempts < numbers.end
+            {
+                let end = named.entry(number).or_default();
+                *end = numbers.end.max(*end);
+            }
         }
-        named.retain(|producer, end| {
-            let extent = producer.worker().and_then(|n| self.extents.get(n));
-            self.out.ended && extent.is_some_and(|extent| extent.open && extent.attempts < *end)
-        });
-        let named: Vec<_> = named
-            .into_iter()
-            .filter_map(|(of, end)| Some((of.worker()?, end)))
-            .collect();
-        for (worker, end) in &named {
-            self.extend(*worker, end - 1);
+        for (number, end) in &named {
+            self.extend(*number, end - 1);
         }
         let Some(ended) = &self.account.main.ended else {
             return;
@@ -300,7 +313,7 @@ impl Books<'_> {
         let rest = ended.value.lines.saturating_sub(self.lines_of(ended));
         if rest > 0 {
             // More is lost than the gaps name, and that may stand behind what they name.
-            named.iter().for_each(|(n, _)| self.extents[*n].open = true);
+            named.keys().for_each(|n| self.extents[*n].open = true);
         }
         let workers = self.extents.numbers();
         let open: Vec<u32> = workers.filter(|n| self.extents[*n].open).collect();
@@ -335,20 +348,6 @@ impl Books<'_> {
         self.findings.add(Kind::Lost, lines, None, |_| {});
         let note = "several \"Worker ended\" are lost, and lines before them: which numbers these had cannot be known";
         self.out.notes.push(note.into());
-    }
-
-    /// A worker made more attempts than its lines show.
-    fn extend(&mut self, number: u32, attempts: u64) {
-        let Some(rules) = self.account.run.rules(number) else {
-            return;
-        };
-        let mut cursor = self.account.workers[number].cursor;
-        let reached = cursor.go_to(rules, attempts, self.budget);
-        self.extents[number] = Extent {
-            attempts: cursor.seq,
-            open: false,
-            account: (reached && cursor.seq == attempts).then_some(cursor.account),
-        };
     }
 
     /// A producer's lost lines, and its end.
@@ -573,24 +572,8 @@ impl Books<'_> {
         if absent == 0 {
             return;
         }
-        let mut ranges = Vec::new();
-        missing.each_range_in(0..next, |range| {
-            if ranges.len() < 6 {
-                ranges.push(range);
-            }
-        });
-        if last >= next {
-            ranges.push(next..last.saturating_add(1));
-        }
-        let shown = ranges.iter().take(5).cloned();
-        let shown: Vec<_> = shown
-            .filter_map(|range| Lines::of(Producer::Main, range).numbers())
-            .collect();
-        let more = if ranges.len() > 5 { " …" } else { "" };
-        let shown = shown.join(", ");
-        let what = format_args!(
-            "{absent} counter values up to {last} have no success, among {shown}{more}"
-        );
+        let first = missing.first().unwrap_or(next);
+        let what = format_args!("{absent} counter values from {first} to {last} have no success");
         self.fault(at, what);
     }
 

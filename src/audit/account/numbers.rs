@@ -48,6 +48,11 @@ impl Numbers {
         self.0 |= &others.0;
     }
 
+    /// The lowest member.
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.0.min()
+    }
+
     /// Whether `number` is a member.
     pub(crate) fn contains(&self, number: u64) -> bool {
         self.0.contains(number)

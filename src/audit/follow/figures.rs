@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::audit::verdict::{Counts, delay::Delays};
 
 /// The state of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RunState {
     /// Its lines come.
     Running,
@@ -14,6 +14,7 @@ pub enum RunState {
     /// Its end is there.
     Ended,
     /// Its "Run started" is not there.
+    #[default]
     Unknown,
 }
 

@@ -39,7 +39,6 @@ pub(super) struct Tails {
     turn: usize,
     /// It is time to end.
     ending: Arc<AtomicBool>,
-    blocks: u64,
     /// When that was noticed.
     noticed: Option<Instant>,
 }
@@ -81,7 +80,6 @@ impl Tails {
             names: inputs.iter().map(Input::name).collect(),
             turn: 0,
             ending: Arc::clone(ending),
-            blocks: 0,
             noticed: None,
         })
     }
@@ -99,45 +97,26 @@ impl Tails {
         }
         Ok(false)
     }
-
-    /// Whether nothing more is to be read: all have ended, or it is time to.
-    fn is_over(&mut self, dry: bool) -> bool {
-        let ended = |tail: &Tail| {
-            let ended = tail.ended.as_ref();
-            ended.is_some_and(|ended| ended.load(Ordering::Relaxed))
-        };
-        if dry && self.tails.iter().all(ended) {
-            return true;
-        }
-        if !self.ending.load(Ordering::Relaxed) {
-            return false;
-        }
-        // What is there is read, but not what a writer adds for ever.
-        let since = self.noticed.get_or_insert_with(Instant::now);
-        dry || since.elapsed() > PATIENCE_AFTER_STOP
-    }
 }
 
 impl Blocks for Tails {
     fn next(&mut self, block: &mut Block) -> Result<bool> {
         loop {
-            if self.is_over(false) {
-                self.tails.iter_mut().for_each(|tail| tail.part.end());
-            }
-            let mut filled = self.fill(block)?;
-            let over = !filled && self.is_over(true);
-            if over {
-                // The last lines need not be whole.
-                self.tails.iter_mut().for_each(|tail| tail.part.end());
-                filled = self.fill(block)?;
-            }
-            if filled {
-                block.number = self.blocks;
-                self.blocks += 1;
+            let ending = self.ending.load(Ordering::Relaxed);
+            let since = ending.then(|| *self.noticed.get_or_insert_with(Instant::now));
+            // What is there is read, but not what a writer adds for ever.
+            let too_long = since.is_some_and(|since| since.elapsed() > PATIENCE_AFTER_STOP);
+            if !too_long && self.fill(block)? {
                 return Ok(true);
             }
-            if over {
-                return Ok(false);
+            let ended = |tail: &Tail| {
+                let ended = tail.ended.as_ref();
+                ended.is_some_and(|ended| ended.load(Ordering::Relaxed))
+            };
+            if ending || self.tails.iter().all(ended) {
+                // The last lines need not be whole.
+                self.tails.iter_mut().for_each(|tail| tail.part.end());
+                return self.fill(block);
             }
             thread::sleep(SPACING);
         }

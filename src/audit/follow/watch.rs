@@ -54,6 +54,7 @@ struct Bulletin {
 }
 
 /// What was seen and said of a run.
+#[derive(Default)]
 struct RunWatch {
     holes: BTreeMap<Producer, Holes>,
     /// What was told of its findings, and how many damaged lines.
@@ -102,7 +103,11 @@ impl Watch {
     /// Looks at all accounts at the time `now`; hands out what is new.
     pub(super) fn look(&mut self, judge: &mut Judge<'_>, now: Duration) -> Vec<News> {
         for index in self.met..judge.accounts.len() {
-            self.runs.insert(index as u32, RunWatch::new(now));
+            let run = RunWatch {
+                heard: now,
+                ..RunWatch::default()
+            };
+            self.runs.insert(index as u32, run);
         }
         self.met = judge.accounts.len();
         if now >= self.room_due {
@@ -194,7 +199,7 @@ impl Watch {
                 closed: true,
                 balanced: true,
                 state: RunState::Ended,
-                ..RunWatch::new(run.heard)
+                ..RunWatch::default()
             };
             // What was found until then was told.
             for (kind, _) in Kind::ALL {
@@ -257,41 +262,41 @@ impl Bulletin {
         self.more(kind, rest);
     }
 
-    /// Tells of numbers of a producer, range by range, or together where there are many.
-    fn lines(&mut self, producer: Producer, numbers: &Numbers, tell: impl Fn(&mut Self, Lines)) {
-        let mut all: Vec<Lines> = Vec::new();
-        numbers.each_range_in(0..u64::MAX, |range| match all.get_mut(NAMED_MAX) {
-            Some(last) => {
-                last.last = Some(range.end - 1);
-                last.count += range.end - range.start;
-            }
-            None => all.push(Lines::of(producer, range)),
-        });
-        all.into_iter().for_each(|range| tell(self, range));
-    }
-
     fn lost(&mut self, account: &RunAccount, producer: Producer, numbers: &Numbers) {
-        self.lines(producer, numbers, |bulletin, range| {
+        for range in ranges(producer, numbers) {
             let numbers = range.first.unwrap_or(0)..range.last.map_or(0, |last| last + 1);
             let before = account.behind_gap(producer, &numbers);
-            let before = before.map(|at| bulletin.names.place(at));
-            bulletin.finding(Finding::new(Kind::Lost, range, before));
-        });
+            let before = before.map(|at| self.names.place(at));
+            self.finding(Finding::new(Kind::Lost, range, before));
+        }
     }
 
     fn reordered(&mut self, producer: Producer, numbers: &Numbers, at: &Place) {
-        self.lines(producer, numbers, |bulletin, range| {
-            bulletin.finding(Finding::new(Kind::Reordered, range, Some(at.clone())));
-        });
+        for range in ranges(producer, numbers) {
+            self.finding(Finding::new(Kind::Reordered, range, Some(at.clone())));
+        }
     }
 
     fn back(&mut self, producer: Producer, numbers: &Numbers) {
-        self.lines(producer, numbers, |bulletin, range| {
-            bulletin.count(Kind::Late, range.count);
-            bulletin.taken_back += if bulletin.silent { 0 } else { range.count };
-            bulletin.tell(Item::TakenBack { range });
-        });
+        for range in ranges(producer, numbers) {
+            self.count(Kind::Late, range.count);
+            self.taken_back += if self.silent { 0 } else { range.count };
+            self.tell(Item::TakenBack { range });
+        }
     }
+}
+
+/// Numbers of a producer as ranges, of which the last stands for many where there are too many.
+fn ranges(producer: Producer, numbers: &Numbers) -> Vec<Lines> {
+    let mut all: Vec<Lines> = Vec::new();
+    numbers.each_range_in(0..u64::MAX, |range| match all.get_mut(NAMED_MAX) {
+        Some(last) => {
+            last.last = Some(range.end - 1);
+            last.count += range.end - range.start;
+        }
+        None => all.push(Lines::of(producer, range)),
+    });
+    all
 }
 
 /// Whether a run has ended, and all of its lines are there.
@@ -323,24 +328,6 @@ fn is_whole(account: &RunAccount, sequence: &Sequence) -> bool {
 }
 
 impl RunWatch {
-    fn new(now: Duration) -> Self {
-        Self {
-            holes: BTreeMap::new(),
-            told: Told::default(),
-            told_fell: Told::default(),
-            told_damage: 0,
-            books: Vec::new(),
-            lines: 0,
-            heard: now,
-            balanced: false,
-            closed: false,
-            state: RunState::Unknown,
-            missing: 0,
-            told_unknown: false,
-            told_joined: false,
-        }
-    }
-
     fn look(&mut self, bulletin: &mut Bulletin, account: &mut RunAccount, now: Duration) {
         if self.closed {
             for (producer, seq) in account.back.drain(..) {

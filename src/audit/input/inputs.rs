@@ -142,7 +142,6 @@ pub(crate) struct Inputs {
     /// What could not be read to its end.
     pub cut: Arc<Mutex<Vec<String>>>,
     parts: VecDeque<Part>,
-    blocks: u64,
     size: Option<u64>,
 }
 
@@ -193,7 +192,6 @@ impl Inputs {
             names: inputs.iter().map(Input::name).collect(),
             cut: Arc::default(),
             parts: parts.into(),
-            blocks: 0,
             size,
         })
     }
@@ -231,8 +229,6 @@ impl Blocks for Inputs {
             }
             let more = more && block.length > 0;
             if more {
-                block.number = self.blocks;
-                self.blocks += 1;
                 return Ok(true);
             }
             self.parts.pop_front();

@@ -55,7 +55,7 @@ impl Readers {
             let _ = free.send(Parcel::default());
         }
         let (done, scanned) = mpsc::channel();
-        let shared = Arc::new((Mutex::new(blocks), Mutex::new(parcels)));
+        let shared = Arc::new((Mutex::new((0, blocks)), Mutex::new(parcels)));
         let threads = (0..readers).map(|_| {
             let (shared, registry, done) =
                 (Arc::clone(&shared), Arc::clone(registry), done.clone());
@@ -112,12 +112,17 @@ impl Readers {
 
 /// Fills a parcel and scans it; none at the end of all inputs.
 fn scan(
-    blocks: &Mutex<Box<dyn Blocks>>,
+    blocks: &Mutex<(u64, Box<dyn Blocks>)>,
     (mut block, mut scanned): Parcel,
     scanner: &mut Scanner<'_>,
 ) -> Option<Result<Parcel>> {
-    let next = lock(blocks).next(&mut block);
-    match next {
+    let more = {
+        let (number, blocks) = &mut *lock(blocks);
+        block.number = *number;
+        *number += 1;
+        blocks.next(&mut block)
+    };
+    match more {
         Ok(false) => return None,
         Ok(true) => scanner.scan(&block, &mut scanned),
         Err(error) => return Some(Err(error)),

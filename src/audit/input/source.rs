@@ -57,10 +57,11 @@ impl Input {
                 (Box::new(file), size)
             }
         };
-        let (start, raw) =
-            with_start(raw).with_context(|| format!("the log {} cannot be read", self.name()))?;
         // A pipe gives what it holds once.
         let again = size.is_some();
+        let name = self.name();
+        let (start, raw) =
+            with_start(raw).with_context(|| format!("the log {name} cannot be read"))?;
         let Some(kind) = compressed::kind(&start) else {
             let source = decoded(&start, raw);
             return Ok(Opened {
@@ -69,10 +70,9 @@ impl Input {
                 again,
             });
         };
-        let plain = compressed::reader(kind, raw)
-            .with_context(|| format!("the log {} is compressed ({kind})", self.name()))?;
-        let (start, plain) = with_start(plain)
-            .with_context(|| format!("the log {} cannot be unpacked", self.name()))?;
+        let plain = compressed::reader(kind, raw).and_then(|plain| Ok(with_start(plain)?));
+        let (start, plain) =
+            plain.with_context(|| format!("the log {name} cannot be unpacked ({kind})"))?;
         Ok(Opened {
             source: decoded(&start, plain),
             size: None,
@@ -117,7 +117,6 @@ fn decoded(start: &[u8], raw: Box<dyn Read + Send>) -> Box<dyn Read + Send> {
     Box::new(Utf16 {
         raw,
         big,
-        high: None,
         input: Vec::new(),
         output: Vec::new(),
         given: 0,
@@ -128,8 +127,6 @@ fn decoded(start: &[u8], raw: Box<dyn Read + Send>) -> Box<dyn Read + Send> {
 struct Utf16 {
     raw: Box<dyn Read + Send>,
     big: bool,
-    /// The first half of a pair whose second half has not been read.
-    high: Option<u16>,
     input: Vec<u8>,
     output: Vec<u8>,
     /// So much of the output was given away.
@@ -164,15 +161,10 @@ impl Utf16 {
             true => u16::from_be_bytes(*pair),
             false => u16::from_le_bytes(*pair),
         });
-        let mut units: Vec<u16> = self.high.take().into_iter().chain(units).collect();
-        if let Some(last) = units
-            .last()
-            .copied()
-            .filter(|unit| (0xd800..0xdc00).contains(unit))
-        {
-            self.high = Some(last);
-            units.pop();
-        }
+        let mut units: Vec<u16> = units.collect();
+        // The second half of a pair may not have been read yet.
+        units.pop_if(|last| (0xd800..0xdc00).contains(last));
+        let read = units.len() * 2;
         for c in char::decode_utf16(units) {
             let c = c.unwrap_or(char::REPLACEMENT_CHARACTER);
             if c != '\u{feff}' {
@@ -180,7 +172,6 @@ impl Utf16 {
                     .extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
             }
         }
-        let odd = self.input.len() % 2;
-        self.input.drain(..self.input.len() - odd);
+        self.input.drain(..read);
     }
 }
