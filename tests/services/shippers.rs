@@ -146,7 +146,7 @@ fn what_copytruncate_lost_is_named() {
     assert_eq!(counts, expected);
     // A line that is cut so short that it cannot be named any more counts as lost, too.
     let findings = verdict["runs"][0]["findings"].as_array().unwrap();
-    let named = |finding: &&Value| finding["kind"] == "truncated" && !finding["first"].is_null();
+    let named = |finding: &&Value| finding["kind"] == "truncated" && !finding["seq"].is_null();
     let named = findings.iter().filter(named).count() as u64;
     assert_eq!(whole + lost + named, logged);
     assert_eq!(verdict["stray_count"], 0);

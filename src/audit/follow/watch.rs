@@ -10,7 +10,7 @@ use super::{
     news::{Item, News},
 };
 use crate::audit::{
-    account::{balance, numbers::Numbers, run::RunAccount, sequence::Sequence},
+    account::{balance, numbers::Numbers, run::RunAccount},
     config::Select,
     judge::Judge,
     records::record::Producer,
@@ -195,16 +195,19 @@ impl Watch {
         if let (Some(run), Some(account)) =
             (self.runs.get_mut(&index), &judge.accounts[index as usize])
         {
+            // What was found until then was told, but what the balance of a complete run finds.
+            for (kind, _) in Kind::ALL {
+                if run.balanced || !matches!(kind, Kind::Books | Kind::Unexpected) {
+                    run.told.news(&account.findings, kind);
+                }
+            }
             *run = RunWatch {
+                told: std::mem::take(&mut run.told),
                 closed: true,
                 balanced: true,
                 state: RunState::Ended,
                 ..RunWatch::default()
             };
-            // What was found until then was told.
-            for (kind, _) in Kind::ALL {
-                run.told.news(&account.findings, kind);
-            }
         }
     }
 }
@@ -306,25 +309,18 @@ fn is_complete(account: &RunAccount) -> bool {
     account.main.ended.is_some()
         && !account.damage.iter().any(|damage| damage.guessed)
         && account.producers().all(|producer| {
-            let sequence = account.sequence(producer);
-            let whole = sequence.is_some_and(|sequence| is_whole(account, sequence));
-            whole
-                && match producer {
-                    Producer::Main => true,
-                    Producer::Worker(number) => {
-                        let worker = &account.workers[number];
-                        // Who was not heard since the run was joined may have ended before.
-                        let unheard = account.joined && worker.sequence.first.is_none();
-                        worker.end.is_some() || number >= refused || unheard
-                    }
-                }
+            let Some(sequence) = account.sequence(producer) else {
+                return false;
+            };
+            let numbers = account.asked_from(sequence)..sequence.met.next;
+            let ended = producer.worker().is_none_or(|number| {
+                // Who was not heard since the run was joined may have ended before.
+                let unheard = account.joined && sequence.first.is_none();
+                let end = account.workers[number].end;
+                end.is_some_and(|end| end.seq + 1 == numbers.end) || number >= refused || unheard
+            });
+            ended && sequence.absent(numbers).count() == 0
         })
-}
-
-/// Whether all lines of a producer up to the highest are there.
-fn is_whole(account: &RunAccount, sequence: &Sequence) -> bool {
-    let numbers = account.asked_from(sequence)..sequence.met.next;
-    sequence.absent(numbers).count() == 0
 }
 
 impl RunWatch {

@@ -14,7 +14,7 @@ pub(super) mod told;
 
 use std::{fmt, ops};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use self::delay::DelaySummary;
 use super::records::record::Producer;
@@ -143,7 +143,7 @@ pub struct Finding {
     /// What is wrong.
     pub kind: Kind,
     /// The lines, or the balances, that it concerns.
-    #[serde(flatten)]
+    #[serde(flatten, serialize_with = "with_seq")]
     pub lines: Range,
     /// Where it shows: the first of the lines or, where they are lost, the first of their author behind them.
     pub at: Option<Place>,
@@ -176,6 +176,18 @@ pub struct Counts {
     pub late: u64,
     /// Balances that do not hold.
     pub books: u64,
+}
+
+/// Lines with `seq` besides, which is the number of a single one.
+fn with_seq<S: Serializer>(lines: &Range, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct WithSeq<'a> {
+        #[serde(flatten)]
+        lines: &'a Range,
+        seq: Option<u64>,
+    }
+    let seq = lines.first.filter(|_| lines.count == 1);
+    WithSeq { lines, seq }.serialize(serializer)
 }
 
 impl Finding {
@@ -457,6 +469,27 @@ impl Verdict {
             Status::Clean => 0,
             Status::Findings => 1,
             Status::CannotTell => 2,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_names_a_single_line_by_its_number_and_reads_itself_back() {
+        for (numbers, seq) in [
+            (5..6, serde_json::json!(5)),
+            (5..9, serde_json::Value::Null),
+        ] {
+            let lines = Range::of(Producer::Worker(3), numbers);
+            let finding = Finding::new(Kind::Lost, lines, None);
+            let json = serde_json::to_value(&finding).unwrap();
+            let named = ["kind", "author", "first", "seq"].map(|name| json[name].clone());
+            let expected = ["lost".into(), "Worker-3".into(), 5.into(), seq];
+            assert_eq!(named, expected, "{json}");
+            assert_eq!(serde_json::from_value::<Finding>(json).unwrap(), finding);
         }
     }
 }
