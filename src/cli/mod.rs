@@ -514,19 +514,9 @@ fn console_level(given: Option<LevelFilter>) -> Result<LevelFilter, clap::Error>
             "levels are needed, such as info or warn,hifi=debug; unset it, or override it with --log-level",
         ));
     };
-    let levels = [
-        Level::ERROR,
-        Level::WARN,
-        Level::INFO,
-        Level::DEBUG,
-        Level::TRACE,
-    ];
-    let enabled = levels
-        .into_iter()
-        .filter(|level| targets.would_enable(TARGET, level));
-    Ok(enabled
-        .max()
-        .map_or(LevelFilter::OFF, LevelFilter::from_level))
+    let levels = LEVELS.iter().filter_map(|level| level.parse().ok());
+    let enabled = levels.filter(|level: &Level| targets.would_enable(TARGET, level));
+    Ok(enabled.max().into())
 }
 
 /// Where errors are reported to: as SENTRY_DSN says, and nowhere if it is empty or not set.

@@ -42,19 +42,16 @@ impl Dumper {
         let mut text =
             format!("Full thread dump hifi {version}, run {run:016x}, {age} after its start:\n\n");
         for view in &views {
-            let View {
-                worker,
-                os_thread,
-                iteration,
-                attempt,
-                ..
-            } = view;
+            let (worker, os_thread) = (view.worker, view.os_thread);
             let state = words(view.state);
             let time = Seconds::from_nanos(now.nanos_since(view.since));
             text +=
                 &format!("\"Worker-{worker}\" #{worker} os_thread={os_thread} {state} for {time}");
-            if *iteration > 0 {
-                text += &format!(", iteration {iteration}, attempt {attempt}");
+            if view.at.iteration > 0 {
+                text += &format!(
+                    ", iteration {}, attempt {}",
+                    view.at.iteration, view.at.attempt
+                );
             }
             text.push('\n');
             for lock in view.held() {

@@ -98,20 +98,11 @@ impl Profile {
     fn report(&self) -> String {
         let mut sites: HashMap<&str, [u64; 4]> = HashMap::new();
         for point in &self.points {
-            let Point {
-                peak_bytes,
-                peak_blocks,
-                bytes,
-                blocks,
-                ..
-            } = *point;
             let site = sites.entry(self.site(point)).or_default();
-            for (all, more) in site
-                .iter_mut()
-                .zip([peak_bytes, peak_blocks, bytes, blocks])
-            {
-                *all += more;
-            }
+            site[0] += point.peak_bytes;
+            site[1] += point.peak_blocks;
+            site[2] += point.bytes;
+            site[3] += point.blocks;
         }
         let mut sites: Vec<_> = sites.into_iter().collect();
         sites.sort_by_key(|(name, [peak, _, all, _])| (Reverse((*peak, *all)), *name));

@@ -308,10 +308,8 @@ impl Micros {
 
     /// This length times 2 to the power of `doublings`; it saturates at [`Micros::MAX`].
     pub fn doubled(self, doublings: u64) -> Self {
-        let factor = u32::try_from(doublings)
-            .ok()
-            .and_then(|n| 1_u64.checked_shl(n))
-            .unwrap_or(u64::MAX);
+        let doublings = u32::try_from(doublings).unwrap_or(u32::MAX);
+        let factor = 2_u64.saturating_pow(doublings);
         Self(self.0.saturating_mul(factor))
     }
 }

@@ -251,12 +251,12 @@ impl History {
     #[inline]
     fn span(&mut self, worker: u32, span: Span) {
         match span {
-            Span::Sleep(sleep) => {
-                let activity = match sleep.after {
+            Span::Sleep { from, to, after } => {
+                let activity = match after {
                     AttemptKind::Success => Activity::Wait,
                     _ => Activity::Back,
                 };
-                self.spend(worker, sleep.from, sleep.to, activity);
+                self.spend(worker, from, to, activity);
             }
             Span::Attempt(attempt) => {
                 self.spend(worker, attempt.from, attempt.to, Activity::Work);

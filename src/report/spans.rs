@@ -10,20 +10,16 @@ use crate::plan::Position;
 /// What a worker did for a while. Times are microseconds since 1970.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Span {
-    Sleep(Sleep),
+    Sleep {
+        from: u64,
+        to: u64,
+        /// How the attempt before it had ended.
+        after: AttemptKind,
+    },
     Attempt(AttemptSpan),
     Missing(MissingLines),
     /// A line came after lines that it should precede, at this time.
     Late(u64),
-}
-
-/// A sleep.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sleep {
-    pub(super) from: u64,
-    pub(super) to: u64,
-    /// How the attempt before it had ended.
-    pub(super) after: AttemptKind,
 }
 
 /// An attempt.
@@ -145,12 +141,12 @@ impl WorkerLines {
         let awake = earlier.stamp.saturating_add(earlier.sleep);
         let awake = awake.clamp(from, later.stamp);
         let slept = earlier.attempt.filter(|_| awake > from);
-        let sleep = slept.map(|(_, after)| Sleep {
+        let sleep = slept.map(|(_, after)| Span::Sleep {
             from,
             to: awake,
             after,
         });
-        [sleep.map(Span::Sleep), self.attempt(awake, later)]
+        [sleep, self.attempt(awake, later)]
     }
 
     /// The attempt that a line tells of, if it does.

@@ -111,14 +111,14 @@ impl WorkerTrack {
     /// Takes in what a line says of the time before it.
     fn span(&mut self, out: &mut TraceWriter<'_>, track: Track, span: Span) {
         match span {
-            Span::Sleep(sleep) => {
-                let time = (sleep.from, sleep.to);
+            Span::Sleep { from, to, after } => {
+                let time = (from, to);
                 let slice = |name| slice(track, name, time, json!({}));
-                if sleep.after == AttemptKind::Retry {
+                if after == AttemptKind::Retry {
                     return self.parts.push((time, slice("backoff")));
                 }
                 self.operation(out, track);
-                out.put(&slice(match sleep.after {
+                out.put(&slice(match after {
                     AttemptKind::Success => "wait",
                     _ => "wait after abandoning",
                 }));

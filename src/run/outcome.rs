@@ -134,20 +134,19 @@ impl RunContext<'_> {
     }
 
     fn log_end(&mut self, balance: &FinalFigures) {
-        let Contents {
-            counter,
-            data_len,
-            dropped,
-            ..
-        } = balance.processor;
-        Event::TotalOperations { count: counter }.emit();
-        Event::TotalData { count: data_len }.emit();
+        let processor = balance.processor;
+        let (operations, data) = (processor.counter, processor.data_len);
+        Event::TotalOperations { count: operations }.emit();
+        Event::TotalData { count: data }.emit();
         let cause = match balance.stopped_by {
             Some(cause) => cause.to_string(),
             None if balance.closing.reason == Reason::Stopped => "duration".into(),
             None => "end".into(),
         };
         let lines = self.log.settle() + 1;
-        balance.closing.run_ended(cause, lines, dropped).emit();
+        balance
+            .closing
+            .run_ended(cause, lines, processor.dropped)
+            .emit();
     }
 }

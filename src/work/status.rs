@@ -128,10 +128,8 @@ pub struct View {
     pub state: State,
     /// Since when.
     pub since: Stamp,
-    /// The operation that it was at, counted from 1; 0 before the first.
-    pub iteration: u64,
-    /// The attempt, counted from 1.
-    pub attempt: u64,
+    /// The attempt that it was at; of operation 0 before the first.
+    pub at: Position,
     /// The lock that it waited for.
     pub waits_for: Option<Lock>,
     holds: u64,
@@ -277,8 +275,10 @@ impl WorkerStatus {
             os_thread: self.os_thread.load(Ordering::Relaxed),
             state: State::ALL[(phase & ((1 << STATE_BITS) - 1)) as usize],
             since: Stamp(phase >> STATE_BITS),
-            iteration: self.iteration.load(Ordering::Relaxed),
-            attempt: self.attempt.load(Ordering::Relaxed),
+            at: Position {
+                iteration: self.iteration.load(Ordering::Relaxed),
+                attempt: self.attempt.load(Ordering::Relaxed),
+            },
             waits_for: match self.waits_for.load(Ordering::Acquire) {
                 0 => None,
                 lock => Some(Lock::ALL[lock as usize - 1]),
@@ -389,8 +389,8 @@ mod tests {
             (
                 views[1].state,
                 views[1].since,
-                views[1].iteration,
-                views[1].attempt
+                views[1].at.iteration,
+                views[1].at.attempt
             ),
             (State::Working, Stamp(99), 17, 2)
         );
