@@ -52,6 +52,7 @@ use crate::{
     log::{
         event::{SCHEMA, TARGET},
         line::displayed,
+        stream::takes_controls,
     },
     observe,
     observe::config::WatchConfig,
@@ -424,11 +425,6 @@ impl WorkloadArgs {
             data_limit: self.data_limit,
         }
     }
-}
-
-/// Whether a stream leads to a terminal that obeys control sequences.
-fn takes_controls(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// Whether a stream leads to a terminal that shows colours, to a person who wants them.

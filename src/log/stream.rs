@@ -7,7 +7,7 @@
 
 use std::{
     collections::VecDeque,
-    fmt,
+    env, fmt,
     fs::File,
     io::{self, ErrorKind, IsTerminal, Write},
     os::{fd::AsFd, unix::fs::FileTypeExt},
@@ -417,6 +417,11 @@ fn count_lines(bytes: &[u8]) -> u64 {
 /// Those of the write; the reader still stalls then.
 pub fn print(to: Standard, bytes: &[u8], stop: &Arc<Stop>) -> io::Result<()> {
     print_within(to, bytes, Patience::new(Arc::clone(stop), None))
+}
+
+/// Whether a stream leads to a terminal that obeys control sequences.
+pub fn takes_controls(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// Tells a person on standard error what is wrong, if its reader takes it within half a second. Where there is no

@@ -12,7 +12,7 @@ use crate::{
     audit::{AttemptKind, AttemptRecord, Producer, Record, Run, RunVerdict},
     log::event::{Event, Known, Reason},
     plan::{Outcome, per_worker::PerWorker, workload::Workload},
-    work::figures::Histogram,
+    work::figures::Distribution,
 };
 
 /// At most so many columns of time, and so many rows of workers.
@@ -152,7 +152,7 @@ pub(super) struct History {
     /// Workers share a row if there are more of them than rows.
     pub(super) workers_a_row: u32,
     pub(super) rows: usize,
-    pub(super) operation_times: Histogram,
+    pub(super) operation_times: Distribution,
     /// Completed and abandoned operations, by how many attempts they needed; the first entry stands for one attempt.
     pub(super) attempts_needed: Vec<u64>,
     pub(super) incidents: Vec<Incident>,
@@ -170,7 +170,7 @@ impl History {
             columns: Series::new(COLUMNS_MAX),
             workers_a_row,
             rows: threads.div_ceil(workers_a_row) as usize,
-            operation_times: Histogram::default(),
+            operation_times: Distribution::default(),
             attempts_needed: vec![0; ATTEMPTS_MAX],
             incidents: Vec::new(),
             workers,

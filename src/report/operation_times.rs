@@ -8,15 +8,13 @@ use super::{
     chart::{HEIGHT, drawing, frame},
     text::{micros, plural, round_time, ticks},
 };
-use crate::work::figures::{Distribution, Histogram};
+use crate::work::figures::Distribution;
 
 /// What is shorter than the log's stamps can tell, in nanoseconds, stands at the left edge.
 const SHORTEST: u64 = 700;
 
 /// Draws the histogram.
-pub(super) fn draw(histogram: &Histogram) -> Markup {
-    let mut times = Distribution::default();
-    times.add(histogram);
+pub(super) fn draw(times: &Distribution) -> Markup {
     let Some((first, _, _)) = times.buckets().next() else {
         return html! { p.note { "No operation's lines are whole from its first attempt to its last." } };
     };
@@ -37,7 +35,7 @@ pub(super) fn draw(histogram: &Histogram) -> Markup {
     );
     let most = times.buckets().map(|(_, _, count)| count).max();
     let most = most.unwrap_or(1) as f64;
-    let content = html! { path.done d=(bars(&times, axis, most)) {} };
+    let content = html! { path.done d=(bars(times, axis, most)) {} };
     let plot = html! {
         (drawing(&format!("0 0 {HEIGHT} {HEIGHT}"), &told, &content))
         @for (_, _, place) in &quantiles { i.quantile style=(format!("left:{place:.2}%")) {} }

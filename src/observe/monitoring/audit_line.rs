@@ -2,14 +2,14 @@
 
 use std::{
     collections::VecDeque,
-    env,
+    io,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use console::Term;
 
 use super::progress::{fitted, time_left};
-use crate::audit::Figures;
+use crate::{audit::Figures, log::stream::takes_controls};
 
 /// A log that is read by then needs no line.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -38,10 +38,8 @@ pub struct AuditLine {
 
 impl Default for AuditLine {
     fn default() -> Self {
-        let terminal = Term::stderr();
-        let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
-            terminal: (terminal.is_term() && !dumb).then_some(terminal),
+            terminal: takes_controls(&io::stderr()).then(Term::stderr),
             shown: false,
             started: Instant::now(),
             due: PATIENCE,
