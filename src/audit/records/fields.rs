@@ -1,9 +1,10 @@
 //! The fields of a record in one normal form, whatever the form in which they came: as keys and values of JSON in any order,
 //! under other names, with values that a pipeline has written otherwise; or as a line of text.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, iter};
 
 use super::{
+    keyed::{Frame, Leaf},
     parts::string_length,
     record::{LEVEL_WIDTH, Record, record},
     times::normal_stamp,
@@ -12,23 +13,6 @@ use crate::log::{
     event::{Event, OPTIONAL},
     line::{Line, STAMP_LEN, checksum},
 };
-
-/// A field as it stands: its key, with those of the objects around it in front (`process.thread.name`), and its value.
-#[derive(Clone, Debug)]
-pub(crate) struct Field<'a> {
-    /// The keys, joined by dots.
-    pub path: Cow<'a, str>,
-    /// The value, unescaped.
-    pub value: Cow<'a, str>,
-    /// It was written as a string.
-    pub quoted: bool,
-}
-
-impl Field<'_> {
-    fn is_null(&self) -> bool {
-        !self.quoted && self.value == "null"
-    }
-}
 
 /// The names that others give to what stands in front of a record's own fields, the usual ones first.
 const ALIASES: [(&str, &[&str]); 4] = [
@@ -99,84 +83,105 @@ const LEVELS: [(&str, [&str; 4]); 3] = [
     ("WARN", ["warn", "Warn", "warning", "WARNING"]),
 ];
 
+/// The four that stand in front of a record's own fields.
+const HEADS: [&str; 4] = ["timestamp", "level", "thread", "message"];
+
 /// The fields of one record among others.
 pub(crate) struct Keyed<'a, 'b> {
-    own: &'b [Field<'a>],
-    /// What stands around it.
-    outer: &'b [Field<'a>],
+    frame: &'a Frame<'b>,
+    /// The object that has its checksum.
+    container: usize,
     /// What stands in front of each of its names.
-    prefix: &'b str,
+    prefix: &'b [u8],
     /// The names begin with a capital.
     capital: bool,
 }
 
 impl<'a, 'b> Keyed<'a, 'b> {
-    /// The record whose checksum is one of the fields in `own`; `outer` are those of the objects around it.
-    pub(crate) fn new(own: &'b [Field<'a>], outer: &'b [Field<'a>]) -> Option<Self> {
-        let (prefix, capital) = own.iter().find_map(|field| prefix_of(&field.path))?;
+    /// The record whose checksum is in this object of a frame, if one is there.
+    pub(crate) fn new(frame: &'a Frame<'b>, container: usize) -> Option<Self> {
+        let mut own = frame.leaves().iter();
+        let (prefix, capital) = own
+            .find_map(|leaf| prefix_of(frame.key(leaf)).filter(|_| leaf.container == container))?;
         let keyed = Self {
-            own,
-            outer,
+            frame,
+            container,
             prefix,
             capital,
         };
         (keyed.named("run").is_some() || keyed.named("seq").is_some()).then_some(keyed)
     }
 
-    fn named(&self, name: &str) -> Option<&'b Field<'a>> {
-        let first = name.as_bytes().first();
-        let is_it = |own: &str| {
-            // Most begin with another letter.
-            own.as_bytes().first().map(u8::to_ascii_lowercase).as_ref() == first
-                && own.starts_with(char::is_uppercase) == self.capital
-                && in_snake_case(own) == name
-        };
-        let mut own = self.own.iter();
-        own.find(|field| field.path.strip_prefix(self.prefix).is_some_and(is_it))
+    /// The values in the object itself.
+    fn own(&self) -> impl Iterator<Item = &'b Leaf> {
+        let leaves = self.frame.leaves().iter();
+        leaves.filter(|leaf| leaf.container == self.container)
+    }
+
+    fn named(&self, name: &str) -> Option<&'b Leaf> {
+        self.own().find(|leaf| {
+            let own = self.frame.key(leaf).strip_prefix(self.prefix);
+            own.is_some_and(|own| self.is_name(own, name))
+        })
+    }
+
+    fn is_name(&self, own: &[u8], name: &str) -> bool {
+        // Most begin with another letter.
+        own.first().map(u8::to_ascii_lowercase) == name.bytes().next()
+            && own.first().is_some_and(u8::is_ascii_uppercase) == self.capital
+            && *in_snake_case(own) == *name.as_bytes()
     }
 
     /// One of the four that stand in front: under its own name, or under one that others give it, here or further out.
-    fn head(&self, name: &str) -> Option<&'b Field<'a>> {
-        let own = self.named(name).filter(|field| !field.is_null());
+    fn head(&self, name: &str) -> Option<&'b Leaf> {
+        let own = self.named(name).filter(|leaf| !self.is_null(leaf));
         own.or_else(|| {
             let (_, aliases) = ALIASES.iter().find(|(of, _)| *of == name)?;
-            let usual = [name].into_iter().chain(aliases.iter().copied());
-            usual.into_iter().find_map(|alias| {
-                let fields = self.own.iter().chain(self.outer);
-                fields
-                    .into_iter()
-                    .find(|field| ends_with_name(&field.path, alias))
+            let mut usual = iter::once(name).chain(aliases.iter().copied());
+            usual.find_map(|alias| {
+                let mut outer = self.frame.leaves().iter();
+                let own = self
+                    .own()
+                    .find(|leaf| ends_with_name([self.frame.key(leaf)], alias));
+                own.or_else(|| {
+                    outer.find(|leaf| {
+                        leaf.container != self.container
+                            && ends_with_name(self.frame.path(leaf), alias)
+                    })
+                })
             })
         })
     }
 
+    fn is_null(&self, leaf: &Leaf) -> bool {
+        !leaf.quoted && self.frame.value(leaf) == "null"
+    }
+
     /// The whole record, if its checksum holds.
     pub(crate) fn record(&self) -> Option<Record> {
+        let own_name = |leaf| self.frame.key(leaf).strip_prefix(self.prefix);
         // Two records that were spliced have a name twice.
-        let twice = |name: &str| {
-            self.own
-                .iter()
-                .filter(|field| field.path.strip_prefix(self.prefix) == Some(name))
+        let twice = |name: &[u8]| {
+            self.own()
+                .filter(|leaf| own_name(leaf) == Some(name))
                 .count()
                 > 1
         };
-        if twice("sum") || twice("seq") {
+        if twice(b"sum") || twice(b"seq") {
             return None;
         }
-        let heads = ["timestamp", "level", "thread", "message"];
-        let [Some(stamp), Some(level), Some(thread), Some(message)] =
-            heads.map(|name| Some(&self.head(name)?.value))
-        else {
-            return None;
-        };
-        let stamp = normal_stamp(stamp)?;
-        let names = Event::field_names(message);
+        // Others most often leave out the thread.
+        let [thread, stamp, level, message] = ["thread", "timestamp", "level", "message"];
+        let thread = self.frame.value(self.head(thread)?);
+        let stamp = normal_stamp(&self.frame.value(self.head(stamp)?))?;
+        let level = self.frame.value(self.head(level)?);
+        let message = self.frame.value(self.head(message)?);
         let mut fields = Vec::with_capacity(12);
-        match names {
+        match Event::field_names(&message) {
             Some(names) => {
                 for name in ["run", "worker", "seq"].iter().chain(names) {
-                    match self.named(name).filter(|field| !field.is_null()) {
-                        Some(field) => fields.push(((*name).to_owned(), normal(name, field))),
+                    match self.named(name).filter(|leaf| !self.is_null(leaf)) {
+                        Some(leaf) => fields.push(((*name).to_owned(), self.normal(name, leaf))),
                         None if *name == "worker" || OPTIONAL.contains(name) => {}
                         None => return None,
                     }
@@ -184,88 +189,117 @@ impl<'a, 'b> Keyed<'a, 'b> {
             }
             // An event that only a later version of the program has: its fields are believed to be in order.
             None => {
-                for field in self.own {
-                    let name = field.path.strip_prefix(self.prefix)?;
-                    if !["timestamp", "level", "thread", "message", "sum"].contains(&name) {
-                        fields.push((name.to_owned(), normal(name, field)));
+                for leaf in self.own() {
+                    let name = str::from_utf8(own_name(leaf)?).ok()?;
+                    if !HEADS.contains(&name) && name != "sum" {
+                        fields.push((name.to_owned(), self.normal(name, leaf)));
                     }
                 }
             }
         }
-        if fields
-            .get(1)
-            .is_some_and(|(name, value)| name == "worker" && value.is_empty())
-        {
-            fields.remove(1);
-        }
+        fields.retain(|(name, value)| name != "worker" || !value.is_empty());
         let mut line = Line {
             stamp,
-            level: normal_level(level).unwrap_or(level).to_owned(),
-            thread: thread.clone().into_owned(),
-            message: message.clone().into_owned(),
+            level: normal_level(&level).unwrap_or(&level).to_owned(),
+            thread: thread.into_owned(),
+            message: message.into_owned(),
             fields,
             sum: 0,
         };
         line.sum = checksum(line.canonical().as_bytes());
-        is_sum(line.sum, self.named("sum")?).then(|| record(line))?
+        self.is_sum(line.sum).then(|| record(line))?
     }
 
     /// The fields in normal form, as far as they can be understood.
     pub(crate) fn fields(&self) -> Vec<(String, String)> {
-        let heads = ["timestamp", "level", "thread", "message"];
-        let mut out: Vec<(String, String)> = heads
-            .iter()
-            .filter_map(|name| Some(((*name).to_owned(), normal(name, self.head(name)?))))
-            .collect();
-        for field in self.own {
-            let name = field.path.strip_prefix(self.prefix).unwrap_or(&field.path);
-            let name = if name.starts_with(char::is_uppercase) == self.capital {
-                in_snake_case(name)
-            } else {
-                Cow::Borrowed(name)
+        let heads = HEADS.iter().filter_map(|name| {
+            let value = self.normal(name, self.head(name)?);
+            Some(((*name).to_owned(), value))
+        });
+        let others = self.own().filter_map(|leaf| {
+            let key = self.frame.key(leaf);
+            let name = key.strip_prefix(self.prefix).unwrap_or(key);
+            let as_ours = name.first().is_some_and(u8::is_ascii_uppercase) == self.capital;
+            let name = match as_ours {
+                true => in_snake_case(name),
+                false => Cow::Borrowed(name),
             };
-            if !heads.contains(&&*name) {
-                let value = normal(&name, field);
-                out.push((name.into_owned(), value));
-            }
-        }
-        out
+            let name = String::from_utf8_lossy(&name).into_owned();
+            let value = self.normal(&name, leaf);
+            (!HEADS.contains(&&*name)).then_some((name, value))
+        });
+        heads.chain(others).collect()
+    }
+
+    fn normal(&self, name: &str, leaf: &Leaf) -> String {
+        normal(name, &self.frame.value(leaf))
+    }
+
+    /// Whether this is the checksum, or what is left of it when somebody took it for a number.
+    fn is_sum(&self, right: u32) -> bool {
+        let Some(leaf) = self.named("sum") else {
+            return false;
+        };
+        let (right, found) = (format!("{right:08x}"), self.frame.value(leaf));
+        let guess: Option<f64> = right.parse().ok();
+        let as_number = match (guess, found.parse::<f64>()) {
+            (Some(right), Ok(found)) => right == found,
+            (Some(right), Err(_)) => right.is_infinite() && self.is_null(leaf),
+            _ => false,
+        };
+        found == right || as_number
     }
 }
 
 /// What stands in front of the names of a record, if this is the name of its checksum; and whether names begin with a capital.
-fn prefix_of(path: &str) -> Option<(&str, bool)> {
-    let sum = ["sum", "SUM", "Sum"].into_iter();
-    let (prefix, capital) = sum
-        .filter_map(|sum| Some((path.strip_suffix(sum)?, sum != "sum")))
-        .next()?;
-    (!prefix.ends_with(|c: char| c.is_alphanumeric())).then_some((prefix, capital))
+fn prefix_of(key: &[u8]) -> Option<(&[u8], bool)> {
+    let (prefix, sum) = key.split_last_chunk::<3>()?;
+    let capital = match sum {
+        b"sum" => false,
+        b"SUM" | b"Sum" => true,
+        _ => return None,
+    };
+    (!prefix.last().is_some_and(is_of_a_word)).then_some((prefix, capital))
+}
+
+fn is_of_a_word(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || !byte.is_ascii()
 }
 
 /// A name in small letters, with lines between its words: `delay_us` for `delayUs`, `DelayUs`, `DELAY_US` and `delay-us`.
-fn in_snake_case(name: &str) -> Cow<'_, str> {
-    if !name.bytes().any(|b| b.is_ascii_uppercase() || b == b'-') {
+fn in_snake_case(name: &[u8]) -> Cow<'_, [u8]> {
+    if !name.iter().any(|b| b.is_ascii_uppercase() || *b == b'-') {
         return Cow::Borrowed(name);
     }
-    let mut out = String::with_capacity(name.len() + 4);
-    let mut before = '_';
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && before.is_ascii_lowercase() {
-            out.push('_');
+    let mut out = Vec::with_capacity(name.len() + 4);
+    let mut before = b'_';
+    for byte in name {
+        if byte.is_ascii_uppercase() && before.is_ascii_lowercase() {
+            out.push(b'_');
         }
-        out.push(if c == '-' {
-            '_'
-        } else {
-            c.to_ascii_lowercase()
+        out.push(match byte {
+            b'-' => b'_',
+            byte => byte.to_ascii_lowercase(),
         });
-        before = c;
+        before = *byte;
     }
     Cow::Owned(out)
 }
 
-fn ends_with_name(path: &str, name: &str) -> bool {
-    path.strip_suffix(name)
-        .is_some_and(|rest| !rest.ends_with(|c: char| c.is_alphanumeric()))
+/// Whether the keys that lead to a value, the innermost first, end with a name, which may be several joined by dots.
+fn ends_with_name<'a>(path: impl IntoIterator<Item = &'a [u8]>, name: &str) -> bool {
+    let mut rest = name.as_bytes();
+    for key in path {
+        if let Some(front) = key.strip_suffix(rest) {
+            return !front.last().is_some_and(is_of_a_word);
+        }
+        let front = rest.strip_suffix(key);
+        let Some(front) = front.and_then(|front| front.strip_suffix(b".")) else {
+            return false;
+        };
+        rest = front;
+    }
+    false
 }
 
 fn normal_level(level: &str) -> Option<&'static str> {
@@ -276,8 +310,7 @@ fn normal_level(level: &str) -> Option<&'static str> {
 }
 
 /// A value as the program writes it, where it can be understood.
-fn normal(name: &str, field: &Field<'_>) -> String {
-    let value = &field.value;
+fn normal(name: &str, value: &str) -> String {
     let other = match name {
         "timestamp" => normal_stamp(value),
         "level" => normal_level(value).map(str::to_owned),
@@ -286,7 +319,7 @@ fn normal(name: &str, field: &Field<'_>) -> String {
         "run" | "sum" | "thread" | "message" | "version" => None,
         _ => normal_number(value),
     };
-    other.unwrap_or_else(|| value.clone().into_owned())
+    other.unwrap_or_else(|| value.to_owned())
 }
 
 /// Hexadecimal digits whose zeros in front were lost when somebody took them for a number.
@@ -306,20 +339,6 @@ fn normal_number(value: &str) -> Option<String> {
             .all(|b| b.is_ascii_digit() || b".eE+-".contains(&b));
     let number: f64 = written.then(|| value.parse().ok())??;
     number.is_finite().then(|| number.to_string())
-}
-
-/// Whether this is the checksum, or what is left of it when somebody took it for a number.
-fn is_sum(right: u32, found: &Field<'_>) -> bool {
-    let right = format!("{right:08x}");
-    if found.quoted && found.value == *right {
-        return true;
-    }
-    let guess: Option<f64> = right.parse().ok();
-    match (guess, found.value.parse::<f64>()) {
-        (Some(right), Ok(found)) if right == found => true,
-        (Some(right), Err(_)) => right.is_infinite() && found.is_null(),
-        _ => !found.quoted && found.value == *right,
-    }
 }
 
 /// What stands before the first blank is the time, and so on; of a line that does not begin there only the fields are read that
@@ -405,13 +424,7 @@ pub(crate) fn of_broken_json(text: &str) -> Vec<(String, String)> {
         rest = behind.strip_prefix(',').unwrap_or(behind);
     }
     for (name, value) in &mut out {
-        let path = Cow::Borrowed("");
-        let field = Field {
-            path,
-            value: Cow::Borrowed(value.as_str()),
-            quoted: true,
-        };
-        *value = normal(name, &field);
+        *value = normal(name, value);
     }
     out
 }

@@ -5,6 +5,7 @@
 //! layer in the same way again. Where marks are left that nothing explains, there is a suspect.
 
 use std::{
+    iter,
     ops::Range,
     sync::{Arc, LazyLock},
 };
@@ -17,7 +18,7 @@ use super::{
     fields::{self, Keyed},
     keyed::{Frame, Walked, Walker},
     record::{JSON_START, LEVELS, Record, SUM_LEN, Words, hex8, record, starts_here, words},
-    scanned::Suspect,
+    scanned::{Framed, Suspect},
     times::{STAMP, differences},
 };
 use crate::log::line::{Line, STAMP_LEN, checksum};
@@ -78,7 +79,7 @@ impl Finder {
     /// One layer: text, documents, whatever is escaped in it, and the suspects that are left.
     fn layer(&mut self, bytes: &[u8], line: usize, depth: u32, hits: &mut Vec<Hit>) -> usize {
         let text = &bytes[..line];
-        let mut open: Vec<usize> = text_starts(text).collect();
+        let mut open: Vec<Mark> = text_starts(text).collect();
         texts(text, &open, hits);
         let opened = hits.is_empty() && opens(text);
         open.extend(named(text));
@@ -188,7 +189,7 @@ impl Finder {
         let overlaps = |hit: &Hit| hit.span.start < span.end && span.start < hit.span.end;
         if hits.iter().any(overlaps) {
             let known = explained(hits);
-            if marks(raw).all(|at| covers(&known, span.start + at)) {
+            if marks(raw).all(|mark| covers(&known, span.start + mark.at)) {
                 return;
             }
             // Some of what is in it was found as it stands, but not all.
@@ -233,14 +234,17 @@ impl Finder {
 
     /// Whatever has marks that are left open, with its escapes undone in the way that yields whole records, or else in the way
     /// in which most of a record can be read.
-    fn escaped(&mut self, bytes: &[u8], open: &mut Vec<usize>, depth: u32, hits: &mut Vec<Hit>) {
+    fn escaped(&mut self, bytes: &[u8], open: &mut Vec<Mark>, depth: u32, hits: &mut Vec<Hit>) {
         if depth >= DEPTH_MAX || open.is_empty() {
             return;
         }
         let mut from = 0;
         let end = bytes.len()..bytes.len();
         for span in explained(hits).into_iter().chain([end]) {
-            if open.iter().any(|at| (from..span.start).contains(at)) {
+            if open
+                .iter()
+                .any(|mark| (from..span.start).contains(&mark.at))
+            {
                 self.unescaped(bytes, from..span.start, depth, hits);
             }
             from = from.max(span.end);
@@ -310,9 +314,9 @@ fn readable(hits: &[Hit]) -> i64 {
             let others = if begins { 5 } else { 0 };
             Line::parse(&suspect.bytes).map_or(0, |line| line.fields.len() as i64 + others)
         }
-        HitKind::Suspect(suspect) if suspect.frame.is_none() => amount(&fields::of_broken_json(
-            &String::from_utf8_lossy(&suspect.bytes),
-        )),
+        HitKind::Suspect(suspect) if matches!(suspect.frame, Framed::No) => amount(
+            &fields::of_broken_json(&String::from_utf8_lossy(&suspect.bytes)),
+        ),
         HitKind::Suspect(suspect) => amount(&fields_of(suspect)),
     };
     hits.iter().map(of).max().unwrap_or(i64::MIN)
@@ -324,19 +328,26 @@ fn in_frame(
     hits: &mut Vec<Hit>,
     strings: &mut Vec<(Range<usize>, Range<usize>)>,
 ) {
-    let candidates = frame.candidates();
-    let mut whole = None;
-    for container in &candidates {
-        let Some(record) = keyed(frame, *container, |keyed| keyed.record()) else {
+    let (mut candidates, mut around) = (frame.candidates().peekable(), None);
+    if candidates.peek().is_none() {
+        strings.extend(frame.strings().map(|string| (string, frame.span.clone())));
+    }
+    for container in candidates {
+        let Some(keyed) = Keyed::new(frame, container) else {
             continue;
         };
-        let span = frame.span_of(*container);
-        let what = match record {
+        let span = frame.span_of(container);
+        let what = match keyed.record() {
             Some(record) => HitKind::Whole(Box::new(record)),
             None => HitKind::Suspect(Box::new(Suspect {
-                bytes: frame.bytes_of(*container).to_vec(),
+                bytes: frame.bytes(span.clone()).to_vec(),
                 json: true,
-                frame: Some(Arc::clone(whole.get_or_insert_with(|| frame.copy()))),
+                frame: match span == frame.span {
+                    true => Framed::Alone,
+                    false => Framed::Within(Arc::clone(
+                        around.get_or_insert_with(|| frame.bytes(frame.span.clone()).into()),
+                    )),
+                },
                 ..Suspect::default()
             })),
         };
@@ -348,49 +359,32 @@ fn in_frame(
             what,
         });
     }
-    if candidates.is_empty() {
-        strings.extend(frame.strings().map(|string| (string, frame.span.clone())));
-    }
-}
-
-/// What `read` makes of the keys and values of the record in an object of a frame, if one is there.
-fn keyed<T>(
-    frame: &Frame<'_>,
-    container: usize,
-    read: impl FnOnce(&Keyed<'_, '_>) -> T,
-) -> Option<T> {
-    if !frame.has_sum(container) {
-        return None;
-    }
-    let own = frame.own(container);
-    let complete = ["timestamp", "level", "thread", "message"]
-        .iter()
-        .all(|name| own.iter().any(|field| field.path == *name));
-    let outer = match complete {
-        true => Vec::new(),
-        false => frame.outer(container),
-    };
-    Keyed::new(&own, &outer).as_ref().map(read)
 }
 
 /// The fields of a suspect that are keys and values, as far as they can be read.
 pub(crate) fn fields_of(suspect: &Suspect) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let bytes = suspect.frame.as_deref().unwrap_or_default();
+    let bytes = match &suspect.frame {
+        Framed::No => return found,
+        Framed::Alone => &suspect.bytes[..],
+        Framed::Within(frame) => frame,
+    };
     Walker::default().walk(bytes, 0, |frame| {
-        let is_it = |container: &usize| frame.bytes_of(*container) == suspect.bytes;
-        if let Some(container) = frame.candidates().into_iter().find(is_it) {
-            found = keyed(frame, container, |keyed| keyed.fields()).unwrap_or_default();
+        let is_it = |at: &usize| frame.bytes(frame.span_of(*at)) == suspect.bytes;
+        let container = frame.candidates().find(is_it);
+        if let Some(keyed) = container.and_then(|container| Keyed::new(frame, container)) {
+            found = keyed.fields();
         }
     });
     found
 }
 
 /// The records that stand in `bytes` as lines of text, whatever is around them, where these are the places in which such may begin.
-fn texts(bytes: &[u8], starts: &[usize], hits: &mut Vec<Hit>) {
-    let limits = starts.iter().skip(1).copied().chain([bytes.len()]);
+fn texts(bytes: &[u8], starts: &[Mark], hits: &mut Vec<Hit>) {
+    let starts = starts.iter().map(|mark| mark.at);
+    let limits = starts.clone().skip(1).chain([bytes.len()]);
     let mut from = 0;
-    for (&start, limit) in starts.iter().zip(limits) {
+    for (start, limit) in starts.zip(limits) {
         if start >= from
             && let Some((record, length)) = text_at(&bytes[start..limit])
         {
@@ -407,12 +401,13 @@ fn texts(bytes: &[u8], starts: &[usize], hits: &mut Vec<Hit>) {
 }
 
 /// Where lines of text begin.
-fn text_starts(bytes: &[u8]) -> impl Iterator<Item = usize> {
-    std::iter::successors(next_text(bytes, 0), |at| next_text(bytes, at + STAMP_LEN))
+fn text_starts(bytes: &[u8]) -> impl Iterator<Item = Mark> {
+    let starts = iter::successors(next_text(bytes, 0), |at| next_text(bytes, at + STAMP_LEN));
+    starts.map(|at| Mark { at, line: true })
 }
 
 /// Where the next line of text begins: time and level are there.
-fn next_text(bytes: &[u8], from: usize) -> Option<usize> {
+pub(crate) fn next_text(bytes: &[u8], from: usize) -> Option<usize> {
     let searched = bytes.get(from..)?;
     memchr::memchr_iter(b'Z', searched)
         .filter_map(|z| (z + 1).checked_sub(STAMP_LEN))
@@ -464,12 +459,12 @@ fn covers(spans: &[Range<usize>], at: usize) -> bool {
 }
 
 /// Leaves of the marks those that no hit explains.
-fn explain(open: &mut Vec<usize>, hits: &[Hit]) {
-    if open.is_empty() {
+fn explain(open: &mut Vec<Mark>, hits: &[Hit]) {
+    if open.is_empty() || hits.is_empty() {
         return;
     }
     let spans = explained(hits);
-    open.retain(|at| !covers(&spans, *at));
+    open.retain(|mark| !covers(&spans, mark.at));
 }
 
 /// Whether anything of this program may be in `bytes`.
@@ -478,12 +473,20 @@ pub(crate) fn has_marks(bytes: &[u8]) -> bool {
 }
 
 /// Where something stands that hardly anything but a record has: its time and level, its run, its checksum.
-fn marks(bytes: &[u8]) -> impl Iterator<Item = usize> {
+#[derive(Clone, Copy)]
+struct Mark {
+    at: usize,
+    /// A line of text begins there.
+    line: bool,
+}
+
+/// All of these.
+fn marks(bytes: &[u8]) -> impl Iterator<Item = Mark> {
     text_starts(bytes).chain(named(bytes))
 }
 
 /// Where its run or its checksum is named.
-fn named(bytes: &[u8]) -> impl Iterator<Item = usize> {
+fn named(bytes: &[u8]) -> impl Iterator<Item = Mark> {
     const WIDTHS: [usize; 2] = [16, 8];
     static NAMES: Words = LazyLock::new(|| words(["run", "sum"]));
     let has_value = |name: &Match| {
@@ -499,10 +502,11 @@ fn named(bytes: &[u8]) -> impl Iterator<Item = usize> {
             && rest.first().is_some_and(|b| !b.is_ascii_alphanumeric())
             && has_hex(&rest[..rest.len().min(width + MARK_GAP_MAX)], width)
     };
-    NAMES
-        .find_iter(bytes)
-        .filter(has_value)
-        .map(|name| name.start())
+    let names = NAMES.find_iter(bytes).filter(has_value);
+    names.map(|name| Mark {
+        at: name.start(),
+        line: false,
+    })
 }
 
 /// Whether so many hexadecimal digits or decimal ones that may be all that is left of such stand in `bytes`, soon.
@@ -522,7 +526,7 @@ fn has_hex(bytes: &[u8], width: usize) -> bool {
 }
 
 /// What of `bytes` no record explains, though marks are there that are left open.
-fn suspects(bytes: &[u8], open: &[usize], hits: &mut Vec<Hit>) {
+fn suspects(bytes: &[u8], open: &[Mark], hits: &mut Vec<Hit>) {
     if open.is_empty() {
         return;
     }
@@ -537,20 +541,19 @@ fn suspects(bytes: &[u8], open: &[usize], hits: &mut Vec<Hit>) {
 }
 
 /// The suspects between two records: each begins where a line of text begins, if one does.
-fn segment(bytes: &[u8], span: Range<usize>, marks: &[usize], hits: &mut Vec<Hit>) {
-    let starts = marks
-        .iter()
-        .copied()
-        .filter(|at| span.contains(at) && starts_here(&bytes[*at..]));
+fn segment(bytes: &[u8], span: Range<usize>, marks: &[Mark], hits: &mut Vec<Hit>) {
+    let marks = marks.iter().filter(|mark| span.contains(&mark.at));
+    let starts = marks.clone().filter(|mark| mark.line).map(|mark| mark.at);
     let mut from = span.start;
     for to in starts.chain([span.end]) {
         let piece = from..to;
         from = to;
-        if piece.is_empty() || !marks.iter().any(|at| piece.contains(at)) {
+        let Some(first) = marks.clone().find(|mark| piece.contains(&mark.at)) else {
             continue;
-        }
+        };
         let quoted = piece.start > 0 && bytes[piece.start - 1] == b'"';
-        let (within, suspect) = suspect(&bytes[piece.clone()], quoted);
+        let line = first.line.then(|| first.at - piece.start);
+        let (within, suspect) = suspect(&bytes[piece.clone()], quoted, line);
         hits.push(Hit {
             span: piece.start + within.start..piece.start + within.end,
             plain: false,
@@ -561,13 +564,12 @@ fn segment(bytes: &[u8], span: Range<usize>, marks: &[usize], hits: &mut Vec<Hit
     }
 }
 
-/// A suspect, and where it stands in `bytes`, in front of which a quote may stand.
-pub(crate) fn suspect(bytes: &[u8], quoted: bool) -> (Range<usize>, Suspect) {
-    let json = is_keyed(bytes);
-    let span = if json {
-        json_span(bytes)
-    } else {
-        text_span(bytes)
+/// A suspect, and where it stands in `bytes`, in front of which a quote may stand, and in which a line of text may begin.
+pub(crate) fn suspect(bytes: &[u8], quoted: bool, line: Option<usize>) -> (Range<usize>, Suspect) {
+    let json = line.is_none() && is_keyed(bytes);
+    let span = match json {
+        true => json_span(bytes),
+        false => text_span(bytes, line),
     };
     // The cell of a table ends with the quote that it begins with, and doubles those within.
     let quoted = match span.start.checked_sub(1) {
@@ -575,7 +577,8 @@ pub(crate) fn suspect(bytes: &[u8], quoted: bool) -> (Range<usize>, Suspect) {
         None => quoted,
     };
     let rest = &bytes[span.start..];
-    let cell = cell_end(rest).filter(|_| quoted && (!json || rest.starts_with(b"{\"\"")));
+    let is_cell = quoted && (!json || rest.starts_with(b"{\"\""));
+    let cell = is_cell.then(|| cell_end(rest)).flatten();
     let span = span.start..cell.map_or(span.end, |end| span.start + end);
     let mut found = bytes[span.clone()][..span.len().min(SUSPECT_MAX)].to_vec();
     if cell.is_some() {
@@ -629,11 +632,10 @@ fn is_keyed(bytes: &[u8]) -> bool {
             "{\"timestamp\":\"",
         ])
     });
-    if next_text(bytes, 0).is_some() || TEXT.find(bytes).is_some() {
-        return false;
+    if memchr::memchr(b'"', bytes).is_none() || TEXT.find(bytes).is_some() {
+        return JSON_START.starts_with(bytes);
     }
-    memchr::memchr(b'"', bytes).is_some() && KEYS.find(bytes).is_some()
-        || JSON_START.starts_with(bytes)
+    KEYS.find(bytes).is_some() || JSON_START.starts_with(bytes)
 }
 
 /// From the brace in front of the first key to the one behind the last.
@@ -681,10 +683,8 @@ fn without_newline(bytes: &[u8]) -> &[u8] {
 }
 
 /// From the time, though it be damaged, to the checksum.
-fn text_span(bytes: &[u8]) -> Range<usize> {
-    let start = next_text(bytes, 0)
-        .or_else(|| damaged_start(bytes))
-        .unwrap_or(0);
+fn text_span(bytes: &[u8], line: Option<usize>) -> Range<usize> {
+    let start = line.or_else(|| damaged_start(bytes)).unwrap_or(0);
     let end = match SUM.find_iter(bytes).last() {
         Some(at) => (at + SUM_LEN).min(bytes.len()),
         None => bytes.len(),
@@ -714,21 +714,8 @@ fn damaged_start(bytes: &[u8]) -> Option<usize> {
                 .filter_map(move |place| at.checked_sub(*place))
         });
     let near = |at: &usize| {
-        let marks = [
-            (4, b'-'),
-            (7, b'-'),
-            (10, b'T'),
-            (13, b':'),
-            (16, b':'),
-            (19, b'.'),
-            (26, b'Z'),
-        ];
-        *at <= last
-            && marks
-                .iter()
-                .filter(|(n, mark)| bytes[at + n] == *mark)
-                .count()
-                > 3
+        let stamp = bytes.get(*at..).and_then(<[u8]>::first_chunk);
+        stamp.filter(|_| *at <= last).is_some_and(has_marks_of_time)
     };
     // Each mark of a time tells of the same start.
     let mut before = None;
@@ -739,4 +726,10 @@ fn damaged_start(bytes: &[u8]) -> Option<usize> {
         .filter(|(wrong, _)| *wrong < 4)
         .min()
         .map(|(_, at)| at)
+}
+
+/// Whether at least half of what is no digit in a time stands in its place.
+fn has_marks_of_time(bytes: &[u8; STAMP_LEN]) -> bool {
+    let right = [4, 7, 10, 13, 16, 19, 26].map(|at| u8::from(bytes[at] == STAMP[at]));
+    right.iter().sum::<u8>() > 3
 }

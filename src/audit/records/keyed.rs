@@ -4,9 +4,9 @@
 //! came in; it is shown as soon as it closes, so that a document of any length costs no more memory than one of them. A
 //! list of `{"key": …, "value": …}` counts as fields of the object around it.
 
-use std::{borrow::Cow, ops::Range, sync::Arc};
+use std::{borrow::Cow, iter, ops::Range};
 
-use super::{decode::backslashes, fields::Field, parts::string_length};
+use super::{decode::backslashes, parts::string_length};
 
 /// How deep objects and arrays may lie in each other.
 const DEPTH_MAX: usize = 64;
@@ -17,11 +17,13 @@ const ELEMENTS_MAX: usize = 16;
 
 /// A value that is neither object nor array.
 #[derive(Clone, Debug)]
-struct Leaf {
+pub(crate) struct Leaf {
     key: Range<usize>,
     value: Range<usize>,
-    quoted: bool,
-    container: usize,
+    /// It is written as a string.
+    pub quoted: bool,
+    /// The object or array that it stands in.
+    pub container: usize,
 }
 
 /// An object or an array.
@@ -262,29 +264,27 @@ impl Walker {
 
 impl<'a> Frame<'a> {
     /// The objects in which a record's own fields may be: they have two of those that no others have.
-    pub(crate) fn candidates(&self) -> Vec<usize> {
-        let mut out: Vec<usize> = Vec::new();
-        for leaf in self.leaves.iter().filter(|leaf| self.ours(leaf).is_some()) {
-            let mates = self
-                .leaves
-                .iter()
-                .filter(|mate| mate.container == leaf.container);
-            if !out.contains(&leaf.container)
-                && mates.filter(|mate| self.ours(mate).is_some()).count() > 1
-            {
-                out.push(leaf.container);
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = usize> {
+        let mut counts: Vec<(usize, usize)> = Vec::new();
+        for leaf in self.leaves.iter().filter(|leaf| self.is_ours(leaf)) {
+            let mut known = counts.iter_mut().rev();
+            match known.find(|(container, _)| *container == leaf.container) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((leaf.container, 1)),
             }
         }
-        out
+        let several = counts.into_iter().filter(|(_, count)| *count > 1);
+        several.map(|(container, _)| container)
     }
 
-    /// Which of a record's own names the key of a leaf is.
-    fn ours(&self, leaf: &Leaf) -> Option<&'static [u8; 3]> {
-        let (front, name) = self.bytes[leaf.key.clone()].split_last_chunk::<3>()?;
-        let ours = [b"sum", b"seq", b"run"].into_iter();
-        let mut ours = ours.filter(|ours| name.eq_ignore_ascii_case(*ours));
-        ours.next()
-            .filter(|_| !front.last().is_some_and(u8::is_ascii_alphanumeric))
+    /// Whether the key of a leaf is one of a record's own names that no others have.
+    fn is_ours(&self, leaf: &Leaf) -> bool {
+        let Some((front, name)) = self.key(leaf).split_last_chunk::<3>() else {
+            return false;
+        };
+        let small = name.map(|byte| byte | 0x20);
+        matches!(&small, b"sum" | b"seq" | b"run")
+            && !front.last().is_some_and(u8::is_ascii_alphanumeric)
     }
 
     /// Where an object stands.
@@ -295,70 +295,46 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// What stands in an object, as it is.
-    pub(crate) fn bytes_of(&self, container: usize) -> &[u8] {
-        &self.bytes[self.span_of(container)]
+    /// What stands there, as it is.
+    pub(crate) fn bytes(&self, span: Range<usize>) -> &'a [u8] {
+        &self.bytes[span]
     }
 
-    /// A copy of all of it.
-    pub(crate) fn copy(&self) -> Arc<[u8]> {
-        self.bytes[self.span.clone()].into()
+    /// All values.
+    pub(crate) fn leaves(&self) -> &'a [Leaf] {
+        self.leaves
     }
 
-    /// The fields of an object itself.
-    pub(crate) fn own(&self, container: usize) -> Vec<Field<'a>> {
-        let mut own = Vec::with_capacity(self.leaves.len());
-        let leaves = self.leaves.iter();
-        let leaves = leaves.filter(|leaf| leaf.container == container);
-        own.extend(leaves.map(|leaf| self.field(leaf, text(&self.bytes[leaf.key.clone()]))));
-        own
+    /// The name of a value.
+    pub(crate) fn key(&self, leaf: &Leaf) -> &'a [u8] {
+        &self.bytes[leaf.key.clone()]
     }
 
-    /// Whether an object has what may be a checksum.
-    pub(crate) fn has_sum(&self, container: usize) -> bool {
-        let is_sum = |leaf: &Leaf| leaf.container == container && self.ours(leaf) == Some(b"sum");
-        self.leaves.iter().any(is_sum)
-    }
-
-    /// All other fields of the frame.
-    pub(crate) fn outer(&self, container: usize) -> Vec<Field<'a>> {
-        let outer = self
-            .leaves
-            .iter()
-            .filter(|leaf| leaf.container != container);
-        outer
-            .map(|leaf| self.field(leaf, self.path(leaf).into()))
-            .collect()
-    }
-
-    fn field(&self, leaf: &Leaf, path: Cow<'a, str>) -> Field<'a> {
-        Field {
-            path,
-            value: unescaped(&self.bytes[leaf.value.clone()], leaf.quoted),
-            quoted: leaf.quoted,
+    /// A value, unescaped.
+    pub(crate) fn value(&self, leaf: &Leaf) -> Cow<'a, str> {
+        let bytes = &self.bytes[leaf.value.clone()];
+        match leaf.quoted && memchr::memchr(b'\\', bytes).is_some() {
+            true => String::from_utf8_lossy(&backslashes(bytes))
+                .into_owned()
+                .into(),
+            false => String::from_utf8_lossy(bytes),
         }
     }
 
-    fn path(&self, leaf: &Leaf) -> String {
-        let mut path = text(&self.bytes[leaf.key.clone()]).into_owned();
-        let mut at = leaf.container.checked_sub(self.base);
-        while let Some(container) = at.map(|at| &self.containers[at]) {
-            if !container.key.is_empty() {
-                path = format!("{}.{path}", text(&self.bytes[container.key.clone()]));
-            }
-            at = container
-                .parent
-                .and_then(|parent| parent.checked_sub(self.base));
-        }
-        path
+    /// The name of a value and those of the objects around it, the innermost first.
+    pub(crate) fn path(&self, leaf: &Leaf) -> impl Iterator<Item = &'a [u8]> {
+        let container = |at: usize| at.checked_sub(self.base).map(|at| &self.containers[at]);
+        let around = iter::successors(container(leaf.container), move |around| {
+            around.parent.and_then(container)
+        });
+        let keys = around.map(|around| &self.bytes[around.key.clone()]);
+        iter::once(self.key(leaf)).chain(keys.filter(|key| !key.is_empty()))
     }
 
     /// Where the strings stand.
     pub(crate) fn strings(&self) -> impl Iterator<Item = Range<usize>> {
-        self.leaves
-            .iter()
-            .filter(|leaf| leaf.quoted)
-            .map(|leaf| leaf.value.clone())
+        let strings = self.leaves.iter().filter(|leaf| leaf.quoted);
+        strings.map(|leaf| leaf.value.clone())
     }
 }
 
@@ -399,24 +375,9 @@ pub(crate) fn is_piece(line: &[u8]) -> bool {
     })
 }
 
-fn text(bytes: &[u8]) -> Cow<'_, str> {
-    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
-}
-
-fn unescaped(bytes: &[u8], quoted: bool) -> Cow<'_, str> {
-    if !quoted || memchr::memchr(b'\\', bytes).is_none() {
-        return text(bytes);
-    }
-    String::from_utf8_lossy(&backslashes(bytes))
-        .into_owned()
-        .into()
-}
-
 fn blanks(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'))
-        .count()
+    let blank = |b: &&u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n');
+    bytes.iter().take_while(blank).count()
 }
 
 /// What stands in a string, without its quotes, or a number, word or time without any.
@@ -439,15 +400,12 @@ mod tests {
     fn frames(text: &str) -> (Vec<String>, Walked) {
         let mut out = Vec::new();
         let walked = Walker::default().walk(text.as_bytes(), 0, |frame| {
-            let container = frame.base;
-            let fields = frame
-                .own(container)
-                .into_iter()
-                .chain(frame.outer(container));
-            let fields: Vec<String> = fields
-                .map(|field| format!("{}={}", field.path, field.value))
-                .collect();
-            out.push(fields.join(" "));
+            let fields = frame.leaves().iter().map(|leaf| {
+                let mut path: Vec<_> = frame.path(leaf).map(String::from_utf8_lossy).collect();
+                path.reverse();
+                format!("{}={}", path.join("."), frame.value(leaf))
+            });
+            out.push(fields.collect::<Vec<_>>().join(" "));
         });
         (out, walked)
     }
@@ -517,10 +475,11 @@ mod tests {
             for bytes in [bytes, text.into_bytes()] {
                 if !bytes.is_empty() {
                     Walker::default().walk(&bytes, 0, |frame| {
-                        for container in frame.candidates() {
-                            frame.own(container);
-                            frame.outer(container);
+                        for leaf in frame.leaves() {
+                            frame.path(leaf).count();
+                            frame.value(leaf);
                         }
+                        frame.candidates().count();
                     });
                 }
             }

@@ -80,12 +80,13 @@ pub(crate) fn ends_open(bytes: &[u8]) -> bool {
 
 /// `2026-11-23T17:42:00.123456789Z stdout P TEXT`; the last piece has F.
 fn cri(line: &[u8]) -> Option<Piece<'_>> {
-    shaped(line.first_chunk::<20>()?, b"dddd-dd-ddTdd:dd:dd.").then_some(())?;
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    let mut words = line.splitn(4, |b| *b == b' ').skip(1);
-    let stream = words
-        .next()
-        .filter(|word| matches!(*word, b"stdout" | b"stderr"))?;
+    let (time, rest) = line.split_at_checked(memchr::memchr(b' ', line)?)?;
+    let is_stream = rest.starts_with(b" stdout ") || rest.starts_with(b" stderr ");
+    is_stream.then_some(())?;
+    shaped(time.first_chunk::<20>()?, b"dddd-dd-ddTdd:dd:dd.").then_some(())?;
+    let (stream, rest) = rest[1..].split_at(6);
+    let rest = rest.strip_suffix(b"\n").unwrap_or(rest);
+    let mut words = rest[1..].splitn(2, |b| *b == b' ');
     let tag = words.next()?;
     let more = tag == b"P" || tag.starts_with(b"P:");
     (more || tag == b"F" || tag.starts_with(b"F:")).then_some(())?;

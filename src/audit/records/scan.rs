@@ -16,7 +16,7 @@ use super::{
     block::{Block, BlockLocation},
     decode::doubled_quotes,
     exact,
-    find::{Finder, Hit, HitKind, has_marks, suspect},
+    find::{Finder, Hit, HitKind, has_marks, next_text, suspect},
     gap::Gaps,
     keyed, notes, parts,
     record::{JSON_START, LEVEL_WIDTH, Record, has_stamp_shape, render, starts_here},
@@ -282,7 +282,7 @@ impl<'a> Scanner<'a> {
             || prefix > 0 && inner == b"{"
             || marked() && has_marks(inner)
         {
-            let (_, mut suspect) = suspect(inner, false);
+            let (_, mut suspect) = suspect(inner, false, next_text(inner, 0));
             suspect.line_length = text.len() as u32;
             return self.suspect(Box::new(suspect), location, out);
         }

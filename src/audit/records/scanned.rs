@@ -57,12 +57,24 @@ pub(crate) struct Suspect {
     /// nobody has asked for them.
     pub fields: Vec<(String, String)>,
     /// The frame of a document in which they are keys and values, some of them around the record itself.
-    pub frame: Option<Arc<[u8]>>,
+    pub frame: Framed,
     /// Its fields came as keys and values of JSON or the like, not as a line of text.
     pub json: bool,
     /// How long the line is that it stands in, with all that is around the record: a limit on the length of lines
     /// shows here.
     pub line_length: u32,
+}
+
+/// The frame of a document that a suspect came in.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Framed {
+    /// None that can be read.
+    #[default]
+    No,
+    /// There is nothing else in it.
+    Alone,
+    /// This.
+    Within(Arc<[u8]>),
 }
 
 impl Suspect {

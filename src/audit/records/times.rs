@@ -197,17 +197,26 @@ pub(crate) const STAMP: &[u8; STAMP_LEN] = b"dddd-dd-ddTdd:dd:dd.ddddddZ";
 
 /// Whether `bytes`, as far as they go, are like `shape`, in which `d` is any digit and `?` is anything.
 pub(crate) fn shaped(bytes: &[u8], shape: &[u8]) -> bool {
-    differences(bytes, shape) == 0
+    bytes
+        .iter()
+        .zip(shape)
+        .all(|(byte, form)| is_like(*byte, *form))
 }
 
 /// How many of `bytes` are not like `shape`.
 pub(crate) fn differences(bytes: &[u8], shape: &[u8]) -> usize {
-    let wrong = |(byte, form): (&u8, &u8)| match form {
-        b'd' => !byte.is_ascii_digit(),
-        b'?' => false,
-        form => byte != form,
-    };
-    bytes.iter().zip(shape).map(wrong).map(usize::from).sum()
+    let pairs = bytes.iter().zip(shape);
+    pairs
+        .filter(|(byte, form)| !is_like(**byte, **form))
+        .count()
+}
+
+fn is_like(byte: u8, form: u8) -> bool {
+    match form {
+        b'd' => byte.is_ascii_digit(),
+        b'?' => true,
+        form => byte == form,
+    }
 }
 
 /// The names under which pipelines write when they got a record, the more telling ones first. Behind each stand a few
