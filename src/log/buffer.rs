@@ -62,6 +62,18 @@ impl LineBuffer {
         self.len += N;
     }
 
+    /// Adds the first `length` of `bytes`, the digits of a number: 20 at most.
+    #[inline]
+    pub(crate) fn push_digits(&mut self, bytes: &[u8], length: usize) {
+        match bytes.first_chunk::<20>() {
+            Some(digits) => {
+                self.room()[..20].copy_from_slice(digits);
+                self.len += length;
+            }
+            None => self.push(&bytes[..length]),
+        }
+    }
+
     /// Adds a whole number in decimal digits.
     #[inline]
     pub(crate) fn push_number(&mut self, value: u64) {

@@ -16,7 +16,7 @@ use memchr::memmem;
 use super::source::Input;
 use crate::audit::{
     records::{
-        block::Block,
+        block::{Block, EARLY_BYTES},
         notes::{controls, is_around},
         parts,
         record::starts_here,
@@ -50,6 +50,8 @@ struct Survey {
     spread: bool,
     /// Records stand in the midst of bytes that are no text.
     binary: bool,
+    /// No input has a whole record in a head as long as this one's.
+    rewritten: bool,
     /// What each frame of a document begins with, where one takes several lines or the document only one.
     frame: Option<Vec<u8>>,
 }
@@ -105,6 +107,7 @@ impl Survey {
             falling: falls > 3 * rises && falls > 2,
             spread: alike > 1 && alike * 2 > records.len(),
             binary: records.len() > 1 && controls(head) >= records.len(),
+            rewritten: head.len() == HEAD,
             frame: scanner.frame.take(),
         }
     }
@@ -177,6 +180,9 @@ impl Inputs {
                 carry,
                 ..Part::new(u32::try_from(file)?, input.clone(), source)
             });
+        }
+        for part in &mut parts {
+            part.survey.rewritten &= registry.count() == 0;
         }
         let falling = parts.iter().filter(|part| part.survey.falling).count();
         let newest_first = falling * 2 > parts.len();
@@ -323,6 +329,8 @@ impl Part {
         block.spread = self.survey.spread;
         block.framed = self.survey.frame.is_some();
         block.binary = self.survey.binary;
+        block.rewritten =
+            self.survey.rewritten && self.grows.is_none() && self.offset >= EARLY_BYTES as u64;
         block.continues = self.open;
         self.offset += end as u64;
         self.open = end > 0 && block.buffer[end - 1] != b'\n';

@@ -29,8 +29,9 @@ use super::{
     input::source::Input,
     records::{
         attempt::AttemptRecord,
-        block::{Block, BlockLocation},
+        block::{Block, BlockLocation, EARLY_BYTES},
         record::{Producer, Record, starts_here},
+        scan::Scanner,
         scanned::{Foreign, Note, Other, Scanned, Suspect, What},
     },
     registry::{Registry, Run},
@@ -119,8 +120,6 @@ const STEPS_FREE: u64 = 1 << 28;
 const STEPS_A_LINE: u64 = 64;
 /// Of so many closed accounts it is kept what is said of each.
 const CLOSED_MAX: usize = 1000;
-/// So many bytes of damaged lines are held back until a run is met.
-const EARLY_BYTES: usize = 4 << 20;
 
 impl<'a> Judge<'a> {
     /// A judge that has seen nothing, and shows each record to `observer`.
@@ -182,6 +181,15 @@ impl<'a> Judge<'a> {
         if self.memory_held() > self.config.memory {
             return false;
         }
+        let mut closely = Scanned::default();
+        let scanned = match scanned.brief && !self.accounts.is_empty() {
+            // Now that a run is known, what is damaged may be one of its lines.
+            true => {
+                Scanner::new(self.registry).scan_closely(block, &mut closely);
+                &closely
+            }
+            false => scanned,
+        };
         self.lines_before = self.input().lines;
         let goes_on = block.continues && self.input().in_damage;
         let mut taken = 0;
@@ -433,7 +441,7 @@ impl<'a> Judge<'a> {
             What::Suspect(suspect) => {
                 let next = scanned.attempts.get(other.after);
                 if self.waits_for_a_run() {
-                    self.early.push((Suspect::clone(suspect), at));
+                    self.early.push((suspect.clone(), at));
                     self.early_bytes += suspect.bytes.len();
                 } else {
                     self.judge_early();
@@ -518,13 +526,10 @@ impl<'a> Judge<'a> {
                 dropped.lines = dropped.lines.saturating_add(lines);
             }
             Some(Note::Compressed) => {
-                self.unexpected(
-                    foreign.count,
-                    "compressed data between the lines",
-                    at,
-                    &foreign.text,
-                );
+                let why = "compressed data between the lines";
+                self.unexpected(foreign.count, why, at, &foreign.text);
             }
+            Some(Note::Unreadable) => self.unexpected(foreign.count, NO_LINE, at, &foreign.text),
             None => {
                 self.input().others += foreign.count;
                 if !self.config.allow_foreign {

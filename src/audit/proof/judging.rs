@@ -309,6 +309,25 @@ fn what_is_cut_before_any_whole_line_is_named() {
     }
 }
 
+/// Nobody looks closely at what is damaged throughout, until there is a run.
+#[test]
+fn what_is_cut_behind_the_first_whole_line_is_named_however_late_that_stands() {
+    let workload = simulate::workload(7, 3, 3000);
+    let mut entries = simulate::run(&workload, &course(1, false, None), &mut Dice(5));
+    let whole = entries.len() / 4 * 3;
+    let behind = entries.len() - whole - 1;
+    for (at, entry) in entries.iter_mut().enumerate() {
+        if at != whole {
+            entry.bytes.truncate(entry.bytes.len() - 4);
+        }
+    }
+    let mut config = config(simulate::log(&entries));
+    config.fallback = Some(workload);
+    let verdict = audit(&config);
+    let truncated = verdict.runs[0].counts.truncated;
+    assert!(truncated >= behind as u64, "{}", report(&verdict));
+}
+
 #[test]
 fn a_cut_line_is_named_by_its_thread() {
     let (_, entries) = finished(3, 50);

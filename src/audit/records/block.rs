@@ -1,5 +1,8 @@
 //! What the audit reads at once: a block of lines, and the places in it.
 
+/// So many bytes of damaged lines are held back until a run is met.
+pub(crate) const EARLY_BYTES: usize = 1 << 20;
+
 /// A block of whole lines, save where a line is longer than any block.
 #[derive(Debug, Default)]
 pub(crate) struct Block {
@@ -17,6 +20,8 @@ pub(crate) struct Block {
     pub backwards: bool,
     /// Records come in documents of several lines.
     pub framed: bool,
+    /// No input has a whole record early on, and this is not the beginning of one: most likely all of it is rewritten.
+    pub rewritten: bool,
     /// Records stand in the midst of bytes that are no text.
     pub binary: bool,
     /// The first `length` bytes of it are the lines.

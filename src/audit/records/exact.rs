@@ -54,7 +54,7 @@ impl<const FORM: usize> Cursor<'_, FORM> {
         }
         self.at += length;
         if FORM > 0 {
-            self.canonical.push_number(value);
+            self.canonical.push_digits(bytes, length);
         }
         Some(value)
     }

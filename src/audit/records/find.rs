@@ -5,7 +5,7 @@
 //! layer in the same way again. Where marks are left that nothing explains, there is a suspect.
 
 use std::{
-    iter,
+    iter, mem,
     ops::Range,
     sync::{Arc, LazyLock},
 };
@@ -60,13 +60,15 @@ pub(crate) enum HitKind {
     /// A record whose checksum holds.
     Whole(Box<Record>),
     /// Something like a record.
-    Suspect(Box<Suspect>),
+    Suspect(Suspect),
 }
 
 /// Finds records.
 #[derive(Debug, Default)]
 pub(crate) struct Finder {
     walker: Walker,
+    /// Of what is not whole nobody wants to know what it is: it has no bytes.
+    pub brief: bool,
 }
 
 impl Finder {
@@ -110,7 +112,7 @@ impl Finder {
             explain(&mut open, hits);
             self.escaped(&bytes[..end], &mut open, depth, hits);
         }
-        suspects(&bytes[..end], &open, hits);
+        self.suspects(&bytes[..end], &open, hits);
         hits.sort_by_key(|hit| hit.span.start);
         end
     }
@@ -127,7 +129,7 @@ impl Finder {
         let slice = if opened { bytes } else { &bytes[..line] };
         let (mut at, mut end, mut tries) = (0, line, 0);
         let mut broken = None;
-        let mut walker = std::mem::take(&mut self.walker);
+        let (mut walker, brief) = (mem::take(&mut self.walker), self.brief);
         while let Some(start) =
             memchr::memchr2(b'{', b'[', &slice[at.min(end)..end]).map(|n| at + n)
         {
@@ -135,7 +137,7 @@ impl Finder {
             let (mut done, before) = (start, hits.len());
             let walked = walker.walk(slice, start, |frame| {
                 done = frame.span.end;
-                in_frame(frame, hits, &mut strings);
+                in_frame(frame, brief, hits, &mut strings);
             });
             if broken == Some(start) {
                 // The brace is the damage: what stands in front of it belongs to what is not whole behind it.
@@ -257,17 +259,16 @@ impl Finder {
         if !begin_escapes(rest) {
             return;
         }
-        let as_it_is = || {
-            let mut found = Vec::new();
-            suspects(rest, &marks(rest).collect::<Vec<_>>(), &mut found);
-            readable(&found).max(-1000)
-        };
         let (mut most, mut better) = (None, None);
         for escape in &ESCAPES {
             let Some(decoded) = escape.undo(rest).filter(|decoded| decoded != rest) else {
                 continue;
             };
-            let most = most.get_or_insert_with(as_it_is);
+            let most = most.get_or_insert_with(|| {
+                let mut as_it_is = Vec::new();
+                self.suspects(rest, &marks(rest).collect::<Vec<_>>(), &mut as_it_is);
+                readable(&as_it_is).max(-1000)
+            });
             let inner = self.inner(&decoded, depth);
             let amount = readable(&inner);
             // An escape that is none may look a little better, where what it takes away is the damage.
@@ -295,6 +296,48 @@ impl Finder {
             frame: None,
             ..hit
         }));
+    }
+
+    /// What of `bytes` no record explains, though marks are there that are left open.
+    fn suspects(&self, bytes: &[u8], open: &[Mark], hits: &mut Vec<Hit>) {
+        if open.is_empty() {
+            return;
+        }
+        let mut from = 0;
+        let end = bytes.len()..bytes.len();
+        for span in explained(hits).into_iter().chain([end]) {
+            if span.start > from {
+                self.segment(bytes, from..span.start, open, hits);
+            }
+            from = from.max(span.end);
+        }
+    }
+
+    /// The suspects between two records: each begins where a line of text begins, if one does.
+    fn segment(&self, bytes: &[u8], span: Range<usize>, marks: &[Mark], hits: &mut Vec<Hit>) {
+        let marks = marks.iter().filter(|mark| span.contains(&mark.at));
+        let starts = marks.clone().filter(|mark| mark.line).map(|mark| mark.at);
+        let mut from = span.start;
+        for to in starts.chain([span.end]) {
+            let piece = from..to;
+            from = to;
+            let Some(first) = marks.clone().find(|mark| piece.contains(&mark.at)) else {
+                continue;
+            };
+            let quoted = piece.start > 0 && bytes[piece.start - 1] == b'"';
+            let line = first.line.then(|| first.at - piece.start);
+            let (within, suspect) = match self.brief {
+                true => (0..piece.len(), Suspect::default()),
+                false => suspect(&bytes[piece.clone()], quoted, line),
+            };
+            hits.push(Hit {
+                span: piece.start + within.start..piece.start + within.end,
+                plain: false,
+                around: Some(piece),
+                frame: None,
+                what: HitKind::Suspect(suspect),
+            });
+        }
     }
 }
 
@@ -325,9 +368,11 @@ fn readable(hits: &[Hit]) -> i64 {
 /// The records in a frame of a document, and the strings in which more may be.
 fn in_frame(
     frame: &Frame<'_>,
+    brief: bool,
     hits: &mut Vec<Hit>,
     strings: &mut Vec<(Range<usize>, Range<usize>)>,
 ) {
+    static THREAD: Words = LazyLock::new(|| words(["hread", "HREAD"]));
     let (mut candidates, mut around) = (frame.candidates().peekable(), None);
     if candidates.peek().is_none() {
         strings.extend(frame.strings().map(|string| (string, frame.span.clone())));
@@ -337,9 +382,12 @@ fn in_frame(
             continue;
         };
         let span = frame.span_of(container);
-        let what = match keyed.record() {
+        // What others leave out most often is the thread, under whatever name.
+        let threaded = THREAD.find(frame.bytes(frame.span.clone())).is_some();
+        let what = match threaded.then(|| keyed.record()).flatten() {
             Some(record) => HitKind::Whole(Box::new(record)),
-            None => HitKind::Suspect(Box::new(Suspect {
+            None if brief => HitKind::Suspect(Suspect::default()),
+            None => HitKind::Suspect(Suspect {
                 bytes: frame.bytes(span.clone()).to_vec(),
                 json: true,
                 frame: match span == frame.span {
@@ -349,7 +397,7 @@ fn in_frame(
                     )),
                 },
                 ..Suspect::default()
-            })),
+            }),
         };
         hits.push(Hit {
             span,
@@ -523,45 +571,6 @@ fn has_hex(bytes: &[u8], width: usize) -> bool {
         }
     }
     false
-}
-
-/// What of `bytes` no record explains, though marks are there that are left open.
-fn suspects(bytes: &[u8], open: &[Mark], hits: &mut Vec<Hit>) {
-    if open.is_empty() {
-        return;
-    }
-    let mut from = 0;
-    let end = bytes.len()..bytes.len();
-    for span in explained(hits).into_iter().chain([end]) {
-        if span.start > from {
-            segment(bytes, from..span.start, open, hits);
-        }
-        from = from.max(span.end);
-    }
-}
-
-/// The suspects between two records: each begins where a line of text begins, if one does.
-fn segment(bytes: &[u8], span: Range<usize>, marks: &[Mark], hits: &mut Vec<Hit>) {
-    let marks = marks.iter().filter(|mark| span.contains(&mark.at));
-    let starts = marks.clone().filter(|mark| mark.line).map(|mark| mark.at);
-    let mut from = span.start;
-    for to in starts.chain([span.end]) {
-        let piece = from..to;
-        from = to;
-        let Some(first) = marks.clone().find(|mark| piece.contains(&mark.at)) else {
-            continue;
-        };
-        let quoted = piece.start > 0 && bytes[piece.start - 1] == b'"';
-        let line = first.line.then(|| first.at - piece.start);
-        let (within, suspect) = suspect(&bytes[piece.clone()], quoted, line);
-        hits.push(Hit {
-            span: piece.start + within.start..piece.start + within.end,
-            plain: false,
-            around: Some(piece),
-            frame: None,
-            what: HitKind::Suspect(Box::new(suspect)),
-        });
-    }
 }
 
 /// A suspect, and where it stands in `bytes`, in front of which a quote may stand, and in which a line of text may begin.

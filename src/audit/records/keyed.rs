@@ -6,6 +6,8 @@
 
 use std::{borrow::Cow, iter, ops::Range};
 
+use memchr::memmem;
+
 use super::{decode::backslashes, parts::string_length};
 
 /// How deep objects and arrays may lie in each other.
@@ -338,41 +340,22 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// Whether a line is a piece of a document whose other pieces stand on other lines: in an object it goes on behind its end, or
-/// it closes what it has not opened.
+/// Whether a line is a piece of a document whose other pieces stand on other lines: it has a key, in front of which there is
+/// nothing but brackets, the last thing in it being open as well, or what the line before has begun.
 pub(crate) fn is_piece(line: &[u8]) -> bool {
     let line = line.trim_ascii();
     let closed = line.iter().take_while(|b| b"]}, ".contains(b)).count();
     let line = line[closed..].strip_suffix(b",").unwrap_or(&line[closed..]);
-    let (first, last) = match line {
-        [first, .., last] => (*first, *last),
-        _ => return false,
+    let is_bracket = |byte: &u8| matches!(byte, b'{' | b'[');
+    let front = &line[..memchr::memchr(b'"', line).unwrap_or(line.len())];
+    let begins = match front.iter().all(is_bracket) {
+        true => front.is_empty() || line.last().is_some_and(is_bracket),
+        false => front
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || b"_.@:".contains(b)),
     };
-    // What it may stand behind: nothing, a brace, a key, a colon, or the first part of a string.
-    let fronts: &[&[u8]] = match first {
-        b'{' | b'[' => &[b""],
-        b'"' if matches!(last, b'}' | b']') => &[b"{", b"{\"", b"{\"\":", b"{\"\":\""],
-        b'"' => &[b"{", b"{\"", b"{\"\":\""],
-        _ if matches!(last, b'}' | b']') => &[b"{\"", b"{\"\"", b"{\"\":\""],
-        _ => &[],
-    };
-    let opens = matches!(last, b'{' | b'[');
-    if fronts == [b""] && !opens {
-        return false;
-    }
-    let behinds: &[&[u8]] = match last {
-        b'{' | b'[' => &[b""],
-        b'}' | b']' => &[b"", b"}"],
-        _ => &[b"}"],
-    };
-    let pairs = |front| behinds.iter().map(move |behind| (front, behind));
-    fronts.iter().flat_map(pairs).any(|(front, behind)| {
-        let text = [front, line, behind].concat();
-        match Walker::default().walk(&text, 0, |_| {}) {
-            Walked::Broken(at, _) => opens && at == text.len(),
-            Walked::Closed(at) => at == text.len() && !front.is_empty(),
-        }
-    })
+    let mut colons = ["\":", "\" :", "\" =>"].into_iter();
+    begins && colons.any(|colon| memmem::find(line, colon.as_bytes()).is_some())
 }
 
 fn blanks(bytes: &[u8]) -> usize {
@@ -386,7 +369,8 @@ fn scalar(bytes: &[u8], at: usize) -> Option<Range<usize>> {
         let length = string_length(&bytes[at + 1..])?;
         return Some(at + 1..at + length);
     }
-    let plain = |b: &&u8| b.is_ascii_alphanumeric() || b"+-.:_".contains(b);
+    let plain =
+        |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.' | b':' | b'_');
     let length = bytes[at..].iter().take_while(plain).count();
     (length > 0).then_some(at..at + length)
 }

@@ -65,6 +65,17 @@ const BANNERS: &[&str] = &[
     "log rotated",
 ];
 
+/// The bytes with which these begin.
+const BEGINS_BANNER: [bool; 256] = {
+    let mut begins = [false; 256];
+    let mut i = 0;
+    while i < BANNERS.len() {
+        begins[BANNERS[i].as_bytes()[0] as usize] = true;
+        i += 1;
+    }
+    begins
+};
+
 /// What a limit on the rate of lines says when it has dropped some: words that stand in one line.
 const RATE_LIMITS: &[&[&str]] = &[
     // journald
@@ -175,11 +186,12 @@ pub(crate) fn note(line: &[u8], first: bool) -> Option<Note> {
     if telling && RATE_LIMITS.iter().any(|words| words.iter().all(has)) {
         return Some(Note::Dropped(number(line)));
     }
-    // Most begin with another character.
-    let begins = |word: &&str| word.as_bytes()[0] == line[0] && line.starts_with(word.as_bytes());
+    let begins = |word: &&str| line.starts_with(word.as_bytes());
     let repeated = telling && has(&REPEATED);
-    let banner =
-        repeated || BANNERS.iter().any(begins) || is_row_count(line) || is_header(line, first);
+    let banner = repeated
+        || BEGINS_BANNER[usize::from(line[0])] && BANNERS.iter().any(begins)
+        || is_row_count(line)
+        || is_header(line, first);
     banner.then_some(Note::Banner)
 }
 
@@ -227,7 +239,10 @@ const COLUMNS: &[&[u8]] = &[
 
 /// Whether this is the header of a table: names alone. A single bare name is one only in the `first` line, and a usual one.
 fn is_header(line: &[u8], first: bool) -> bool {
-    // Most lines have something else early on.
+    // A cell begins with no digit. Most lines have something else early on.
+    if line.first().is_some_and(u8::is_ascii_digit) {
+        return false;
+    }
     let possible = |b: &u8| b.is_ascii_alphanumeric() || b"_@.- \",;\t|\r".contains(b);
     if !line.iter().all(possible) {
         return false;

@@ -19,9 +19,9 @@ use super::{
     find::{Finder, Hit, HitKind, has_marks, next_text, suspect},
     gap::Gaps,
     keyed, notes, parts,
-    record::{JSON_START, LEVEL_WIDTH, Record, has_stamp_shape, render, starts_here},
+    record::{JSON_START, LEVEL_WIDTH, Record, has_stamp_shape, starts_here},
     scanned::{Foreign, Note, Other, Scanned, Suspect, What},
-    times::{self, Beside, beside},
+    times::beside,
 };
 use crate::{
     audit::registry::{Registry, Run},
@@ -30,6 +30,8 @@ use crate::{
 
 /// A block has fewer records than this, be they damaged: what is beyond must not cost memory.
 const SUSPECTS_MAX: usize = 8192;
+/// In an input that was rewritten so many suspects in a row are looked at closely.
+const CLOSELY_MAX: usize = 64;
 /// What is kept of a foreign line.
 const FOREIGN_MAX: usize = 1024;
 /// A longer line is searched piece by piece.
@@ -52,6 +54,11 @@ pub(crate) struct Scanner<'a> {
     /// Where the last record of this block ends, if it stands there as it is.
     last: Option<Last>,
     file: u32,
+    /// What is known of the block.
+    continues: bool,
+    rewritten: bool,
+    /// So many suspects in a row came in it.
+    suspects: usize,
     /// The line at hand was found to be none of the program's: its other windows are no more of that.
     foreign_line: bool,
     /// What the frames of a document begin with, if a record came in one that takes several lines, or in a line of many.
@@ -79,17 +86,33 @@ impl<'a> Scanner<'a> {
             gaps: Gaps::default(),
             last: None,
             file: 0,
+            continues: false,
+            rewritten: false,
+            suspects: 0,
             foreign_line: false,
             frame: None,
         }
     }
 
-    /// Scans a block into `out`.
+    /// Scans a block into `out`; where it was rewritten, not all that is no whole record is looked at.
     pub(crate) fn scan(&mut self, block: &Block, out: &mut Scanned) {
+        self.rewritten = block.rewritten;
+        self.scan_as_said(block, out);
+    }
+
+    /// Scans a block, and looks at everything.
+    pub(crate) fn scan_closely(&mut self, block: &Block, out: &mut Scanned) {
+        self.rewritten = false;
+        self.scan_as_said(block, out);
+    }
+
+    fn scan_as_said(&mut self, block: &Block, out: &mut Scanned) {
         out.attempts.clear();
         out.others.clear();
-        out.lines = 0;
+        (out.lines, out.brief) = (0, false);
         self.last = None;
+        self.continues = block.continues;
+        self.suspects = 0;
         self.foreign_line = false;
         if self.file != block.file {
             self.file = block.file;
@@ -163,6 +186,7 @@ impl<'a> Scanner<'a> {
         }
         let window = line.min(WINDOW);
         let mut hits = Vec::new();
+        self.finder.brief = self.rewritten && self.suspects >= CLOSELY_MAX;
         let mut end = self.finder.find(rest, window, &mut hits);
         // A record may be longer than that: a line is looked at as a whole once, where it begins.
         let whole = |hits: &[Hit]| hits.iter().any(Hit::is_whole);
@@ -183,6 +207,10 @@ impl<'a> Scanner<'a> {
         }
         if hits.is_empty() && !behind_record {
             self.no_record(&rest[..end.min(line)], block, at, out);
+            if end == line {
+                out.lines += u32::from(rest[..line].ends_with(b"\n"));
+                return at + end;
+            }
         }
         self.take(hits, block.bytes(), at, at + end, out);
         match self.last {
@@ -201,7 +229,9 @@ impl<'a> Scanner<'a> {
 
     /// Takes in what was found between `at` and `end`, where hits count from `at`.
     fn take(&mut self, mut hits: Vec<Hit>, bytes: &[u8], at: usize, end: usize, out: &mut Scanned) {
-        drop_copies(&mut hits, &bytes[at..]);
+        if !self.finder.brief {
+            drop_copies(&mut hits, &bytes[at..]);
+        }
         let (mut counted, mut line) = (at, 0..0);
         let mut hits = hits.into_iter().peekable();
         while let Some(hit) = hits.next() {
@@ -227,13 +257,17 @@ impl<'a> Scanner<'a> {
                         self.frame = frame_start(bytes, frame);
                     }
                     let around = around(&span, frame, bytes, next);
-                    if !self.is_copy(&record, bytes, span.start, out) {
-                        self.whole(*record, span, hit.plain, (bytes, around), location, out);
-                    }
+                    self.whole(*record, span, hit.plain, (bytes, around), location, out);
                 }
                 HitKind::Suspect(mut suspect) => {
                     if !line.contains(&start) {
                         line = line_at(bytes, start);
+                    }
+                    if self.finder.brief {
+                        let text = &bytes[line.clone()];
+                        out.brief = true;
+                        self.foreign(text, Some(Note::Unreadable), location, out);
+                        continue;
                     }
                     suspect.line_length = line.len() as u32;
                     self.suspect(suspect, location, out);
@@ -271,7 +305,7 @@ impl<'a> Scanner<'a> {
         if let Some(rest) = brace.filter(|rest| rest.len() > 2 && begins_json(rest, JSON_START)) {
             inner = rest;
         }
-        let json = json_start(inner);
+        let json = brace.and_then(|_| json_start(inner));
         if let Some(start) = json {
             inner = &inner[start..];
         }
@@ -284,7 +318,7 @@ impl<'a> Scanner<'a> {
         {
             let (_, mut suspect) = suspect(inner, false, next_text(inner, 0));
             suspect.line_length = text.len() as u32;
-            return self.suspect(Box::new(suspect), location, out);
+            return self.suspect(suspect, location, out);
         }
         let note = notes::note(text, block.offset == 0 && at == 0);
         self.foreign_line = note.is_none();
@@ -300,9 +334,19 @@ impl<'a> Scanner<'a> {
         {
             return;
         }
+        self.foreign(text, note, location, out);
+    }
+
+    /// A line of another program, or one of so many like it that nobody looks at them closely.
+    fn foreign(
+        &mut self,
+        text: &[u8],
+        note: Option<Note>,
+        location: BlockLocation,
+        out: &mut Scanned,
+    ) {
         self.last = None;
         let after = out.attempts.len();
-        let text = &text[..text.len().min(FOREIGN_MAX)];
         if let Some(Other {
             after: last,
             what: What::Foreign(foreign),
@@ -310,7 +354,7 @@ impl<'a> Scanner<'a> {
             ..
         }) = out.others.last_mut()
             && *last == after
-            && (location.offset > 0 || !block.continues)
+            && (location.offset > 0 || !self.continues)
             && foreign.note == note
         {
             foreign.count += 1;
@@ -319,7 +363,7 @@ impl<'a> Scanner<'a> {
         let foreign = Foreign {
             count: 1,
             note,
-            text: text.to_vec(),
+            text: text[..text.len().min(FOREIGN_MAX)].to_vec(),
         };
         other(out, location, What::Foreign(foreign));
     }
@@ -344,35 +388,13 @@ impl<'a> Scanner<'a> {
         at + length
     }
 
-    fn suspect(&mut self, suspect: Box<Suspect>, location: BlockLocation, out: &mut Scanned) {
+    fn suspect(&mut self, suspect: Suspect, location: BlockLocation, out: &mut Scanned) {
         self.last = None;
+        self.suspects += 1;
         if out.others.len() >= SUSPECTS_MAX {
             return;
         }
         other(out, location, What::Suspect(suspect));
-    }
-
-    /// Whether this is the last record once more, in the same object of a document: some keep the original beside what they
-    /// made of it.
-    fn is_copy(&self, record: &Record, bytes: &[u8], start: usize, out: &Scanned) -> bool {
-        let Some(last) = self.last else {
-            return false;
-        };
-        let same = match (out.attempts.last(), out.others.last()) {
-            (Some(attempt), _) if last.is_attempt => {
-                record.author.worker() == Some(attempt.worker)
-                    && (record.seq, record.stamp) == (attempt.seq, attempt.stamp)
-            }
-            (
-                _,
-                Some(Other {
-                    what: What::Record(_, other),
-                    ..
-                }),
-            ) => **other == *record,
-            _ => false,
-        };
-        same && last.end <= start && parts::same_object(&bytes[last.end..start])
     }
 
     /// A record whose checksum holds.
@@ -385,25 +407,17 @@ impl<'a> Scanner<'a> {
         location: BlockLocation,
         out: &mut Scanned,
     ) {
-        let (before, behind) = if plain {
-            (around.start..span.start, span.end..around.end)
-        } else {
-            (0..0, 0..0)
-        };
-        let time = beside(&bytes[before.clone()], &bytes[behind.clone()]);
-        let place = time.map(|time| match time {
-            Beside::Before(n) => before.start + n,
-            Beside::Behind(n) => behind.start + n,
-        });
-        let received = place
-            .and_then(|place| times::at(&bytes[place..]))
-            .unwrap_or(0);
+        // What stands beside an escaped record is escaped as well.
+        let (before, behind) = (around.start..span.start, span.end..around.end);
+        let time = plain.then(|| beside(bytes, before, behind)).flatten();
+        let (place, received) = (time.map(|time| time.0), time.map_or(0, |time| time.1));
         if let Some(last) = self.last.filter(|last| plain && last.end <= span.start) {
             let own = place.filter(|place| *place < span.start);
             let times = [last.received_at, own]
                 .map(|place| place.and_then(|place| place.checked_sub(last.end)));
             self.gaps.learn(&bytes[last.end..span.start], times);
         }
+        self.suspects = 0;
         let is_attempt = self.told(record, received, location, out);
         self.last = plain.then_some(Last {
             end: span.end,
@@ -544,32 +558,35 @@ fn around(
 /// beside it, or the original beside what they made of it.
 fn drop_copies(hits: &mut Vec<Hit>, bytes: &[u8]) {
     let is_copy = |copy: &Hit, of: &Hit| {
-        let HitKind::Suspect(suspect) = &copy.what else {
-            return false;
-        };
-        let text = suspect.bytes.trim_ascii_end();
-        let text = text.strip_suffix("…".as_bytes()).unwrap_or(text);
-        let text = text.strip_suffix(b"...").unwrap_or(text);
-        let begins_with = match &of.what {
-            HitKind::Suspect(other) => other.bytes.starts_with(text),
-            HitKind::Whole(of) => of.event.as_ref().is_some_and(|event| {
-                let whole = |json| render(of.run, of.author, of.seq, of.stamp, event, json);
-                whole(suspect.json).starts_with(text)
-            }),
+        let same = match (&copy.what, &of.what) {
+            (HitKind::Whole(copy), HitKind::Whole(of)) => copy == of,
+            (HitKind::Whole(_), HitKind::Suspect(_)) => false,
+            (HitKind::Suspect(copy), HitKind::Suspect(of)) => of.bytes.starts_with(shortened(copy)),
+            (HitKind::Suspect(copy), HitKind::Whole(of)) => {
+                let whole = of.render(copy.json).unwrap_or_default();
+                whole.starts_with(shortened(copy))
+            }
         };
         let between = copy.span.end.min(of.span.end)..copy.span.start.max(of.span.start);
-        begins_with && !between.is_empty() && parts::same_object(&bytes[between])
+        same && !between.is_empty() && parts::same_object(&bytes[between])
     };
     let mut at = 0;
     while at + 1 < hits.len() {
-        if is_copy(&hits[at], &hits[at + 1]) {
-            hits.remove(at);
-        } else if is_copy(&hits[at + 1], &hits[at]) {
+        if is_copy(&hits[at + 1], &hits[at]) {
             hits.remove(at + 1);
+        } else if is_copy(&hits[at], &hits[at + 1]) {
+            hits.remove(at);
         } else {
             at += 1;
         }
     }
+}
+
+/// What is there of a record that somebody has cut short, without what shows that.
+fn shortened(suspect: &Suspect) -> &[u8] {
+    let text = suspect.bytes.trim_ascii_end();
+    let text = text.strip_suffix("…".as_bytes()).unwrap_or(text);
+    text.strip_suffix(b"...").unwrap_or(text)
 }
 
 /// Where the line stands that goes through `at`.

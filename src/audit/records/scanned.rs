@@ -17,6 +17,8 @@ pub(crate) struct Scanned {
     pub others: Vec<Other>,
     /// How many newlines there are.
     pub lines: u32,
+    /// Of some that are not whole nothing is told.
+    pub brief: bool,
 }
 
 /// Something other than an attempt.
@@ -39,7 +41,7 @@ pub(crate) enum What {
     /// that can only be understood once the run's configuration is known.
     Record(u32, Box<Record>),
     /// A record that is not whole, or a part of one.
-    Suspect(Box<Suspect>),
+    Suspect(Suspect),
     /// What is no record of this program.
     Foreign(Foreign),
     /// A whole record of a run that the registry has no room for.
@@ -111,4 +113,6 @@ pub(crate) enum Note {
     Dropped(Option<u64>),
     /// Compressed data in the midst of text.
     Compressed,
+    /// What may have been records, in the midst of many like it, none of which is whole.
+    Unreadable,
 }

@@ -1,6 +1,10 @@
 //! Times in the forms in which others write them: what a pipeline makes of a record's own time, and the time of its own that
 //! it puts beside a record.
 
+use std::{ops::Range, time::UNIX_EPOCH};
+
+use humantime::parse_rfc3339_weak;
+
 use crate::log::line::{STAMP_LEN, parse_stamp, stamp_text};
 
 const MICROS: u64 = 1_000_000;
@@ -80,51 +84,38 @@ fn read(bytes: &[u8]) -> Option<(Time, usize)> {
 }
 
 /// The time at the start of `bytes`, in microseconds since 1970, whatever its precision.
-pub(crate) fn at(bytes: &[u8]) -> Option<u64> {
+fn at(bytes: &[u8]) -> Option<u64> {
     Some(read(bytes)?.0.micros)
 }
 
 /// `2026-11-23T17:42:00.123456789+01:00`.
 fn calendar(bytes: &[u8]) -> Option<(Time, usize)> {
     let second = bytes.first_chunk::<19>()?;
-    shaped(second, b"dddd-dd-dd?dd:dd:dd").then_some(())?;
     let blank = match second[10] {
         b'T' => false,
         b' ' => true,
         _ => return None,
     };
-    let number = |at: usize, length: usize| {
-        second[at..at + length]
-            .iter()
-            .fold(0, |n, b| n * 10 + u64::from(b - b'0'))
-    };
-    let days = days(number(0, 4), number(5, 2), number(8, 2))?;
-    let (hour, minute, sec) = (number(11, 2), number(14, 2), number(17, 2));
-    (hour < 24 && minute < 60 && sec < 61).then_some(())?;
-    let seconds = days * 86_400 + hour * 3600 + minute * 60 + sec;
-    let mut at = 19;
-    let mut fraction = (0, true);
-    if bytes.get(at) == Some(&b'.') {
-        let digits = bytes[at + 1..]
-            .iter()
-            .take_while(|b| b.is_ascii_digit())
-            .count();
-        fraction = micros(&bytes[at + 1..at + 1 + digits])?;
-        at += 1 + digits;
-    }
-    let (offset, length) = zone(&bytes[at..], blank)?;
-    let micros = seconds.checked_add_signed(-offset)? * MICROS + fraction.0;
-    let exact = fraction.1;
-    Some((Time { micros, exact }, at + length))
+    let time = parse_rfc3339_weak(str::from_utf8(second).ok()?).ok()?;
+    let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    let (fraction, exact, length) = fraction(&bytes[19..])?;
+    let (offset, zone) = zone(&bytes[19 + length..], blank)?;
+    let micros = seconds.checked_add_signed(-offset)? * MICROS + fraction;
+    Some((Time { micros, exact }, 19 + length + zone))
 }
 
-/// Digits behind the point, as microseconds; and whether nothing is lost by that.
-fn micros(digits: &[u8]) -> Option<(u64, bool)> {
-    (!digits.is_empty()).then_some(())?;
+/// A point and the digits behind it, as microseconds, whether nothing is lost by that, and how many bytes they take. There need
+/// be none.
+fn fraction(bytes: &[u8]) -> Option<(u64, bool, usize)> {
+    let Some(behind) = bytes.strip_prefix(b".") else {
+        return Some((0, true, 0));
+    };
+    let length = behind.iter().take_while(|b| b.is_ascii_digit()).count();
+    let digits = &behind[..length];
     let digit = |i: usize| digits.get(i).map_or(0, |b| u64::from(b - b'0'));
     let micros = (0..6).fold(0, |n, i| n * 10 + digit(i));
-    let rest = digits.get(6..).unwrap_or_default();
-    Some((micros, rest.iter().all(|b| *b == b'0')))
+    let exact = digits.iter().skip(6).all(|b| *b == b'0');
+    (length > 0).then_some((micros, exact, 1 + length))
 }
 
 /// A zone's distance from UTC in seconds, and how many bytes it takes. Only the form with a blank does without one.
@@ -159,37 +150,12 @@ fn epoch(bytes: &[u8], digits: usize) -> Option<(Time, usize)> {
         19 => (1, 1000),
         _ => return None,
     };
-    let mut time = Time {
-        micros: whole * multiply / divide,
-        exact: whole.is_multiple_of(divide),
+    let (fraction, exact, length) = fraction(&bytes[digits..])?;
+    let time = Time {
+        micros: whole * multiply / divide + fraction * multiply / MICROS / divide,
+        exact: whole.is_multiple_of(divide) && (exact || multiply == MICROS),
     };
-    let mut length = digits;
-    if bytes.get(digits) == Some(&b'.') {
-        let places = bytes[digits + 1..]
-            .iter()
-            .take_while(|b| b.is_ascii_digit())
-            .count();
-        let (fraction, exact) = micros(&bytes[digits + 1..digits + 1 + places])?;
-        let scaled = fraction * multiply;
-        time.micros += scaled / MICROS / divide;
-        time.exact &= exact || multiply == MICROS;
-        length += 1 + places;
-    }
-    Some((time, length))
-}
-
-/// Days from 1970-01-01 to a date.
-fn days(year: u64, month: u64, day: u64) -> Option<u64> {
-    ((1970..10_000).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day))
-        .then_some(())?;
-    // Years are counted from March, so that a leap day is a year's last.
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    let of_year = (153 * month + 2) / 5 + day - 1;
-    Some(year * 365 + year / 4 - year / 100 + year / 400 + of_year - 719_468)
+    Some((time, digits + length))
 }
 
 /// What a time stamp looks like.
@@ -235,43 +201,34 @@ const KEYS: [&[u8]; 11] = [
     b"ts",
 ];
 
-/// Where a pipeline's own time stands around a record: an offset from the start of `before`, or of `behind`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Beside {
-    /// In front of the record.
-    Before(usize),
-    /// Behind it.
-    Behind(usize),
-}
-
-/// Finds the time that a pipeline put beside a record, given what stands in front of it and behind it.
-pub(crate) fn beside(before: &[u8], behind: &[u8]) -> Option<Beside> {
-    for key in KEYS {
-        let named = |bytes: &[u8]| {
-            memchr::memmem::find_iter(bytes, key).find_map(|found| {
-                let from = found + key.len();
-                let rest = bytes.get(from..)?;
-                let gap = rest
-                    .iter()
-                    .take(8)
-                    .take_while(|b| !b.is_ascii_alphanumeric())
-                    .count();
-                (gap > 0 && at(&rest[gap..]).is_some()).then_some(from + gap)
-            })
-        };
-        if let Some(at) = named(behind) {
-            return Some(Beside::Behind(at));
-        }
-        if let Some(at) = named(before) {
-            return Some(Beside::Before(at));
-        }
-    }
+/// The time that a pipeline put beside a record, given where it may stand in front of it and behind it; and its place.
+pub(crate) fn beside(
+    bytes: &[u8],
+    before: Range<usize>,
+    behind: Range<usize>,
+) -> Option<(usize, u64)> {
+    let sides = [behind, before.clone()];
+    let keys = KEYS
+        .iter()
+        .flat_map(|key| sides.clone().map(|side| (*key, side)));
+    let mut named = keys.filter_map(|(key, side)| {
+        let mut found = memchr::memmem::find_iter(&bytes[side.clone()], key);
+        found.find_map(|found| {
+            let from = side.start + found + key.len();
+            let rest = &bytes[from..side.end];
+            let gap = rest.iter().take(8);
+            let gap = gap.take_while(|b| !b.is_ascii_alphanumeric()).count();
+            let time = at(&rest[gap..]).filter(|_| gap > 0);
+            time.map(|time| (from + gap, time))
+        })
+    });
     // A bare time: every one has its first hyphen at this offset.
-    memchr::memchr_iter(b'-', before)
-        .filter(|hyphen| *hyphen >= 4)
-        .map(|hyphen| hyphen - 4)
-        .find(|start| calendar(&before[*start..]).is_some())
-        .map(Beside::Before)
+    let hyphens = memchr::memchr_iter(b'-', &bytes[before.clone()]);
+    let mut bare = hyphens.filter_map(|hyphen| {
+        let start = before.start + hyphen.checked_sub(4)?;
+        calendar(&bytes[start..before.end]).map(|(time, _)| (start, time.micros))
+    });
+    named.next().or_else(|| bare.next())
 }
 
 #[cfg(test)]
