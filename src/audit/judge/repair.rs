@@ -4,7 +4,8 @@ use memchr::memmem;
 
 use crate::{
     audit::records::{
-        record::{self, Record, SUM_LEN, hex8},
+        find,
+        record::{Record, SUM_LEN, hex8},
         scanned::Suspect,
     },
     log::{
@@ -106,7 +107,7 @@ fn repair_text(bytes: &[u8]) -> Option<Record> {
     let wrong = right.bytes().zip(tail).filter(|(a, b)| a != *b).count();
     if wrong <= 1 {
         whole.extend_from_slice(right.as_bytes());
-        return record::read(&whole);
+        return find::read(&whole);
     }
     if bytes.len() > REPAIR_MAX {
         return None;
@@ -118,7 +119,7 @@ fn repair_text(bytes: &[u8]) -> Option<Record> {
             whole[at] = byte;
             // One in four thousand million lines has the same checksum by chance: it must tell something too.
             if checksum(&whole) == sum
-                && let Some(record) = record::read(&[&whole, tail].concat())
+                && let Some(record) = find::read(&[&whole, tail].concat())
                 && record.event.is_some()
             {
                 return Some(record);
@@ -167,7 +168,7 @@ fn repair_structure(bytes: &[u8]) -> Option<Record> {
     let places = places(bytes).filter(|places| !places.is_empty() && bytes.len() <= REPAIR_MAX)?;
     let readable = serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
     let mut whole = bytes.to_vec();
-    let read = |whole: &[u8]| record::read(whole).filter(|record| record.event.is_some());
+    let read = |whole: &[u8]| find::read(whole).filter(|record| record.event.is_some());
     // Half of an escape that was changed is one character too many.
     let escapes = memchr::memchr2_iter(b'\\', b'"', bytes);
     for at in escapes {

@@ -159,7 +159,7 @@ const ESCAPED: Form = Form {
 const FORMS: [&Form; 3] = [&TEXT, &JSON, &ESCAPED];
 
 /// Reads lines of one run after the other.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Reader {
     stamps: StampReader,
     /// The canonical text of a JSON line; text lines are their own.
@@ -167,14 +167,6 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// A reader that has seen nothing.
-    pub(crate) fn new() -> Self {
-        Self {
-            stamps: StampReader::default(),
-            canonical: LineBuffer::default(),
-        }
-    }
-
     /// Reads the line of `run` at the start of `bytes`, whatever stands behind it; and how many bytes it has. Where it stands
     /// and whether it is planned nobody has said yet.
     #[inline]

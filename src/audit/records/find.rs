@@ -89,6 +89,11 @@ impl Finder {
         if !opened && open.is_empty() {
             return line;
         }
+        if self.brief && !opened && !may_be_whole(text, &open) {
+            self.suspects(text, &open, hits);
+            hits.sort_by_key(|hit| hit.span.start);
+            return line;
+        }
         // A terminal's colours may stand within a document's strings, which would be read with them.
         if !opened && memchr::memchr(0x1b, text).is_some() {
             self.escaped(text, &mut open, depth, hits);
@@ -372,7 +377,6 @@ fn in_frame(
     hits: &mut Vec<Hit>,
     strings: &mut Vec<(Range<usize>, Range<usize>)>,
 ) {
-    static THREAD: Words = LazyLock::new(|| words(["hread", "HREAD"]));
     let (mut candidates, mut around) = (frame.candidates().peekable(), None);
     if candidates.peek().is_none() {
         strings.extend(frame.strings().map(|string| (string, frame.span.clone())));
@@ -382,8 +386,7 @@ fn in_frame(
             continue;
         };
         let span = frame.span_of(container);
-        // What others leave out most often is the thread, under whatever name.
-        let threaded = THREAD.find(frame.bytes(frame.span.clone())).is_some();
+        let threaded = names_a_thread(frame.bytes(frame.span.clone()));
         let what = match threaded.then(|| keyed.record()).flatten() {
             Some(record) => HitKind::Whole(Box::new(record)),
             None if brief => HitKind::Suspect(Suspect::default()),
@@ -407,6 +410,22 @@ fn in_frame(
             what,
         });
     }
+}
+
+/// The record that `bytes` are, in any form.
+pub(crate) fn read(bytes: &[u8]) -> Option<Record> {
+    if !bytes.starts_with(b"{") {
+        let line = Line::parse(bytes).filter(Line::sum_holds);
+        return line.and_then(record);
+    }
+    let mut found = None;
+    Walker::default().walk(bytes, 0, |frame| {
+        let mut keyed = frame.candidates().filter_map(|at| Keyed::new(frame, at));
+        found = found
+            .take()
+            .or_else(|| keyed.find_map(|keyed| keyed.record()));
+    });
+    found
 }
 
 /// The fields of a suspect that are keys and values, as far as they can be read.
@@ -485,6 +504,17 @@ fn text_at(bytes: &[u8]) -> Option<(Record, usize)> {
 fn opens(line: &[u8]) -> bool {
     let line = line.trim_ascii();
     matches!(line.first(), Some(b'{' | b'[')) && matches!(line.last(), Some(b'{' | b'[' | b','))
+}
+
+/// Whether the thread may be among these keys, under whatever name: it is what others leave out most often.
+fn names_a_thread(bytes: &[u8]) -> bool {
+    static THREAD: Words = LazyLock::new(|| words(["hread", "HREAD"]));
+    THREAD.find(bytes).is_some()
+}
+
+/// Whether a whole record may be in a line that has these marks: as text, as keys and values, or escaped.
+fn may_be_whole(line: &[u8], marks: &[Mark]) -> bool {
+    marks.iter().any(|mark| mark.line) || names_a_thread(line) || begin_escapes(line)
 }
 
 /// What the hits explain, in order.

@@ -10,7 +10,7 @@ use aho_corasick::packed::Searcher;
 use super::times::{STAMP, shaped};
 use crate::{
     log::{
-        event::{Event, Next, OPTIONAL},
+        event::{Event, Next},
         line::{Encoder, Line, STAMP_LEN, parse_stamp},
     },
     plan::{Outcome, Position},
@@ -81,32 +81,6 @@ impl Record {
         let line = self.render(false).unwrap_or_default();
         line.last_chunk::<8>().and_then(|sum| hex8(sum)) == Some(self.sum)
     }
-}
-
-/// Reads a line of either form, its keys in any order and with foreign ones among them.
-/// None unless the checksum holds.
-pub(crate) fn read(bytes: &[u8]) -> Option<Record> {
-    let line = Line::parse(bytes)?;
-    if line.sum_holds() {
-        return record(line);
-    }
-    let line = in_schema_order(line)?;
-    line.sum_holds().then(|| record(line))?
-}
-
-/// A line's fields in the order in which the program writes them, and no others.
-fn in_schema_order(mut line: Line) -> Option<Line> {
-    let names = Event::field_names(&line.message)?;
-    let mut fields = Vec::with_capacity(names.len() + 3);
-    for name in ["run", "worker", "seq"].iter().chain(names) {
-        match line.fields.iter().position(|(n, _)| n == name) {
-            Some(at) => fields.push(line.fields.swap_remove(at)),
-            None if *name == "worker" || OPTIONAL.contains(name) => {}
-            None => return None,
-        }
-    }
-    line.fields = fields;
-    Some(line)
 }
 
 /// What a line tells whose checksum holds; none if it lacks what every line has.

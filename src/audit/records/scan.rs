@@ -81,7 +81,7 @@ impl<'a> Scanner<'a> {
         Self {
             registry,
             run: None,
-            exact: exact::Reader::new(),
+            exact: exact::Reader::default(),
             finder: Finder::default(),
             gaps: Gaps::default(),
             last: None,
@@ -257,7 +257,9 @@ impl<'a> Scanner<'a> {
                         self.frame = frame_start(bytes, frame);
                     }
                     let around = around(&span, frame, bytes, next);
-                    self.whole(*record, span, hit.plain, (bytes, around), location, out);
+                    if !self.is_copy(&record, bytes, span.start, out) {
+                        self.whole(*record, span, hit.plain, (bytes, around), location, out);
+                    }
                 }
                 HitKind::Suspect(mut suspect) => {
                     if !line.contains(&start) {
@@ -395,6 +397,29 @@ impl<'a> Scanner<'a> {
             return;
         }
         other(out, location, What::Suspect(suspect));
+    }
+
+    /// Whether this is the last record once more, in the same object of a document: some keep the original beside what they
+    /// made of it.
+    fn is_copy(&self, record: &Record, bytes: &[u8], start: usize, out: &Scanned) -> bool {
+        let Some(last) = self.last else {
+            return false;
+        };
+        let same = match (out.attempts.last(), out.others.last()) {
+            (Some(attempt), _) if last.is_attempt => {
+                record.author.worker() == Some(attempt.worker)
+                    && (record.seq, record.stamp) == (attempt.seq, attempt.stamp)
+            }
+            (
+                _,
+                Some(Other {
+                    what: What::Record(_, other),
+                    ..
+                }),
+            ) => **other == *record,
+            _ => false,
+        };
+        same && last.end <= start && parts::same_object(&bytes[last.end..start])
     }
 
     /// A record whose checksum holds.
@@ -559,8 +584,7 @@ fn around(
 fn drop_copies(hits: &mut Vec<Hit>, bytes: &[u8]) {
     let is_copy = |copy: &Hit, of: &Hit| {
         let same = match (&copy.what, &of.what) {
-            (HitKind::Whole(copy), HitKind::Whole(of)) => copy == of,
-            (HitKind::Whole(_), HitKind::Suspect(_)) => false,
+            (HitKind::Whole(_), _) => false,
             (HitKind::Suspect(copy), HitKind::Suspect(of)) => of.bytes.starts_with(shortened(copy)),
             (HitKind::Suspect(copy), HitKind::Whole(of)) => {
                 let whole = of.render(copy.json).unwrap_or_default();
