@@ -185,7 +185,9 @@ impl<'a> Judge<'a> {
         let scanned = match scanned.brief && !self.accounts.is_empty() {
             // Now that a run is known, what is damaged may be one of its lines.
             true => {
-                Scanner::new(self.registry).scan_closely(block, &mut closely);
+                let mut scanner = Scanner::new(self.registry);
+                scanner.closely = true;
+                scanner.scan(block, &mut closely);
                 &closely
             }
             false => scanned,

@@ -139,15 +139,13 @@ impl<'a, 'b> Keyed<'a, 'b> {
             let (_, aliases) = ALIASES.iter().find(|(of, _)| *of == name)?;
             let mut usual = iter::once(name).chain(aliases.iter().copied());
             usual.find_map(|alias| {
-                let mut outer = self.frame.leaves().iter();
-                let own = self
-                    .own()
-                    .find(|leaf| ends_with_name([self.frame.key(leaf)], alias));
-                own.or_else(|| {
-                    outer.find(|leaf| {
-                        leaf.container != self.container
-                            && ends_with_name(self.frame.path(leaf), alias)
-                    })
+                let outer = self.frame.leaves().iter();
+                let outer = outer.filter(|leaf| leaf.container != self.container);
+                let mut fields = self.own().chain(outer);
+                fields.find(|leaf| {
+                    let own = leaf.container == self.container;
+                    let keys = if own { 1 } else { usize::MAX };
+                    ends_with_name(self.frame.path(leaf).take(keys), alias)
                 })
             })
         })
@@ -287,7 +285,7 @@ fn in_snake_case(name: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Whether the keys that lead to a value, the innermost first, end with a name, which may be several joined by dots.
-fn ends_with_name<'a>(path: impl IntoIterator<Item = &'a [u8]>, name: &str) -> bool {
+fn ends_with_name<'a>(path: impl Iterator<Item = &'a [u8]>, name: &str) -> bool {
     let mut rest = name.as_bytes();
     for key in path {
         if let Some(front) = key.strip_suffix(rest) {

@@ -54,6 +54,8 @@ pub(crate) struct Scanner<'a> {
     /// Where the last record of this block ends, if it stands there as it is.
     last: Option<Last>,
     file: u32,
+    /// Everything is looked at, also in an input that was rewritten.
+    pub closely: bool,
     /// What is known of the block.
     continues: bool,
     rewritten: bool,
@@ -86,6 +88,7 @@ impl<'a> Scanner<'a> {
             gaps: Gaps::default(),
             last: None,
             file: 0,
+            closely: false,
             continues: false,
             rewritten: false,
             suspects: 0,
@@ -94,24 +97,14 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Scans a block into `out`; where it was rewritten, not all that is no whole record is looked at.
+    /// Scans a block into `out`.
     pub(crate) fn scan(&mut self, block: &Block, out: &mut Scanned) {
-        self.rewritten = block.rewritten;
-        self.scan_as_said(block, out);
-    }
-
-    /// Scans a block, and looks at everything.
-    pub(crate) fn scan_closely(&mut self, block: &Block, out: &mut Scanned) {
-        self.rewritten = false;
-        self.scan_as_said(block, out);
-    }
-
-    fn scan_as_said(&mut self, block: &Block, out: &mut Scanned) {
         out.attempts.clear();
         out.others.clear();
         (out.lines, out.brief) = (0, false);
         self.last = None;
         self.continues = block.continues;
+        self.rewritten = block.rewritten && !self.closely;
         self.suspects = 0;
         self.foreign_line = false;
         if self.file != block.file {
