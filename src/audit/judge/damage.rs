@@ -9,7 +9,7 @@ use memchr::memmem;
 
 use super::{
     Judge,
-    repair::{REPAIR, repair},
+    repair::{REPAIR, repair, with_end_of},
 };
 use crate::{
     audit::{
@@ -70,8 +70,14 @@ const FAILURES_MAX: u32 = 64;
 const RESERVE: u64 = 1 << 26;
 
 impl Judge<'_> {
-    /// Finds out what a suspect was. `near` is the run of the lines around it. None if nothing can be recognised.
-    pub(crate) fn diagnose(&mut self, suspect: &Suspect, near: Option<u32>) -> Option<Diagnosis> {
+    /// Finds out what a suspect was. `near` is the run of the lines around it, `beside` are the suspects directly in front of
+    /// it and behind it. None if nothing can be recognised.
+    pub(crate) fn diagnose(
+        &mut self,
+        suspect: &Suspect,
+        near: Option<u32>,
+        beside: &[&Suspect],
+    ) -> Option<Diagnosis> {
         // Blanks behind its end are the pipeline's.
         let trimmed = suspect.bytes.trim_ascii_end();
         let bytes = match ends(trimmed, suspect.json) {
@@ -103,7 +109,18 @@ impl Judge<'_> {
                 sure => return sure,
             }
         }
+        // Of two lines that have each other's ends the one may be cut so near its own that it does not look like one.
+        let may_have_its_end = |other: &&&Suspect| {
+            let has_end = whole || ends(&other.bytes, other.json);
+            tries && has_end && hints.begins && begins(&other.bytes, other.json)
+        };
+        let mut beside = beside.iter().filter(may_have_its_end).peekable();
+        let tried = beside.peek().is_some();
+        if let Some(record) = beside.find_map(|other| with_end_of(suspect, other)) {
+            return Some(Diagnosis::altered(record, suspect));
+        }
         if !whole {
+            self.failures += u32::from(tried);
             return self.part(&hints, run);
         }
         if !tries || !self.budget.pay(REPAIR) {

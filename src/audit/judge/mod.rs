@@ -199,7 +199,7 @@ impl<'a> Judge<'a> {
             self.attempts(bytes, &scanned.attempts[taken..other.after]);
             taken = other.after;
             if !(goes_on && i == 0 && is_rest(other)) {
-                self.other(bytes, scanned, other);
+                self.other(bytes, scanned, i);
             }
         }
         self.attempts(bytes, &scanned.attempts[taken..]);
@@ -430,7 +430,8 @@ impl<'a> Judge<'a> {
     }
 
     #[cold]
-    fn other(&mut self, block: &[u8], scanned: &Scanned, other: &Other) {
+    fn other(&mut self, block: &[u8], scanned: &Scanned, number: usize) {
+        let other = &scanned.others[number];
         let at = self.place(other.location);
         match &other.what {
             What::Record(run, record) => {
@@ -442,12 +443,20 @@ impl<'a> Judge<'a> {
             }
             What::Suspect(suspect) => {
                 let next = scanned.attempts.get(other.after);
+                let beside = [number.wrapping_sub(1), number + 1].map(|i| {
+                    let there = scanned.others.get(i)?;
+                    match &there.what {
+                        What::Suspect(suspect) if there.after == other.after => Some(suspect),
+                        _ => None,
+                    }
+                });
+                let beside: Vec<&Suspect> = beside.into_iter().flatten().collect();
                 if self.waits_for_a_run() {
                     self.early.push((suspect.clone(), at));
                     self.early_bytes += suspect.bytes.len();
                 } else {
                     self.judge_early();
-                    self.suspect(suspect, next.map(|attempt| attempt.run), at);
+                    self.suspect(suspect, next.map(|attempt| attempt.run), &beside, at);
                 }
             }
             What::Foreign(foreign) => self.foreign(foreign, at),
@@ -466,14 +475,20 @@ impl<'a> Judge<'a> {
         let file = self.file;
         for (suspect, at) in mem::take(&mut self.early) {
             self.file = at.file;
-            self.suspect(&suspect, None, at);
+            self.suspect(&suspect, None, &[], at);
         }
         self.file = file;
     }
 
-    fn suspect(&mut self, suspect: &Suspect, next_run: Option<u32>, at: Location) {
+    fn suspect(
+        &mut self,
+        suspect: &Suspect,
+        next_run: Option<u32>,
+        beside: &[&Suspect],
+        at: Location,
+    ) {
         let near = self.input().last_run.or(next_run);
-        let Some(diagnosis) = self.diagnose(suspect, near) else {
+        let Some(diagnosis) = self.diagnose(suspect, near, beside) else {
             return self.unexpected(1, NO_LINE, at, &suspect.bytes);
         };
         let mut run = diagnosis.run;
