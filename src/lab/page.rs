@@ -9,6 +9,7 @@ use super::{
 use crate::{
     audit::{self, Status},
     bugs::{self, Excerpt},
+    plan::format::lines_of,
 };
 
 /// The most columns of a line.
@@ -213,16 +214,6 @@ impl Page {
         let lines = textwrap::wrap(&options, lines_of(WIDTH - 2, "  $ ", "      "));
         self.line(QUIET, &lines.join(" \\\n").replace(NO_BREAK, " "));
     }
-}
-
-/// Lines of so many columns, unless a single word is longer, with this in front of the first and of each other one.
-fn lines_of<'a>(width: usize, first: &'a str, next: &'a str) -> textwrap::Options<'a> {
-    textwrap::Options::new(width)
-        .initial_indent(first)
-        .subsequent_indent(next)
-        .break_words(false)
-        .word_separator(textwrap::WordSeparator::AsciiSpace)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation)
 }
 
 /// How far a line is indented.

@@ -1,4 +1,4 @@
-//! Numbers as people read them: lengths of time, and how many there are of something; and the words for values.
+//! What people read: lengths of time, how many there are of something, the words for values, and lines of text.
 
 use std::fmt;
 
@@ -68,4 +68,14 @@ pub(crate) fn counted(count: impl fmt::Display, noun: &str) -> String {
     let count = count.to_string();
     let plural = if count == "1" { "" } else { "s" };
     format!("{count} {noun}{plural}")
+}
+
+/// How text is wrapped: lines of so many columns, unless a single word is longer, with this in front of the first line and of each
+/// other one.
+pub(crate) fn lines_of<'a>(columns: usize, first: &'a str, next: &'a str) -> textwrap::Options<'a> {
+    textwrap::Options::new(columns)
+        .initial_indent(first)
+        .subsequent_indent(next)
+        .break_words(false)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
 }

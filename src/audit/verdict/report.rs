@@ -11,6 +11,7 @@ use super::{
     Change, Finding, GroupVerdict, Kind, Place, Range, RunVerdict, Status, Verdict,
     findings::KEPT_MAX,
 };
+use crate::plan::format::{counted, lines_of};
 
 /// Lines are no longer than this, save where a name or a quotation is.
 const WIDTH: usize = 80;
@@ -29,8 +30,8 @@ fn write_verdict(out: &mut String, verdict: &Verdict) -> fmt::Result {
     let runs = verdict.runs.len();
     let what = format!(
         "{} and {} read",
-        plural(runs as u64, "run"),
-        plural(verdict.lines, "line")
+        counted(runs, "run"),
+        counted(verdict.lines, "line")
     );
     match verdict.status {
         Status::Clean if accepted(verdict) => {
@@ -55,7 +56,7 @@ fn write_verdict(out: &mut String, verdict: &Verdict) -> fmt::Result {
         write_run(out, run)?;
     }
     if verdict.stray_count > 0 {
-        writeln!(out, "\nOf no run: {}", plural(verdict.stray_count, "line"))?;
+        writeln!(out, "\nOf no run: {}", counted(verdict.stray_count, "line"))?;
         write_findings(out, verdict.strays.iter())?;
     }
     Ok(())
@@ -87,9 +88,9 @@ fn write_group(out: &mut String, group: &GroupVerdict) -> fmt::Result {
         out,
         "group {id}: {}, {present} of {}, {}, {}, seed {}",
         status_word(group.status),
-        plural((*shards).into(), "shard"),
-        plural(group.lines, "line"),
-        plural(group.workers, "worker"),
+        counted(shards, "shard"),
+        counted(group.lines, "line"),
+        counted(group.workers, "worker"),
         group.seed
     )?;
     for (what, count, words) in group.wrong() {
@@ -135,10 +136,10 @@ fn write_run(out: &mut String, run: &RunVerdict) -> fmt::Result {
         out,
         "run {}: {word}, {}",
         run.run,
-        plural(run.lines, "line")
+        counted(run.lines, "line")
     )?;
     if let (Some(threads), Some(seed)) = (run.threads, run.seed) {
-        write!(out, ", {}, seed {seed}", plural(threads.into(), "worker"))?;
+        write!(out, ", {}, seed {seed}", counted(threads, "worker"))?;
     }
     if let Some(workload) = &run.workload {
         write!(out, ", shard {}", workload.shard)?;
@@ -153,7 +154,7 @@ fn write_run(out: &mut String, run: &RunVerdict) -> fmt::Result {
             "  ",
             &format!(
                 "Not there, and not counted as lost: {}.",
-                plural(count, "line")
+                counted(count, "line")
             ),
         )?;
         for range in run.outstanding.iter().take(SHOWN) {
@@ -274,7 +275,7 @@ fn write_delay(out: &mut String, run: &RunVerdict) -> fmt::Result {
     let micros = |us: u64| humantime::format_duration(Duration::from_micros(us)).to_string();
     let text = format!(
         "Delay of {}: half within {}, nine of ten within {}, 99 of 100 within {}, the longest {}.",
-        plural(delay.lines, "line"),
+        counted(delay.lines, "line"),
         micros(delay.p50_us),
         micros(delay.p90_us),
         micros(delay.p99_us),
@@ -294,17 +295,9 @@ pub(crate) fn range_words(range: &Range) -> String {
     }
 }
 
-fn plural(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
 /// Text in lines of [`WIDTH`]; all but the first are indented two further.
 fn paragraph(out: &mut String, indent: &str, text: &str) -> fmt::Result {
     let further = format!("{indent}  ");
-    let options = textwrap::Options::new(WIDTH)
-        .initial_indent(indent)
-        .subsequent_indent(&further)
-        .break_words(false)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation);
-    writeln!(out, "{}", textwrap::fill(text, options))
+    let lines = textwrap::fill(text, lines_of(WIDTH, indent, &further));
+    writeln!(out, "{lines}")
 }

@@ -48,11 +48,9 @@ pub(super) fn start(sources: Sources) -> anyhow::Result<Watcher> {
 /// slowest of the workers that are still at work.
 fn facts(workload: &Workload, account: &Account, fewest: u64, elapsed: Duration) -> Vec<String> {
     let done = account.completed + account.abandoned + account.panicked;
-    let seconds = elapsed.as_secs_f64();
-    let rate = if seconds > 0.0 {
-        done as f64 / seconds
-    } else {
-        0.0
+    let rate = match elapsed.as_secs_f64() {
+        0.0 => 0.0,
+        seconds => done as f64 / seconds,
     };
     let threads = f64::from(workload.threads);
     let (planned, by_count) = match workload.iterations {
@@ -68,10 +66,7 @@ fn facts(workload: &Workload, account: &Account, fewest: u64, elapsed: Duration)
             .saturating_sub(elapsed)
             .as_secs_f64()
     });
-    let left = match (by_count, by_time) {
-        (Some(count), Some(time)) => Some(count.min(time)),
-        (count, time) => count.or(time),
-    };
+    let left = by_count.into_iter().chain(by_time).reduce(f64::min);
     let mut facts = vec![format!("{done}{planned} operations")];
     facts.extend(left.and_then(time_left));
     facts.push(format!("{rate:.0}/s"));
