@@ -72,16 +72,26 @@ fn of_slurm(variable: &dyn Fn(&str) -> Option<String>) -> Result<GivenPart, Stri
     let first: u32 = read(variable, "SLURM_ARRAY_TASK_MIN")?;
     let last: u32 = read(variable, "SLURM_ARRAY_TASK_MAX")?;
     let count: u32 = read(variable, "SLURM_ARRAY_TASK_COUNT")?;
-    let index = id.checked_sub(first);
-    let shard = index.and_then(|index| Shard::new(index, count));
+    // An array such as 0-14:2 counts in steps.
+    let step = match variable("SLURM_ARRAY_TASK_STEP") {
+        Some(_) => read(variable, "SLURM_ARRAY_TASK_STEP")?,
+        None => 1,
+    };
+    let index_of = |id: u32| {
+        let offset = id.checked_sub(first)?;
+        (offset.checked_rem(step)? == 0).then(|| offset / step)
+    };
+    let shard = index_of(id).and_then(|index| Shard::new(index, count));
     match shard {
-        Some(shard) if last.checked_sub(first) == Some(count - 1) => Ok(GivenPart {
-            shard,
-            job: Some(read(variable, "SLURM_ARRAY_JOB_ID")?),
-        }),
+        Some(shard) if index_of(last).and_then(|index| index.checked_add(1)) == Some(count) => {
+            Ok(GivenPart {
+                shard,
+                job: Some(read(variable, "SLURM_ARRAY_JOB_ID")?),
+            })
+        }
         _ => Err(format!(
-            "task {id} of {count} tasks from {first} to {last} has no place of its own in a row; use an array without gaps, \
-             such as --array=0-7, or give I/N and --group"
+            "task {id} of {count} tasks from {first} to {last} in steps of {step} has no place of its own in a row; use an \
+             array without gaps, such as --array=0-7, or give I/N and --group"
         )),
     }
 }
@@ -126,10 +136,10 @@ mod tests {
         Ok((part.shard.to_string(), part.job.unwrap().to_string()))
     }
 
-    fn slurm(id: u32, min: u32, max: u32, count: u32) -> String {
+    fn slurm(id: u32, min: u32, max: u32, count: u32, step: u32) -> String {
         format!(
             "SLURM_ARRAY_TASK_ID={id} SLURM_ARRAY_TASK_MIN={min} SLURM_ARRAY_TASK_MAX={max} \
-             SLURM_ARRAY_TASK_COUNT={count} SLURM_ARRAY_JOB_ID=4711"
+             SLURM_ARRAY_TASK_COUNT={count} SLURM_ARRAY_TASK_STEP={step} SLURM_ARRAY_JOB_ID=4711"
         )
     }
 
@@ -137,11 +147,16 @@ mod tests {
     fn the_scheduler_says_which_part_it_is() {
         let kubernetes = "JOB_COMPLETION_INDEX=2 JOB_COMPLETIONS=8 JOB_NAME=hifi-x";
         for (variables, shard, group) in [
-            (slurm(2, 0, 7, 8), "2/8", "4711"),
-            (slurm(12, 5, 12, 8), "7/8", "4711"),
+            (slurm(2, 0, 7, 8, 1), "2/8", "4711"),
+            (slurm(12, 5, 12, 8, 1), "7/8", "4711"),
+            (slurm(6, 0, 14, 8, 2), "3/8", "4711"),
             (kubernetes.into(), "2/8", "hifi-x"),
             // A task of an array that a pod happens to run is a task of the array.
-            (format!("{kubernetes} {}", slurm(0, 0, 0, 1)), "0/1", "4711"),
+            (
+                format!("{kubernetes} {}", slurm(0, 0, 0, 1, 1)),
+                "0/1",
+                "4711",
+            ),
         ] {
             assert_eq!(
                 of(&variables),
@@ -162,7 +177,7 @@ mod tests {
             assert!(error.contains(&format!("{name} is missing")), "{error}");
         };
         for name in ["TASK_MIN", "TASK_MAX", "TASK_COUNT", "JOB_ID"] {
-            missing(&slurm(2, 0, 7, 8), &format!("SLURM_ARRAY_{name}"));
+            missing(&slurm(2, 0, 7, 8, 1), &format!("SLURM_ARRAY_{name}"));
         }
         let kubernetes = "JOB_COMPLETION_INDEX=2 JOB_COMPLETIONS=8 JOB_NAME=hifi-x";
         missing(kubernetes, "JOB_COMPLETIONS");
@@ -171,10 +186,11 @@ mod tests {
             (String::new(), "SLURM_ARRAY_TASK_ID"),
             (String::new(), "JOB_COMPLETION_INDEX"),
             // Gaps: 0,1,5 and 0,5,7.
-            (slurm(1, 0, 5, 3), "without gaps"),
-            (slurm(5, 0, 7, 3), "without gaps"),
-            (slurm(6, 0, 14, 8), "without gaps"),
-            (slurm(0, 0, 65_536, 65_537), "65537"),
+            (slurm(1, 0, 5, 3, 1), "without gaps"),
+            (slurm(5, 0, 7, 3, 1), "without gaps"),
+            (slurm(3, 0, 14, 8, 2), "without gaps"),
+            (slurm(0, 0, 7, 8, 0), "without gaps"),
+            (slurm(0, 0, 65_536, 65_537, 1), "65537"),
             (kubernetes.replace("=8", "=2"), "JOB_COMPLETIONS=2"),
             (kubernetes.replace("=8", "=eight"), "JOB_COMPLETIONS"),
             (kubernetes.replace("hifi-x", "a,b"), "JOB_NAME"),

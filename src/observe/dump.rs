@@ -1,11 +1,15 @@
-//! The thread dump: what every worker is doing, in the style of the JVM's, and where threads wait for each other.
+//! The thread dump: what every thread is doing, in the style of the JVM's, and where threads wait for each other.
 //!
-//! It is made from the status board. Reading it takes no
+//! It is made from the status board and from what the system tells of the other threads. Reading them takes no
 //! lock that a worker holds, so a dump can be had of a run that is stuck.
 
-use std::sync::{
-    Arc,
-    mpsc::{Receiver, SyncSender, sync_channel},
+use std::{
+    collections::HashSet,
+    fs,
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
 };
 
 use crate::{
@@ -62,6 +66,8 @@ impl Dumper {
                 text += &format!("   - waiting to lock {lock}, held by {holders}\n");
             }
         }
+        let workers: HashSet<u64> = views.iter().map(|view| view.os_thread).collect();
+        other_threads(&workers, &mut text);
         text.push('\n');
         for lock in Lock::ALL {
             let holds = |view: &View| view.holds(lock);
@@ -121,6 +127,38 @@ fn named(views: &[View], which: impl Fn(&View) -> bool) -> String {
         "nobody".into()
     } else {
         names.join(", ")
+    }
+}
+
+/// Adds the threads that are no workers, as far as the system tells of them.
+fn other_threads(workers: &HashSet<u64>, text: &mut String) {
+    let Ok(tasks) = fs::read_dir("/proc/self/task") else {
+        return;
+    };
+    let mut ids: Vec<u64> = tasks
+        .filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|id| !workers.contains(id))
+        .collect();
+    ids.sort_unstable();
+    for id in ids {
+        let read = |file: &str| fs::read_to_string(format!("/proc/self/task/{id}/{file}"));
+        // A thread may end at any time: one that is gone by now is left out.
+        let (Ok(name), Ok(stat)) = (read("comm"), read("stat")) else {
+            continue;
+        };
+        let name = if u64::from(std::process::id()) == id {
+            "main"
+        } else {
+            name.trim_end()
+        };
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.get(..1));
+        let state = match state.unwrap_or_default() {
+            "R" => "running",
+            "S" => "waiting",
+            "D" => "waiting for a device",
+            other => other,
+        };
+        *text += &format!("\"{name}\" os_thread={id} {state}\n");
     }
 }
 

@@ -32,6 +32,16 @@ impl Window {
         }
     }
 
+    /// So many columns, the first of which begins at a stamp.
+    pub(super) fn of_columns(from: u64, width: u64, columns: usize) -> Self {
+        Self {
+            from,
+            to: from + columns as u64 * width,
+            start: from,
+            width,
+        }
+    }
+
     pub(super) fn length(self) -> u64 {
         self.to - self.from
     }

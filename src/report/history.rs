@@ -11,13 +11,20 @@ use super::{
 use crate::{
     audit::{AttemptKind, AttemptRecord, Producer, Record, Run, RunVerdict},
     log::event::{Event, Known, Reason},
-    plan::{Outcome, per_worker::PerWorker, workload::Workload},
+    plan::{
+        Outcome,
+        per_worker::PerWorker,
+        workload::{Micros, Workload},
+    },
     work::figures::Distribution,
 };
 
 /// At most so many columns of time, and so many rows of workers.
 const COLUMNS_MAX: usize = 720;
 const ROWS_MAX: u32 = 64;
+/// How many columns the closer look at the beginning has, and how many retries, one after the other, take as long.
+const OPENING_COLUMNS: u64 = 240;
+pub(super) const RETRIES_SHOWN: u64 = 8;
 /// Operations that needed this many attempts or more are counted together.
 pub(super) const ATTEMPTS_MAX: usize = 16;
 /// How many incidents are kept.
@@ -144,11 +151,20 @@ pub(super) struct Incident {
     pub(super) words: String,
 }
 
+/// The first moments of a run, in narrow columns.
+#[derive(Clone, Debug)]
+pub(super) struct Opening {
+    pub(super) from: u64,
+    pub(super) width: u64,
+    pub(super) columns: Vec<AttemptCounts>,
+}
+
 /// The history of one run.
 #[derive(Debug)]
 pub(super) struct History {
     pub(super) workload: Option<Workload>,
     pub(super) columns: Series<Column>,
+    pub(super) opening: Option<Opening>,
     /// Workers share a row if there are more of them than rows.
     pub(super) workers_a_row: u32,
     pub(super) rows: usize,
@@ -168,6 +184,7 @@ impl History {
         let workers_a_row = threads.div_ceil(ROWS_MAX).max(1);
         Self {
             columns: Series::new(COLUMNS_MAX),
+            opening: None,
             workers_a_row,
             rows: threads.div_ceil(workers_a_row) as usize,
             operation_times: Distribution::default(),
@@ -226,6 +243,9 @@ impl History {
                     self.incident(stamp, Some(worker), "stopped", "stopped".into());
                 }
             }
+            (Producer::Main, Event::RunStarted { .. }) if !backwards => {
+                self.opening = self.workload.as_ref().and_then(|w| Opening::of(w, stamp));
+            }
             (Producer::Main, event) => {
                 if let Some(bytes) = memory(event) {
                     let column = self.columns.at(stamp);
@@ -279,6 +299,9 @@ impl History {
     fn at(&mut self, stamp: u64, worker: u32, add: impl Fn(&mut AttemptCounts)) {
         let Some(row) = self.row(worker) else { return };
         add(&mut self.columns.at(stamp).cell(row).attempts);
+        if let Some(opening) = &mut self.opening {
+            opening.at(stamp).into_iter().for_each(add);
+        }
     }
 
     #[inline]
@@ -337,10 +360,33 @@ impl History {
 
     /// What came late had only been missing for a while.
     fn nothing_is_lost(&mut self) {
+        let opening = self
+            .opening
+            .iter_mut()
+            .flat_map(|opening| &mut opening.columns);
+        opening.for_each(|attempts| attempts.lost = 0);
         for cell in self.columns.iter_mut().flat_map(|column| &mut column.cells) {
             cell.attempts.lost = 0;
             cell.spent[Activity::Unknown as usize] = 0;
         }
+    }
+}
+
+impl Opening {
+    /// Long enough for several retries to be seen in it; none where nothing is waited for.
+    fn of(workload: &Workload, from: u64) -> Option<Self> {
+        let delay = workload.time_scale.apply(workload.retry.delay);
+        let width = delay.0.saturating_mul(RETRIES_SHOWN) / OPENING_COLUMNS;
+        (width > 0 && delay != Micros::MAX).then(|| Self {
+            from,
+            width,
+            columns: vec![AttemptCounts::default(); OPENING_COLUMNS as usize],
+        })
+    }
+
+    fn at(&mut self, stamp: u64) -> Option<&mut AttemptCounts> {
+        let column = stamp.checked_sub(self.from)? / self.width;
+        self.columns.get_mut(usize::try_from(column).ok()?)
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     chart::{Areas, Window, legend},
     collector::SeenRun,
     findings::{LISTED_MAX, Listed},
-    history::{ATTEMPTS_MAX, AttemptCounts, History},
+    history::{ATTEMPTS_MAX, AttemptCounts, History, RETRIES_SHOWN},
     operation_times,
     text::{count, micros, percent, plural, rate},
     timeline, words,
@@ -127,6 +127,12 @@ impl Section {
         let columns = || history.columns.iter().map(|(_, column)| column);
         html! {
             (figure("attempts", "Attempts over time", over_time(seen, history, window)))
+            @if let Some(opening) = &history.opening {
+                @let window = Window::of_columns(opening.from, opening.width, opening.columns.len());
+                @if window.length() < seen.last - seen.first {
+                    (figure("opening", "The first moments, closely", first_moments(window, &opening.columns)))
+                }
+            }
             @if history.rows > 0 {
                 (figure("timeline", "What each worker did", timeline::draw(self.number, seen, history, window, &self.findings)))
             }
@@ -237,6 +243,15 @@ fn over_time(seen: &SeenRun, history: &History, window: Window) -> Markup {
         of(AttemptKind::Panic),
     );
     attempts(window, &columns, told, &losses)
+}
+
+fn first_moments(window: Window, columns: &[AttemptCounts]) -> Markup {
+    let told = format!(
+        "Attempts a second in the first {}.",
+        micros(window.length())
+    );
+    let caption = format!("Long enough for {RETRIES_SHOWN} retries, one after the other.");
+    attempts(window, columns, told, &caption)
 }
 
 /// Attempts by outcome, each a layer, and what the colours mean.

@@ -41,6 +41,12 @@ fn sigquit_dumps_the_threads_and_the_run_goes_on() {
             assert!(line.contains(" sleeping after a failure for "), "{line}");
             assert!(line.ends_with(", iteration 1, attempt 1"), "{line}");
         }
+        for name in ["main", "log-writer", "signals"] {
+            assert!(
+                dump.contains(&format!("\"{name}\" os_thread=")),
+                "{name} in {dump}"
+            );
+        }
         assert!(
             dump.contains("Lock Processor: held by nobody, waited for by nobody"),
             "{dump}"

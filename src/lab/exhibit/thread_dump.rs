@@ -15,6 +15,8 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
         .lines()
         .skip(1)
         .take_while(|line| !line.starts_with("DEADLOCK: "))
+        // The program's other threads wait as they should.
+        .filter(|line| !line.starts_with('"') || line.starts_with("\"Worker-"))
         .map(|line| line.replace(", iteration", ",\n      iteration"))
         .flat_map(|line| line.lines().map(str::to_owned).collect::<Vec<_>>())
         .collect();
