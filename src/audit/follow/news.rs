@@ -17,13 +17,13 @@ pub struct News {
     pub run: Option<String>,
     /// What there is to be said.
     #[serde(flatten)]
-    pub item: Item,
+    pub item: NewsItem,
 }
 
 /// What is new.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum Item {
+pub enum NewsItem {
     /// A difference.
     Finding {
         /// Which.
@@ -47,7 +47,7 @@ pub enum Item {
     Unknown,
 }
 
-impl Item {
+impl NewsItem {
     fn words(&self) -> String {
         match self {
             Self::Finding { finding } => {

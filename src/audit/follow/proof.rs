@@ -8,7 +8,7 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::{news::Item, *};
+use super::{news::NewsItem, *};
 use crate::audit::{
     input::inputs::Part,
     run,
@@ -216,7 +216,7 @@ fn check_told(told: &[News], verdict: &Verdict, gone: Duration) {
             News {
                 run: Some(run),
                 item:
-                    Item::Finding {
+                    NewsItem::Finding {
                         finding:
                             Finding {
                                 kind: Kind::Lost,
@@ -233,7 +233,7 @@ fn check_told(told: &[News], verdict: &Verdict, gone: Duration) {
             News {
                 run: Some(run),
                 item:
-                    Item::Finding {
+                    NewsItem::Finding {
                         finding:
                             Finding {
                                 kind: Kind::Reordered,
@@ -250,7 +250,7 @@ fn check_told(told: &[News], verdict: &Verdict, gone: Duration) {
             }
             News {
                 run: Some(run),
-                item: Item::TakenBack { range },
+                item: NewsItem::TakenBack { range },
             } => {
                 for seq in each(range) {
                     let line = (run.clone(), range.author.clone(), seq);

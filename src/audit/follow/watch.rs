@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 use super::{
     figures::{Figures, RunState},
     holes::Holes,
-    news::{Item, News},
+    news::{News, NewsItem},
 };
 use crate::audit::{
     account::{balance, numbers::Numbers, run::RunAccount},
@@ -226,7 +226,7 @@ impl Bulletin {
         self
     }
 
-    fn tell(&mut self, item: Item) {
+    fn tell(&mut self, item: NewsItem) {
         if !self.silent {
             let run = self.run.clone();
             self.news.push(News { run, item });
@@ -241,13 +241,13 @@ impl Bulletin {
 
     fn finding(&mut self, finding: Finding) {
         self.count(finding.kind, finding.lines.count);
-        self.tell(Item::Finding { finding });
+        self.tell(NewsItem::Finding { finding });
     }
 
     fn more(&mut self, kind: Kind, count: u64) {
         if count > 0 {
             self.count(kind, count);
-            self.tell(Item::More { kind, count });
+            self.tell(NewsItem::More { kind, count });
         }
     }
 
@@ -284,7 +284,7 @@ impl Bulletin {
         for range in ranges(producer, numbers) {
             self.count(Kind::Late, range.count);
             self.taken_back += if self.silent { 0 } else { range.count };
-            self.tell(Item::TakenBack { range });
+            self.tell(NewsItem::TakenBack { range });
         }
     }
 }
@@ -348,13 +348,13 @@ impl RunWatch {
             let waited = now.saturating_sub(self.heard) >= bulletin.patience || account.open;
             if waited && !self.told_unknown {
                 self.told_unknown = true;
-                bulletin.tell(Item::Unknown);
+                bulletin.tell(NewsItem::Unknown);
             }
             return;
         }
         if account.joined && !self.told_joined {
             self.told_joined = true;
-            bulletin.tell(Item::Joined);
+            bulletin.tell(NewsItem::Joined);
         }
         self.look_at_numbers(bulletin, account, now);
         self.look_at_findings(bulletin, account);

@@ -81,7 +81,7 @@ impl Finder {
     /// One layer: text, documents, whatever is escaped in it, and the suspects that are left.
     fn layer(&mut self, bytes: &[u8], line: usize, depth: u32, hits: &mut Vec<Hit>) -> usize {
         let text = &bytes[..line];
-        let mut open: Vec<Mark> = text_starts(text).collect();
+        let mut open: Vec<RecordMark> = text_starts(text).collect();
         texts(text, &open, hits);
         let opened = hits.is_empty() && opens(text);
         open.extend(named(text));
@@ -241,7 +241,13 @@ impl Finder {
 
     /// Whatever has marks that are left open, with its escapes undone in the way that yields whole records, or else in the way
     /// in which most of a record can be read.
-    fn escaped(&mut self, bytes: &[u8], open: &mut Vec<Mark>, depth: u32, hits: &mut Vec<Hit>) {
+    fn escaped(
+        &mut self,
+        bytes: &[u8],
+        open: &mut Vec<RecordMark>,
+        depth: u32,
+        hits: &mut Vec<Hit>,
+    ) {
         if depth >= DEPTH_MAX || open.is_empty() {
             return;
         }
@@ -304,7 +310,7 @@ impl Finder {
     }
 
     /// What of `bytes` no record explains, though marks are there that are left open.
-    fn suspects(&self, bytes: &[u8], open: &[Mark], hits: &mut Vec<Hit>) {
+    fn suspects(&self, bytes: &[u8], open: &[RecordMark], hits: &mut Vec<Hit>) {
         if open.is_empty() {
             return;
         }
@@ -319,7 +325,7 @@ impl Finder {
     }
 
     /// The suspects between two records: each begins where a line of text begins, if one does.
-    fn segment(&self, bytes: &[u8], span: Range<usize>, marks: &[Mark], hits: &mut Vec<Hit>) {
+    fn segment(&self, bytes: &[u8], span: Range<usize>, marks: &[RecordMark], hits: &mut Vec<Hit>) {
         let marks = marks.iter().filter(|mark| span.contains(&mark.at));
         let starts = marks.clone().filter(|mark| mark.line).map(|mark| mark.at);
         let mut from = span.start;
@@ -447,7 +453,7 @@ pub(crate) fn fields_of(suspect: &Suspect) -> Vec<(String, String)> {
 }
 
 /// The records that stand in `bytes` as lines of text, whatever is around them, where these are the places in which such may begin.
-fn texts(bytes: &[u8], starts: &[Mark], hits: &mut Vec<Hit>) {
+fn texts(bytes: &[u8], starts: &[RecordMark], hits: &mut Vec<Hit>) {
     let starts = starts.iter().map(|mark| mark.at);
     let limits = starts.clone().skip(1).chain([bytes.len()]);
     let mut from = 0;
@@ -468,9 +474,9 @@ fn texts(bytes: &[u8], starts: &[Mark], hits: &mut Vec<Hit>) {
 }
 
 /// Where lines of text begin.
-fn text_starts(bytes: &[u8]) -> impl Iterator<Item = Mark> {
+fn text_starts(bytes: &[u8]) -> impl Iterator<Item = RecordMark> {
     let starts = iter::successors(next_text(bytes, 0), |at| next_text(bytes, at + STAMP_LEN));
-    starts.map(|at| Mark { at, line: true })
+    starts.map(|at| RecordMark { at, line: true })
 }
 
 /// Where the next line of text begins: time and level are there.
@@ -513,7 +519,7 @@ fn names_a_thread(bytes: &[u8]) -> bool {
 }
 
 /// Whether a whole record may be in a line that has these marks: as text, as keys and values, or escaped.
-fn may_be_whole(line: &[u8], marks: &[Mark]) -> bool {
+fn may_be_whole(line: &[u8], marks: &[RecordMark]) -> bool {
     marks.iter().any(|mark| mark.line) || names_a_thread(line) || begin_escapes(line)
 }
 
@@ -537,7 +543,7 @@ fn covers(spans: &[Range<usize>], at: usize) -> bool {
 }
 
 /// Leaves of the marks those that no hit explains.
-fn explain(open: &mut Vec<Mark>, hits: &[Hit]) {
+fn explain(open: &mut Vec<RecordMark>, hits: &[Hit]) {
     if open.is_empty() || hits.is_empty() {
         return;
     }
@@ -552,19 +558,19 @@ pub(crate) fn has_marks(bytes: &[u8]) -> bool {
 
 /// Where something stands that hardly anything but a record has: its time and level, its run, its checksum.
 #[derive(Clone, Copy)]
-struct Mark {
+struct RecordMark {
     at: usize,
     /// A line of text begins there.
     line: bool,
 }
 
 /// All of these.
-fn marks(bytes: &[u8]) -> impl Iterator<Item = Mark> {
+fn marks(bytes: &[u8]) -> impl Iterator<Item = RecordMark> {
     text_starts(bytes).chain(named(bytes))
 }
 
 /// Where its run or its checksum is named.
-fn named(bytes: &[u8]) -> impl Iterator<Item = Mark> {
+fn named(bytes: &[u8]) -> impl Iterator<Item = RecordMark> {
     const WIDTHS: [usize; 2] = [16, 8];
     static NAMES: Words = LazyLock::new(|| words(["run", "sum"]));
     let has_value = |name: &Match| {
@@ -581,7 +587,7 @@ fn named(bytes: &[u8]) -> impl Iterator<Item = Mark> {
             && has_hex(&rest[..rest.len().min(width + MARK_GAP_MAX)], width)
     };
     let names = NAMES.find_iter(bytes).filter(has_value);
-    names.map(|name| Mark {
+    names.map(|name| RecordMark {
         at: name.start(),
         line: false,
     })

@@ -85,7 +85,7 @@ pub(crate) struct Gaps {
 
 /// A gap that was met again.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Met {
+pub(crate) struct KnownGap {
     /// How many bytes it takes.
     pub length: usize,
     /// How many newlines are in it.
@@ -147,11 +147,11 @@ impl Gaps {
 
     /// Whether `bytes` begin with the gap of this number.
     #[inline]
-    pub(crate) fn met(&mut self, number: usize, bytes: &[u8]) -> Option<Met> {
+    pub(crate) fn met(&mut self, number: usize, bytes: &[u8]) -> Option<KnownGap> {
         let gap = &self.gaps[number];
         let (length, times) = gap.alike(bytes)?;
         let mut time = |place: usize| self.stamps.at(&bytes[place..]);
-        Some(Met {
+        Some(KnownGap {
             length,
             newlines: gap.newlines,
             received: times.map(|place| place.and_then(&mut time).unwrap_or(0)),
