@@ -62,8 +62,10 @@ impl Readers {
             thread::spawn(move || {
                 let (blocks, parcels) = &*shared;
                 let mut scanner = Scanner::new(&registry);
+                // The lock is let go of before the parcel is scanned: in the loop's condition it would be held till the end.
+                let next = || lock(parcels).recv();
                 // Without a judge nobody wants more.
-                while let Ok(parcel) = lock(parcels).recv()
+                while let Ok(parcel) = next()
                     && let Some(scanned) = scan(blocks, parcel, &mut scanner)
                     && done.send(scanned).is_ok()
                 {}
