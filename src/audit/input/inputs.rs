@@ -4,7 +4,7 @@
 //! than a block is handed out in parts, so that memory stays bounded. What a part's end leaves open goes on in the next one.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, HashSet, VecDeque},
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     sync::{Arc, Mutex, PoisonError},
@@ -17,7 +17,8 @@ use super::source::Input;
 use crate::audit::{
     records::{
         block::{Block, EARLY_BYTES},
-        notes::{controls, is_around},
+        find::has_marks,
+        notes::{controls, form, is_around},
         parts,
         record::starts_here,
         scan::Scanner,
@@ -48,6 +49,8 @@ struct Survey {
     falling: bool,
     /// Each record has lines around it that belong to it.
     spread: bool,
+    /// The forms of lines that stand between most records.
+    usual: Arc<[Vec<u8>]>,
     /// Records stand in the midst of bytes that are no text.
     binary: bool,
     /// No input has a whole record in a head as long as this one's.
@@ -106,11 +109,27 @@ impl Survey {
             starts_whole: records.first().is_some_and(|(line, _)| *line == 0),
             falling: falls > 3 * rises && falls > 2,
             spread: alike > 1 && alike * 2 > records.len(),
+            usual: usual_between(&head[..length], &records),
             binary: records.len() > 1 && controls(head) >= records.len(),
             rewritten: head.len() == HEAD,
             frame: scanner.frame.take(),
         }
     }
+}
+
+/// The forms of the lines that stand between most of the records, which are known by their lines.
+fn usual_between(head: &[u8], records: &[(u32, u64)]) -> Arc<[Vec<u8>]> {
+    let mut forms: HashMap<Vec<u8>, usize> = HashMap::new();
+    let own: HashSet<u32> = records.iter().map(|(line, _)| *line).collect();
+    for (line, number) in head.split(|byte| *byte == b'\n').zip(0..) {
+        let line = line.trim_ascii_end();
+        if !own.contains(&number) && !line.is_empty() && !has_marks(line) {
+            *forms.entry(form(line)).or_default() += 1;
+        }
+    }
+    let most = 2.max(records.len() / 2);
+    forms.retain(|_, count| !records.is_empty() && *count > most);
+    forms.into_keys().collect()
 }
 
 /// What blocks are read from.
@@ -327,6 +346,7 @@ impl Part {
         // Lines that arrive while they are logged come in the order of time.
         block.backwards = self.survey.falling && self.grows.is_none();
         block.spread = self.survey.spread;
+        block.usual = Arc::clone(&self.survey.usual);
         block.framed = self.survey.frame.is_some();
         block.binary = self.survey.binary;
         block.rewritten =
@@ -344,7 +364,13 @@ impl Survey {
         if let Some(frame) = &self.frame
             && let Some(at) = memmem::rfind(bytes, frame).filter(|at| *at > 0)
         {
-            return Some(at + usize::from(frame[0] == b'\n'));
+            // What stands in front of it on its line goes with it.
+            let line = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |n| n + 1);
+            return Some(match memchr::memchr(b'\n', frame) {
+                Some(0) => at + 1,
+                Some(_) if line > 0 => line,
+                _ => at,
+            });
         }
         let newline = memchr::memrchr(b'\n', bytes)? + 1;
         let whole = left_open(&bytes[..newline]);

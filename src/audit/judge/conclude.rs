@@ -56,12 +56,12 @@ pub(crate) fn verdict(judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String
             out.runs.extend(sum_up(config, *account, some_unreadable));
         }
     }
+    if out.runs.is_empty() && out.cannot_tell.is_empty() && whole && no_room == 0 {
+        out.cannot_tell.push(no_run(config, &evidence, &names));
+    }
     out.cannot_tell.extend(too_little);
     if config.select == Select::All {
         out.groups = group::judge(&mut out.runs, !out.unread);
-    }
-    if out.runs.is_empty() && out.cannot_tell.is_empty() {
-        out.cannot_tell.push(no_run(config, &evidence, &names));
     }
     out.status = match folded.findings {
         true => Status::Findings,

@@ -65,7 +65,7 @@ impl Diagnosis {
 }
 
 /// After so many suspects in a row that could not be put right no more is tried: a pipeline has rewritten them all.
-const FAILURES_MAX: u32 = 64;
+const FAILURES_MAX: u32 = 16;
 /// What is left for plans whatever is repaired.
 const RESERVE: u64 = 1 << 26;
 
@@ -193,7 +193,8 @@ impl Judge<'_> {
 
     /// A part of a line: what is left of it may still name it.
     fn part(&mut self, hints: &Hints, run: Option<u32>) -> Option<Diagnosis> {
-        if !hints.begins && !hints.ends {
+        let of_others = |id| self.registry.get(id).is_none();
+        if !hints.begins && !hints.ends || hints.run.is_some_and(of_others) {
             return None;
         }
         let unnamed = Some(Diagnosis::truncated(run, None));

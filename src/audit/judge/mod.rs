@@ -489,6 +489,10 @@ impl<'a> Judge<'a> {
     ) {
         let near = self.input().last_run.or(next_run);
         let Some(diagnosis) = self.diagnose(suspect, near, beside) else {
+            if self.config.allow_foreign && near.is_some() {
+                self.input().others += 1;
+                return;
+            }
             return self.unexpected(1, NO_LINE, at, &suspect.bytes);
         };
         let mut run = diagnosis.run;

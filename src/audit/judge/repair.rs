@@ -18,14 +18,18 @@ use crate::{
 pub(crate) const REPAIR: u64 = 1 << 15;
 /// Longer texts are not repaired by trial: the time grows with the square of the length.
 const REPAIR_MAX: usize = 1024;
+/// In a record there are fewer escapes than this.
+const ESCAPES_MAX: usize = 8;
 
 /// Puts one character right, so that the checksum holds.
 pub(crate) fn repair(suspect: &Suspect) -> Option<Record> {
     if suspect.json && !suspect.fields.is_empty() {
         let texts = texts(suspect);
         let mut repaired = texts.iter().filter_map(|text| repair_text(text.as_bytes()));
-        // An escape that a change has made stands for two characters: it shows only in the form in which it came.
-        let escaped = suspect.bytes.contains(&b'\\');
+        // An escape that a change has made stands for two characters: it shows only in the form in which it came. Many come
+        // with what somebody else has put there.
+        let escapes = memchr::memchr_iter(b'\\', &suspect.bytes).count();
+        let escaped = (1..ESCAPES_MAX).contains(&escapes);
         return repaired
             .next()
             .or_else(|| escaped.then(|| repair_structure(&suspect.bytes))?);

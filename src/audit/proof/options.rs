@@ -27,7 +27,7 @@ fn in_html(line: &str) -> String {
 }
 
 /// Documents, many of them in one line.
-const DOCUMENTS: [(&str, Document); 16] = [
+const DOCUMENTS: [(&str, Document); 25] = [
     ("one string", |lines| {
         serde_json::json!({"output": lines.join("\n")}).to_string()
     }),
@@ -128,7 +128,88 @@ const DOCUMENTS: [(&str, Document); 16] = [
         let worker = "\u{1b}[01;31m\u{1b}[KWorker\u{1b}[m\u{1b}[K";
         lines.join("\n").replace("Worker", worker) + "\n"
     }),
+    ("fields beside the line", |lines| {
+        let events = lines.iter().map(|line| {
+            let mut event = taken_out(line);
+            event.retain(|name, _| !matches!(&name[..], "message" | "thread"));
+            event.insert("message".into(), line.as_str().into());
+            format!("{}\n", serde_json::Value::Object(event))
+        });
+        events.collect()
+    }),
+    ("labels in front of the line", |lines| {
+        let labelled = lines.iter().map(|line| {
+            let labels = taken_out(line).into_iter();
+            let labels: Vec<String> = labels.map(|(k, v)| format!("{k}={v}")).collect();
+            format!("2026-11-23T17:42:00Z {{{}}} {line}\n", labels.join(", "))
+        });
+        labelled.collect()
+    }),
+    ("the line under three keys", |lines| {
+        let hits = lines.iter().map(|line| {
+            let fields = serde_json::json!({"message": [line], "message.keyword": [line]});
+            let hit = serde_json::json!({"_source": {"message": line}, "fields": fields});
+            format!("{hit}\n")
+        });
+        hits.collect()
+    }),
+    ("documents behind a time", |lines| {
+        let documents = lines.iter().map(|line| {
+            let document = serde_json::from_str::<serde_json::Value>(line);
+            let document = document.unwrap_or_else(|_| serde_json::json!({ "log": line }));
+            format!("2026-11-23T17:42:00.1Z app {document:#}\n")
+        });
+        documents.collect()
+    }),
+    ("a logger of two lines", |lines| {
+        let logged = lines.iter().zip(1..);
+        let logged =
+            logged.map(|(line, n)| format!("Nov {n}, 2026 17:42:00 AM App run\nINFO: {line}\n"));
+        logged.collect()
+    }),
+    ("a table with lines around it", |lines| {
+        let rows = lines.iter().map(|line| format!("│ 1 │ {line} │\n"));
+        let rows = rows.collect::<String>();
+        format!("┌───┬──────┐\n│ n │ line │\n├───┼──────┤\n{rows}└───┴──────┘\n")
+    }),
+    ("a terminal's other sequences", |lines| {
+        let shown = lines.iter().map(|line| {
+            let (front, rest) = line.split_at(30);
+            format!("\u{1b}_bk;t=1\u{7}\u{1b}[2m{front}\u{1b}(B\u{1b}[m\u{1b}_bk;t=2\u{7}{rest}\n")
+        });
+        shown.collect()
+    }),
+    ("quotes as .NET writes them", |lines| {
+        let events = lines.iter().map(|line| {
+            let line = line.replace('\\', "\\\\").replace('"', "\\u0022");
+            format!("{{\"Message\":\"{line}\",\"State\":{{\"Line\":\"{line}\"}}}}\n")
+        });
+        events.collect()
+    }),
+    ("much behind the line", |lines| {
+        let much = "annotation ".repeat(3000);
+        lines
+            .iter()
+            .map(|line| format!("{line} {much}\n"))
+            .collect()
+    }),
 ];
+
+/// What a pipeline takes out of a line: its fields.
+fn taken_out(line: &str) -> serde_json::Map<String, serde_json::Value> {
+    let pairs = || line.split(' ').filter_map(|word| word.split_once('='));
+    let pairs = || {
+        pairs()
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect()
+    };
+    let fields: Option<serde_json::Map<_, _>> = serde_json::from_str(line).ok();
+    let fields = fields.unwrap_or_else(pairs).into_iter();
+    let text = |value: serde_json::Value| value.as_str().map_or(value.to_string(), str::to_owned);
+    fields
+        .map(|(name, value)| (name, text(value).into()))
+        .collect()
+}
 
 #[test]
 fn documents_that_hold_a_log_are_read_line_by_line() {

@@ -1,5 +1,7 @@
 //! What the audit reads at once: a block of lines, and the places in it.
 
+use std::sync::Arc;
+
 /// So many bytes of damaged lines are held back until a run is met.
 pub(crate) const EARLY_BYTES: usize = 1 << 20;
 
@@ -18,6 +20,8 @@ pub(crate) struct Block {
     pub spread: bool,
     /// The input has its newest lines first.
     pub backwards: bool,
+    /// The forms of lines that stand between most records, and belong to them.
+    pub usual: Arc<[Vec<u8>]>,
     /// Records come in documents of several lines.
     pub framed: bool,
     /// No input has a whole record early on, and this is not the beginning of one: most likely all of it is rewritten.

@@ -15,24 +15,22 @@ pub(crate) struct Escape {
 /// If something escaped stands at the start: how long that is, and what it stands for.
 type Replace = fn(&[u8]) -> Option<(usize, Vec<u8>)>;
 
-/// How a terminal's sequences begin, in whatever form their first character came.
-const COLOURS: [&[u8]; 9] = [
-    b"\x1b[",
-    b"#033[",
-    b"^[[",
-    b"\\x1b[",
-    b"\\u001b[",
-    b"\\u001B[",
-    b"\\033[",
-    b"\\e[",
-    b"\\x1B[",
+/// What a terminal's sequences begin with, in whatever form that character came.
+const SEQUENCES: [&[u8]; 9] = [
+    b"\x1b", b"#033", b"^[", b"\\x1b", b"\\u001b", b"\\u001B", b"\\033", b"\\e", b"\\x1B",
 ];
 
+/// The first of them nothing else looks like.
+pub(crate) const SURE: usize = 2;
 /// All of them, in the order in which they are tried.
-pub(crate) const ESCAPES: [Escape; 6] = [
+pub(crate) const ESCAPES: [Escape; 7] = [
     Escape {
-        marks: &COLOURS,
-        replace: colour,
+        marks: &SEQUENCES,
+        replace: sequence,
+    },
+    Escape {
+        marks: &[b"\xc2\xa0", b"\xe2\x80", b"\xe2\x81\xa0", b"\xef\xbb\xbf"],
+        replace: invisible,
     },
     Escape {
         marks: &[b"&quot;", b"&#", b"&amp;", b"&lt;"],
@@ -92,20 +90,42 @@ pub(crate) fn begin_escapes(bytes: &[u8]) -> bool {
     static DOUBLED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"\""));
     memchr::memchr3(b'\\', b'%', 0x1b, bytes).is_some()
         || memchr::memchr3(b'&', b'#', b'^', bytes).is_some()
+        || memchr::memchr3(0xc2, 0xe2, 0xef, bytes).is_some()
         || memchr::memchr(0, bytes).is_some()
         || DOUBLED.find(bytes).is_some()
 }
 
-/// Without the sequences that colour a terminal's text, in whatever form their first character came.
-fn colour(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
-    let start = COLOURS.iter().find(|start| rest.starts_with(start))?;
-    let codes = &rest[start.len()..];
-    let length = codes
-        .iter()
-        .take_while(|b| b.is_ascii_digit() || **b == b';' || **b == b'?')
-        .count();
-    let letter = codes.get(length)?.is_ascii_alphabetic();
-    letter.then(|| (start.len() + length + 1, Vec::new()))
+/// Without the sequences that a terminal obeys: colours and the like, which end with a letter; titles, links and times, which end
+/// with a bell or another sequence; and the choice of an alphabet.
+fn sequence(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
+    let start = SEQUENCES.iter().find(|start| rest.starts_with(start))?;
+    let (kind, codes) = rest[start.len()..].split_first()?;
+    let length = match kind {
+        b'[' => {
+            let plain = |b: &&u8| (b' '..b'@').contains(*b);
+            let length = codes.iter().take_while(plain).count();
+            codes
+                .get(length)?
+                .is_ascii_alphabetic()
+                .then_some(length + 1)?
+        }
+        b']' | b'_' => memchr::memchr2(0x07, 0x1b, codes)
+            .map(|n| n + usize::from(codes[n] == 0x07) + 2 * usize::from(codes[n] == 0x1b))?,
+        b'(' | b')' => 1,
+        _ => return None,
+    };
+    Some((start.len() + 1 + length, Vec::new()))
+}
+
+/// What copying from a page puts between letters: blanks that do not break, and characters without a width.
+fn invisible(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
+    match rest {
+        [0xc2, 0xa0, ..] => Some((2, vec![b' '])),
+        [0xe2, 0x80, 0x8b..=0x8f, ..] | [0xe2, 0x81, 0xa0, ..] | [0xef, 0xbb, 0xbf, ..] => {
+            Some((3, Vec::new()))
+        }
+        _ => None,
+    }
 }
 
 /// HTML and XML: `&quot;`, `&#34;`, `&#x22;`.
@@ -153,7 +173,8 @@ fn backslash(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
         b'b' => plain(8),
         b'f' => plain(12),
         b'e' => plain(0x1b),
-        byte @ (b'"' | b'\\' | b'/' | b'\'') => plain(*byte),
+        // Shells, Markdown and others put one in front of whatever means something to them.
+        byte if byte.is_ascii_punctuation() || *byte == b' ' => plain(*byte),
         b'x' => plain(u8::try_from(hex(rest, 1, 2)?).ok()?).map(|(_, byte)| (4, byte)),
         b'u' => {
             let unit = hex(rest, 1, 4)?;
@@ -238,6 +259,9 @@ mod tests {
     fn escapes_are_undone() {
         for (escaped, plain) in [
             ("\u{1b}[2mx\u{1b}[0m", "x"),
+            ("\u{1b}_bk;t=1\u{7}x\u{1b}(B\u{1b}]8;;f\u{1b}\\y", "xy"),
+            ("\u{200b}a\u{a0} b", "a  b"),
+            (r"run\=1 a\_b\ c", "run=1 a_b c"),
             ("#033[2mx#033[0m y", "x y"),
             ("a=&quot;b &amp; c&#34;&#x21;", "a=\"b & c\"!"),
             ("x=\"\"y\"\"", "x=\"y\""),
@@ -258,7 +282,7 @@ mod tests {
 
     #[test]
     fn what_stood_escaped_is_found_again() {
-        let escape = &ESCAPES[3];
+        let escape = &ESCAPES[4];
         let escaped = br#"x\n\"ab\" z"#;
         assert_eq!(escape.undo(escaped).unwrap(), b"x\n\"ab\" z");
         assert_eq!(escape.origins(escaped, &[0, 2, 4, 5, 8]), [0, 3, 6, 7, 11]);

@@ -14,10 +14,12 @@ use aho_corasick::Match;
 use memchr::memmem;
 
 use super::{
-    decode::{ESCAPES, backslashes, begin_escapes, doubled_quotes},
+    decode::{ESCAPES, SURE, backslashes, begin_escapes, doubled_quotes},
     fields::{self, Keyed},
     keyed::{Frame, Walked, Walker},
-    record::{JSON_START, LEVELS, Record, SUM_LEN, Words, hex8, record, starts_here, words},
+    record::{
+        JSON_START, LEVELS, Record, SUM_LEN, Words, hex8, record, starts_here, tells_ours, words,
+    },
     scanned::{Framed, Suspect},
     times::{STAMP, differences},
 };
@@ -51,6 +53,22 @@ impl Hit {
     /// Whether it is a record whose checksum holds.
     pub(crate) fn is_whole(&self) -> bool {
         matches!(self.what, HitKind::Whole(_))
+    }
+
+    /// Whether it is more than the beginning of a record.
+    fn reaches_its_end(&self) -> bool {
+        match &self.what {
+            HitKind::Whole(_) => true,
+            HitKind::Suspect(suspect) => memmem::find(&suspect.bytes, b"sum").is_some(),
+        }
+    }
+
+    /// Whether both are the same whole record.
+    fn is_same(&self, other: &Self) -> bool {
+        match (&self.what, &other.what) {
+            (HitKind::Whole(one), HitKind::Whole(other)) => one == other,
+            _ => false,
+        }
     }
 }
 
@@ -134,23 +152,19 @@ impl Finder {
         let slice = if opened { bytes } else { &bytes[..line] };
         let (mut at, mut end, mut tries) = (0, line, 0);
         let mut broken = None;
-        let (mut walker, brief) = (mem::take(&mut self.walker), self.brief);
+        let mut walker = mem::take(&mut self.walker);
         while let Some(start) =
             memchr::memchr2(b'{', b'[', &slice[at.min(end)..end]).map(|n| at + n)
         {
-            let mut strings = Vec::new();
             let (mut done, before) = (start, hits.len());
             let walked = walker.walk(slice, start, |frame| {
                 done = frame.span.end;
-                in_frame(frame, brief, hits, &mut strings);
+                self.in_frame(frame, slice, depth, hits);
             });
             if broken == Some(start) {
                 // The brace is the damage: what stands in front of it belongs to what is not whole behind it.
                 let mut index = 0..;
                 hits.retain(|hit| index.next() < Some(before) || hit.is_whole());
-            }
-            for (string, frame) in strings {
-                self.string(bytes, string, &frame, depth, hits);
             }
             match walked {
                 Walked::Closed(behind) => {
@@ -180,7 +194,32 @@ impl Finder {
         end
     }
 
-    /// A string of a document: what is in it is a layer of its own.
+    /// What a frame of a document holds: a record as fields, or records in its strings. Of a line and the fields that a pipeline
+    /// took out of it one is the record, and the other a copy; so is what an object has under two keys.
+    fn in_frame(&mut self, frame: &Frame<'_>, bytes: &[u8], depth: u32, hits: &mut Vec<Hit>) {
+        let keyed = keyed_hits(frame, self.brief);
+        if keyed.iter().any(Hit::is_whole) {
+            return hits.extend(keyed);
+        }
+        let (mut inner, mut known): (Vec<Hit>, _) = (Vec::new(), false);
+        let (mut list, mut others) = (None, 0);
+        for (string, of_list) in frame.strings() {
+            if of_list.is_none() || of_list != list {
+                (list, others) = (of_list, inner.len());
+            }
+            let (is_known, mut found) = self.string(bytes, string, &frame.span, depth, hits);
+            known |= is_known;
+            found.retain(|hit| !inner[..others].iter().any(|other| other.is_same(hit)));
+            inner.append(&mut found);
+        }
+        if known || keyed.is_empty() || inner.iter().any(Hit::reaches_its_end) {
+            hits.append(&mut inner);
+        } else {
+            hits.extend(keyed);
+        }
+    }
+
+    /// What is in a string of a document: a layer of its own. True where it is known already.
     fn string(
         &mut self,
         bytes: &[u8],
@@ -188,16 +227,18 @@ impl Finder {
         frame: &Range<usize>,
         depth: u32,
         hits: &mut Vec<Hit>,
-    ) {
+    ) -> (bool, Vec<Hit>) {
         let raw = &bytes[span.clone()];
         if depth >= DEPTH_MAX || !has_marks(raw) {
-            return;
+            return (false, Vec::new());
         }
         let overlaps = |hit: &Hit| hit.span.start < span.end && span.start < hit.span.end;
         if hits.iter().any(overlaps) {
             let known = explained(hits);
             if marks(raw).all(|mark| covers(&known, span.start + mark.at)) {
-                return;
+                let own = hits.iter_mut().filter(|hit| overlaps(hit));
+                own.for_each(|hit| hit.around = Some(frame.clone()));
+                return (true, Vec::new());
             }
             // Some of what is in it was found as it stands, but not all.
             hits.retain(|hit| !overlaps(hit));
@@ -205,32 +246,27 @@ impl Finder {
         if memchr::memchr(b'\\', raw).is_none() {
             // It stands there as it is.
             let place = |within: Range<usize>| span.start + within.start..span.start + within.end;
-            hits.extend(self.inner(raw, depth).into_iter().map(|hit| Hit {
+            let found = self.inner(raw, depth).into_iter().map(|hit| Hit {
                 span: place(hit.span),
-                around: hit.around.map(place),
+                around: Some(frame.clone()),
                 frame: Some(frame.clone()),
                 ..hit
-            }));
-            return;
+            });
+            return (false, found.collect());
         }
         let inner = self.inner(&backslashes(raw), depth);
         // A JSON line that is escaped, as the fast path knows it.
         let plain = inner.len() == 1 && raw.starts_with(b"{\\\"timestamp");
         let last = memchr::memrchr(b'}', raw).map_or(span.end, |n| span.start + n + 1);
-        for hit in inner {
-            let span = if plain {
-                span.start..last
-            } else {
-                span.clone()
-            };
-            hits.push(Hit {
-                span,
-                plain,
-                around: None,
-                frame: Some(frame.clone()),
-                ..hit
-            });
-        }
+        let place = if plain { span.start..last } else { span };
+        let found = inner.into_iter().map(|hit| Hit {
+            span: place.clone(),
+            plain,
+            around: Some(frame.clone()),
+            frame: Some(frame.clone()),
+            ..hit
+        });
+        (false, found.collect())
     }
 
     fn inner(&mut self, decoded: &[u8], depth: u32) -> Vec<Hit> {
@@ -271,7 +307,7 @@ impl Finder {
             return;
         }
         let (mut most, mut better) = (None, None);
-        for escape in &ESCAPES {
+        for (number, escape) in ESCAPES.iter().enumerate() {
             let Some(decoded) = escape.undo(rest).filter(|decoded| decoded != rest) else {
                 continue;
             };
@@ -283,7 +319,8 @@ impl Finder {
             let inner = self.inner(&decoded, depth);
             let amount = readable(&inner);
             // An escape that is none may look a little better, where what it takes away is the damage.
-            if amount > most.saturating_add(4) {
+            let margin = if number < SURE { 0 } else { 4 };
+            if amount > most.saturating_add(margin) {
                 (*most, better) = (amount, Some((escape, inner)));
             }
             if *most == WHOLE {
@@ -311,6 +348,9 @@ impl Finder {
 
     /// What of `bytes` no record explains, though marks are there that are left open.
     fn suspects(&self, bytes: &[u8], open: &[RecordMark], hits: &mut Vec<Hit>) {
+        // Others begin their lines as this program does.
+        let is_ours = |mark: &&RecordMark| !mark.line || tells_ours(&bytes[mark.at..]);
+        let open: Vec<RecordMark> = open.iter().filter(is_ours).copied().collect();
         if open.is_empty() {
             return;
         }
@@ -318,7 +358,7 @@ impl Finder {
         let end = bytes.len()..bytes.len();
         for span in explained(hits).into_iter().chain([end]) {
             if span.start > from {
-                self.segment(bytes, from..span.start, open, hits);
+                self.segment(bytes, from..span.start, &open, hits);
             }
             from = from.max(span.end);
         }
@@ -363,10 +403,11 @@ fn readable(hits: &[Hit]) -> i64 {
     let of = |hit: &Hit| match &hit.what {
         HitKind::Whole(_) => WHOLE,
         HitKind::Suspect(suspect) if !suspect.json => {
-            // With the four in front of its fields, if it begins there, and the checksum.
             let begins = differences(&suspect.bytes, STAMP) <= 2;
-            let others = if begins { 5 } else { 0 };
-            Line::parse(&suspect.bytes).map_or(0, |line| line.fields.len() as i64 + others)
+            let mut fields = fields::of_text(&String::from_utf8_lossy(&suspect.bytes), begins);
+            let plain = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            fields.retain(|(name, _)| !name.is_empty() && plain(name));
+            fields.len() as i64
         }
         HitKind::Suspect(suspect) if matches!(suspect.frame, Framed::No) => amount(
             &fields::of_broken_json(&String::from_utf8_lossy(&suspect.bytes)),
@@ -376,18 +417,10 @@ fn readable(hits: &[Hit]) -> i64 {
     hits.iter().map(of).max().unwrap_or(i64::MIN)
 }
 
-/// The records in a frame of a document, and the strings in which more may be.
-fn in_frame(
-    frame: &Frame<'_>,
-    brief: bool,
-    hits: &mut Vec<Hit>,
-    strings: &mut Vec<(Range<usize>, Range<usize>)>,
-) {
-    let (mut candidates, mut around) = (frame.candidates().peekable(), None);
-    if candidates.peek().is_none() {
-        strings.extend(frame.strings().map(|string| (string, frame.span.clone())));
-    }
-    for container in candidates {
+/// The records that are fields of a frame of a document.
+fn keyed_hits(frame: &Frame<'_>, brief: bool) -> Vec<Hit> {
+    let (mut hits, mut around) = (Vec::new(), None);
+    for container in frame.candidates() {
         let Some(keyed) = Keyed::new(frame, container) else {
             continue;
         };
@@ -416,6 +449,7 @@ fn in_frame(
             what,
         });
     }
+    hits
 }
 
 /// The record that `bytes` are, in any form.
@@ -506,10 +540,11 @@ fn text_at(bytes: &[u8]) -> Option<(Record, usize)> {
     })
 }
 
-/// Whether a document goes on behind this line: it begins with a bracket, and the last thing in it is open.
+/// Whether a document goes on behind this line: the last thing in it is open.
 fn opens(line: &[u8]) -> bool {
     let line = line.trim_ascii();
-    matches!(line.first(), Some(b'{' | b'[')) && matches!(line.last(), Some(b'{' | b'[' | b','))
+    let bracket = |byte: Option<&u8>| matches!(byte, Some(b'{' | b'['));
+    bracket(line.last()) || bracket(line.first()) && line.last() == Some(&b',')
 }
 
 /// Whether the thread may be among these keys, under whatever name: it is what others leave out most often.
@@ -523,23 +558,26 @@ fn may_be_whole(line: &[u8], marks: &[RecordMark]) -> bool {
     marks.iter().any(|mark| mark.line) || names_a_thread(line) || begin_escapes(line)
 }
 
-/// What the hits explain, in order.
+/// What the hits explain, in order, without overlaps.
 fn explained(hits: &[Hit]) -> Vec<Range<usize>> {
     let mut spans: Vec<Range<usize>> = hits
         .iter()
         .map(|hit| hit.around.clone().unwrap_or_else(|| hit.span.clone()))
         .collect();
     spans.sort_by_key(|span| span.start);
+    spans.dedup_by(|span, before| {
+        let overlap = span.start < before.end;
+        if overlap {
+            before.end = before.end.max(span.end);
+        }
+        overlap
+    });
     spans
 }
 
 fn covers(spans: &[Range<usize>], at: usize) -> bool {
     let next = spans.partition_point(|span| span.start <= at);
-    spans[..next]
-        .iter()
-        .rev()
-        .take(4)
-        .any(|span| span.contains(&at))
+    spans[..next].last().is_some_and(|span| span.contains(&at))
 }
 
 /// Leaves of the marks those that no hit explains.
@@ -575,8 +613,11 @@ fn named(bytes: &[u8]) -> impl Iterator<Item = RecordMark> {
     static NAMES: Words = LazyLock::new(|| words(["run", "sum"]));
     let has_value = |name: &Match| {
         let (at, width) = (name.start(), WIDTHS[name.pattern().as_usize()]);
-        // In a URL the code of a blank or a quote is in front.
-        let coded = at.checked_sub(3).is_some_and(|at| bytes[at] == b'%');
+        // The code of a blank or a quote may be in front: `%22`, `\x22`, `\u0022`.
+        let code = |length| at.checked_sub(length).map(|from| &bytes[from..]);
+        let coded = code(3).is_some_and(|code| code[0] == b'%')
+            || code(4).is_some_and(|code| code.starts_with(b"\\x"))
+            || code(6).is_some_and(|code| code.starts_with(b"\\u"));
         let apart = coded
             || at
                 .checked_sub(1)
@@ -584,7 +625,8 @@ fn named(bytes: &[u8]) -> impl Iterator<Item = RecordMark> {
         let rest = &bytes[name.end()..];
         apart
             && rest.first().is_some_and(|b| !b.is_ascii_alphanumeric())
-            && has_hex(&rest[..rest.len().min(width + MARK_GAP_MAX)], width)
+            && has_hex(rest, width)
+            && !is_label(rest, width)
     };
     let names = NAMES.find_iter(bytes).filter(has_value);
     names.map(|name| RecordMark {
@@ -593,20 +635,21 @@ fn named(bytes: &[u8]) -> impl Iterator<Item = RecordMark> {
     })
 }
 
-/// Whether so many hexadecimal digits or decimal ones that may be all that is left of such stand in `bytes`, soon.
+/// Whether so many hexadecimal digits stand in `bytes`, soon, with the code of a quote in front at most; decimal ones may be all
+/// that is left of such.
 fn has_hex(bytes: &[u8], width: usize) -> bool {
-    let mut count = 0;
-    for byte in bytes {
-        count = if byte.is_ascii_digit() || (b'a'..=b'f').contains(byte) {
-            count + 1
-        } else {
-            0
-        };
-        if count == width {
-            return true;
-        }
-    }
-    false
+    let is_hex = |b: &u8| b.is_ascii_digit() || (b'a'..=b'f').contains(b);
+    let near = &bytes[..bytes.len().min(width + MARK_GAP_MAX)];
+    let mut words = near.split(|byte| !is_hex(byte));
+    words.any(|word| (width..=width + 4).contains(&word.len()))
+}
+
+/// Whether this is a label that somebody has put in front of a line, out of which he took it: `run="…"`, and the same value
+/// comes once more.
+fn is_label(bytes: &[u8], width: usize) -> bool {
+    let value = bytes.strip_prefix(b"=\"");
+    let value = value.and_then(|rest| rest.split_at_checked(width));
+    value.is_some_and(|(value, behind)| memmem::find(behind, value).is_some())
 }
 
 /// A suspect, and where it stands in `bytes`, in front of which a quote may stand, and in which a line of text may begin.

@@ -245,6 +245,12 @@ impl Walker {
     fn hoisted(&self, bytes: &[u8], container: usize) -> Option<Leaf> {
         let list = self.containers[container].parent?;
         let around = self.containers[list].parent?;
+        // CloudWatch gives a list of such for each record.
+        let around = if self.containers[around].object {
+            around
+        } else {
+            list
+        };
         let leaves = &self.leaves[self.containers[container].first_leaf..];
         let [name, value, others @ ..] = leaves else {
             return None;
@@ -254,7 +260,7 @@ impl Walker {
         }
         let named = matches!(
             &bytes[name.key.clone()],
-            b"key" | b"name" | b"Name" | b"Key"
+            b"key" | b"name" | b"Name" | b"Key" | b"field"
         );
         (named && name.quoted && name.container == container).then(|| Leaf {
             key: name.value.clone(),
@@ -333,10 +339,13 @@ impl<'a> Frame<'a> {
         iter::once(self.key(leaf)).chain(keys.filter(|key| !key.is_empty()))
     }
 
-    /// Where the strings stand.
-    pub(crate) fn strings(&self) -> impl Iterator<Item = Range<usize>> {
+    /// Where the strings stand, and of which list each is an element.
+    pub(crate) fn strings(&self) -> impl Iterator<Item = (Range<usize>, Option<usize>)> {
         let strings = self.leaves.iter().filter(|leaf| leaf.quoted);
-        strings.map(|leaf| leaf.value.clone())
+        strings.map(|leaf| {
+            let of_list = leaf.key.is_empty().then_some(leaf.container);
+            (leaf.value.clone(), of_list)
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Lines that are known to stand between the records of a log that is all right, or say what is wrong: a table, easy to add to.
 
-use std::sync::LazyLock;
+use std::{borrow::Cow, sync::LazyLock};
 
 use memchr::memmem::find;
 
@@ -54,10 +54,15 @@ const BANNERS: &[&str] = &[
     // zip's list of its files
     "PK\u{1}\u{2}",
     // diff
+    "diff --git ",
+    "new file mode ",
+    "index ",
     "--- ",
     "+++ ",
     "@@ -",
     // PowerShell's and pm2's headers, rotation
+    "#TYPE ",
+    "#< CLIXML",
     "[TAILING]",
     "last 15 lines:",
     "newsyslog[",
@@ -141,6 +146,9 @@ const SUMMARY_ENDS: &[&str] = &[
 /// What stands in those in which something else stands at the end.
 const SUMMARY_COUNTS: &[&str] = &[" answered with ", " of them reported, "];
 
+/// How much of a line its form is.
+const FORM_MAX: usize = 64;
+
 /// Between records of a binary format so short a line may look like text.
 const SHORT_MAX: usize = 4;
 
@@ -166,6 +174,7 @@ const REPEATED: &str = "last message repeated ";
 
 /// What is known of a line without a record; whether it is the `first` of its input.
 pub(crate) fn note(line: &[u8], first: bool) -> Option<Note> {
+    let line = &*with_bars(line);
     if line.iter().all(|byte| byte.is_ascii_whitespace()) {
         return Some(Note::Blank);
     }
@@ -195,18 +204,21 @@ pub(crate) fn note(line: &[u8], first: bool) -> Option<Note> {
     banner.then_some(Note::Banner)
 }
 
-/// Whether this is how a database's shell ends a table: `(63 rows)`.
+/// Whether this is how a database's shell ends a table: `(63 rows)`, `63 rows in set (0.00 sec)`, `63 rows selected.`.
 fn is_row_count(line: &[u8]) -> bool {
-    let count = line.strip_prefix(b"(").and_then(|rest| {
-        let rest = rest.strip_suffix(b" rows)");
-        rest.or_else(|| line[1..].strip_suffix(b" row)"))
-    });
-    count.is_some_and(|count| count.iter().all(u8::is_ascii_digit))
+    let line = line.strip_prefix(b"(").unwrap_or(line);
+    let digits = line.iter().take_while(|b| b.is_ascii_digit()).count();
+    let behind = line[digits..].strip_prefix(b" row");
+    digits > 0
+        && behind.is_some_and(|rest| {
+            let rest = rest.strip_prefix(b"s").unwrap_or(rest);
+            rest == b")" || rest == b" selected." || rest.starts_with(b" in set")
+        })
 }
 
 /// Whether there is nothing but what holds a document together: tags, brackets, fences, rules, or one word in braces.
 fn holds_together(line: &[u8]) -> bool {
-    let tags = line.starts_with(b"<") && line.ends_with(b">");
+    let tags = (line.starts_with(b"<") || line.starts_with(b"]]>")) && line.ends_with(b">");
     let braced = line.starts_with(b"{") && line.ends_with(b"}");
     let word = || {
         line[1..line.len() - 1]
@@ -220,13 +232,22 @@ fn holds_together(line: &[u8]) -> bool {
             .all(|b| b"[]{}(),;\"' \t\r`-+=|_*~\\.".contains(b))
 }
 
+/// A line whose boxes are drawn with bars.
+fn with_bars(line: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(0xe2, line).is_none() {
+        return Cow::Borrowed(line);
+    }
+    let is_box = |c| ('\u{2500}'..='\u{257f}').contains(&c);
+    let text = String::from_utf8_lossy(line);
+    Cow::Owned(text.replace(is_box, "|").into_bytes())
+}
+
 /// What the only column of a table is called.
 const COLUMNS: &[&[u8]] = &[
     b"_raw",
     b"log",
     b"line",
     b"message",
-    b"Message",
     b"@message",
     b"msg",
     b"body",
@@ -247,12 +268,16 @@ fn is_header(line: &[u8], first: bool) -> bool {
     if !line.iter().all(possible) {
         return false;
     }
+    // The first line may be that of a table with wide columns.
+    let wide = first && find(line.trim_ascii(), b"  ").is_some();
     let name = |cell: &[u8]| {
         let quoted = cell.strip_prefix(b"\"").and_then(|c| c.strip_suffix(b"\""));
         let bare = quoted.unwrap_or(cell);
         bare.first().is_some_and(|b| !b.is_ascii_digit())
             && bare.iter().all(|b| {
-                b.is_ascii_alphanumeric() || b"_@.-".contains(b) || *b == b' ' && quoted.is_some()
+                b.is_ascii_alphanumeric()
+                    || b"_@.-".contains(b)
+                    || *b == b' ' && (quoted.is_some() || wide)
             })
     };
     let mut cells = line
@@ -260,7 +285,9 @@ fn is_header(line: &[u8], first: bool) -> bool {
         .map(<[u8]>::trim_ascii)
         .filter(|cell| !cell.is_empty());
     let many = cells.clone().nth(1).is_some();
-    (many || first && COLUMNS.contains(&line) || line.starts_with(b"\"")) && cells.all(name)
+    let usual = |column: &&[u8]| column.eq_ignore_ascii_case(line.trim_ascii());
+    let quoted = line.starts_with(b"\"") || line.trim_ascii().starts_with(b"|");
+    (many || wide || first && COLUMNS.iter().any(usual) || quoted) && cells.all(name)
 }
 
 /// Whether a line looks like a piece of what stands around each record, where each has more lines than one: `NAME=value`,
@@ -275,6 +302,16 @@ pub(crate) fn is_around(line: &[u8]) -> bool {
         || behind.starts_with(b"| ")
         || behind.starts_with(b": ")
         || cursor()
+}
+
+/// The form of a line: what stands in front of the first `=`, with a zero for each number.
+pub(crate) fn form(line: &[u8]) -> Vec<u8> {
+    let name = line.split(|byte| *byte == b'=').next().unwrap_or(line);
+    let mut form: Vec<u8> = name.iter().take(FORM_MAX).copied().collect();
+    let digits = form.iter_mut().filter(|byte| byte.is_ascii_digit());
+    digits.for_each(|byte| *byte = b'0');
+    form.dedup_by(|byte, before| *byte == b'0' && *before == b'0');
+    form
 }
 
 /// Whether a line is nothing but what a binary format has between records: a byte of 10 in it, which is a tag or a length,
@@ -372,6 +409,25 @@ mod tests {
                 _ => None,
             };
             assert_eq!(found, dropped, "{line}: {note:?}");
+        }
+    }
+
+    #[test]
+    fn what_tables_are_drawn_with_is_no_line() {
+        for (line, known) in [
+            ("┌────┬──────┐", true),
+            ("│ id │ line │", true),
+            ("    ┌─line─┐", true),
+            ("98 rows in set (0.00 sec)", true),
+            ("(1 row)", true),
+            ("]]></system-out>", true),
+            (" line ", true),
+            ("TIMESTAMP       TEXT_PAYLOAD", true),
+            ("3 rowboats", false),
+            (" lines ", false),
+        ] {
+            let note = note(line.as_bytes(), true);
+            assert_eq!(note == Some(Note::Banner), known, "{line}: {note:?}");
         }
     }
 

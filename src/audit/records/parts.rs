@@ -136,7 +136,10 @@ pub(crate) fn is_blank(line: &[u8]) -> bool {
 pub(crate) fn same_object(between: &[u8]) -> bool {
     let mut depth = 0_i32;
     let mut lowest = 0;
-    let mut at = memchr::memchr(b'"', between).map_or(between.len(), |n| n + 1);
+    // Behind a string its own quote comes first, behind an object what separates it.
+    let behind_object = matches!(between.trim_ascii_start().first(), Some(b',' | b'}' | b']'));
+    let quote = memchr::memchr(b'"', between).map_or(between.len(), |n| n + 1);
+    let mut at = if behind_object { 0 } else { quote };
     let mut keyed = false;
     while at < between.len() {
         match between[at] {
@@ -257,6 +260,8 @@ mod tests {
             ("\t", false),
             ("\",\n  \"event\" => {\n  \"original\" => \"", true),
             ("\",\"", false),
+            (",\"message\":\"", true),
+            ("},{\"message\":\"", false),
         ] {
             assert_eq!(same_object(between.as_bytes()), same, "{between}");
         }

@@ -154,6 +154,30 @@ fn names_a_thread(bytes: &[u8]) -> bool {
     is(b"main") || is(b"Worker")
 }
 
+/// Whether the message of a line of text that begins here may be one of this program's, as far as there is any.
+pub(crate) fn tells_ours(line: &[u8]) -> bool {
+    const WORDS: [&[u8]; 10] = [
+        b"Run",
+        b"Started",
+        b"Thread",
+        b"Operation",
+        b"I/O",
+        b"Unexpected",
+        b"Worker",
+        b"Total",
+        b"Log",
+        b"Sample",
+    ];
+    let thread = line.get(STAMP_LEN + LEVEL_WIDTH..).unwrap_or_default();
+    let mut words = thread.splitn(3, |b| *b == b' ').skip(1);
+    let (word, rest) = (words.next().unwrap_or_default(), words.next());
+    line.starts_with(b"{")
+        || WORDS.iter().any(|ours| match rest {
+            Some(_) => word == *ours,
+            None => ours.starts_with(word.trim_ascii_end()),
+        })
+}
+
 /// Whether `bytes`, as far as they go, are what a time stamp looks like.
 pub(crate) fn has_stamp_shape(bytes: &[u8]) -> bool {
     shaped(bytes, STAMP)

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use memchr::memmem::Finder as Word;
+use memchr::memmem::{self, Finder as Word};
 
 use super::{
     attempt::AttemptRecord,
@@ -19,7 +19,7 @@ use super::{
     find::{Finder, Hit, HitKind, has_marks, next_text, suspect},
     gap::Gaps,
     keyed, notes, parts,
-    record::{JSON_START, LEVEL_WIDTH, Record, has_stamp_shape, starts_here},
+    record::{JSON_START, LEVEL_WIDTH, Record, has_stamp_shape, starts_here, tells_ours},
     scanned::{Foreign, Note, Other, Scanned, Suspect, What},
     times::beside,
 };
@@ -61,8 +61,6 @@ pub(crate) struct Scanner<'a> {
     rewritten: bool,
     /// So many suspects in a row came in it.
     suspects: usize,
-    /// The line at hand was found to be none of the program's: its other windows are no more of that.
-    foreign_line: bool,
     /// What the frames of a document begin with, if a record came in one that takes several lines, or in a line of many.
     pub frame: Option<Vec<u8>>,
 }
@@ -92,7 +90,6 @@ impl<'a> Scanner<'a> {
             continues: false,
             rewritten: false,
             suspects: 0,
-            foreign_line: false,
             frame: None,
         }
     }
@@ -106,7 +103,6 @@ impl<'a> Scanner<'a> {
         self.continues = block.continues;
         self.rewritten = block.rewritten && !self.closely;
         self.suspects = 0;
-        self.foreign_line = false;
         if self.file != block.file {
             self.file = block.file;
             self.gaps.clear();
@@ -186,13 +182,20 @@ impl<'a> Scanner<'a> {
         if window < line && !whole(&hits) && (at == 0 || block.bytes()[at - 1] == b'\n') {
             let mut all = Vec::new();
             let far = self.finder.find(rest, line, &mut all);
-            if whole(&all) {
+            if !all.is_empty() {
                 self.take(all, block.bytes(), at, at + far, out);
                 return at + far;
             }
         }
         if window < line {
             end = piecewise(&mut hits, window);
+        }
+        // What a pipeline took out of the record in front stands behind it.
+        if let Some(sum) = sum_at_end(&block.bytes()[..at]) {
+            let next = hits.iter().find(|hit| hit.is_whole());
+            let next = next.map_or(end, |hit| hit.span.start);
+            let taken_out = memmem::rfind(&rest[..next], sum).unwrap_or(0);
+            hits.retain(|hit| hit.is_whole() || hit.span.start >= taken_out);
         }
         if hits.is_empty() && !block.framed {
             // Each line of another program's document is one of its lines.
@@ -282,12 +285,15 @@ impl<'a> Scanner<'a> {
             None => !block.continues,
             Some(before) => block.bytes()[before] == b'\n',
         };
-        if self.foreign_line && !begins {
+        // Where it began it was found to be none of the program's, or had a record.
+        if !begins {
             return;
         }
         let text = line.strip_suffix(b"\n").unwrap_or(line);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
-        self.foreign_line = true;
+        if !block.usual.is_empty() && block.usual.contains(&notes::form(text.trim_ascii_end())) {
+            return;
+        }
         let prefix = self.gaps.before(text).unwrap_or(0);
         let content = content(text, prefix);
         let mut inner = &content[..];
@@ -316,7 +322,6 @@ impl<'a> Scanner<'a> {
             return self.suspect(suspect, location, out);
         }
         let note = notes::note(text, block.offset == 0 && at == 0);
-        self.foreign_line = note.is_none();
         let around = || {
             (block.framed || block.offset == 0 && at == 0) && keyed::is_piece(text)
                 || block.spread && notes::is_around(text)
@@ -489,6 +494,13 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// The checksum of the record that ends here, if one does.
+fn sum_at_end(bytes: &[u8]) -> Option<&[u8]> {
+    let closing = bytes.iter().rev().take_while(|b| b"\"\\}".contains(b));
+    let (_, sum) = bytes[..bytes.len() - closing.count()].split_last_chunk::<8>()?;
+    sum.iter().all(u8::is_ascii_hexdigit).then_some(&sum[..])
+}
+
 /// What the end of a line has in common with a time, but for what closes a string, a cell or a list there.
 fn last_time(line: &[u8]) -> &[u8] {
     let closing = line.iter().rev().take_while(|b| b"\"]}) ".contains(b));
@@ -614,17 +626,16 @@ fn line_at(bytes: &[u8], at: usize) -> Range<usize> {
 
 /// What the frames of a document begin with: up to their first key. None where each has a line of its own.
 fn frame_start(bytes: &[u8], frame: &Range<usize>) -> Option<Vec<u8>> {
-    let lines = memchr::memchr(b'\n', &bytes[frame.clone()]).is_some();
-    if !lines && line_at(bytes, frame.start).len() < 2 * frame.len() {
-        return None;
-    }
     let line = memchr::memrchr(b'\n', &bytes[..frame.start]);
     let start = line
         .filter(|line| bytes[*line..frame.start].trim_ascii().is_empty())
         .unwrap_or(frame.start);
     let mut quotes = memchr::memchr_iter(b'"', &bytes[frame.clone()]);
-    let end = frame.start + quotes.nth(1)? + 1;
-    Some(bytes[start..end].to_vec())
+    let beginning = &bytes[start..frame.start + quotes.nth(1)? + 1];
+    let lines = memchr::memchr(b'\n', &bytes[frame.clone()]).is_some();
+    let whole_line = &bytes[line_at(bytes, frame.start)];
+    let many = || memmem::find_iter(whole_line, beginning).nth(1).is_some();
+    (lines || many()).then(|| beginning.to_vec())
 }
 
 /// Where a JSON record begins, of which nothing more may be there than its time and level.
@@ -656,6 +667,6 @@ fn begins_like_a_record(bytes: &[u8]) -> bool {
     begins_json(bytes, JSON_START)
         || begins_json(bytes, ESCAPED_START.as_bytes())
         || !bytes.is_empty()
-            && (bytes.len() <= STAMP_LEN + LEVEL_WIDTH || starts_here(bytes))
+            && (bytes.len() <= STAMP_LEN + LEVEL_WIDTH || starts_here(bytes) && tells_ours(bytes))
             && has_stamp_shape(bytes)
 }

@@ -62,7 +62,10 @@ pub(crate) fn normal_stamp(text: &str) -> Option<String> {
     if text.len() == STAMP_LEN && parse_stamp(text).is_some() {
         return Some(text.to_owned());
     }
-    let (time, length) = read(text.as_bytes()).filter(|(time, _)| time.exact)?;
+    // One character that differs may be the damage.
+    let damaged = text.len() == STAMP_LEN && differences(text.as_bytes(), STAMP) == 1;
+    let read = read(text.as_bytes()).filter(|(time, _)| time.exact && !damaged);
+    let (time, length) = read?;
     let rest = text[length..].trim_start();
     (rest.is_empty() || rest == "UTC").then(|| stamp_text(time.micros))
 }
@@ -74,7 +77,7 @@ struct Time {
 }
 
 /// The time at the start of `bytes`, and how many bytes it takes: RFC 3339 with any precision and zone, with a blank for
-/// the `T` and without a zone, or seconds, milli-, micro- or nanoseconds since 1970.
+/// the `T` and perhaps without a zone, or seconds, milli-, micro- or nanoseconds since 1970.
 fn read(bytes: &[u8]) -> Option<(Time, usize)> {
     let start = bytes.iter().take(20);
     match start.take_while(|b| b.is_ascii_digit()).count() {
@@ -91,15 +94,11 @@ fn at(bytes: &[u8]) -> Option<u64> {
 /// `2026-11-23T17:42:00.123456789+01:00`.
 fn calendar(bytes: &[u8]) -> Option<(Time, usize)> {
     let second = bytes.first_chunk::<19>()?;
-    let blank = match second[10] {
-        b'T' => false,
-        b' ' => true,
-        _ => return None,
-    };
+    matches!(second[10], b'T' | b' ').then_some(())?;
     let time = parse_rfc3339_weak(str::from_utf8(second).ok()?).ok()?;
     let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
     let (fraction, exact, length) = fraction(&bytes[19..])?;
-    let (offset, zone) = zone(&bytes[19 + length..], blank)?;
+    let (offset, zone) = zone(&bytes[19 + length..]).unwrap_or_default();
     let micros = seconds.checked_add_signed(-offset)? * MICROS + fraction;
     Some((Time { micros, exact }, 19 + length + zone))
 }
@@ -107,7 +106,7 @@ fn calendar(bytes: &[u8]) -> Option<(Time, usize)> {
 /// A point and the digits behind it, as microseconds, whether nothing is lost by that, and how many bytes they take. There need
 /// be none.
 fn fraction(bytes: &[u8]) -> Option<(u64, bool, usize)> {
-    let Some(behind) = bytes.strip_prefix(b".") else {
+    let Some((b'.' | b',', behind)) = bytes.split_first() else {
         return Some((0, true, 0));
     };
     let length = behind.iter().take_while(|b| b.is_ascii_digit()).count();
@@ -115,17 +114,19 @@ fn fraction(bytes: &[u8]) -> Option<(u64, bool, usize)> {
     let digit = |i: usize| digits.get(i).map_or(0, |b| u64::from(b - b'0'));
     let micros = (0..6).fold(0, |n, i| n * 10 + digit(i));
     let exact = digits.iter().skip(6).all(|b| *b == b'0');
-    (length > 0).then_some((micros, exact, 1 + length))
+    Some((micros, exact, if length > 0 { 1 + length } else { 0 }))
 }
 
-/// A zone's distance from UTC in seconds, and how many bytes it takes. Only the form with a blank does without one.
-fn zone(bytes: &[u8], blank: bool) -> Option<(i64, usize)> {
-    let sign = match bytes.first() {
-        Some(b'Z') if !blank => return Some((0, 1)),
-        Some(b'+') => 1,
-        Some(b'-') => -1,
-        _ => return blank.then_some((0, 0)),
+/// A zone's distance from UTC in seconds, and how many bytes it takes; none where none is given.
+fn zone(bytes: &[u8]) -> Option<(i64, usize)> {
+    let blank = usize::from(bytes.first() == Some(&b' '));
+    let sign = match bytes.get(blank)? {
+        b'Z' => return Some((0, 1 + blank)),
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
     };
+    let bytes = &bytes[blank..];
     let two = |at: usize| {
         let digits = bytes.get(at..at + 2)?;
         let digits: [u8; 2] = digits.try_into().ok()?;
@@ -135,7 +136,7 @@ fn zone(bytes: &[u8], blank: bool) -> Option<(i64, usize)> {
     let hours = two(1)?;
     let colon = usize::from(bytes.get(3) == Some(&b':'));
     let minutes = two(3 + colon)?;
-    Some((sign * (hours * 3600 + minutes * 60), 5 + colon))
+    Some((sign * (hours * 3600 + minutes * 60), blank + 5 + colon))
 }
 
 /// `1795455720.223456`, or whole milli-, micro- or nanoseconds.
@@ -247,6 +248,10 @@ mod tests {
             "2026-11-23 17:42:00.1234",
             "2026-11-23 17:42:00.123400 UTC",
             "2026-11-23 17:42:00.1234+00:00",
+            "2026-11-23 17:42:00.1234 +0000 UTC",
+            "2026-11-23 17:42:00.1234Z",
+            "2026-11-23T17:42:00.123400",
+            "2026-11-23T17:42:00,1234Z",
             "1795455720.1234",
             "1795455720123.4",
             "1795455720123400",
@@ -257,8 +262,9 @@ mod tests {
         for other in [
             "",
             "2026-11-23",
-            "2026-11-23T17:42:00.123400",
-            "2026-11-23 17:42:00.1234Z",
+            "2026-11-23T17:42:00.123400 ",
+            "2026-11-23 17:42:00.123400Z",
+            "2026-11-23T17:42:00,123400Z",
             "2026-11-23T17:42:00.123400001Z",
             "2026-13-23T17:42:00.123400Z",
             "179545572",
