@@ -1,4 +1,4 @@
-//! A record put right by trial: single characters of its text are changed until the checksum holds.
+//! A record put right by trial: single characters of its text are changed, taken out or added until the checksum holds.
 
 use memchr::memmem;
 
@@ -14,8 +14,8 @@ use crate::{
     },
 };
 
-/// What it costs to try every character, in steps of plans: a millisecond.
-pub(crate) const REPAIR: u64 = 1 << 15;
+/// What it costs to try every character, in steps of plans: two milliseconds.
+pub(crate) const REPAIR: u64 = 1 << 16;
 /// Longer texts are not repaired by trial: the time grows with the square of the length.
 const REPAIR_MAX: usize = 1024;
 /// In a record there are fewer escapes than this.
@@ -127,30 +127,35 @@ fn texts(suspect: &Suspect) -> Vec<String> {
 
 fn repair_text(bytes: &[u8]) -> Option<Record> {
     let (canonical, tail) = bytes.split_at_checked(bytes.len().checked_sub(SUM_LEN)?)?;
-    let mut whole = canonical.to_vec();
     let right = format!(" sum={:08x}", checksum(canonical));
     let wrong = right.bytes().zip(tail).filter(|(a, b)| a != *b).count();
     if wrong <= 1 {
-        whole.extend_from_slice(right.as_bytes());
-        return find::read(&whole);
+        return find::read(&[canonical, right.as_bytes()].concat());
     }
     if bytes.len() > REPAIR_MAX {
         return None;
     }
     let sum = tail.strip_prefix(b" sum=").and_then(hex8)?;
-    for at in 0..whole.len() {
-        let found = whole[at];
-        for byte in b' '..=b'~' {
-            whole[at] = byte;
-            // One in four thousand million lines has the same checksum by chance: it must tell something too.
-            if checksum(&whole) == sum
-                && let Some(record) = find::read(&[&whole, tail].concat())
-                && record.event.is_some()
-            {
-                return Some(record);
+    // One in four thousand million lines has the same checksum by chance: it must tell something too.
+    let read = |text: &[u8]| {
+        let record = (checksum(text) == sum).then(|| find::read(&[text, tail].concat()))?;
+        record.filter(|record| record.event.is_some())
+    };
+    for at in 0..=canonical.len() {
+        let (before, behind) = canonical.split_at(at);
+        let rest = behind.get(1..).unwrap_or_default();
+        // This character is one too many, or another stood here, or before it.
+        if let Some(record) = read(&[before, rest].concat()) {
+            return Some(record);
+        }
+        for mut text in [rest, behind].map(|behind| [before, b" ", behind].concat()) {
+            for byte in b' '..=b'~' {
+                text[at] = byte;
+                if let Some(record) = read(&text) {
+                    return Some(record);
+                }
             }
         }
-        whole[at] = found;
     }
     None
 }

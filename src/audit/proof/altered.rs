@@ -140,6 +140,29 @@ fn a_changed_character_is_named_in_every_form() {
     );
 }
 
+/// A digit that is too many, or missing, is named with its field.
+#[test]
+fn a_character_too_many_and_one_too_few_are_named() {
+    let (_, entries) = finished(4, 60);
+    let log = String::from_utf8(simulate::log(&entries)).unwrap();
+    for (there, changed) in [("38", "938"), ("38", "398"), ("138", "13"), ("138", "38")] {
+        let damaged = log.replace(
+            &format!(" counter={there} "),
+            &format!(" counter={changed} "),
+        );
+        let verdict = audit(&config(damaged.into_bytes()));
+        let [finding] = &verdict.runs[0].findings[..] else {
+            panic!("{}", report(&verdict));
+        };
+        let [change] = &finding.changes[..] else {
+            panic!("{}", report(&verdict));
+        };
+        assert_eq!(change.field, "counter", "{}", report(&verdict));
+        assert_eq!(change.expected.as_deref(), Some(there));
+        assert_eq!(change.found, changed);
+    }
+}
+
 /// Two lines that have each other's ends are named, be one of them cut within its checksum.
 #[test]
 fn lines_with_each_others_ends_are_named() {
