@@ -27,7 +27,7 @@ fn in_html(line: &str) -> String {
 }
 
 /// Documents, many of them in one line.
-const DOCUMENTS: [(&str, Document); 25] = [
+const DOCUMENTS: [(&str, Document); 26] = [
     ("one string", |lines| {
         serde_json::json!({"output": lines.join("\n")}).to_string()
     }),
@@ -152,6 +152,16 @@ const DOCUMENTS: [(&str, Document); 25] = [
             format!("{hit}\n")
         });
         hits.collect()
+    }),
+    ("a list of fields and values", |lines| {
+        let field = |name: &str, value| serde_json::json!({"field": name, "value": value});
+        let results = lines.iter().map(|line| {
+            let fields = taken_out(line).into_iter();
+            let fields = fields.map(|(k, v)| field(&format!("line.{k}"), v));
+            let message = field("@message", line.as_str().into());
+            [message].into_iter().chain(fields).collect::<Vec<_>>()
+        });
+        serde_json::json!({ "results": results.collect::<Vec<_>>() }).to_string()
     }),
     ("documents behind a time", |lines| {
         let documents = lines.iter().map(|line| {

@@ -241,16 +241,12 @@ impl Walker {
         });
     }
 
-    /// The field that `{"key": K, "value": V}` in a list is to the object around the list. Numbers and the like may follow.
+    /// The field that `{"key": K, "value": V}` in a list is to the object around the list; or to the list itself, where it is
+    /// `{"field": K, …}`: CloudWatch gives one such list for each record. Numbers and the like may follow.
     fn hoisted(&self, bytes: &[u8], container: usize) -> Option<Leaf> {
         let list = self.containers[container].parent?;
-        let around = self.containers[list].parent?;
-        // CloudWatch gives a list of such for each record.
-        let around = if self.containers[around].object {
-            around
-        } else {
-            list
-        };
+        let around = self.containers[list].parent;
+        let around = around.filter(|around| self.containers[*around].object);
         let leaves = &self.leaves[self.containers[container].first_leaf..];
         let [name, value, others @ ..] = leaves else {
             return None;
@@ -258,13 +254,14 @@ impl Walker {
         if others.iter().any(|other| other.quoted) {
             return None;
         }
-        let named = matches!(
-            &bytes[name.key.clone()],
-            b"key" | b"name" | b"Name" | b"Key" | b"field"
-        );
+        let key = &bytes[name.key.clone()];
+        let named = match around {
+            Some(_) => matches!(key, b"key" | b"name" | b"Name" | b"Key"),
+            None => key == b"field",
+        };
         (named && name.quoted && name.container == container).then(|| Leaf {
             key: name.value.clone(),
-            container: around,
+            container: around.unwrap_or(list),
             ..value.clone()
         })
     }
