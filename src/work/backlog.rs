@@ -1,9 +1,9 @@
 //! The backlog: where requests for an operation wait for a worker, and answers for whoever asked.
 //!
 //! One thread, the frontend, hands requests over and collects the answers; each worker takes a request, carries it out
-//! and answers it. To wake a thread costs more than an operation without delays, so it is done as seldom as can be: answers
-//! are given and collected many at a time, and an idle worker is woken only where more requests wait than those that are
-//! awake see to.
+//! and answers it. To wake a thread costs more than an operation without delays, so it is done as seldom as can be: requests are handed
+//! over and answers given and collected many at a time, and an idle worker is woken only where more requests wait than those
+//! that are awake see to.
 //!
 //! A request is answered once, whatever happens: by the worker that took it, or with a refusal if there is no room for
 //! it or no operation is begun any more. This file must not know HTTP; the model tests explore it under every
@@ -154,21 +154,23 @@ impl Backlog {
         }
     }
 
-    /// Hands over a request. Where that cannot be, it is refused at once.
-    pub fn submit(&self, requester: Requester) {
+    /// Hands over what has `arrived`, which is empty afterwards. Calls those that are refused.
+    pub fn submit(&self, arrived: &mut Vec<Requester>) {
         let mut requests = self.requests();
-        // An idle worker will take its request at once: that one does not wait.
-        let idle = requests.idle.len() + requests.woken;
         let refusal = if requests.closed {
             Refusal::Closed
-        } else if requests.waiting.len() < self.limit + idle {
-            requests.waiting.push_back(requester);
-            return self.wake_one(requests);
         } else {
+            // An idle worker will take its request at once: that one does not wait.
+            let idle = requests.idle.len() + requests.woken;
+            let room = (self.limit + idle).saturating_sub(requests.waiting.len());
+            let taken = room.min(arrived.len());
+            requests.waiting.extend(arrived.drain(..taken));
             Refusal::Full
         };
-        drop(requests);
-        requester(Answer::Refused(refusal));
+        self.wake_one(requests);
+        for requester in arrived.drain(..) {
+            requester(Answer::Refused(refusal));
+        }
     }
 
     /// The next request, if one waits.
@@ -313,12 +315,6 @@ mod tests {
         Box::new(move |answer| answered.lock().unwrap().push(answer))
     }
 
-    fn submit(backlog: &Backlog, answered: &Answered, count: usize) {
-        for _ in 0..count {
-            backlog.submit(requester(answered));
-        }
-    }
-
     /// Collects until all of `count` requests are answered.
     fn deliver_all(backlog: &Backlog, answered: &Answered, count: usize) -> Vec<Answer> {
         let frontend = Arc::new(Frontend(thread::current())).into();
@@ -371,7 +367,7 @@ mod tests {
             let (backlog, answered) = (Arc::new(Backlog::new(9, 3)), Answered::default());
             let workers = start_workers(&backlog, &[u64::MAX; 3]);
             for batch in [2, 1, 2] {
-                submit(&backlog, &answered, batch);
+                backlog.submit(&mut (0..batch).map(|_| requester(&answered)).collect());
             }
             assert_eq!(ended(&deliver_all(&backlog, &answered, 5)), 5);
             backlog.close();
@@ -386,17 +382,17 @@ mod tests {
         explore(|| {
             let (backlog, answered) = (Arc::new(Backlog::new(9, 2)), Answered::default());
             let mut threads = start_workers(&backlog, &[u64::MAX; 2]);
-            submit(&backlog, &answered, 3);
+            backlog.submit(&mut (0..3).map(|_| requester(&answered)).collect());
             threads.push(thread::spawn({
                 let backlog = Arc::clone(&backlog);
                 move || backlog.close()
             }));
-            backlog.submit(requester(&answered));
+            backlog.submit(&mut vec![requester(&answered)]);
             deliver_all(&backlog, &answered, 4);
             for thread in threads {
                 thread.join().unwrap();
             }
-            backlog.submit(requester(&answered));
+            backlog.submit(&mut vec![requester(&answered)]);
             assert_eq!(
                 deliver_all(&backlog, &answered, 5)[4],
                 Answer::Refused(Refusal::Closed)
@@ -409,7 +405,7 @@ mod tests {
         explore(|| {
             let (backlog, answered) = (Arc::new(Backlog::new(9, 2)), Answered::default());
             let workers = start_workers(&backlog, &[1, 2]);
-            submit(&backlog, &answered, 4);
+            backlog.submit(&mut (0..4).map(|_| requester(&answered)).collect());
             assert_eq!(ended(&deliver_all(&backlog, &answered, 4)), 3);
             for worker in workers {
                 worker.join().unwrap();
@@ -423,7 +419,7 @@ mod tests {
         explore(|| {
             let (backlog, answered) = (Arc::new(Backlog::new(9, 2)), Answered::default());
             let workers = start_workers(&backlog, &[1, 1]);
-            submit(&backlog, &answered, 2);
+            backlog.submit(&mut (0..2).map(|_| requester(&answered)).collect());
             assert_eq!(ended(&deliver_all(&backlog, &answered, 2)), 2);
             for worker in workers {
                 worker.join().unwrap();
@@ -435,13 +431,13 @@ mod tests {
     fn what_finds_no_room_is_refused_at_once() {
         explore(|| {
             let (backlog, answered) = (Backlog::new(2, 1), Answered::default());
-            submit(&backlog, &answered, 5);
+            backlog.submit(&mut (0..5).map(|_| requester(&answered)).collect());
             assert_eq!(
                 *answered.lock().unwrap(),
                 [Answer::Refused(Refusal::Full); 3]
             );
             assert!(backlog.take(None).is_some());
-            backlog.submit(requester(&answered));
+            backlog.submit(&mut vec![requester(&answered)]);
             assert_eq!(answered.lock().unwrap().len(), 3);
         });
     }
@@ -468,7 +464,7 @@ mod tests {
                 })
                 .collect();
             for _ in 0..2 {
-                backlog.submit(requester(&answered));
+                backlog.submit(&mut vec![requester(&answered)]);
             }
             deliver_all(&backlog, &answered, 2);
             for worker in workers {
@@ -486,7 +482,7 @@ mod tests {
             while backlog.requests().idle.is_empty() {
                 thread::yield_now();
             }
-            submit(&backlog, &answered, 2);
+            backlog.submit(&mut (0..2).map(|_| requester(&answered)).collect());
             assert_eq!(ended(&deliver_all(&backlog, &answered, 2)), 1);
             for worker in workers {
                 worker.join().unwrap();

@@ -1,14 +1,15 @@
 //! What is answered to whoever asks for operations: each `POST /operations` is one, which a worker carries out.
 //!
-//! Requests go to the workers one by one, and their answers are collected together: see
+//! All that becomes ready together is handed to the workers together, and their answers are collected together: see
 //! [`backlog`](crate::work::backlog).
 
 use std::{
     collections::BTreeMap,
     future::poll_fn,
+    mem,
     net::TcpListener,
-    sync::Arc,
-    task::{Poll, Waker},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -23,7 +24,7 @@ use tokio::{sync::oneshot, time::timeout};
 use super::server::{self, Connection, Limits, Server, Service, only, plain};
 use crate::{
     observe::process,
-    work::backlog::{Answer, Backlog, Ending, Refusal},
+    work::backlog::{Answer, Backlog, Ending, Refusal, Requester},
     work::figures::{Count, Distribution, Histogram},
 };
 
@@ -82,9 +83,18 @@ impl RequestFigures {
     }
 }
 
+/// The requests that came and were not handed over yet.
+#[derive(Default)]
+struct Arrived {
+    requesters: Vec<Requester>,
+    /// Wakes the task that hands over.
+    attendant: Option<Waker>,
+}
+
 /// What the answers are made from.
 struct Operations {
     backlog: Arc<Backlog>,
+    arrived: Mutex<Arrived>,
     figures: Arc<RequestFigures>,
 }
 
@@ -104,7 +114,11 @@ pub(super) fn serve(
         keep_alive: true,
         grace: GRACE,
     };
-    let operations = Operations { backlog, figures };
+    let operations = Operations {
+        backlog,
+        arrived: Mutex::default(),
+        figures,
+    };
     server::start(listener, "operations", limits, Arc::new(operations))
 }
 
@@ -128,22 +142,35 @@ impl Service for Operations {
         response
     }
 
-    /// Delivers answers whenever some are ready.
     async fn attend(&self) {
+        let mut handed_over = Vec::new();
         poll_fn(|context| {
-            self.backlog.deliver(context.waker());
-            Poll::Pending
+            self.hand_over(&mut handed_over, context);
+            Poll::<()>::Pending
         })
-        .await
+        .await;
     }
 }
 
 impl Operations {
+    /// Hands over what has arrived, and delivers the answers that are ready. It is woken by the first request that arrives and
+    /// comes after all tasks that were ready with that one: they have arrived by then as well.
+    fn hand_over(&self, requesters: &mut Vec<Requester>, context: &Context<'_>) {
+        let mut arrived = self.arrived();
+        arrived.attendant = Some(context.waker().clone());
+        mem::swap(&mut arrived.requesters, requesters);
+        drop(arrived);
+        if !requesters.is_empty() {
+            self.backlog.submit(requesters);
+        }
+        self.backlog.deliver(context.waker());
+    }
+
     async fn carry_out(&self) -> Response<Full<Bytes>> {
         let (sender, receiver) = oneshot::channel();
         let (figures, began) = (Arc::clone(&self.figures), Instant::now());
         // A client that has left is counted like any other: its operation was carried out.
-        self.backlog.submit(Box::new(move |answer| {
+        self.arrive(Box::new(move |answer| {
             figures.count(status(answer));
             let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
             figures.seconds.record(nanos);
@@ -156,6 +183,21 @@ impl Operations {
                 "the operation was lost\n",
             ),
         }
+    }
+
+    fn arrive(&self, requester: Requester) {
+        let mut arrived = self.arrived();
+        arrived.requesters.push(requester);
+        let attendant = arrived.attendant.take();
+        drop(arrived);
+        if let Some(attendant) = attendant {
+            attendant.wake();
+        }
+    }
+
+    /// Requests are added and taken whole, so poison is of no meaning here.
+    fn arrived(&self) -> MutexGuard<'_, Arrived> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
