@@ -22,7 +22,7 @@ use crate::sync::{
 };
 
 /// How many operations a worker may end before it answers the first of them.
-pub(crate) const ENDED_MAX: usize = 64;
+pub(crate) const ENDED_MAX: usize = 4;
 /// How many of the requests that wait each worker that is awake sees to. The tests have few requests.
 const SHARE: usize = if cfg!(test) { 2 } else { 64 };
 
