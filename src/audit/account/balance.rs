@@ -172,13 +172,15 @@ impl Books<'_> {
         }
     }
 
-    /// Holds what a worker says at its end, or the run of all its workers, against what the attempts add up to.
+    /// Holds what a worker says at its end, or the run of all its workers, against what the attempts add up to. An unexpected
+    /// error ends a worker, but not the run: that may be stopped all the same.
     fn closing(
         &mut self,
         who: &str,
         said: &Closing,
         account: &Account,
         planned: Limit,
+        is_worker: bool,
         at: Location,
     ) {
         for ((field, found), (_, expected)) in
@@ -191,6 +193,7 @@ impl Books<'_> {
         let (reason, mut more) = (said.reason, "");
         let fits = match reason {
             Reason::Panicked => account.panicked > 0,
+            _ if is_worker && account.panicked > 0 => false,
             Reason::Stopped => true,
             Reason::Finished => {
                 more = ": planned attempts never happened";
@@ -417,7 +420,8 @@ impl Books<'_> {
             return;
         };
         let planned = self.workload.iterations;
-        self.closing(&format!("{thread} ended"), closing, &account, planned, *at);
+        let who = format!("{thread} ended");
+        self.closing(&who, closing, &account, planned, true, *at);
     }
 
     /// What the plan still has behind a worker's `attempts`, in a run without an end.
@@ -630,7 +634,7 @@ impl Books<'_> {
         let (planned, at) = (self.workload.operations(), ended.at);
         let dropped = (account.completed).saturating_sub(self.workload.data_limit.or_max());
         self.compare("Run ended: lines", *lines, self.lines_of(ended), at);
-        self.closing("Run ended", closing, account, planned, at);
+        self.closing("Run ended", closing, account, planned, false, at);
         self.compare("Run ended: dropped_items", *dropped_items, dropped, at);
     }
 }

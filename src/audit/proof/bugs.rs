@@ -1,6 +1,7 @@
 //! The logs of programs with bugs: they are whole, and the books do not balance.
 
 use super::*;
+use crate::{log::event::Reason, plan::workload::Probability};
 
 /// The log of a program with a bug: `bug` changes what it writes.
 fn with_bug(entries: &[Entry], mut bug: impl FnMut(&mut Event)) -> Vec<u8> {
@@ -74,6 +75,34 @@ fn split_state_shows_in_the_books() {
             ..Counts::default()
         }
     );
+}
+
+/// A worker that an unexpected error has ended says that it was stopped, or finished: its figures are true, its reason is not.
+#[test]
+fn a_reason_that_the_plan_does_not_bear_out_shows_in_the_books() {
+    let workload = Workload {
+        panic_rate: Probability::new(0.02).unwrap(),
+        ..simulate::workload(7, 4, 60)
+    };
+    let entries = simulate::run(&workload, &course(1, false, None), &mut Dice(11));
+    for wrong in [Reason::Stopped, Reason::Finished] {
+        let mut panicked = 0;
+        let log = with_bug(&entries, |event| {
+            if let Event::WorkerEnded { reason, .. } = event
+                && *reason == Reason::Panicked
+            {
+                panicked += 1;
+                *reason = wrong;
+            }
+        });
+        assert!(panicked > 0);
+        let verdict = audit(&config(log));
+        let books = Counts {
+            books: panicked,
+            ..Counts::default()
+        };
+        assert_eq!(verdict.runs[0].counts, books, "{}", report(&verdict));
+    }
 }
 
 /// Errors are swallowed: no attempt follows a failed one, whatever was planned.
