@@ -225,9 +225,8 @@ impl Queue {
         self.calls().line_waits
     }
 
-    /// The writer waits for a call, for at most `patience`. With `line_known` it knows that a line waits, and need not be
-    /// woken for another.
-    pub(crate) fn wait(&self, line_known: bool, patience: Duration) -> Call {
+    /// The writer waits for a call, for at most `patience`. If it `watches` the lines itself, none of them need wake it.
+    pub(crate) fn wait(&self, watches: bool, patience: Duration) -> Call {
         let mut calls = self.calls();
         let mut time_up = patience.is_zero();
         loop {
@@ -238,13 +237,13 @@ impl Queue {
             if mem::take(&mut calls.urgent) {
                 return Call::Urgent;
             }
-            if !line_known && calls.line_waits.is_some() {
+            if !watches && calls.line_waits.is_some() {
                 return Call::LineWaits;
             }
             if time_up {
                 return Call::TimeUp;
             }
-            calls.writer_is_idle = !line_known;
+            calls.writer_is_idle = !watches;
             let (guard, waited) = self
                 .wake_up
                 .wait_timeout(calls, patience)

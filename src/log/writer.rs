@@ -42,15 +42,20 @@ fn serve(pipeline: &Pipeline) {
     let patience = (pipeline.flush_interval / 2).min(IDLE);
     // With an interval of zero producers wait for the write, and see to it themselves.
     let sees_to_lines = !pipeline.flush_interval.is_zero();
+    // While lines come, the writer watches them itself: to wake it for the first of each batch would cost the producers
+    // more than the lines.
+    let mut watches = !sees_to_lines;
     loop {
-        // Mostly another thread has seen to the line that was known before.
         let oldest = queue.oldest_line().filter(|_| sees_to_lines);
-        let left = oldest.map_or(IDLE, |line| {
-            Duration::from_nanos(line.after(patience).nanos_since(clock.now()))
-        });
-        match queue.wait(oldest.is_some() || !sees_to_lines, left) {
+        let left = match oldest {
+            Some(line) => Duration::from_nanos(line.after(patience).nanos_since(clock.now())),
+            None if sees_to_lines && watches => patience,
+            None => IDLE,
+        };
+        match queue.wait(watches, left) {
             Call::Close => return,
-            Call::LineWaits => {}
+            Call::LineWaits => watches = true,
+            Call::TimeUp if oldest.is_none() => watches = !sees_to_lines,
             Call::TimeUp if !left.is_zero() => {}
             Call::TimeUp | Call::Urgent => {
                 pipeline.emit_reports();
