@@ -111,8 +111,8 @@ pub(crate) enum Put {
 pub(crate) enum Call {
     /// It is wanted at once.
     Urgent,
-    /// A line waits, which the writer did not know.
-    LineWaits,
+    /// A line came, which mostly waits still.
+    LineCame,
     /// It is to end.
     Close,
     /// Nobody called for as long as was to be waited.
@@ -229,16 +229,16 @@ impl Queue {
     pub(crate) fn wait(&self, watches: bool, patience: Duration) -> Call {
         let mut calls = self.calls();
         let mut time_up = patience.is_zero();
+        let mut line_came = !watches && calls.line_waits.is_some();
         loop {
-            calls.writer_is_idle = false;
             if calls.closing {
                 return Call::Close;
             }
             if mem::take(&mut calls.urgent) {
                 return Call::Urgent;
             }
-            if !watches && calls.line_waits.is_some() {
-                return Call::LineWaits;
+            if line_came {
+                return Call::LineCame;
             }
             if time_up {
                 return Call::TimeUp;
@@ -250,6 +250,7 @@ impl Queue {
                 .unwrap_or_else(PoisonError::into_inner);
             calls = guard;
             time_up = waited.timed_out();
+            line_came = !watches && !mem::take(&mut calls.writer_is_idle);
         }
     }
 
@@ -506,7 +507,7 @@ mod tests {
                 let model = Model::new(2, 2, batch_bytes);
                 let producers = start_producers(&model, 2, 3);
                 let writer = start(&model, |model| {
-                    while let Call::LineWaits = model.queue.wait(false, Duration::MAX) {
+                    while let Call::LineCame = model.queue.wait(false, Duration::MAX) {
                         model.write_all();
                     }
                 });
@@ -530,7 +531,7 @@ mod tests {
             let model = Model::new(1, 2, 64);
             let writer = start(&model, |model| {
                 while model.written.lock().unwrap().len() < 4 {
-                    assert_eq!(model.queue.wait(false, Duration::MAX), Call::LineWaits);
+                    assert_eq!(model.queue.wait(false, Duration::MAX), Call::LineCame);
                     assert_eq!(model.queue.wait(true, Duration::ZERO), Call::TimeUp);
                     model.write_all();
                 }

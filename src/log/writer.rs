@@ -54,7 +54,7 @@ fn serve(pipeline: &Pipeline) {
         };
         match queue.wait(watches, left) {
             Call::Close => return,
-            Call::LineWaits => watches = true,
+            Call::LineCame => watches = true,
             Call::TimeUp if oldest.is_none() => watches = !sees_to_lines,
             Call::TimeUp if !left.is_zero() => {}
             Call::TimeUp | Call::Urgent => {
