@@ -60,7 +60,9 @@ struct Stripe {
 struct Calls {
     /// The stamp of the first line that waits for the next drain, if one does.
     line_waits: Option<Stamp>,
-    /// The writer sleeps and does not know that lines wait: the first one has to wake it.
+    /// A line came since the writer last asked.
+    line_came: bool,
+    /// The writer sleeps and does not expect lines: the first one has to wake it.
     writer_is_idle: bool,
     /// The writer is wanted at once.
     urgent: bool,
@@ -111,7 +113,7 @@ pub(crate) enum Put {
 pub(crate) enum Call {
     /// It is wanted at once.
     Urgent,
-    /// A line came, which mostly waits still.
+    /// A line came that the writer did not know of. Another thread may have written it meanwhile.
     LineCame,
     /// It is to end.
     Close,
@@ -179,6 +181,7 @@ impl Queue {
     fn tell_of_first_line(&self, stamp: Stamp) {
         let mut calls = self.calls();
         calls.line_waits.get_or_insert(stamp);
+        calls.line_came = true;
         if mem::take(&mut calls.writer_is_idle) {
             drop(calls);
             self.wake_up.notify_one();
@@ -220,24 +223,26 @@ impl Queue {
         self.wake_up.notify_one();
     }
 
-    /// The stamp of the line that has waited longest for a drain, if one waits.
-    pub(crate) fn oldest_line(&self) -> Option<Stamp> {
-        self.calls().line_waits
+    /// The stamp of the line that has waited longest for a drain, if one waits; and whether a line came since this was last
+    /// asked.
+    pub(crate) fn news(&self) -> (Option<Stamp>, bool) {
+        let mut calls = self.calls();
+        (calls.line_waits, mem::take(&mut calls.line_came))
     }
 
     /// The writer waits for a call, for at most `patience`. If it `watches` the lines itself, none of them need wake it.
     pub(crate) fn wait(&self, watches: bool, patience: Duration) -> Call {
         let mut calls = self.calls();
         let mut time_up = patience.is_zero();
-        let mut line_came = !watches && calls.line_waits.is_some();
         loop {
+            calls.writer_is_idle = false;
             if calls.closing {
                 return Call::Close;
             }
             if mem::take(&mut calls.urgent) {
                 return Call::Urgent;
             }
-            if line_came {
+            if !watches && calls.line_came {
                 return Call::LineCame;
             }
             if time_up {
@@ -250,7 +255,6 @@ impl Queue {
                 .unwrap_or_else(PoisonError::into_inner);
             calls = guard;
             time_up = waited.timed_out();
-            line_came = !watches && !mem::take(&mut calls.writer_is_idle);
         }
     }
 
@@ -507,8 +511,12 @@ mod tests {
                 let model = Model::new(2, 2, batch_bytes);
                 let producers = start_producers(&model, 2, 3);
                 let writer = start(&model, |model| {
-                    while let Call::LineCame = model.queue.wait(false, Duration::MAX) {
-                        model.write_all();
+                    loop {
+                        if model.queue.news().0.is_some() {
+                            model.write_all();
+                        } else if model.queue.wait(false, Duration::MAX) != Call::LineCame {
+                            return;
+                        }
                     }
                 });
                 for producer in producers {
@@ -524,25 +532,27 @@ mod tests {
         }
     }
 
-    /// A writer that knows that lines wait is not woken by each of them, and yet never left asleep once it has seen to them.
+    /// A writer that watches the lines is not woken by them, and yet never left asleep once it has stopped watching.
     #[test]
-    fn a_writer_that_knows_of_lines_is_left_alone() {
+    fn a_writer_that_watches_is_left_alone() {
         explore(|| {
             let model = Model::new(1, 2, 64);
             let writer = start(&model, |model| {
                 while model.written.lock().unwrap().len() < 4 {
                     assert_eq!(model.queue.wait(false, Duration::MAX), Call::LineCame);
+                    model.queue.news();
                     assert_eq!(model.queue.wait(true, Duration::ZERO), Call::TimeUp);
                     model.write_all();
                 }
             });
             model.log_lines(0, Role::Other, 4);
             writer.join().unwrap();
-            let call = model.queue.wait(false, Duration::ZERO);
+            let (waits, _) = model.queue.news();
+            assert_eq!(waits, None, "a line that was written is said to wait");
             assert_eq!(
-                call,
+                model.queue.wait(false, Duration::ZERO),
                 Call::TimeUp,
-                "a line that was written is said to wait"
+                "what was told is told again"
             );
         });
     }

@@ -42,20 +42,22 @@ fn serve(pipeline: &Pipeline) {
     let patience = (pipeline.flush_interval / 2).min(IDLE);
     // With an interval of zero producers wait for the write, and see to it themselves.
     let sees_to_lines = !pipeline.flush_interval.is_zero();
-    // While lines come, the writer watches them itself: to wake it for the first of each batch would cost the producers
-    // more than the lines.
-    let mut watches = !sees_to_lines;
     loop {
-        let oldest = queue.oldest_line().filter(|_| sees_to_lines);
-        let left = match oldest {
-            Some(line) => Duration::from_nanos(line.after(patience).nanos_since(clock.now())),
-            None if sees_to_lines && watches => patience,
-            None => IDLE,
+        let (oldest, came) = queue.news();
+        // While lines come, the writer watches them itself: to wake it for the first of each batch would cost the producers more
+        // than the lines.
+        let (watches, left) = match oldest {
+            _ if !sees_to_lines => (true, IDLE),
+            Some(line) => {
+                let due = line.after(patience);
+                (true, Duration::from_nanos(due.nanos_since(clock.now())))
+            }
+            None if came => (true, patience),
+            None => (false, IDLE),
         };
         match queue.wait(watches, left) {
             Call::Close => return,
-            Call::LineCame => watches = true,
-            Call::TimeUp if oldest.is_none() => watches = !sees_to_lines,
+            Call::LineCame => {}
             Call::TimeUp if !left.is_zero() => {}
             Call::TimeUp | Call::Urgent => {
                 pipeline.emit_reports();
