@@ -161,14 +161,13 @@ impl Registry {
         inner.runs[count..].iter().flatten().cloned().collect()
     }
 
-    /// Forgets all but the id of a run whose account is closed, and has its memory back. Returns what the run is from now on.
-    pub(super) fn release(&self, run: &Run) -> Arc<Run> {
+    /// Forgets all but the id of a run whose account is closed, and has its memory back.
+    pub(super) fn release(&self, run: &Run) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(Some(known)) = inner.runs.get_mut(run.index as usize).map(Option::take) {
             let workers = known.workload().map_or(0, |workload| workload.threads);
             inner.memory_left += (size_of::<Run>() + RUN_SIZE + workers_size(workers)) as u64;
         }
-        inner.run(run.index, run.id)
     }
 
     /// The run with this id, which is entered if it is new. None when there is no room for it.

@@ -91,11 +91,6 @@ impl Numbers {
         self.0 -= &others.0;
     }
 
-    /// The members that are in `others` as well.
-    pub(crate) fn common(&self, others: &Self) -> Self {
-        Self(&self.0 & &others.0, 0)
-    }
-
     /// How many of the members lie in `range`.
     pub(crate) fn count_in(&self, range: Range<u64>) -> u64 {
         if range.is_empty() || self.0.is_empty() {

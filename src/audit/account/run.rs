@@ -22,7 +22,7 @@ use crate::{
         },
         registry::Run,
         verdict::{
-            Change, Finding, Kind, Range as Lines, RunVerdict,
+            Change, Finding, Kind, Range as Lines,
             findings::{Findings, KEPT_MAX, Location, Names},
         },
     },
@@ -123,10 +123,6 @@ pub(crate) struct RunAccount {
     pub arrivals: Arrivals,
     /// How long the table of a worker's finder may be.
     pub entries_max: usize,
-    /// What is said of the run, if the account is closed.
-    pub closed: Option<Box<RunVerdict>>,
-    /// Lines that came after they had been given up.
-    pub back: Vec<(Producer, u64)>,
 }
 
 impl RunAccount {
@@ -156,43 +152,12 @@ impl RunAccount {
                 ..Arrivals::default()
             },
             entries_max: (entries as usize).clamp(16, 1 << 18) & !1,
-            closed: None,
-            back: Vec::new(),
             run,
         }
     }
 
-    /// Lets go of all but what is said of the run, which is known as `run` from now on. It has ended: whatever comes of it is
-    /// there already, or was given up.
-    pub(crate) fn close(&mut self, verdict: RunVerdict, run: Arc<Run>, config: &AuditConfig) {
-        let mut closed = Self::new(run, config, &Names::default());
-        closed.lines = self.lines;
-        closed.findings = std::mem::take(&mut self.findings);
-        closed.arrivals.first_stamp = self.arrivals.first_stamp;
-        closed.closed = Some(Box::new(verdict));
-        *self = closed;
-    }
-
-    /// Takes in a line though the account is closed: one that was lost and is behind all others, or else a copy.
-    #[cold]
-    fn comes_late(&mut self, line: TimedLine, how: Strictness) {
-        let TimedLine {
-            producer, seq, at, ..
-        } = line;
-        if !self.findings.take_back(producer, seq) {
-            return self.findings.add_line(Kind::Duplicated, producer, seq, at);
-        }
-        self.back.push((producer, seq));
-        if !how.any_order {
-            self.findings.add_line(Kind::Reordered, producer, seq, at);
-        }
-    }
-
-    /// About how many bytes the account takes; nothing that counts if it is closed.
+    /// About how many bytes the account takes.
     pub(crate) fn memory(&self) -> u64 {
-        if self.closed.is_some() {
-            return 0;
-        }
         let workers: u64 = self.workers.iter().map(WorkerAccount::memory).sum();
         workers
             + self.main.memory()
@@ -264,9 +229,7 @@ impl RunAccount {
             self.workers.get_mut(attempt.worker),
             self.run.rules(attempt.worker),
         ) else {
-            if self.closed.is_some() {
-                self.comes_late(line, how);
-            } else if self.run.workload().is_some() {
+            if self.run.workload().is_some() {
                 self.enter(line, 0, NO_WORKER, how, text);
             }
             return;
@@ -411,14 +374,7 @@ impl RunAccount {
     }
 
     /// Takes in a record that is not whole.
-    pub(crate) fn damaged(&mut self, mut damage: Damage) {
-        if self.closed.is_some() {
-            // All of its lines are there.
-            damage.line = None;
-            let (lines, at) = (damage.lines(), Some(damage.at));
-            let tell = |found: &mut Finding| damage.tell(found);
-            return self.findings.add(Kind::Truncated, lines, at, tell);
-        }
+    pub(crate) fn damaged(&mut self, damage: Damage) {
         if let (Some((producer, seq)), false) = (damage.line, damage.sure)
             && let Some(sequence) = self.sequence_mut(producer)
         {
@@ -495,9 +451,6 @@ impl RunAccount {
             at,
         };
         self.begin(how);
-        if self.closed.is_some() {
-            return self.comes_late(line, how);
-        }
         if self.run.workload().is_none() {
             return;
         }

@@ -19,8 +19,6 @@ pub(super) struct Holes {
     due: u64,
     /// What was said to be lost, and has not come.
     lost: Numbers,
-    /// Of these, what the run's own account finds lost, though a damaged line was taken for it.
-    by_account: Numbers,
     /// What was said to be out of order.
     pub moved: Numbers,
     /// The account's state when it was looked at last.
@@ -73,7 +71,6 @@ impl Holes {
             back.subtract(&sequence.absent(from..next));
             // Behind all that is there nothing has come.
             back.remove_range(next..u64::MAX);
-            back.subtract(&self.by_account.common(&sequence.claimed));
             self.lost.subtract(&back);
         }
         self.lost.extend(&lost);
@@ -89,15 +86,24 @@ impl Holes {
         }
     }
 
-    /// Of numbers that are lost by the run's own account those of which that was not said.
+    /// Notes numbers that are lost by the run's own account; returns those of which that was not said.
     pub(super) fn lose_more(&mut self, numbers: Range<u64>) -> Numbers {
-        let mut more = Numbers::default();
-        more.insert_range(numbers);
-        more.subtract(&self.lost);
-        self.lost.extend(&more);
-        self.by_account.extend(&more);
-        more
+        add(&mut self.lost, numbers)
     }
+
+    /// Notes numbers that are out of order; returns those of which that was not said.
+    pub(super) fn move_more(&mut self, numbers: Range<u64>) -> Numbers {
+        add(&mut self.moved, numbers)
+    }
+}
+
+/// Adds numbers to a set; returns those that are new in it.
+fn add(set: &mut Numbers, numbers: Range<u64>) -> Numbers {
+    let mut new = Numbers::default();
+    new.insert_range(numbers);
+    new.subtract(set);
+    set.extend(&new);
+    new
 }
 
 #[cfg(test)]

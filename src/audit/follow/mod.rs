@@ -105,7 +105,7 @@ pub fn follow(
     let mut judge = Judge::new(&registry, config, None);
     let began = micros(follow.began);
     let mut course = Following {
-        watch: Watch::new(&judge, follow.patience),
+        watch: Watch::new(follow.patience),
         figures: Figures {
             began: began as f64 / 1e6,
             ..Figures::default()

@@ -15,7 +15,10 @@ pub(crate) fn verdict(judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String
     let mut unreadable = unreadable_inputs(&judge);
     unreadable.extend(cut);
     let some_unreadable = !unreadable.is_empty();
-    let selected = selected(&judge);
+    let (select, last) = (judge.config.select, last(&judge));
+    let is_selected = |account: &RunAccount| {
+        select.may_be(account.run.id) && last.is_none_or(|last| last == account.run.index)
+    };
     let too_little = too_little(&judge, whole);
     let Judge {
         config,
@@ -25,6 +28,7 @@ pub(crate) fn verdict(judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String
         folded,
         mut budget,
         accounts,
+        closed,
         strays,
         no_room,
         lines,
@@ -45,15 +49,11 @@ pub(crate) fn verdict(judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String
         strays: strays.into_kept(),
         ..Verdict::default()
     };
-    for (index, account) in accounts.into_iter().enumerate() {
-        if let Some(mut account) = account
-            && selected.is_none_or(|selected| selected == index)
-        {
-            if account.closed.is_none() {
-                let verdict = judge_run(config, &mut account, &evidence, &mut budget);
-                account.closed = Some(Box::new(verdict));
-            }
-            out.runs.extend(sum_up(config, *account, some_unreadable));
+    out.runs.extend(closed);
+    for account in accounts.into_iter().flatten() {
+        if is_selected(&account) {
+            let run = judge_run(config, *account, &evidence, &mut budget, some_unreadable);
+            out.runs.push(run);
         }
     }
     if out.runs.is_empty() && out.cannot_tell.is_empty() && whole && no_room == 0 {
@@ -99,7 +99,7 @@ pub(crate) struct Folded {
     /// Their lines.
     lines: u64,
     /// Their differences.
-    pub counts: Counts,
+    counts: Counts,
     /// Some of them are not clean.
     findings: bool,
 }
@@ -165,24 +165,12 @@ fn quoted(text: &str) -> String {
     format!("`{short}{cut}`")
 }
 
-/// The run to be judged, if not all are.
-fn selected(judge: &Judge<'_>) -> Option<usize> {
-    let all = judge.accounts.iter().enumerate();
-    match judge.config.select {
-        Select::All => None,
-        Select::Run(id) => {
-            let mut ids = all.filter_map(|(i, account)| Some((i, account.as_ref()?.run.id)));
-            let found = ids.find(|(_, of)| *of == id);
-            Some(found.map_or(usize::MAX, |(index, _)| index))
-        }
-        Select::Last => all
-            .max_by_key(|(_, account)| {
-                account
-                    .as_ref()
-                    .and_then(|account| account.arrivals.first_stamp)
-            })
-            .map(|(index, _)| index),
-    }
+/// The run that began last, where only that is to be judged.
+fn last(judge: &Judge<'_>) -> Option<u32> {
+    let all = judge.accounts.iter().flatten();
+    let last = all.max_by_key(|account| account.arrivals.first_stamp);
+    last.filter(|_| judge.config.select == Select::Last)
+        .map(|account| account.run.index)
 }
 
 /// Findings are certain, and win; of runs, one that cannot be told makes the whole so.
@@ -205,32 +193,21 @@ pub(crate) fn overall(verdict: &Verdict, select: Select) -> Status {
     }
 }
 
-/// Judges a run: what is wrong goes to its findings.
+/// Judges a run of which nothing more is to come. `unreadable` says that there are inputs that could not be read.
 pub(crate) fn judge_run(
     config: &AuditConfig,
-    account: &mut RunAccount,
+    mut account: RunAccount,
     evidence: &Evidence,
     budget: &mut Budget,
+    unreadable: bool,
 ) -> RunVerdict {
-    let mut verdict = balance::balance(account, config.killed, budget);
+    let mut out = balance::balance(&mut account, config.killed, budget);
     if account.run.workload().is_some() && !account.run.contradicted() {
-        damage(config, account, &mut verdict);
+        damage(config, &mut account, &mut out);
     } else {
         account.findings = Findings::default();
     }
-    verdict.causes = causes::causes(account, evidence);
-    verdict
-}
-
-/// The verdict on a run that was judged, where nothing more is to come. `unreadable` says that there are inputs that could not
-/// be read.
-pub(crate) fn sum_up(
-    config: &AuditConfig,
-    account: RunAccount,
-    unreadable: bool,
-) -> Option<RunVerdict> {
-    let mut out = *account.closed?;
-    out.lines = account.lines;
+    out.causes = causes::causes(&account, evidence);
     out.counts = account.findings.counts;
     out.findings = account.findings.into_kept();
     let mut found = out.counts;
@@ -247,7 +224,7 @@ pub(crate) fn sum_up(
     } else {
         Status::CannotTell
     };
-    Some(out)
+    out
 }
 
 /// Names altered and truncated lines. The last line of a run that was killed may be cut short.

@@ -35,7 +35,10 @@ use super::{
         scanned::{Foreign, Note, Other, Scanned, Suspect, What},
     },
     registry::{Registry, Run},
-    verdict::findings::{Findings, Location, Names},
+    verdict::{
+        RunVerdict,
+        findings::{Findings, Location, Names},
+    },
 };
 use crate::plan::workload::{Shard, Workload};
 
@@ -61,10 +64,10 @@ pub(crate) struct Judge<'a> {
     pub config: &'a AuditConfig,
     /// The names of the inputs.
     pub names: Names,
-    /// The accounts, in the order of the registry; none of a run that is only counted any more.
+    /// The accounts, in the order of the registry; none of a run whose account is closed.
     pub accounts: Vec<Option<Box<RunAccount>>>,
-    /// The runs whose accounts are closed, in the order in which that happened.
-    closed: VecDeque<u32>,
+    /// What is said of the runs whose accounts were closed last.
+    pub closed: VecDeque<RunVerdict>,
     /// What the runs come to that are only counted.
     pub folded: Folded,
     /// Steps of plans that may still be computed.
@@ -293,22 +296,23 @@ impl<'a> Judge<'a> {
         (self.held.len() * size_of::<(u32, HeldBack, Location)>()) as u64
     }
 
-    /// Closes the account of a run that has ended. What is said of the latest is kept; those before are only counted, so that
-    /// a canary of years needs no more memory than one of hours. Returns the run of which no more is kept.
-    pub(crate) fn close(&mut self, run: u32) -> Option<u32> {
-        let account = self.accounts[run as usize].as_mut()?;
-        let verdict = conclude::judge_run(self.config, account, &self.evidence, &mut self.budget);
-        let released = self.registry.release(&account.run);
-        account.close(verdict, released, self.config);
-        self.closed.push_back(run);
-        if self.closed.len() <= CLOSED_MAX {
-            return None;
+    /// Closes the account of a run that is over. What is said of the latest is kept; those before are only counted, so that
+    /// a canary of years needs no more memory than one of hours.
+    pub(crate) fn close(&mut self, run: u32) {
+        let Some(account) = self.accounts[run as usize].take() else {
+            return;
+        };
+        self.registry.release(&account.run);
+        if self.config.select.may_be(account.run.id) {
+            let budget = &mut self.budget;
+            let run = conclude::judge_run(self.config, *account, &self.evidence, budget, false);
+            self.closed.push_back(run);
         }
-        let oldest = self.closed.pop_front()?;
-        let account = self.accounts[oldest as usize].take()?;
-        self.folded
-            .add(&conclude::sum_up(self.config, *account, false)?);
-        Some(oldest)
+        if self.closed.len() > CLOSED_MAX
+            && let Some(oldest) = self.closed.pop_front()
+        {
+            self.folded.add(&oldest);
+        }
     }
 
     /// Gives up hoping for a "Run started" of the runs that were met, and judges what was held back of them.
@@ -373,7 +377,7 @@ impl<'a> Judge<'a> {
             .as_mut()
             .filter(|a| a.open)
         else {
-            return self.hold(attempt.run, HeldBack::Attempt(*attempt), at);
+            return self.hold(attempt.run, HeldBack::Attempt(*attempt), at, text);
         };
         let late;
         let attempt = match attempt.planned {
@@ -403,11 +407,8 @@ impl<'a> Judge<'a> {
         text: &impl Fn() -> String,
     ) {
         let Some(account) = self.accounts[run as usize].as_mut().filter(|a| a.open) else {
-            return self.hold(
-                run,
-                HeldBack::Record(Box::new(record.clone()), received),
-                at,
-            );
+            let held = HeldBack::Record(Box::new(record.clone()), received);
+            return self.hold(run, held, at, text);
         };
         if let Some(attempt) =
             AttemptRecord::of_record(record, &account.run, BlockLocation::default())
@@ -420,12 +421,12 @@ impl<'a> Judge<'a> {
         account.event(record, received, at, self.how, &mut self.budget, text);
     }
 
-    /// Holds back a line of a run that is not known yet; one of a run of which no more is kept is a copy.
+    /// Holds back a line of a run that is not known yet. Of a run that is over, with its account closed, none is to come.
     #[cold]
-    fn hold(&mut self, run: u32, held: HeldBack, at: Location) {
+    fn hold(&mut self, run: u32, held: HeldBack, at: Location, text: &impl Fn() -> String) {
         match self.accounts[run as usize] {
             Some(_) => self.held.push((run, held, at)),
-            None => self.folded.counts.duplicated += 1,
+            None => self.strays.unexpected(1, "its run is over", at, text),
         }
     }
 
@@ -507,7 +508,8 @@ impl<'a> Judge<'a> {
             self.meet_runs();
             self.input().last_run = run.or(self.input().last_run);
         }
-        let Some(run) = run else {
+        let account = run.and_then(|run| self.accounts[run as usize].as_mut());
+        let (Some(run), Some(account)) = (run, account) else {
             return self.unexpected(1, NO_LINE, at, &suspect.bytes);
         };
         let damage = Damage {
@@ -519,10 +521,7 @@ impl<'a> Judge<'a> {
             at,
             text: excerpt(&suspect.bytes),
         };
-        match &mut self.accounts[run as usize] {
-            Some(account) => account.damaged(damage),
-            None => self.folded.counts.truncated += 1,
-        }
+        account.damaged(damage);
         if let Some(record) = diagnosis.record {
             self.record(run, &record, 0, at, &String::new);
         }
@@ -566,15 +565,13 @@ impl<'a> Judge<'a> {
         if unreadable.as_ref().is_none_or(|(_, first)| at < *first) {
             *unreadable = Some((excerpt(text), at));
         }
-        if let Some(run) = self.input().last_run {
-            match &mut self.accounts[run as usize] {
-                Some(account) => (account.findings).unexpected(count, why, at, || excerpt(text)),
-                None => self.folded.counts.unexpected += count,
-            }
-            return;
-        }
-        let why = "it belongs to no run that is known";
-        self.strays.unexpected(count, why, at, || excerpt(text));
+        let run = self.input().last_run;
+        let account = run.and_then(|run| self.accounts[run as usize].as_mut());
+        let (findings, why) = match account {
+            Some(account) => (&mut account.findings, why),
+            None => (&mut self.strays, "it belongs to no run that is known"),
+        };
+        findings.unexpected(count, why, at, || excerpt(text));
     }
 }
 

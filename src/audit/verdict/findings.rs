@@ -129,34 +129,6 @@ impl Findings {
         self.kept[kind as usize].append(&mut other.kept[kind as usize]);
     }
 
-    /// Takes a line out of the lost ones; false if it was not lost.
-    pub(crate) fn take_back(&mut self, producer: Producer, seq: u64) -> bool {
-        let kept = &mut self.kept[Kind::Lost as usize];
-        let of = |found: &Finding| found.lines.named().filter(|(of, _)| *of == producer);
-        let range = kept.iter().enumerate().find_map(|(place, found)| {
-            let (_, numbers) = of(found).filter(|(_, numbers)| numbers.contains(&seq))?;
-            Some((place, numbers))
-        });
-        let Some((place, numbers)) = range else {
-            return false;
-        };
-        let whole = kept.remove(place);
-        for part in [seq + 1..numbers.end, numbers.start..seq] {
-            if !part.is_empty() {
-                let lines = Range::of(producer, part);
-                kept.insert(
-                    place,
-                    Finding {
-                        lines,
-                        ..whole.clone()
-                    },
-                );
-            }
-        }
-        self.counts.lost -= 1;
-        true
-    }
-
     /// The first ranges of this kind.
     pub(crate) fn kept(&self, kind: Kind) -> &[Finding] {
         &self.kept[kind as usize]
