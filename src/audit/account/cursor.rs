@@ -4,6 +4,8 @@
 //! stand out of order. Both pay for the steps of plans that they compute: that [`Budget`] is the one bound on what
 //! a line, whatever it claims, can make the audit do.
 
+use std::collections::BTreeMap;
+
 use crate::{
     log::account::Account,
     plan::{Outcome, Position, Rules},
@@ -72,45 +74,37 @@ impl PlanCursor {
 /// Finds the attempt of any sequence number, by the plan alone.
 #[derive(Clone, Debug)]
 pub(crate) struct PlanFinder {
-    /// What was found last: the next one to be looked for mostly is its neighbour.
-    last: (u64, Position),
-    /// Operations from one entry of the table to the next; doubled whenever the table grows too long.
+    /// Some attempts by their numbers, from which others are reached.
+    landmarks: BTreeMap<u64, Position>,
+    /// How far they lie from each other; doubled whenever there are too many.
     stride: u64,
-    /// The sequence number of the first attempt of each `stride`-th operation, as far as the table was needed.
-    starts: Vec<u64>,
-    /// The operation up to which the table reaches, and its first sequence number.
-    iteration: u64,
-    seq: u64,
-    /// The table reaches to the plan's end.
-    ended: bool,
-    /// How long the table may grow; an even number.
-    entries_max: usize,
 }
 
-/// Farther than this the neighbourhood of the last attempt is not searched.
-const NEAR: u64 = 64;
+/// The distance of landmarks at first, and how many there may be.
+const STRIDE: u64 = 16;
+const LANDMARKS_MAX: usize = 1 << 16;
+
 impl PlanFinder {
-    /// A finder that has not looked at the plan yet; its table keeps to `entries_max`, an even number.
-    pub(crate) fn new(entries_max: usize) -> Self {
+    /// A finder that has not looked at the plan yet.
+    pub(crate) fn new() -> Self {
         Self {
-            last: (0, Position::FIRST),
-            entries_max,
-            stride: 4,
-            starts: Vec::new(),
-            iteration: 1,
-            seq: 0,
-            ended: false,
+            landmarks: BTreeMap::from([(0, Position::FIRST)]),
+            stride: STRIDE,
         }
     }
 
     /// About how many bytes it takes.
     pub(crate) fn memory(&self) -> u64 {
-        (self.starts.capacity() * 8 + size_of::<Self>()) as u64
+        (self.landmarks.len() * 40 + size_of::<Self>()) as u64
     }
 
-    /// Notes where an attempt was found.
-    pub(crate) fn found(&mut self, seq: u64, position: Position) {
-        self.last = (seq, position);
+    /// Notes where an attempt is.
+    pub(crate) fn note(&mut self, seq: u64, position: Position) {
+        self.landmarks.insert(seq, position);
+        if self.landmarks.len() > LANDMARKS_MAX {
+            self.stride *= 2;
+            self.landmarks.retain(|seq, _| seq % self.stride == 0);
+        }
     }
 
     /// The attempt with the number `seq`; none past the plan's end or out of the budget's reach.
@@ -120,104 +114,17 @@ impl PlanFinder {
         seq: u64,
         budget: &mut Budget,
     ) -> Option<Position> {
-        let position = match seq.abs_diff(self.last.0) {
-            0..=NEAR => self.step(rules, seq, budget),
-            _ => self.look_up(rules, seq, budget),
-        }?;
-        self.last = (seq, position);
-        Some(position)
-    }
-
-    /// Goes from the last attempt, forwards or back.
-    fn step(&self, rules: &Rules, seq: u64, budget: &mut Budget) -> Option<Position> {
-        let (mut at, mut position) = self.last;
+        let landmark = self.landmarks.range(..=seq).next_back()?;
+        let (mut at, mut position) = (*landmark.0, *landmark.1);
         while at < seq {
             budget.pay(1).then_some(())?;
             position = rules.after(position, rules.outcome(position))?;
             at += 1;
-        }
-        while at > seq {
-            if position.attempt > 1 {
-                position.attempt -= 1;
-            } else {
-                position.iteration -= 1;
-                position.attempt = Operation::of(rules, position.iteration, budget)?.attempts;
+            if at % self.stride == 0 {
+                self.note(at, position);
             }
-            at -= 1;
         }
         Some(position)
-    }
-
-    fn look_up(&mut self, rules: &Rules, seq: u64, budget: &mut Budget) -> Option<Position> {
-        while !self.ended && self.seq <= seq {
-            self.extend(rules, budget)?;
-        }
-        if seq >= self.seq {
-            return None;
-        }
-        let entry = self.starts.partition_point(|start| *start <= seq) - 1;
-        let (mut iteration, mut start) = (entry as u64 * self.stride + 1, self.starts[entry]);
-        loop {
-            let attempts = Operation::of(rules, iteration, budget)?.attempts;
-            if seq < start + attempts {
-                return Some(Position {
-                    iteration,
-                    attempt: seq - start + 1,
-                });
-            }
-            start += attempts;
-            iteration += 1;
-        }
-    }
-
-    /// Takes one more operation into the table; none when the budget does not reach.
-    fn extend(&mut self, rules: &Rules, budget: &mut Budget) -> Option<()> {
-        let operation = Operation::of(rules, self.iteration, budget)?;
-        if (self.iteration - 1).is_multiple_of(self.stride) {
-            if self.starts.len() == self.entries_max {
-                self.stride *= 2;
-                let mut keep = [true, false].into_iter().cycle();
-                self.starts.retain(|_| keep.next() == Some(true));
-            }
-            if (self.iteration - 1).is_multiple_of(self.stride) {
-                self.starts.push(self.seq);
-            }
-        }
-        self.seq += operation.attempts;
-        self.iteration += 1;
-        self.ended = operation.last;
-        Some(())
-    }
-}
-
-/// One operation of the plan.
-struct Operation {
-    attempts: u64,
-    /// No operation follows.
-    last: bool,
-}
-
-impl Operation {
-    fn of(rules: &Rules, iteration: u64, budget: &mut Budget) -> Option<Self> {
-        let mut position = Position {
-            iteration,
-            attempt: 1,
-        };
-        loop {
-            if !budget.pay(1) {
-                return None;
-            }
-            let next = rules.after(position, rules.outcome(position));
-            match next {
-                Some(next) if next.iteration == iteration => position = next,
-                _ => {
-                    return Some(Self {
-                        attempts: position.attempt,
-                        last: next.is_none(),
-                    });
-                }
-            }
-        }
     }
 }
 
@@ -248,7 +155,7 @@ mod tests {
             assert_eq!(cursor.position, None);
             let mut dice = Dice(3);
             let length = positions.len() as u64;
-            let mut finder = PlanFinder::new(64);
+            let mut finder = PlanFinder::new();
             for i in 0..3 * length.min(3000) {
                 // Up, down, and anywhere.
                 let seq = [i % length, length - 1 - i % length, dice.roll(length)][i as usize % 3];
@@ -265,7 +172,7 @@ mod tests {
         workload.iterations = Limit::Unlimited;
         let rules = Rules::new(&workload, 0);
         let mut budget = Budget(100_000);
-        let mut finder = PlanFinder::new(64);
+        let mut finder = PlanFinder::new();
         assert_eq!(finder.position(&rules, 1 << 60, &mut budget), None);
         let mut cursor = PlanCursor::START;
         assert!(!cursor.go_to(&rules, 1 << 60, &mut budget));

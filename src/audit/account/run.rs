@@ -15,7 +15,6 @@ use super::{
 };
 use crate::{
     audit::{
-        config::AuditConfig,
         records::{
             attempt::{AttemptKind, AttemptRecord},
             record::{Producer, Record},
@@ -121,15 +120,12 @@ pub(crate) struct RunAccount {
     pub off_plan: u64,
     /// Its lines, as they arrive.
     pub arrivals: Arrivals,
-    /// How long the table of a worker's finder may be.
-    pub entries_max: usize,
 }
 
 impl RunAccount {
     /// The account of a run of which nothing was read.
-    pub(crate) fn new(run: Arc<Run>, config: &AuditConfig, names: &Names) -> Self {
+    pub(crate) fn new(run: Arc<Run>, names: &Names) -> Self {
         let workers = run.workers();
-        let entries = config.memory / 4 / 8 / (workers.len() as u64).max(1);
         Self {
             open: run.known().is_some(),
             lines: 0,
@@ -151,7 +147,6 @@ impl RunAccount {
                 fell: Findings::new(names),
                 ..Arrivals::default()
             },
-            entries_max: (entries as usize).clamp(16, 1 << 18) & !1,
             run,
         }
     }
@@ -235,7 +230,7 @@ impl RunAccount {
             return;
         };
         let entered = match attempt.planned {
-            Some(true) => worker.accept(attempt, rules, budget, self.entries_max),
+            Some(true) => worker.accept(attempt, rules, budget),
             _ => Entered::OffPlan,
         };
         if entered.is_new() && attempt.kind == AttemptKind::Success {
@@ -342,7 +337,7 @@ impl RunAccount {
         budget: &mut Budget,
         text: &impl Fn() -> String,
     ) {
-        let (run, entries_max) = (Arc::clone(&self.run), self.entries_max);
+        let run = Arc::clone(&self.run);
         let worker = &mut self.workers[attempt.worker];
         worker.sequence.claimed.insert(attempt.seq);
         let Position {
@@ -351,7 +346,7 @@ impl RunAccount {
         } = attempt.position;
         let mut why = || {
             let rules = run.rules(attempt.worker);
-            let planned = rules.and_then(|r| worker.planned(attempt.seq, r, budget, entries_max));
+            let planned = rules.and_then(|r| worker.planned(attempt.seq, r, budget));
             match planned {
                 None => "the plan has no such attempt".to_owned(),
                 Some(planned) if planned == attempt.position => {

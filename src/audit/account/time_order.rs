@@ -2,7 +2,7 @@
 //!
 //! Where each producer's numbers rise, the time of the lines must not fall either: the program logs them in the order of their
 //! stamps. Where it falls, either the lines that follow stand too late or those before stand too early: named are the
-//! fewer of them, and of as many on both sides those with the lower stamps.
+//! fewer of them, and of as many on both sides those behind.
 
 use std::collections::VecDeque;
 
@@ -31,20 +31,12 @@ pub(crate) struct TimeOrder {
     backwards: bool,
     /// The highest time so far; where the input stands on its head, the lowest, turned round.
     high: u64,
-    fall: Option<Fall>,
-    /// The last lines.
+    /// The last lines that are in order.
     recent: VecDeque<TimedLine>,
-}
-
-/// Where time has fallen, until it is again where it was.
-#[derive(Clone, Debug)]
-struct Fall {
-    /// The lines in front of it with higher stamps; none if they cannot all be known.
-    early: Option<Vec<TimedLine>>,
-    /// The lines behind it with lower ones: as many as may have to be named.
+    /// Where time has fallen, until it is again where it was: how many lines in front of it have higher stamps.
+    early: usize,
+    /// The lines behind it with lower ones.
     behind: Vec<TimedLine>,
-    count: usize,
-    high: u64,
 }
 
 impl TimeOrder {
@@ -61,20 +53,33 @@ impl TimeOrder {
         backwards: bool,
         moved: &mut dyn FnMut(TimedLine),
     ) {
-        let time = if backwards { !line.stamp } else { line.stamp };
         if line.at.file != self.file || backwards != self.backwards {
             self.settle(moved);
             (self.file, self.backwards, self.high) = (line.at.file, backwards, 0);
             self.recent.clear();
         }
+        let time = self.time(&line);
         if time < self.high {
-            self.fell(line, time, moved);
-        } else {
-            self.high = time;
-            if self.fall.is_some() {
-                self.settle(moved);
-            }
+            return self.fell(line, time, moved);
         }
+        self.high = time;
+        if !self.behind.is_empty() {
+            self.settle(moved);
+        }
+        self.keep(line);
+    }
+
+    /// A line's time, which rises also where the input stands on its head.
+    #[inline]
+    fn time(&self, line: &TimedLine) -> u64 {
+        match self.backwards {
+            true => !line.stamp,
+            false => line.stamp,
+        }
+    }
+
+    #[inline]
+    fn keep(&mut self, line: TimedLine) {
         if self.recent.len() == RECENT_MAX {
             self.recent.pop_front();
         }
@@ -83,51 +88,32 @@ impl TimeOrder {
 
     #[cold]
     fn fell(&mut self, line: TimedLine, time: u64, moved: &mut dyn FnMut(TimedLine)) {
-        let before = |early: &&TimedLine| match self.backwards {
-            true => !early.stamp > time,
-            false => early.stamp > time,
-        };
-        let mut fall = match self.fall.take() {
-            Some(fall) => fall,
+        let fallen_to = match self.behind.last() {
+            Some(last) => self.time(last),
             None => {
                 let newest = self.recent.iter().rev();
-                let early: Vec<_> = newest.take_while(before).copied().collect();
-                Fall {
-                    early: (early.len() < RECENT_MAX).then_some(early),
-                    behind: Vec::new(),
-                    count: 0,
-                    high: 0,
-                }
+                self.early = newest.take_while(|line| self.time(line) > time).count();
+                0
             }
         };
-        if time < fall.high {
-            // Out of order even among the lines that are behind.
-            moved(line);
-        } else {
-            fall.high = time;
-            fall.count += 1;
-            match &fall.early {
-                None => moved(line),
-                Some(early) if fall.behind.len() <= early.len() => fall.behind.push(line),
-                Some(_) => {}
+        if time < fallen_to || self.early == RECENT_MAX {
+            // Out of order even among the lines that are behind, or too far behind.
+            return moved(line);
+        }
+        self.behind.push(line);
+        if self.behind.len() > self.early {
+            // Those that stand too early are the fewer.
+            let early = self.recent.len() - self.early;
+            self.recent.drain(early..).for_each(moved);
+            self.high = time;
+            for line in std::mem::take(&mut self.behind) {
+                self.keep(line);
             }
         }
-        self.fall = Some(fall);
     }
 
-    /// Names the lines out of order of which it was open until now which they are.
+    /// Names the lines behind of which it was open until now whether there are more of them than of those in front.
     pub(crate) fn settle(&mut self, moved: &mut dyn FnMut(TimedLine)) {
-        let Some(Fall {
-            early: Some(early),
-            behind,
-            count,
-            ..
-        }) = self.fall.take()
-        else {
-            return;
-        };
-        let late = count < early.len() || count == early.len() && !self.backwards;
-        let fewer = if late { behind } else { early };
-        fewer.into_iter().for_each(moved);
+        self.behind.drain(..).for_each(moved);
     }
 }

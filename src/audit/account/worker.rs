@@ -54,7 +54,6 @@ impl WorkerAccount {
         attempt: &AttemptRecord,
         rules: &Rules,
         budget: &mut Budget,
-        entries_max: usize,
     ) -> Entered {
         let met = &mut self.sequence.met;
         if attempt.seq == met.next
@@ -66,7 +65,7 @@ impl WorkerAccount {
             self.cursor.pass(rules, attempt.position, outcome);
             return Entered::New;
         }
-        self.accept_elsewhere(attempt, rules, budget, entries_max)
+        self.accept_elsewhere(attempt, rules, budget)
     }
 
     /// Takes in an attempt that is not the next one.
@@ -76,11 +75,10 @@ impl WorkerAccount {
         attempt: &AttemptRecord,
         rules: &Rules,
         budget: &mut Budget,
-        entries_max: usize,
     ) -> Entered {
         let (seq, next) = (attempt.seq, self.cursor.seq);
         if seq < next {
-            return match self.planned(seq, rules, budget, entries_max) {
+            return match self.planned(seq, rules, budget) {
                 Some(planned) if planned != attempt.position => Entered::OffPlan,
                 None => Entered::TooFar,
                 _ => self.sequence.met.meet(seq, budget),
@@ -90,6 +88,8 @@ impl WorkerAccount {
         if attempt.position.iteration - 1 > seq {
             return Entered::OffPlan;
         }
+        // The lines of a gap may come later.
+        let gap = self.cursor.position.filter(|_| next < seq);
         let mut cursor = self.cursor;
         if !cursor.go_to(rules, seq, budget) {
             return Entered::TooFar;
@@ -101,8 +101,9 @@ impl WorkerAccount {
         if entered != Entered::TooFar {
             cursor.pass(rules, attempt.position, outcome(attempt.kind));
             self.cursor = cursor;
-            // In an input that stands on its head the next line is the one before this.
-            self.finder(entries_max).found(seq, attempt.position);
+            if let Some(position) = gap {
+                self.finder().note(next, position);
+            }
         }
         entered
     }
@@ -137,17 +138,16 @@ impl WorkerAccount {
         seq: u64,
         rules: &Rules,
         budget: &mut Budget,
-        entries_max: usize,
     ) -> Option<Position> {
         if seq == self.cursor.seq {
             return self.cursor.position;
         }
-        self.finder(entries_max).position(rules, seq, budget)
+        self.finder().position(rules, seq, budget)
     }
 
-    fn finder(&mut self, entries_max: usize) -> &mut PlanFinder {
+    fn finder(&mut self) -> &mut PlanFinder {
         self.finder
-            .get_or_insert_with(|| Box::new(PlanFinder::new(entries_max)))
+            .get_or_insert_with(|| Box::new(PlanFinder::new()))
     }
 }
 

@@ -133,12 +133,10 @@ fn identity(file: &Metadata) -> (u64, u64) {
 
 /// What does not grow line by line cannot be followed.
 fn refuse(start: &[u8]) -> io::Result<()> {
-    let what = match (compressed::kind(start), start) {
-        (Some(kind), _) => format!("it is compressed ({kind})"),
-        (None, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) => "it is in UTF-16".into(),
-        _ => return Ok(()),
+    let Some(form) = compressed::form(start) else {
+        return Ok(());
     };
-    let text = format!("{what}, and only plain text can be followed; leave out --follow");
+    let text = format!("it is {form}, and only plain text can be followed; leave out --follow");
     Err(io::Error::other(text))
 }
 

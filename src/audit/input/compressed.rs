@@ -1,12 +1,12 @@
-//! Compressed logs, unpacked on the way: known by their first bytes.
+//! Logs in another form than plain UTF-8, known by their first bytes, and made plain on the way: compressed, or in UTF-16.
 
-use std::io::Read;
+use std::{fmt, io::Read};
 
 use anyhow::Result;
 
-/// How a log is compressed.
+/// The form of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Packing {
+pub(crate) enum Form {
     /// gzip.
     Gz,
     /// Zstandard.
@@ -15,40 +15,62 @@ pub(crate) enum Packing {
     Xz,
     /// bzip2.
     Bz2,
+    /// UTF-16, with the lower byte of each pair first.
+    Utf16Le,
+    /// UTF-16, with the higher byte of each pair first.
+    Utf16Be,
 }
 
-impl std::fmt::Display for Packing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Gz => "gz",
-            Self::Zst => "zst",
-            Self::Xz => "xz",
-            Self::Bz2 => "bz2",
-        })
+/// What each form is called, and which program makes it plain.
+const FORMS: [(&str, &str); 6] = [
+    ("compressed (gz)", "zcat"),
+    ("compressed (zst)", "zstdcat"),
+    ("compressed (xz)", "xzcat"),
+    ("compressed (bz2)", "bzcat"),
+    ("in UTF-16", "iconv -f UTF-16LE"),
+    ("in UTF-16", "iconv -f UTF-16BE"),
+];
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(FORMS[*self as usize].0)
     }
 }
 
-/// What compressed data begins with.
-pub(crate) fn kind(start: &[u8]) -> Option<Packing> {
-    let kinds: [(&[u8], Packing); 4] = [
-        (b"\x1f\x8b\x08", Packing::Gz),
-        (b"\x28\xb5\x2f\xfd", Packing::Zst),
-        (b"\xfd7zXZ\0", Packing::Xz),
-        (b"BZh", Packing::Bz2),
-    ];
-    let known = kinds.iter().find(|(mark, _)| start.starts_with(mark));
-    known.map(|(_, kind)| *kind)
+/// What a log's first bytes say of its form; none if it is plain.
+pub(crate) fn form(start: &[u8]) -> Option<Form> {
+    let pairs = start.chunks_exact(2).take(16);
+    let zeros = |at: usize| {
+        pairs.len() > 3 && (pairs.clone()).all(|pair| pair[at] == 0 && pair[1 - at] != 0)
+    };
+    match start {
+        [0x1f, 0x8b, 8, ..] => Some(Form::Gz),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Form::Zst),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Form::Xz),
+        [b'B', b'Z', b'h', ..] => Some(Form::Bz2),
+        [0xff, 0xfe, ..] => Some(Form::Utf16Le),
+        [0xfe, 0xff, ..] => Some(Form::Utf16Be),
+        _ if zeros(1) => Some(Form::Utf16Le),
+        _ if zeros(0) => Some(Form::Utf16Be),
+        _ => None,
+    }
 }
 
-/// Unpacks what `raw` gives, several members one behind the other included.
+/// Makes plain what `raw` gives, several members one behind the other included.
 #[cfg(feature = "monitoring")]
-pub(crate) fn reader(kind: Packing, raw: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
+pub(crate) fn reader(form: Form, raw: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
     let raw = std::io::BufReader::with_capacity(256 * 1024, raw);
-    Ok(match kind {
-        Packing::Gz => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
-        Packing::Zst => Box::new(zst::Frames::new(raw)),
-        Packing::Xz => Box::new(lzma_rust2::XzReader::new(raw, true)),
-        Packing::Bz2 => Box::new(bzip2::bufread::MultiBzDecoder::new(raw)),
+    let utf16 = |encoding, raw| {
+        let mut decoder = encoding_rs_io::DecodeReaderBytesBuilder::new();
+        Box::new(decoder.encoding(Some(encoding)).build(raw))
+    };
+    Ok(match form {
+        Form::Gz => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
+        Form::Zst => Box::new(zst::Frames::new(raw)),
+        Form::Xz => Box::new(lzma_rust2::XzReader::new(raw, true)),
+        Form::Bz2 => Box::new(bzip2::bufread::MultiBzDecoder::new(raw)),
+        Form::Utf16Le => utf16(encoding_rs::UTF_16LE, raw),
+        Form::Utf16Be => utf16(encoding_rs::UTF_16BE, raw),
     })
 }
 
@@ -99,14 +121,9 @@ mod zst {
 
 /// This build has no feature `monitoring`.
 #[cfg(not(feature = "monitoring"))]
-pub(crate) fn reader(kind: Packing, _: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
-    let tool = match kind {
-        Packing::Gz => "zcat",
-        Packing::Zst => "zstdcat",
-        Packing::Xz => "xzcat",
-        Packing::Bz2 => "bzcat",
-    };
+pub(crate) fn reader(form: Form, _: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
+    let tool = FORMS[form as usize].1;
     anyhow::bail!(
-        "this build does not unpack logs (it lacks the feature `monitoring`): {tool} LOG | hifi audit -"
+        "this build reads plain logs only (it lacks the feature `monitoring`): {tool} LOG | hifi audit -"
     )
 }

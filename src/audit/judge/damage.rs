@@ -349,7 +349,7 @@ fn planned(
 ) -> Option<(Position, Record)> {
     let rules = account.run.rules(number)?;
     let worker = account.workers.get_mut(number)?;
-    let position = worker.planned(seq, rules, budget, account.entries_max)?;
+    let position = worker.planned(seq, rules, budget)?;
     let outcome = rules.outcome(position);
     let event = record::attempt_event(position, outcome, hints.counter.unwrap_or(0));
     let record = Record {

@@ -258,7 +258,7 @@ impl<'a> Judge<'a> {
                 self.registry.adopt(&run, fallback);
             }
             self.to_open.push(run.index);
-            let account = RunAccount::new(run, self.config, &self.names);
+            let account = RunAccount::new(run, &self.names);
             self.accounts.push(Some(Box::new(account)));
         }
         for run in mem::take(&mut self.to_open) {
@@ -269,7 +269,7 @@ impl<'a> Judge<'a> {
             };
             if !account.open {
                 let run = Arc::clone(&account.run);
-                **account = RunAccount::new(run, self.config, &self.names);
+                **account = RunAccount::new(run, &self.names);
             }
             let held = mem::take(&mut self.held).into_iter();
             let (now, later) = held.partition(|(of, ..)| *of == run);
