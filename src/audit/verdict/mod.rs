@@ -10,6 +10,7 @@ pub(super) mod github;
 #[cfg_attr(not(feature = "monitoring"), path = "without_junit.rs")]
 pub(super) mod junit;
 pub(super) mod report;
+mod sections;
 pub(super) mod told;
 
 use std::{fmt, ops};
@@ -271,6 +272,16 @@ pub enum Status {
     CannotTell,
 }
 
+impl Status {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Findings => "findings",
+            Self::CannotTell => "cannot tell",
+        }
+    }
+}
+
 /// What is said of one run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunVerdict {
@@ -340,18 +351,6 @@ pub struct GroupVerdict {
     pub lost: Vec<LostShard>,
     /// Shards that belong to another run, by their configuration.
     pub differing: Vec<DifferingShard>,
-}
-
-impl GroupVerdict {
-    /// What is wrong with the shards of the group besides their own findings: each kind with how many there are, and the first.
-    pub(crate) fn wrong(&self) -> [(&'static str, u64, Vec<String>); 2] {
-        let lost = self.lost.iter().map(LostShard::words).collect();
-        let differing: Vec<_> = self.differing.iter().map(DifferingShard::words).collect();
-        [
-            ("lost shards", self.lost_count.into(), lost),
-            ("shards of another run", differing.len() as u64, differing),
-        ]
-    }
 }
 
 /// A shard of which not one line is there.

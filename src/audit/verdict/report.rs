@@ -2,14 +2,13 @@
 //!
 //! This file must not know how anything was found.
 
-use std::{
-    fmt::{self, Write as _},
-    time::Duration,
-};
+use std::time::Duration;
 
 use super::{
-    Change, Finding, GroupVerdict, Kind, Place, Range, RunVerdict, Status, Verdict,
+    Change, Finding, Kind, Place, Range, RunVerdict, Verdict,
+    delay::DelaySummary,
     findings::KEPT_MAX,
+    sections::{Section, sections},
 };
 use crate::plan::format::{counted, lines_of};
 
@@ -20,204 +19,83 @@ const SHOWN: usize = 10;
 
 /// The verdict as text.
 pub fn report(verdict: &Verdict) -> String {
-    let mut out = String::new();
-    // Writing to a string cannot fail.
-    let _ = write_verdict(&mut out, verdict);
+    let sections = sections(verdict).into_iter();
+    let told = sections.filter(|section| !section.goes_without_saying);
+    told.map(|section| text(&section))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn text(section: &Section<'_>) -> String {
+    let mut out = format!("{}\n", section.head);
+    for why in section.unanswered {
+        out += &paragraph("  ", &format!("Cannot tell: {why}."));
+    }
+    for note in section.notes.iter().take(SHOWN) {
+        out += &paragraph("  ", &format!("Note: {note}."));
+    }
+    out += &more(section.notes.len());
+    out += &section.run.map(details).unwrap_or_default();
+    for case in section.cases.iter().filter(|case| case.count > 0) {
+        out += &format!("  {}: {}\n", case.name, case.count);
+        let shown = case.shown.iter().take(SHOWN);
+        out.extend(shown.map(|(_, words)| words.as_str()));
+        out += &more(case.kept);
+        for cause in &case.causes {
+            out += &paragraph("    ", &format!("Likely cause: {cause}."));
+        }
+    }
     out
 }
 
-fn write_verdict(out: &mut String, verdict: &Verdict) -> fmt::Result {
-    let runs = verdict.runs.len();
-    let what = format!(
-        "{} and {} read",
-        counted(runs, "run"),
-        counted(verdict.lines, "line")
-    );
-    match verdict.status {
-        Status::Clean if accepted(verdict) => {
-            writeln!(
-                out,
-                "CLEAN: {what}; all that is missing or wrong was to be accepted."
-            )?;
-        }
-        Status::Clean => writeln!(out, "CLEAN: {what}; nothing is missing, nothing is wrong.")?,
-        Status::Findings => writeln!(out, "FINDINGS: {what}; the log is not what it must be.")?,
-        Status::CannotTell => writeln!(out, "CANNOT TELL: {what}.")?,
-    }
-    write_notes(out, &verdict.cannot_tell, &verdict.notes)?;
-    for group in &verdict.groups {
-        writeln!(out)?;
-        write_group(out, group)?;
-    }
-    // The verdict on one shard alone has no group's verdict that speaks for it.
-    let spoken_for = |run: &RunVerdict| !verdict.groups.is_empty() && goes_without_saying(run);
-    for run in verdict.runs.iter().filter(|run| !spoken_for(run)) {
-        writeln!(out)?;
-        write_run(out, run)?;
-    }
-    if verdict.stray_count > 0 {
-        writeln!(out, "\nOf no run: {}", counted(verdict.stray_count, "line"))?;
-        write_findings(out, verdict.strays.iter())?;
-    }
-    Ok(())
-}
-
-/// Whether a clean verdict owes its cleanness to what the options accept.
-fn accepted(verdict: &Verdict) -> bool {
-    let told = |run: &RunVerdict| {
-        !run.notes.is_empty() || run.counts.by_name().into_iter().any(|(_, count)| count > 0)
-    };
-    verdict.runs.iter().any(told)
-}
-
-/// Whether nothing needs to be said of a run that its group's verdict does not say.
-fn goes_without_saying(run: &RunVerdict) -> bool {
-    run.workload.is_some()
-        && (run.status == Status::Clean
-            || run.set_aside.is_some() && run.status == Status::CannotTell)
-}
-
-fn write_group(out: &mut String, group: &GroupVerdict) -> fmt::Result {
-    let GroupVerdict {
-        group: id,
-        shards,
-        present,
-        ..
-    } = group;
-    writeln!(
-        out,
-        "group {id}: {}, {present} of {}, {}, {}, seed {}",
-        status_word(group.status),
-        counted(shards, "shard"),
-        counted(group.lines, "line"),
-        counted(group.workers, "worker"),
-        group.seed
-    )?;
-    for (what, count, words) in group.wrong() {
-        if count == 0 {
-            continue;
-        }
-        writeln!(out, "  {what}: {count}")?;
-        for words in words.iter().take(SHOWN) {
-            paragraph(out, "    ", words)?;
-        }
-        more(out, count as usize)?;
-        if what == "lost shards" {
-            let cause = "a node or pod that never started it, a log that was not collected or not given to the audit, or \
-                         a shard that was started with another --group";
-            paragraph(out, "    ", &format!("Likely cause: {cause}."))?;
-        }
-    }
-    write_notes(out, &[], &group.notes[..group.notes.len().min(SHOWN)])?;
-    more(out, group.notes.len())
-}
-
-fn write_notes(out: &mut String, cannot_tell: &[String], notes: &[String]) -> fmt::Result {
-    for why in cannot_tell {
-        paragraph(out, "  ", &format!("Cannot tell: {why}."))?;
-    }
-    for note in notes {
-        paragraph(out, "  ", &format!("Note: {note}."))?;
-    }
-    Ok(())
-}
-
-fn status_word(status: Status) -> &'static str {
-    match status {
-        Status::Clean => "clean",
-        Status::Findings => "findings",
-        Status::CannotTell => "cannot tell",
-    }
-}
-
-fn write_run(out: &mut String, run: &RunVerdict) -> fmt::Result {
-    let word = status_word(run.status);
-    write!(
-        out,
-        "run {}: {word}, {}",
-        run.run,
-        counted(run.lines, "line")
-    )?;
-    if let (Some(threads), Some(seed)) = (run.threads, run.seed) {
-        write!(out, ", {}, seed {seed}", counted(threads, "worker"))?;
-    }
-    if let Some(workload) = &run.workload {
-        write!(out, ", shard {}", workload.shard)?;
-    }
-    writeln!(out)?;
-    write_notes(out, &run.cannot_tell, &run.notes)?;
-    write_delay(out, run)?;
+/// What else there is to say of a run: how long its lines took, and what it may still log.
+fn details(run: &RunVerdict) -> String {
+    let mut out = run.delay.map(delay_words).unwrap_or_default();
     if !run.outstanding.is_empty() {
         let count: u64 = run.outstanding.iter().map(|range| range.count).sum();
-        paragraph(
-            out,
-            "  ",
-            &format!(
-                "Not there, and not counted as lost: {}.",
-                counted(count, "line")
-            ),
-        )?;
+        let lines = counted(count, "line");
+        let text = format!("Not there, and not counted as lost: {lines}.");
+        out += &paragraph("  ", &text);
         for range in run.outstanding.iter().take(SHOWN) {
-            writeln!(out, "    {}", range_words(range))?;
+            out += &format!("    {}\n", range_words(range));
         }
-        more(out, run.outstanding.len())?;
+        out += &more(run.outstanding.len());
     }
-    for (kind, count) in run.counts.by_name() {
-        if count > 0 {
-            writeln!(out, "  {kind}: {count}")?;
-            write_findings(out, run.of_kind(kind))?;
-            for cause in run.causes.iter().filter(|cause| cause.kind == kind) {
-                paragraph(out, "    ", &format!("Likely cause: {}.", cause.text))?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn write_findings<'a>(
-    out: &mut String,
-    findings: impl Iterator<Item = &'a Finding> + Clone,
-) -> fmt::Result {
-    for finding in findings.clone().take(SHOWN) {
-        write_finding(out, finding)?;
-    }
-    more(out, findings.count())
+    out
 }
 
 /// Says that there are more entries than are shown. The JSON form has those that were kept.
-fn more(out: &mut String, kept: usize) -> fmt::Result {
+fn more(kept: usize) -> String {
     match kept {
-        KEPT_MAX.. => writeln!(
-            out,
-            "    … and many more; --format json has the first {kept}"
-        ),
-        _ if kept > SHOWN => writeln!(
-            out,
-            "    … and {} more; --format json has them",
-            kept - SHOWN
-        ),
-        _ => Ok(()),
+        KEPT_MAX.. => format!("    … and many more; --format json has the first {kept}\n"),
+        _ if kept > SHOWN => {
+            let more = kept - SHOWN;
+            format!("    … and {more} more; --format json has them\n")
+        }
+        _ => String::new(),
     }
 }
 
 /// A finding in words, as the report shows it.
 pub(crate) fn finding_words(finding: &Finding) -> String {
-    let mut out = String::new();
-    // Writing to a string cannot fail.
-    let _ = write_finding(&mut out, finding);
-    out
-}
-
-fn write_finding(out: &mut String, finding: &Finding) -> fmt::Result {
     let headline = headline(finding);
-    match finding.kind {
-        Kind::Unexpected | Kind::Books => paragraph(out, "    ", &headline)?,
-        _ => writeln!(out, "    {headline}")?,
-    }
+    let mut out = match finding.kind {
+        Kind::Unexpected | Kind::Books => paragraph("    ", &headline),
+        _ => format!("    {headline}\n"),
+    };
     for change in &finding.changes {
-        writeln!(out, "      {}", change_words(change))?;
+        out += &format!("      {}\n", change_words(change));
     }
-    quote(out, &finding.text)
+    if !finding.text.is_empty() {
+        let shown: String = finding.text.chars().take(WIDTH - 9).collect();
+        let cut = if shown.len() < finding.text.len() {
+            "…"
+        } else {
+            ""
+        };
+        out += &format!("      | {shown}{cut}\n");
+    }
+    out
 }
 
 /// Which lines a finding concerns, and where they are.
@@ -258,20 +136,8 @@ pub fn change_words(change: &Change) -> String {
     }
 }
 
-fn quote(out: &mut String, text: &str) -> fmt::Result {
-    if text.is_empty() {
-        return Ok(());
-    }
-    let shown: String = text.chars().take(WIDTH - 9).collect();
-    let cut = if shown.len() < text.len() { "…" } else { "" };
-    writeln!(out, "      | {shown}{cut}")
-}
-
 /// How long lines took, in words.
-fn write_delay(out: &mut String, run: &RunVerdict) -> fmt::Result {
-    let Some(delay) = run.delay else {
-        return Ok(());
-    };
+fn delay_words(delay: DelaySummary) -> String {
     let micros = |us: u64| humantime::format_duration(Duration::from_micros(us)).to_string();
     let text = format!(
         "Delay of {}: half within {}, nine of ten within {}, 99 of 100 within {}, the longest {}.",
@@ -281,7 +147,7 @@ fn write_delay(out: &mut String, run: &RunVerdict) -> fmt::Result {
         micros(delay.p99_us),
         micros(delay.max_us)
     );
-    paragraph(out, "  ", &text)
+    paragraph("  ", &text)
 }
 
 /// Lines, in words.
@@ -296,8 +162,7 @@ pub(crate) fn range_words(range: &Range) -> String {
 }
 
 /// Text in lines of [`WIDTH`]; all but the first are indented two further.
-fn paragraph(out: &mut String, indent: &str, text: &str) -> fmt::Result {
+pub(super) fn paragraph(indent: &str, text: &str) -> String {
     let further = format!("{indent}  ");
-    let lines = textwrap::fill(text, lines_of(WIDTH, indent, &further));
-    writeln!(out, "{lines}")
+    textwrap::fill(text, lines_of(WIDTH, indent, &further)) + "\n"
 }
