@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeMap,
     fmt::{self, Display},
+    ops::Range,
 };
 
 use super::{
@@ -113,7 +114,6 @@ pub(crate) fn balance(account: &mut RunAccount, killed: bool, budget: &mut Budge
         workload,
         extents: PerWorker::default(),
         lost: BTreeMap::new(),
-        announced: BTreeMap::new(),
         out,
         budget,
         killed,
@@ -132,8 +132,6 @@ struct Books<'a> {
     extents: PerWorker<Extent>,
     /// The numbers of lost lines.
     lost: BTreeMap<Producer, Numbers>,
-    /// Those of them that a "Log gap" names.
-    announced: BTreeMap<Producer, Numbers>,
     out: RunVerdict,
     budget: &'a mut Budget,
     killed: bool,
@@ -141,13 +139,11 @@ struct Books<'a> {
 
 impl Books<'_> {
     fn balance(&mut self) {
-        self.check_gaps();
         self.out.ended = self.account.main.ended.is_some() || self.ended_in_a_gap();
         self.measure();
         for producer in self.account.producers() {
             self.producer(producer);
         }
-        self.announce();
         self.lose();
         self.counter();
         self.totals();
@@ -216,29 +212,29 @@ impl Books<'_> {
         let finished = ended.is_some_and(|ended| !stopped(&ended.value.closing))
             && account.main.refused.is_none()
             && !ends.any(|end| stopped(&end.value));
-        let extent = |books: &mut Self, number, finished| {
-            let worker = &account.workers[number];
-            let seen = if finished {
-                u64::MAX
-            } else {
-                worker.cursor.seq
-            };
-            let end = worker.end.map(|end| end.seq);
-            let extent = books.extent(number, end.unwrap_or(seen));
-            let open = extent.open && end.is_none();
-            Extent { open, ..extent }
-        };
-        let workers = account.workers.numbers();
-        self.extents = PerWorker::new(workers.clone(), |number| extent(self, number, finished));
+        self.measure_workers(finished);
         // Where a worker panicked others may have been stopped: then there are fewer lines than the plan has.
         if let Some(ended) = ended
             && finished
             && ended.value.closing.reason == Reason::Panicked
             && self.lines_of(ended) > ended.value.lines
         {
-            self.extents = PerWorker::new(workers, |number| extent(self, number, false));
+            self.measure_workers(false);
         }
         self.open_ends();
+    }
+
+    /// Workers whose end is lost came to the end of their plan if they have `finished`, else as far as was seen at least.
+    fn measure_workers(&mut self, finished: bool) {
+        let workers = &self.account.workers;
+        self.extents = PerWorker::new(workers.numbers(), |number| {
+            let worker = &workers[number];
+            match worker.end {
+                Some(end) => self.closed_at(number, end.seq),
+                None if finished => self.extent(number, u64::MAX),
+                None => self.extent(number, worker.cursor.seq),
+            }
+        });
     }
 
     /// Whether the system has started the thread of a worker, as far as the log tells.
@@ -282,13 +278,12 @@ impl Books<'_> {
         }
     }
 
-    /// A worker whose end is lost made so many attempts.
-    fn extend(&mut self, number: u32, attempts: u64) {
-        let extent = self.extent(number, attempts);
-        self.extents[number] = Extent {
+    /// How far a worker came that is known to have ended after so many attempts.
+    fn closed_at(&mut self, number: u32, attempts: u64) -> Extent {
+        Extent {
             open: false,
-            ..extent
-        };
+            ..self.extent(number, attempts)
+        }
     }
 
     /// Where a stopped run lost a "Worker ended", gaps that name it and the run's totals may still tell how many attempts
@@ -308,7 +303,7 @@ impl Books<'_> {
             }
         }
         for (number, end) in &named {
-            self.extend(*number, end - 1);
+            self.extents[*number] = self.closed_at(*number, end - 1);
         }
         let Some(ended) = &self.account.main.ended else {
             return;
@@ -322,7 +317,7 @@ impl Books<'_> {
         let open: Vec<u32> = workers.filter(|n| self.extents[*n].open).collect();
         if let [only] = open[..] {
             let attempts = self.extents[only].attempts.saturating_add(rest);
-            self.extend(only, attempts);
+            self.extents[only] = self.closed_at(only, attempts);
         } else if rest == 0 || self.account.joined {
             open.iter().for_each(|n| self.extents[*n].open = false);
         } else if !open.is_empty() {
@@ -464,20 +459,6 @@ impl Books<'_> {
         }
     }
 
-    /// Whether the "Log gap" events can be read, and agree with themselves.
-    fn check_gaps(&mut self) {
-        for gap in &self.account.main.gaps {
-            if gap.ranges.is_empty() {
-                let what = format_args!("\"Log gap\" names ranges that cannot be read");
-                self.fault(gap.at, what);
-                continue;
-            }
-            let sizes = gap.ranges.iter().map(|(_, n)| n.end - n.start);
-            let named = sizes.fold(0, u64::saturating_add);
-            self.compare("\"Log gap\": lost", gap.lost, named, gap.at);
-        }
-    }
-
     /// Whether the run ended while its log could not be written: "Run ended" is lost, and the last line is a "Log gap" that
     /// names main's lines up to itself.
     fn ended_in_a_gap(&self) -> bool {
@@ -493,61 +474,66 @@ impl Books<'_> {
             })
     }
 
-    /// Holds what the "Log gap" events name against what is lost: it must be, and is then known to be.
-    fn announce(&mut self) {
+    /// Names the lost lines. Those that a "Log gap" names must be lost, and are then known to be.
+    fn lose(&mut self) {
+        let mut named = BTreeMap::<Producer, Numbers>::new();
         let account = self.account;
         for gap in &account.main.gaps {
-            let mut there = 0;
-            for (producer, named) in &gap.ranges {
-                let lost = self.lost.entry(*producer).or_default();
-                // A line that is cut short, and that a "Log gap" names, is what a full disk has left of it: it is lost.
-                let cut_short = account.damage.iter().filter(|d| d.changes.is_none());
-                for (_, seq) in cut_short.filter_map(|d| d.line.filter(|(of, _)| of == producer)) {
-                    if named.contains(&seq) {
-                        lost.insert(seq);
-                    }
-                }
-                let announced = self.announced.entry(*producer).or_default();
-                lost.each_range_in(named.clone(), |part| announced.insert_range(part));
-                let mut found = lost.count_in(named.clone());
-                // Of a worker whose end is not known these are among the lost ones without numbers.
-                if let Producer::Worker(worker) = producer
-                    && let Some(extent) = self.extents.get(*worker)
-                    && extent.open
-                {
-                    found += named.end.saturating_sub(named.start.max(extent.attempts));
-                }
-                self.findings.counts.announced += found;
-                there += (named.end - named.start) - found;
+            if gap.ranges.is_empty() {
+                let what = format_args!("\"Log gap\" names ranges that cannot be read");
+                self.fault(gap.at, what);
+                continue;
             }
-            if there > 0 {
+            let sizes = gap.ranges.iter().map(|(_, n)| n.end - n.start);
+            let count = sizes.fold(0, u64::saturating_add);
+            self.compare("\"Log gap\": lost", gap.lost, count, gap.at);
+            let mut lost = 0;
+            for (producer, numbers) in &gap.ranges {
+                lost += self.lost_of(*producer, numbers);
+                let named = named.entry(*producer).or_default();
+                named.insert_range(numbers.clone());
+            }
+            self.findings.counts.announced += lost;
+            if count > lost {
+                let there = count - lost;
                 let what = format_args!("\"Log gap\" names {there} lines that are there");
                 self.fault(gap.at, what);
             }
         }
-    }
-
-    /// Names the lost lines.
-    fn lose(&mut self) {
-        let none = Numbers::default();
         for (producer, lost) in &self.lost {
-            let announced = self.announced.get(producer).unwrap_or(&none);
-            let mut ranges = Vec::new();
-            lost.each_range_in(0..u64::MAX, |range| {
-                announced.each_range_in(range.clone(), |part| ranges.push((part, true)));
-                announced.each_gap_in(range, |part| ranges.push((part, false)));
-            });
-            ranges.sort_unstable_by_key(|(numbers, _)| numbers.start);
-            for (numbers, announced) in ranges {
-                let before = self.account.behind_gap(*producer, &numbers);
-                let lines = Lines::of(*producer, numbers);
-                self.findings.add(Kind::Lost, lines, before, |found| {
-                    if announced {
-                        found.why = "as a \"Log gap\" says".into();
-                    }
+            let mut rest = lost.clone();
+            rest.subtract(named.entry(*producer).or_default());
+            let mut announced = lost.clone();
+            announced.subtract(&rest);
+            for (numbers, why) in [(announced, "as a \"Log gap\" says"), (rest, "")] {
+                numbers.each_range_in(0..u64::MAX, |numbers| {
+                    let before = account.behind_gap(*producer, &numbers);
+                    let lines = Lines::of(*producer, numbers);
+                    let say = |found: &mut Finding| found.why = why.into();
+                    self.findings.add(Kind::Lost, lines, before, say);
                 });
             }
         }
+    }
+
+    /// How many of the lines that a "Log gap" names are lost.
+    fn lost_of(&mut self, producer: Producer, named: &Range<u64>) -> u64 {
+        let lost = self.lost.entry(producer).or_default();
+        // A line that is cut short, and that a "Log gap" names, is what a full disk has left of it: it is lost.
+        let cut_short = self.account.damage.iter().filter(|d| d.changes.is_none());
+        for (of, seq) in cut_short.filter_map(|damage| damage.line) {
+            if of == producer && named.contains(&seq) {
+                lost.insert(seq);
+            }
+        }
+        let count = lost.count_in(named.clone());
+        // Of a worker whose end is not known these are among the lost ones without numbers.
+        let extent = producer.worker().and_then(|n| self.extents.get(n));
+        let open = extent.filter(|extent| extent.open);
+        count
+            + open.map_or(0, |extent| {
+                named.end.saturating_sub(named.start.max(extent.attempts))
+            })
     }
 
     /// The counter: each value from 1 to the last exactly once. That it rises was seen line by line.
