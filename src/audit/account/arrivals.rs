@@ -1,6 +1,8 @@
 //! The lines of one run as they arrive: in which order, when they were logged, and how long they took.
 
 use super::{
+    cursor::Budget,
+    entered::Placed,
     order::Moved,
     sequence::Sequence,
     time_order::{TimeOrder, TimedLine},
@@ -27,6 +29,29 @@ pub(crate) struct Strictness {
     pub max_delay: Option<u64>,
 }
 
+/// A line that has come, and how it is to be judged.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrival<'a> {
+    /// Which it is, when it was logged and where it stands.
+    pub line: TimedLine,
+    /// When the pipeline received it, or 0.
+    pub received: u64,
+    /// How strictly it is judged.
+    pub how: Strictness,
+    /// Pays for what has to be computed for it.
+    pub budget: &'a Budget,
+    /// What stands there, as evidence.
+    pub text: &'a dyn Fn() -> String,
+}
+
+impl Arrival<'_> {
+    /// The line with what it tells.
+    pub(crate) fn placed<T>(self, value: T) -> Placed<T> {
+        let TimedLine { seq, at, .. } = self.line;
+        Placed { value, seq, at }
+    }
+}
+
 /// What the lines of a run that have arrived come to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Arrivals {
@@ -46,16 +71,20 @@ pub(crate) struct Arrivals {
 
 impl Arrivals {
     /// Takes in a line that had not been seen: its time, and its place among its producer's lines, which are `sequence`, and among
-    /// the run's. `received` is when the pipeline received it, or 0.
+    /// the run's.
     #[inline]
     pub(crate) fn arrive(
         &mut self,
-        line: TimedLine,
-        received: u64,
-        how: Strictness,
+        arrival: Arrival<'_>,
         sequence: &mut Sequence,
         findings: &mut Findings,
     ) {
+        let Arrival {
+            line,
+            received,
+            how,
+            ..
+        } = arrival;
         let TimedLine {
             stamp,
             producer,

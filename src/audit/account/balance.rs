@@ -58,7 +58,7 @@ impl Extent {
 
 /// Balances the books of a run: what is wrong goes to its findings. `killed` says that it is known to have no end. Returns what
 /// is said of the run besides its findings.
-pub(crate) fn balance(account: &mut RunAccount, killed: bool, budget: &mut Budget) -> RunVerdict {
+pub(crate) fn balance(account: &mut RunAccount, killed: bool, budget: &Budget) -> RunVerdict {
     let run = account.run.clone();
     let workload = run.workload();
     let mut out = RunVerdict {
@@ -133,7 +133,7 @@ struct Books<'a> {
     /// The numbers of lost lines.
     lost: BTreeMap<Producer, Numbers>,
     out: RunVerdict,
-    budget: &'a mut Budget,
+    budget: &'a Budget,
     killed: bool,
 }
 
@@ -291,7 +291,13 @@ impl Books<'_> {
     fn open_ends(&mut self) {
         // The program names each line that it could not write: the last that it names of such a worker is its end.
         let mut named = BTreeMap::<u32, u64>::new();
-        for (producer, numbers) in self.account.main.gaps.iter().flat_map(|gap| &gap.ranges) {
+        for (producer, numbers) in self
+            .account
+            .main
+            .gaps
+            .iter()
+            .flat_map(|gap| &gap.value.ranges)
+        {
             if let Some(number) = producer.worker()
                 && let Some(extent) = self.extents.get(number)
                 && self.out.ended
@@ -426,11 +432,11 @@ impl Books<'_> {
         };
         let worker = &self.account.workers[number];
         let mut cursor = worker.cursor;
-        let allowed = self.budget.0.min(1 << 20);
-        let mut few = Budget(allowed);
+        let few = Budget::new(self.budget.left().min(1 << 20));
+        let allowed = few.left();
         let limited = self.workload.iterations != Limit::Unlimited;
-        let reached = limited && cursor.go_to(rules, u64::MAX, &mut few);
-        self.budget.0 -= allowed - few.0;
+        let reached = limited && cursor.go_to(rules, u64::MAX, &few);
+        self.budget.pay(allowed - few.left());
         if reached {
             let outstanding = &mut self.out.outstanding;
             // One more for "Worker ended".
@@ -469,7 +475,7 @@ impl Books<'_> {
             .find(|gap| gap.seq + 1 == main.sequence.met.next);
         main.ended.is_none()
             && last.is_some_and(|gap| {
-                let mut ranges = gap.ranges.iter();
+                let mut ranges = gap.value.ranges.iter();
                 ranges.any(|(producer, n)| *producer == Producer::Main && n.end == gap.seq)
             })
     }
@@ -479,16 +485,16 @@ impl Books<'_> {
         let mut named = BTreeMap::<Producer, Numbers>::new();
         let account = self.account;
         for gap in &account.main.gaps {
-            if gap.ranges.is_empty() {
+            if gap.value.ranges.is_empty() {
                 let what = format_args!("\"Log gap\" names ranges that cannot be read");
                 self.fault(gap.at, what);
                 continue;
             }
-            let sizes = gap.ranges.iter().map(|(_, n)| n.end - n.start);
+            let sizes = gap.value.ranges.iter().map(|(_, n)| n.end - n.start);
             let count = sizes.fold(0, u64::saturating_add);
-            self.compare("\"Log gap\": lost", gap.lost, count, gap.at);
+            self.compare("\"Log gap\": lost", gap.value.lost, count, gap.at);
             let mut lost = 0;
-            for (producer, numbers) in &gap.ranges {
+            for (producer, numbers) in &gap.value.ranges {
                 lost += self.lost_of(*producer, numbers);
                 let named = named.entry(*producer).or_default();
                 named.insert_range(numbers.clone());

@@ -4,7 +4,7 @@
 //! stand out of order. Both pay for the steps of plans that they compute: that [`Budget`] is the one bound on what
 //! a line, whatever it claims, can make the audit do.
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 use crate::{
     log::account::Account,
@@ -12,19 +12,34 @@ use crate::{
 };
 
 /// How much may still be computed; it grows with what was read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Budget(pub u64);
+#[derive(Clone, Debug)]
+pub(crate) struct Budget(Cell<u64>);
 
 impl Budget {
+    /// A budget of so many steps.
+    pub(crate) fn new(steps: u64) -> Self {
+        Self(Cell::new(steps))
+    }
+
+    /// How many steps are left.
+    pub(crate) fn left(&self) -> u64 {
+        self.0.get()
+    }
+
+    /// Allows more steps.
+    pub(crate) fn grow(&self, steps: u64) {
+        self.0.set(self.left().saturating_add(steps));
+    }
+
     /// Pays for `steps`; false when they are not to be had.
-    pub(crate) fn pay(&mut self, steps: u64) -> bool {
-        let rest = self.0.checked_sub(steps);
-        self.0 = rest.unwrap_or(self.0);
+    pub(crate) fn pay(&self, steps: u64) -> bool {
+        let rest = self.left().checked_sub(steps);
+        self.0.set(rest.unwrap_or(self.left()));
         rest.is_some()
     }
 
     /// Pays for so many numbers in a set, which are kept as ranges.
-    pub(crate) fn pay_for_numbers(&mut self, count: u64) -> bool {
+    pub(crate) fn pay_for_numbers(&self, count: u64) -> bool {
         self.pay(count >> 9)
     }
 }
@@ -57,7 +72,7 @@ impl PlanCursor {
     }
 
     /// Goes on to sequence number `seq` or to the plan's end; false when the budget does not reach.
-    pub(crate) fn go_to(&mut self, rules: &Rules, seq: u64, budget: &mut Budget) -> bool {
+    pub(crate) fn go_to(&mut self, rules: &Rules, seq: u64, budget: &Budget) -> bool {
         while self.seq < seq {
             let Some(position) = self.position else {
                 return true;
@@ -112,7 +127,7 @@ impl PlanFinder {
         &mut self,
         rules: &Rules,
         seq: u64,
-        budget: &mut Budget,
+        budget: &Budget,
     ) -> Option<Position> {
         let landmark = self.landmarks.range(..=seq).next_back()?;
         let (mut at, mut position) = (*landmark.0, *landmark.1);
@@ -144,13 +159,13 @@ mod tests {
             workload.failure_rate = failure_rate.parse().unwrap();
             workload.panic_rate = panic_rate.parse().unwrap();
             let rules = Rules::new(&workload, 2);
-            let mut budget = Budget(1 << 40);
+            let budget = Budget::new(1 << 40);
             let mut cursor = PlanCursor::START;
             let mut positions = Vec::new();
             for (seq, attempt) in Plan::new(&workload, 2).enumerate() {
                 positions.push(attempt.position);
                 assert_eq!(cursor.position, Some(positions[seq]));
-                assert!(cursor.go_to(&rules, seq as u64 + 1, &mut budget));
+                assert!(cursor.go_to(&rules, seq as u64 + 1, &budget));
             }
             assert_eq!(cursor.position, None);
             let mut dice = Dice(3);
@@ -159,10 +174,10 @@ mod tests {
             for i in 0..3 * length.min(3000) {
                 // Up, down, and anywhere.
                 let seq = [i % length, length - 1 - i % length, dice.roll(length)][i as usize % 3];
-                let found = finder.position(&rules, seq, &mut budget);
+                let found = finder.position(&rules, seq, &budget);
                 assert_eq!(found, Some(positions[seq as usize]), "{seq}");
             }
-            assert_eq!(finder.position(&rules, length, &mut budget), None);
+            assert_eq!(finder.position(&rules, length, &budget), None);
         }
     }
 
@@ -171,10 +186,10 @@ mod tests {
         let mut workload = simulate::workload(7, 1, 1);
         workload.iterations = Limit::Unlimited;
         let rules = Rules::new(&workload, 0);
-        let mut budget = Budget(100_000);
+        let budget = Budget::new(100_000);
         let mut finder = PlanFinder::new();
-        assert_eq!(finder.position(&rules, 1 << 60, &mut budget), None);
+        assert_eq!(finder.position(&rules, 1 << 60, &budget), None);
         let mut cursor = PlanCursor::START;
-        assert!(!cursor.go_to(&rules, 1 << 60, &mut budget));
+        assert!(!cursor.go_to(&rules, 1 << 60, &budget));
     }
 }

@@ -3,15 +3,13 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use super::{
-    cursor::Budget,
+    arrivals::Arrival,
     entered::{Entered, NO_WORKER, Placed, once},
     sequence::Sequence,
+    time_order::TimedLine,
 };
 use crate::{
-    audit::{
-        records::record::{Producer, Record},
-        verdict::findings::Location,
-    },
+    audit::{records::record::Producer, verdict::findings::Location},
     log::{
         account::Closing,
         event::{Event, Reason},
@@ -31,13 +29,9 @@ pub(crate) struct RunEnd {
     pub dropped_items: u64,
 }
 
-/// A "Log gap" line.
+/// What a "Log gap" says.
 #[derive(Clone, Debug)]
 pub(crate) struct LogGap {
-    /// Its number.
-    pub seq: u64,
-    /// Where it stands.
-    pub at: Location,
     /// How many lines it says are lost.
     pub lost: u64,
     /// The lines that it names; none if that cannot be read.
@@ -49,8 +43,6 @@ pub(crate) struct LogGap {
 pub(crate) struct MainThread {
     /// The numbers of its lines.
     pub sequence: Sequence,
-    /// "Run started".
-    pub started: Option<Placed<()>>,
     /// The lines that tell of a worker's thread.
     threads: BTreeMap<u32, Placed<()>>,
     /// The worker whose thread could not be started.
@@ -62,7 +54,7 @@ pub(crate) struct MainThread {
     /// "Run ended".
     pub ended: Option<Placed<Box<RunEnd>>>,
     /// "Log gap" events.
-    pub gaps: Vec<LogGap>,
+    pub gaps: Vec<Placed<LogGap>>,
     /// The last line that must not stand behind "Run ended".
     last: Option<(u64, Location)>,
 }
@@ -70,27 +62,26 @@ pub(crate) struct MainThread {
 impl MainThread {
     /// About how many bytes the account takes.
     pub(crate) fn memory(&self) -> u64 {
-        let gaps = self.gaps.iter().map(|gap| gap.ranges.len() * 32 + 100);
+        let gaps = self
+            .gaps
+            .iter()
+            .map(|gap| gap.value.ranges.len() * 32 + 100);
         self.sequence.memory() + (self.threads.len() * 64) as u64 + gaps.sum::<usize>() as u64
     }
 
     /// Takes in an event of a run with these workers.
     pub(crate) fn enter(
         &mut self,
-        record: &Record,
         event: &Event,
         workers: Range<u32>,
-        at: Location,
-        budget: &mut Budget,
+        arrival: Arrival<'_>,
     ) -> Entered {
-        let seq = record.seq;
-        let line = Placed::of(record, at);
+        let seq = arrival.line.seq;
         // A line that the run has once: entered, a copy of it, or another.
         let entered = match event {
             Event::RunStarted { .. } if seq != 0 => {
                 Entered::Unexpected("a run starts with number 0")
             }
-            Event::RunStarted { .. } => once(&mut self.started, line),
             Event::ThreadStarted { worker } | Event::ThreadRefused { worker, .. } => {
                 let number = u32::try_from(*worker).unwrap_or(u32::MAX);
                 if !workers.contains(&number) {
@@ -101,15 +92,15 @@ impl MainThread {
                     return Entered::Unexpected(why);
                 }
                 let mut known = self.threads.get(&number).copied();
-                let entered = once(&mut known, line);
+                let entered = once(&mut known, arrival.placed(()));
                 self.threads.extend(known.map(|line| (number, line)));
                 if entered == Entered::New && matches!(event, Event::ThreadRefused { .. }) {
                     self.refused = Some(number);
                 }
                 entered
             }
-            Event::TotalOperations { count } => once(&mut self.operations, line.with(*count)),
-            Event::TotalData { count } => once(&mut self.data, line.with(*count)),
+            Event::TotalOperations { count } => once(&mut self.operations, arrival.placed(*count)),
+            Event::TotalData { count } => once(&mut self.data, arrival.placed(*count)),
             Event::RunEnded {
                 cause,
                 lines,
@@ -122,28 +113,31 @@ impl MainThread {
                     lines: *lines,
                     dropped_items: *dropped_items,
                 };
-                once(&mut self.ended, line.with(Box::new(ended)))
+                once(&mut self.ended, arrival.placed(Box::new(ended)))
             }
             _ => Entered::New,
         };
         match entered {
-            Entered::New => self.arrive(event, seq, at, budget),
+            Entered::New => self.arrive(event, arrival),
             known => known,
         }
     }
 
-    fn arrive(&mut self, event: &Event, seq: u64, at: Location, budget: &mut Budget) -> Entered {
-        let entered = self.sequence.met.meet(seq, budget);
+    fn arrive(&mut self, event: &Event, arrival: Arrival<'_>) -> Entered {
+        let TimedLine { seq, at, .. } = arrival.line;
+        let entered = self.sequence.met.meet(seq, arrival.budget);
         if !entered.is_new() {
             return entered;
         }
         match event {
-            Event::LogGap { lost, ranges } => self.gaps.push(LogGap {
-                seq,
-                at,
-                lost: *lost,
-                ranges: parse_ranges(ranges).unwrap_or_default(),
-            }),
+            Event::LogGap { lost, ranges } => {
+                let ranges = parse_ranges(ranges).unwrap_or_default();
+                let gap = LogGap {
+                    lost: *lost,
+                    ranges,
+                };
+                self.gaps.push(arrival.placed(gap));
+            }
             // The log is opened anew whenever that is noticed, be it behind the last event.
             Event::LogReopened {} | Event::RunEnded { .. } => {}
             _ if self.last.is_some_and(|(last, _)| last > seq) => {}

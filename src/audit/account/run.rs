@@ -5,9 +5,8 @@
 use std::{collections::HashSet, ops::Range, sync::Arc};
 
 use super::{
-    arrivals::{Arrivals, Strictness, reordered},
-    cursor::Budget,
-    entered::{Entered, NO_WORKER, Placed},
+    arrivals::{Arrival, Arrivals, Strictness, reordered},
+    entered::{Entered, NO_WORKER},
     main_thread::MainThread,
     sequence::{Met, Sequence},
     time_order::TimedLine,
@@ -203,52 +202,34 @@ impl RunAccount {
         last.is_none_or(|(_, last)| last.file == at.file && last.line <= at.line)
     }
 
-    /// Takes in an attempt's line; `text` is the line as evidence.
+    /// Takes in an attempt's line.
     #[inline]
-    pub(crate) fn attempt(
-        &mut self,
-        attempt: &AttemptRecord,
-        at: Location,
-        how: Strictness,
-        budget: &mut Budget,
-        text: &impl Fn() -> String,
-    ) {
-        let line = TimedLine {
-            stamp: attempt.stamp,
-            producer: Producer::Worker(attempt.worker),
-            seq: attempt.seq,
-            at,
-        };
-        self.begin(how);
-        let (Some(worker), Some(rules)) = (
-            self.workers.get_mut(attempt.worker),
-            self.run.rules(attempt.worker),
-        ) else {
+    pub(crate) fn attempt(&mut self, attempt: &AttemptRecord, arrival: Arrival<'_>) {
+        self.begin(arrival.how);
+        let worker = self.workers.get_mut(attempt.worker);
+        let (Some(worker), Some(rules)) = (worker, self.run.rules(attempt.worker)) else {
             if self.run.workload().is_some() {
-                self.enter(line, 0, NO_WORKER, how, text);
+                self.enter(arrival, NO_WORKER);
             }
             return;
         };
         let entered = match attempt.planned {
-            Some(true) => worker.accept(attempt, rules, budget),
+            Some(true) => worker.accept(attempt, rules, arrival.budget),
             _ => Entered::OffPlan,
         };
+        let findings = &mut self.findings;
         if entered.is_new() && attempt.kind == AttemptKind::Success {
-            let (counter, findings) = (&mut self.counter, &mut self.findings);
-            let counted = count(counter, worker, attempt, at, budget, findings);
+            let counted = count(&mut self.counter, worker, attempt.value, arrival, findings);
             self.too_far += u64::from(!counted);
         }
-        if entered == Entered::New {
+        match entered {
             // Mostly it is the next one of its worker's.
-            let (sequence, findings) = (&mut worker.sequence, &mut self.findings);
-            return self
+            Entered::New => self
                 .arrivals
-                .arrive(line, attempt.received, how, sequence, findings);
+                .arrive(arrival, &mut worker.sequence, findings),
+            Entered::OffPlan => self.leave_plan(attempt, arrival),
+            _ => self.enter(arrival, entered),
         }
-        if entered == Entered::OffPlan {
-            self.leave_plan(attempt, at, budget, text);
-        }
-        self.enter(line, attempt.received, entered, how, text);
     }
 
     /// Counts a line.
@@ -261,41 +242,36 @@ impl RunAccount {
         self.lines += 1;
     }
 
-    /// Notes what a line is to the account of its thread; `received` is when the pipeline received it, or 0.
+    /// Notes what a line is to the account of its thread.
     #[cold]
-    fn enter(
-        &mut self,
-        line: TimedLine,
-        received: u64,
-        entered: Entered,
-        how: Strictness,
-        text: &impl Fn() -> String,
-    ) {
+    fn enter(&mut self, arrival: Arrival<'_>, entered: Entered) {
+        let line = arrival.line;
+        if entered.is_new() {
+            let sequence = match line.producer {
+                Producer::Main => &mut self.main.sequence,
+                Producer::Worker(worker) => &mut self.workers[worker].sequence,
+            };
+            self.arrivals.arrive(arrival, sequence, &mut self.findings);
+        }
         match entered {
-            Entered::New => self.arrives(line, received, how),
             Entered::BehindGap(first) => {
-                self.arrives(line, received, how);
-                self.gap(line, first, how);
+                if self.openings.len() < KEPT_MAX && !arrival.how.backwards {
+                    self.openings.push(NoticedGap {
+                        producer: line.producer,
+                        numbers: first..line.seq,
+                        at: line.at,
+                    });
+                }
             }
             Entered::Duplicate => {
                 self.copies.get_or_insert((self.lines, 0)).1 = self.lines;
                 self.findings
                     .add_line(Kind::Duplicated, line.producer, line.seq, line.at);
             }
-            Entered::Unexpected(why) => self.findings.unexpected(1, why, line.at, text),
-            Entered::OffPlan => self.off_plan += 1,
+            Entered::Unexpected(why) => self.findings.unexpected(1, why, line.at, arrival.text),
             Entered::TooFar => self.too_far += 1,
+            Entered::New | Entered::OffPlan => {}
         }
-    }
-
-    /// Notes a line's time, and its place among its producer's lines and the run's.
-    fn arrives(&mut self, line: TimedLine, received: u64, how: Strictness) {
-        let sequence = match line.producer {
-            Producer::Main => &mut self.main.sequence,
-            Producer::Worker(worker) => &mut self.workers[worker].sequence,
-        };
-        self.arrivals
-            .arrive(line, received, how, sequence, &mut self.findings);
     }
 
     /// Names the lines of a producer that stand out of order, all lines before being there: what comes later changes nothing.
@@ -317,26 +293,10 @@ impl RunAccount {
         self.arrivals.settle(&mut self.findings);
     }
 
-    #[cold]
-    fn gap(&mut self, line: TimedLine, first: u64, how: Strictness) {
-        if self.openings.len() < KEPT_MAX && !how.backwards {
-            self.openings.push(NoticedGap {
-                producer: line.producer,
-                numbers: first..line.seq,
-                at: line.at,
-            });
-        }
-    }
-
     /// Takes in an attempt that the plan does not have there.
     #[cold]
-    fn leave_plan(
-        &mut self,
-        attempt: &AttemptRecord,
-        at: Location,
-        budget: &mut Budget,
-        text: &impl Fn() -> String,
-    ) {
+    fn leave_plan(&mut self, attempt: &AttemptRecord, arrival: Arrival<'_>) {
+        self.off_plan += 1;
         let run = Arc::clone(&self.run);
         let worker = &mut self.workers[attempt.worker];
         worker.sequence.claimed.insert(attempt.seq);
@@ -346,7 +306,7 @@ impl RunAccount {
         } = attempt.position;
         let mut why = || {
             let rules = run.rules(attempt.worker);
-            let planned = rules.and_then(|r| worker.planned(attempt.seq, r, budget));
+            let planned = rules.and_then(|r| worker.planned(attempt.seq, r, arrival.budget));
             match planned {
                 None => "the plan has no such attempt".to_owned(),
                 Some(planned) if planned == attempt.position => {
@@ -360,12 +320,17 @@ impl RunAccount {
         };
         let numbers = attempt.seq..attempt.seq.saturating_add(1);
         let producer = Producer::Worker(attempt.worker);
-        self.findings
-            .add_lines(Kind::Unexpected, producer, numbers, at, |found| {
+        self.findings.add_lines(
+            Kind::Unexpected,
+            producer,
+            numbers,
+            arrival.line.at,
+            |found| {
                 let (thread, seq, why) = (producer.thread(), attempt.seq, why());
                 found.why = format!("{thread} at seq {seq} left its plan: {why}");
-                found.text = text();
-            });
+                found.text = (arrival.text)();
+            },
+        );
     }
 
     /// Takes in a record that is not whole.
@@ -430,22 +395,8 @@ impl RunAccount {
     }
 
     /// Takes in a record of another event than an attempt's end.
-    pub(crate) fn event(
-        &mut self,
-        record: &Record,
-        received: u64,
-        at: Location,
-        how: Strictness,
-        budget: &mut Budget,
-        text: &impl Fn() -> String,
-    ) {
-        let line = TimedLine {
-            stamp: record.stamp,
-            producer: record.author,
-            seq: record.seq,
-            at,
-        };
-        self.begin(how);
+    pub(crate) fn event(&mut self, record: &Record, arrival: Arrival<'_>) {
+        self.begin(arrival.how);
         if self.run.workload().is_none() {
             return;
         }
@@ -457,21 +408,21 @@ impl RunAccount {
             (Producer::Worker(worker), Some(event @ Event::WorkerEnded { .. })) => {
                 match (self.workers.get_mut(worker), Closing::of(event)) {
                     (Some(worker), Some(closing)) => {
-                        worker.close(Placed::of(record, at).with(closing), budget)
+                        worker.close(arrival.placed(closing), arrival.budget)
                     }
                     _ => NO_WORKER,
                 }
             }
             (Producer::Main, Some(event)) if !matches!(event, Event::WorkerEnded { .. }) => {
                 let workers = self.workers.numbers();
-                self.main.enter(record, event, workers, at, budget)
+                self.main.enter(event, workers, arrival)
             }
             _ => Entered::Unexpected("another thread logs events of this kind"),
         };
         if entered == Entered::New && matches!(record.event, Some(Event::RunStarted { .. })) {
             self.joined = false;
         }
-        self.enter(line, received, entered, how, text);
+        self.enter(arrival, entered);
     }
 }
 
@@ -480,13 +431,14 @@ impl RunAccount {
 fn count(
     counter: &mut Met,
     worker: &mut WorkerAccount,
-    attempt: &AttemptRecord,
-    at: Location,
-    budget: &mut Budget,
+    value: u64,
+    arrival: Arrival<'_>,
     findings: &mut Findings,
 ) -> bool {
-    let value = attempt.value;
-    match counter.meet(value, budget) {
+    let TimedLine {
+        producer, seq, at, ..
+    } = arrival.line;
+    match counter.meet(value, arrival.budget) {
         Entered::TooFar => return false,
         Entered::Duplicate => {
             let values = value..value.saturating_add(1);
@@ -497,9 +449,8 @@ fn count(
         }
         _ => {}
     }
-    if !worker.count(attempt.seq, value) {
-        let producer = Producer::Worker(attempt.worker);
-        let numbers = attempt.seq..attempt.seq.saturating_add(1);
+    if !worker.count(seq, value) {
+        let numbers = seq..seq.saturating_add(1);
         findings.add_lines(Kind::Books, producer, numbers, at, |found| {
             let thread = producer.thread();
             found.why = format!("the counter does not rise along {thread}, at seq");

@@ -21,7 +21,7 @@ pub(crate) struct Met {
 impl Met {
     /// Takes in a number.
     #[inline]
-    pub(crate) fn meet(&mut self, number: u64, budget: &mut Budget) -> Entered {
+    pub(crate) fn meet(&mut self, number: u64, budget: &Budget) -> Entered {
         if number == self.next && number < u64::MAX {
             self.next += 1;
             return Entered::New;
@@ -30,7 +30,7 @@ impl Met {
     }
 
     #[cold]
-    fn meet_elsewhere(&mut self, number: u64, budget: &mut Budget) -> Entered {
+    fn meet_elsewhere(&mut self, number: u64, budget: &Budget) -> Entered {
         let next = self.next;
         if number < next {
             return match self.missing.remove(number) {

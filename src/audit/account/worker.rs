@@ -53,7 +53,7 @@ impl WorkerAccount {
         &mut self,
         attempt: &AttemptRecord,
         rules: &Rules,
-        budget: &mut Budget,
+        budget: &Budget,
     ) -> Entered {
         let met = &mut self.sequence.met;
         if attempt.seq == met.next
@@ -74,7 +74,7 @@ impl WorkerAccount {
         &mut self,
         attempt: &AttemptRecord,
         rules: &Rules,
-        budget: &mut Budget,
+        budget: &Budget,
     ) -> Entered {
         let (seq, next) = (attempt.seq, self.cursor.seq);
         if seq < next {
@@ -109,7 +109,7 @@ impl WorkerAccount {
     }
 
     /// Takes in "Worker ended".
-    pub(crate) fn close(&mut self, end: Placed<Closing>, budget: &mut Budget) -> Entered {
+    pub(crate) fn close(&mut self, end: Placed<Closing>, budget: &Budget) -> Entered {
         match once(&mut self.end, end) {
             Entered::New => match self.sequence.met.meet(end.seq, budget) {
                 // An attempt has this number, which is said at the end.
@@ -133,12 +133,7 @@ impl WorkerAccount {
     }
 
     /// The attempt that the plan has at this number.
-    pub(crate) fn planned(
-        &mut self,
-        seq: u64,
-        rules: &Rules,
-        budget: &mut Budget,
-    ) -> Option<Position> {
+    pub(crate) fn planned(&mut self, seq: u64, rules: &Rules, budget: &Budget) -> Option<Position> {
         if seq == self.cursor.seq {
             return self.cursor.position;
         }

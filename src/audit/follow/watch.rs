@@ -111,9 +111,9 @@ impl Watch {
             let quiet = now.saturating_sub(run.heard) >= self.patience;
             if run.state == RunState::Ended && quiet && !run.over {
                 run.over = true;
-                let (copy, mut budget) = (account.clone(), judge.budget);
+                let (copy, budget) = (account.clone(), judge.budget.clone());
                 let verdict =
-                    conclude::judge_run(judge.config, copy, &judge.evidence, &mut budget, false);
+                    conclude::judge_run(judge.config, copy, &judge.evidence, &budget, false);
                 run.tell_balance(&mut look, account, verdict.findings);
             }
             if judge.config.select.may_be(account.run.id) {

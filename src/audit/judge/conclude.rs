@@ -26,7 +26,7 @@ pub(crate) fn verdict(judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String
         inputs,
         evidence,
         folded,
-        mut budget,
+        budget,
         accounts,
         closed,
         strays,
@@ -52,7 +52,7 @@ pub(crate) fn verdict(judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String
     out.runs.extend(closed);
     for account in accounts.into_iter().flatten() {
         if is_selected(&account) {
-            let run = judge_run(config, *account, &evidence, &mut budget, some_unreadable);
+            let run = judge_run(config, *account, &evidence, &budget, some_unreadable);
             out.runs.push(run);
         }
     }
@@ -198,7 +198,7 @@ pub(crate) fn judge_run(
     config: &AuditConfig,
     mut account: RunAccount,
     evidence: &Evidence,
-    budget: &mut Budget,
+    budget: &Budget,
     unreadable: bool,
 ) -> RunVerdict {
     let mut out = balance::balance(&mut account, config.killed, budget);

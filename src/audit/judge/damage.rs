@@ -85,7 +85,7 @@ impl Judge<'_> {
             false => &suspect.bytes,
         };
         let whole = begins(bytes, suspect.json) && ends(bytes, suspect.json);
-        let tries = self.failures < FAILURES_MAX && self.budget.0 >= RESERVE;
+        let tries = self.failures < FAILURES_MAX && self.budget.left() >= RESERVE;
         if self.registry.count() == 0 && !(whole && tries) {
             // Without a run there is nothing that the rest of a line could tell.
             self.worn_out |= whole;
@@ -164,8 +164,7 @@ impl Judge<'_> {
             let claimed = hints.seq.filter(|seq| *seq <= next.saturating_add(1 << 20));
             let next = Some(next).filter(|seq| claimed != Some(*seq));
             for seq in claimed.into_iter().chain(next) {
-                let Some((position, record)) =
-                    planned(account, number, seq, hints, &mut self.budget)
+                let Some((position, record)) = planned(account, number, seq, hints, &self.budget)
                 else {
                     continue;
                 };
@@ -224,7 +223,7 @@ impl Judge<'_> {
         // Where it tells of its attempt, the plan must agree.
         let agrees = match (producer, seq, hints.iteration) {
             (Producer::Worker(worker), Some(seq), Some(iteration)) => {
-                let planned = planned(account, worker, seq, hints, &mut self.budget);
+                let planned = planned(account, worker, seq, hints, &self.budget);
                 planned.is_some_and(|(position, _)| position.iteration == iteration)
             }
             _ => true,
@@ -345,7 +344,7 @@ fn planned(
     number: u32,
     seq: u64,
     hints: &Hints,
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Option<(Position, Record)> {
     let rules = account.run.rules(number)?;
     let worker = account.workers.get_mut(number)?;

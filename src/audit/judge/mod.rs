@@ -21,9 +21,10 @@ use std::{
 use self::{conclude::Folded, evidence::Evidence, group::same_run, observer::Observer};
 use super::{
     account::{
-        arrivals::Strictness,
+        arrivals::{Arrival, Strictness},
         cursor::Budget,
         run::{Damage, NO_LINE, RunAccount},
+        time_order::TimedLine,
     },
     config::AuditConfig,
     input::source::Input,
@@ -138,7 +139,7 @@ impl<'a> Judge<'a> {
             accounts: Vec::new(),
             closed: VecDeque::new(),
             folded: Folded::default(),
-            budget: Budget(STEPS_FREE),
+            budget: Budget::new(STEPS_FREE),
             failures: 0,
             worn_out: false,
             strays: Findings::new(&names),
@@ -173,10 +174,7 @@ impl<'a> Judge<'a> {
         // Lines are counted where they begin.
         self.lines += u64::from(scanned.lines) + u64::from(!block.continues);
         self.lines -= u64::from(bytes.ends_with(b"\n"));
-        self.budget.0 = self
-            .budget
-            .0
-            .saturating_add(u64::from(scanned.lines) * STEPS_A_LINE);
+        self.budget.grow(u64::from(scanned.lines) * STEPS_A_LINE);
         self.meet_runs();
         if !self.accounts.is_empty() {
             self.judge_early();
@@ -304,8 +302,8 @@ impl<'a> Judge<'a> {
         };
         self.registry.release(&account.run);
         if self.config.select.may_be(account.run.id) {
-            let budget = &mut self.budget;
-            let run = conclude::judge_run(self.config, *account, &self.evidence, budget, false);
+            let (evidence, budget) = (&self.evidence, &self.budget);
+            let run = conclude::judge_run(self.config, *account, evidence, budget, false);
             self.closed.push_back(run);
         }
         if self.closed.len() > CLOSED_MAX
@@ -395,7 +393,19 @@ impl<'a> Judge<'a> {
         if let Some(observer) = &mut self.observer {
             observer.attempt(&account.run, attempt, at);
         }
-        account.attempt(attempt, at, self.how, &mut self.budget, text);
+        let arrival = Arrival {
+            line: TimedLine {
+                stamp: attempt.stamp,
+                producer: Producer::Worker(attempt.worker),
+                seq: attempt.seq,
+                at,
+            },
+            received: attempt.received,
+            how: self.how,
+            budget: &self.budget,
+            text,
+        };
+        account.attempt(attempt, arrival);
     }
 
     fn record(
@@ -418,7 +428,19 @@ impl<'a> Judge<'a> {
         if let Some(observer) = &mut self.observer {
             observer.event(&account.run, record, at);
         }
-        account.event(record, received, at, self.how, &mut self.budget, text);
+        let arrival = Arrival {
+            line: TimedLine {
+                stamp: record.stamp,
+                producer: record.author,
+                seq: record.seq,
+                at,
+            },
+            received,
+            how: self.how,
+            budget: &self.budget,
+            text,
+        };
+        account.event(record, arrival);
     }
 
     /// Holds back a line of a run that is not known yet. Of a run that is over, with its account closed, none is to come.
