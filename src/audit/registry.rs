@@ -20,38 +20,20 @@ use crate::{
 const RUN_SIZE: usize = 2048;
 const WORKER_SIZE: usize = 400;
 
-/// Where the expectation of a run comes from.
-#[derive(Clone, Debug)]
-pub enum Basis {
-    /// From its "Run started".
-    Started(Workload),
-    /// From the caller; "Run started" is lost.
-    Fallback(Workload),
-    /// From nowhere, and why.
-    None(String),
-}
-
-impl Basis {
-    fn workload(&self) -> Option<&Workload> {
-        match self {
-            Self::Started(workload) | Self::Fallback(workload) => Some(workload),
-            Self::None(_) => None,
-        }
-    }
-}
-
-/// What is known of a run that was met.
+/// What is expected of a run that was met.
 #[derive(Debug)]
 pub struct Expected {
-    /// What is expected of it, or why nothing is.
-    pub basis: Basis,
+    /// Its configuration, or why nothing is expected.
+    pub workload: Result<Workload, String>,
+    /// Its "Run started" tells the configuration; else the caller does.
+    pub started: bool,
     rules: PerWorker<Rules>,
 }
 
 impl Expected {
     /// The configuration, if there is one.
     pub fn workload(&self) -> Option<&Workload> {
-        self.basis.workload()
+        self.workload.as_ref().ok()
     }
 
     /// The rules of a worker; none for a worker that the run does not have.
@@ -189,54 +171,57 @@ impl Registry {
 
     /// Enters the run that `event`, a "Run started", begins. None when there is no room for it.
     pub(super) fn start(&self, id: u64, event: &Event) -> Option<Arc<Run>> {
-        let basis = match (event, event.workload()) {
-            (Event::RunStarted { schema, .. }, _) if *schema != SCHEMA => Basis::None(format!(
+        let workload = match (event, event.workload()) {
+            (Event::RunStarted { schema, .. }, _) if *schema != SCHEMA => Err(format!(
                 "its log has schema {schema}, and this program knows schema {SCHEMA} only"
             )),
-            (_, Some(workload)) => Basis::Started(workload),
-            _ => Basis::None("its \"Run started\" holds values that no run can have".into()),
+            (_, Some(workload)) => Ok(workload),
+            _ => Err("its \"Run started\" holds values that no run can have".into()),
         };
         let run = self.meet(id)?;
-        self.know(&run, basis);
+        self.know(&run, true, workload);
         Some(run)
     }
 
     /// Gives a run whose "Run started" is nowhere the configuration that the caller says it had.
     pub(super) fn adopt(&self, run: &Run, fallback: Option<&Workload>) {
-        let basis = match fallback {
-            Some(workload) => Basis::Fallback(workload.clone()),
-            None => Basis::None(
-                "its \"Run started\" is not in the log, or not whole; give its configuration (--seed, --threads …)"
-                    .into(),
-            ),
-        };
-        self.know(run, basis);
+        let why = "its \"Run started\" is not in the log, or not whole; give its configuration (--seed, --threads …)";
+        self.know(run, false, fallback.cloned().ok_or_else(|| why.into()));
     }
 
     /// Notes what a run is judged by, unless that is known; then it must be the same.
-    fn know(&self, run: &Run, basis: Basis) {
-        let first = run.known.get_or_init(|| self.known(basis.clone()));
+    fn know(&self, run: &Run, started: bool, workload: Result<Workload, String>) {
+        let first = run
+            .known
+            .get_or_init(|| self.expected(started, workload.clone()));
         // What the caller says is believed of a run whose "Run started" is met too late.
-        if let (Basis::Started(known), Basis::Started(new)) = (&first.basis, &basis)
+        if started
+            && first.started
+            && let (Ok(known), Ok(new)) = (&first.workload, &workload)
             && known != new
         {
             run.contradicted.store(true, Ordering::Relaxed);
         }
     }
 
-    fn known(&self, mut basis: Basis) -> Expected {
+    fn expected(&self, started: bool, mut workload: Result<Workload, String>) -> Expected {
         let mut rules = PerWorker::default();
-        if let Some(workload) = basis.workload() {
-            let workers = workload.threads;
+        if let Ok(known) = &workload {
             let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-            if inner.take(workers_size(workers)).is_some() {
-                rules = PerWorker::new(workload.workers(), Rules::of(workload));
-            } else {
-                let why = format!("its {workers} workers need more than --memory allows");
-                basis = Basis::None(why);
+            let workers = known.threads;
+            match inner.take(workers_size(workers)) {
+                Some(()) => rules = PerWorker::new(known.workers(), Rules::of(known)),
+                None => {
+                    let why = format!("its {workers} workers need more than --memory allows");
+                    workload = Err(why);
+                }
             }
         }
-        Expected { basis, rules }
+        Expected {
+            workload,
+            started,
+            rules,
+        }
     }
 }
 
@@ -251,7 +236,8 @@ impl Inner {
         self.runs[index as usize].clone().unwrap_or_else(|| {
             let run = Run::new(index, id);
             run.known.get_or_init(|| Expected {
-                basis: Basis::None("its account is closed".into()),
+                workload: Err("its account is closed".into()),
+                started: false,
                 rules: PerWorker::default(),
             });
             Arc::new(run)

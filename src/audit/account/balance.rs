@@ -19,7 +19,6 @@ use super::{
 use crate::{
     audit::{
         records::record::Producer,
-        registry::Basis,
         verdict::{
             Finding, Kind, Range as Lines, RunVerdict,
             findings::{Findings, Location},
@@ -75,22 +74,21 @@ pub(crate) fn balance(account: &mut RunAccount, killed: bool, budget: &Budget) -
     let Some(known) = run.known() else {
         return out;
     };
-    let workload = match &known.basis {
-        Basis::None(why) => {
+    let workload = match &known.workload {
+        Ok(workload) => workload,
+        Err(why) => {
             out.cannot_tell.push(why.clone());
             return out;
         }
-        Basis::Started(workload) => workload,
-        Basis::Fallback(workload) => {
-            let by = match workload.group {
-                Some(_) => "that of its group",
-                None => "the configuration given",
-            };
-            let note = format!("its \"Run started\" is lost, or not whole: it is judged by {by}");
-            out.notes.push(note);
-            workload
-        }
     };
+    if !known.started {
+        let by = match workload.group {
+            Some(_) => "that of its group",
+            None => "the configuration given",
+        };
+        let note = format!("its \"Run started\" is lost, or not whole: it is judged by {by}");
+        out.notes.push(note);
+    }
     account.settle_order();
     account.reconsider_damage();
     if run.contradicted() {

@@ -20,7 +20,7 @@ use crate::{
         },
         registry::Run,
         verdict::{
-            Change, Finding, Kind, Range as Lines,
+            Change, Kind, Range as Lines,
             findings::{Findings, KEPT_MAX, Location, Names},
         },
     },
@@ -56,19 +56,18 @@ impl Damage {
         }
     }
 
-    /// The line that it was, if that is known.
-    pub(crate) fn lines(&self) -> Lines {
-        self.line.map_or(Lines::unnamed(1), |(producer, seq)| {
-            Lines::of(producer, seq..seq.saturating_add(1))
-        })
-    }
-
-    /// Says what there is to be said of it.
-    pub(crate) fn tell(self, found: &mut Finding) {
-        match self.changes {
-            Some(changes) if self.line.is_some() => found.changes = changes,
-            _ => found.text = self.text,
-        }
+    /// Adds it to the findings.
+    pub(crate) fn tell(self, findings: &mut Findings) {
+        let line = self
+            .line
+            .map(|(of, seq)| Lines::of(of, seq..seq.saturating_add(1)));
+        let (kind, lines) = (self.kind(), line.unwrap_or(Lines::unnamed(1)));
+        findings.add(kind, lines, Some(self.at), |found| {
+            match (kind, self.changes) {
+                (Kind::Altered, Some(changes)) => found.changes = changes,
+                _ => found.text = self.text,
+            }
+        });
     }
 }
 

@@ -1,8 +1,7 @@
 //! A file that grows, is renamed and made anew, truncated or deleted, read as if it were one that never ends.
 
 use std::{
-    collections::VecDeque,
-    fs::{self, File, Metadata},
+    fs::File,
     io::{self, Read, Seek, SeekFrom},
     os::unix::fs::MetadataExt,
     path::PathBuf,
@@ -13,16 +12,14 @@ use crate::audit::input::compressed;
 
 /// A file that was renamed may still be written to, by who has not noticed it yet: for so long it is looked at.
 const KEPT: Duration = Duration::from_secs(10);
-/// So many of them are looked at.
-const KEPT_MAX: usize = 4;
 
 /// What stands under a path, whichever file that is. Where there is nothing to be read now, nothing is read.
 #[derive(Debug)]
 pub(super) struct GrowingFile {
     path: PathBuf,
     current: Option<OpenFile>,
-    /// Files that stood there before.
-    renamed: VecDeque<(File, Instant)>,
+    /// The file that stood there before, and how long it is looked at.
+    renamed: Option<(File, Instant)>,
 }
 
 #[derive(Debug)]
@@ -39,23 +36,20 @@ impl GrowingFile {
         Self {
             path,
             current: None,
-            renamed: VecDeque::new(),
+            renamed: None,
         }
     }
 
-    /// Reads what was written to files that have been renamed.
+    /// Reads what was written to a file that has been renamed.
     fn read_renamed(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        for (file, _) in &mut self.renamed {
-            let length = file.read(buffer)?;
-            if length > 0 {
-                return Ok(length);
-            }
+        let Some((file, until)) = &mut self.renamed else {
+            return Ok(0);
+        };
+        let length = file.read(buffer)?;
+        if length == 0 && *until < Instant::now() {
+            self.renamed = None;
         }
-        let now = Instant::now();
-        self.renamed.retain(|(_, until)| now < *until);
-        let more = self.renamed.len().saturating_sub(KEPT_MAX);
-        self.renamed.drain(..more);
-        Ok(0)
+        Ok(length)
     }
 
     fn read_current(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -83,27 +77,27 @@ impl GrowingFile {
 
     /// Turns to the file that stands under the path now; false if it is the same as before, or none.
     fn turn(&mut self) -> io::Result<bool> {
-        let found = match fs::metadata(&self.path) {
-            Ok(found) => found,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        let known = self.current.as_ref().map(|current| current.identity);
-        if known == Some(identity(&found)) {
-            return Ok(false);
-        }
         let file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
+        let found = file.metadata()?;
+        let identity = (found.dev(), found.ino());
+        if self
+            .current
+            .as_ref()
+            .is_some_and(|current| current.identity == identity)
+        {
+            return Ok(false);
+        }
         let opened = OpenFile {
-            identity: identity(&file.metadata()?),
             file,
+            identity,
             position: 0,
         };
         if let Some(before) = self.current.replace(opened) {
-            self.renamed.push_back((before.file, Instant::now() + KEPT));
+            self.renamed = Some((before.file, Instant::now() + KEPT));
         }
         Ok(true)
     }
@@ -127,10 +121,6 @@ impl Read for GrowingFile {
     }
 }
 
-fn identity(file: &Metadata) -> (u64, u64) {
-    (file.dev(), file.ino())
-}
-
 /// What does not grow line by line cannot be followed.
 fn refuse(start: &[u8]) -> io::Result<()> {
     let Some(form) = compressed::form(start) else {
@@ -142,7 +132,10 @@ fn refuse(start: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs::OpenOptions, io::Write};
+    use std::{
+        fs::{self, OpenOptions},
+        io::Write,
+    };
 
     use super::*;
 

@@ -1,9 +1,8 @@
-//! The numbers of one producer that are missing now, since when, and which of them are lost.
+//! The numbers of one producer that are missing now, and since when.
 //!
-//! A number is missing as soon as a higher one is there; missing for longer than patience it is lost; if it comes after all, it
-//! is taken back.
+//! A number is missing as soon as a higher one is there; missing for longer than patience it is lost.
 
-use std::{collections::VecDeque, ops::Range, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
 use crate::audit::account::{numbers::Numbers, sequence::Sequence};
 
@@ -17,10 +16,6 @@ pub(super) struct Holes {
     marks: VecDeque<(Duration, u64)>,
     /// What is missing below this number has been missing for longer than patience.
     due: u64,
-    /// What was said to be lost, and has not come.
-    lost: Numbers,
-    /// What was said to be out of order.
-    pub moved: Numbers,
     /// The account's state when it was looked at last.
     seen: Option<(u64, u64, u64)>,
     /// How many are missing now.
@@ -30,51 +25,34 @@ pub(super) struct Holes {
 }
 
 impl Holes {
-    /// Looks at what there is at the time `now`, of numbers from `from` on: hands out what is lost since the last look, and
-    /// what is taken back.
+    /// Looks at what there is at the time `now`, of numbers from `from` on: which are lost, and which are missing. None if that is
+    /// the same as before.
     pub(super) fn look(
         &mut self,
         sequence: &Sequence,
         from: u64,
         now: Duration,
         patience: Duration,
-    ) -> (Numbers, Numbers) {
-        let (mut lost, mut back) = (Numbers::default(), Numbers::default());
-        let next = sequence.met.next;
-        let missing = &sequence.met.missing;
-        let state = (missing.count(), sequence.claimed.count(), next);
-        let changed = self.seen != Some(state);
+    ) -> Option<(Numbers, Numbers)> {
+        let met = &sequence.met;
+        let state = (met.missing.count(), sequence.claimed.count(), met.next);
+        let changed = self.seen.replace(state) != Some(state);
         if changed {
-            self.seen = Some(state);
-            self.missing = sequence.absent(from..next).count();
-            self.mark(now, next, patience);
+            self.mark(now, met.next, patience);
         }
-        let over = self
-            .marks
-            .iter()
-            .take_while(|(at, _)| *at + patience <= now);
-        let over = over.count();
-        if let Some((_, due)) = self.marks.drain(..over).next_back() {
-            self.due = due;
-        } else if !changed {
-            return (lost, back);
+        let marks = self.marks.iter();
+        let over = marks.take_while(|(at, _)| *at + patience <= now).count();
+        let due = self.marks.drain(..over).next_back();
+        if !changed && due.is_none() {
+            return None;
         }
-        if self.missing > 0 {
-            lost = sequence.absent(from..self.due);
-            self.undecided = self.missing > lost.count();
-            lost.subtract(&self.lost);
-        } else {
-            self.undecided = false;
-        }
-        if self.lost.count() > 0 {
-            back = self.lost.clone();
-            back.subtract(&sequence.absent(from..next));
-            // Behind all that is there nothing has come.
-            back.remove_range(next..u64::MAX);
-            self.lost.subtract(&back);
-        }
-        self.lost.extend(&lost);
-        (lost, back)
+        self.due = due.map_or(self.due, |(_, due)| due);
+        let missing = sequence.absent(from..met.next);
+        let mut lost = missing.clone();
+        lost.remove_range(self.due..u64::MAX);
+        self.missing = missing.count();
+        self.undecided = self.missing > lost.count();
+        Some((lost, missing))
     }
 
     /// Notes how far the numbers go at the time `now`.
@@ -85,25 +63,6 @@ impl Holes {
             _ => self.marks.push_back((now, reach)),
         }
     }
-
-    /// Notes numbers that are lost by the run's own account; returns those of which that was not said.
-    pub(super) fn lose_more(&mut self, numbers: Range<u64>) -> Numbers {
-        add(&mut self.lost, numbers)
-    }
-
-    /// Notes numbers that are out of order; returns those of which that was not said.
-    pub(super) fn move_more(&mut self, numbers: Range<u64>) -> Numbers {
-        add(&mut self.moved, numbers)
-    }
-}
-
-/// Adds numbers to a set; returns those that are new in it.
-fn add(set: &mut Numbers, numbers: Range<u64>) -> Numbers {
-    let mut new = Numbers::default();
-    new.insert_range(numbers);
-    new.subtract(set);
-    set.extend(&new);
-    new
 }
 
 #[cfg(test)]
@@ -124,30 +83,30 @@ mod tests {
         let mut look = |sequence: &mut Sequence, next, seconds| {
             let now = Duration::from_secs(seconds);
             sequence.met.next = next;
-            let (lost, back) = holes.look(sequence, 0, now, PATIENCE);
-            (numbers(&lost), numbers(&back), holes.missing)
+            let found = holes.look(sequence, 0, now, PATIENCE);
+            (found.map(|(lost, _)| numbers(&lost)), holes.missing)
         };
         sequence.met.missing.insert_range(2..4);
-        assert_eq!(look(&mut sequence, 5, 1), (vec![], vec![], 2));
+        assert_eq!(look(&mut sequence, 5, 1), (Some(vec![]), 2));
         sequence.met.missing.remove(2);
         sequence.met.missing.insert_range(7..9);
-        assert_eq!(look(&mut sequence, 10, 20), (vec![], vec![], 3));
+        assert_eq!(look(&mut sequence, 10, 20), (Some(vec![]), 3));
         assert_eq!(
             look(&mut sequence, 10, 31),
-            (vec![3], vec![], 3),
+            (Some(vec![3]), 3),
             "each by its own time"
         );
-        assert_eq!(look(&mut sequence, 10, 50), (vec![7, 8], vec![], 3));
+        assert_eq!(look(&mut sequence, 10, 50), (Some(vec![3, 7, 8]), 3));
         sequence.met.missing.remove(3);
-        assert_eq!(look(&mut sequence, 10, 51), (vec![], vec![3], 2));
+        assert_eq!(look(&mut sequence, 10, 51), (Some(vec![7, 8]), 2));
         assert_eq!(
             look(&mut sequence, 10, 99),
-            (vec![], vec![], 2),
-            "nothing is said twice"
+            (None, 2),
+            "nothing has changed"
         );
         // What is there, if not as it should be, is not lost.
         sequence.claimed.insert(7);
-        assert_eq!(look(&mut sequence, 10, 100), (vec![], vec![7], 1));
+        assert_eq!(look(&mut sequence, 10, 100), (Some(vec![8]), 1));
     }
 
     #[test]

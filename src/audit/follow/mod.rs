@@ -13,6 +13,7 @@ mod holes;
 mod news;
 mod pipe;
 mod tails;
+mod told;
 mod watch;
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::audit::verdict::{
 };
 
 /// Something to be told.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct News {
     /// The id of the run that it is of; none if it belongs to no run.
     pub run: Option<String>,
@@ -21,7 +21,7 @@ pub struct News {
 }
 
 /// What is new.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum NewsItem {
     /// A difference.

@@ -174,7 +174,7 @@ fn expanded(findings: &[Finding]) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for finding in findings {
         let plain = finding.text.is_empty() && finding.changes.is_empty();
-        if finding.lines.named().is_none() || !plain || finding.kind == Kind::Books {
+        if finding.lines.first.is_none() || !plain || finding.kind == Kind::Books {
             all.insert(format!("{finding:?}"));
             continue;
         }

@@ -8,24 +8,19 @@ use super::{
     figures::{Figures, RunState},
     holes::Holes,
     news::{News, NewsItem},
+    told::Told,
 };
 use crate::audit::{
-    account::{numbers::Numbers, run::RunAccount},
+    account::{arrivals::reordered, run::RunAccount},
     judge::{Judge, conclude},
     records::record::Producer,
-    verdict::{
-        Counts, Finding, Kind, Place, Range as Lines,
-        findings::{Findings, Names},
-        told::Told,
-    },
+    verdict::{Counts, Kind, findings::Findings},
 };
 
 /// So often is looked how much memory there is.
 const ROOM: Duration = Duration::from_secs(1);
 /// Of so many runs that are over the accounts are kept: what still comes of them is judged by these.
 const OVER_MAX: usize = 64;
-/// So many ranges of one producer are named at one look; more are told as one.
-const NAMED_MAX: usize = 50;
 
 /// What was seen and said of all runs.
 pub(super) struct Watch {
@@ -48,12 +43,7 @@ pub(super) struct Watch {
 #[derive(Default)]
 struct RunWatch {
     holes: BTreeMap<Producer, Holes>,
-    /// What was told of its findings, and how many damaged lines.
     told: Told,
-    told_fell: Told,
-    told_damage: usize,
-    /// What was told once, and is not told again.
-    once: Vec<NewsItem>,
     /// Lines at the last look, and when one was new.
     lines: u64,
     heard: Duration,
@@ -62,9 +52,6 @@ struct RunWatch {
     state: RunState,
     missing: u64,
 }
-
-/// Of these kinds whatever was found is told at once: all but the lost lines, which may still come.
-const AT_ONCE: &[(Kind, &str)] = Kind::ALL.split_at(1).1;
 
 impl Watch {
     /// Nothing was seen. What is missing for longer than `patience` is lost.
@@ -94,40 +81,31 @@ impl Watch {
             self.room_due = now + ROOM;
             self.make_room(judge);
         }
-        let names = judge.names.clone();
-        let look = || Look {
-            names: &names,
-            now,
-            patience: self.patience,
-            news: Vec::new(),
-        };
         let mut news = Vec::new();
         for (index, run) in &mut self.runs {
             let Some(account) = judge.accounts[*index as usize].as_deref_mut() else {
                 continue;
             };
-            let mut look = look();
-            run.look(&mut look, account);
+            run.look(account, now, self.patience);
             let quiet = now.saturating_sub(run.heard) >= self.patience;
             if run.state == RunState::Ended && quiet && !run.over {
                 run.over = true;
                 let (copy, budget) = (account.clone(), judge.budget.clone());
                 let verdict =
                     conclude::judge_run(judge.config, copy, &judge.evidence, &budget, false);
-                run.tell_balance(&mut look, account, verdict.findings);
+                run.told.verdict(&verdict);
             }
+            let items = std::mem::take(&mut run.told.news).into_iter();
             if judge.config.select.may_be(account.run.id) {
                 let run = Some(format!("{:016x}", account.run.id));
-                let items = look.news.into_iter();
                 news.extend(items.map(|item| News {
                     run: run.clone(),
                     item,
                 }));
             }
         }
-        let mut look = look();
-        look.all(&judge.strays, &mut self.strays);
-        let items = look.news.into_iter();
+        self.strays.all(&judge.strays);
+        let items = std::mem::take(&mut self.strays.news).into_iter();
         news.extend(items.map(|item| News { run: None, item }));
         news.iter().for_each(|news| self.count(&news.item));
         news
@@ -192,70 +170,6 @@ impl Watch {
     }
 }
 
-/// A look at a run, or at the lines that belong to none: what there is to tell.
-struct Look<'a> {
-    names: &'a Names,
-    now: Duration,
-    patience: Duration,
-    news: Vec<NewsItem>,
-}
-
-impl Look<'_> {
-    fn finding(&mut self, kind: Kind, lines: Lines, at: Option<Place>) {
-        let finding = Finding::new(kind, lines, at);
-        self.news.push(NewsItem::Finding { finding });
-    }
-
-    /// Tells what is new of all kinds that are told at once.
-    fn all(&mut self, findings: &Findings, told: &mut Told) {
-        for (kind, _) in AT_ONCE {
-            self.kind(*kind, findings, told);
-        }
-    }
-
-    /// Tells what is new of a kind.
-    fn kind(&mut self, kind: Kind, findings: &Findings, told: &mut Told) {
-        let (found, count) = told.news(findings, kind);
-        let found = found.into_iter();
-        self.news
-            .extend(found.map(|finding| NewsItem::Finding { finding }));
-        self.more(kind, count);
-    }
-
-    fn more(&mut self, kind: Kind, count: u64) {
-        if count > 0 {
-            self.news.push(NewsItem::More { kind, count });
-        }
-    }
-
-    fn lost(&mut self, account: &RunAccount, producer: Producer, numbers: &Numbers) {
-        for lines in ranges(producer, numbers) {
-            let numbers = lines.named().map_or(0..0, |(_, numbers)| numbers);
-            let before = account.behind_gap(producer, &numbers);
-            self.finding(Kind::Lost, lines, before.map(|at| self.names.place(at)));
-        }
-    }
-
-    fn moved(&mut self, producer: Producer, numbers: &Numbers, at: &Place) {
-        for lines in ranges(producer, numbers) {
-            self.finding(Kind::Reordered, lines, Some(at.clone()));
-        }
-    }
-}
-
-/// Numbers of a producer as ranges, of which the last stands for many where there are too many.
-fn ranges(producer: Producer, numbers: &Numbers) -> Vec<Lines> {
-    let mut all: Vec<Lines> = Vec::new();
-    numbers.each_range_in(0..u64::MAX, |range| match all.get_mut(NAMED_MAX) {
-        Some(last) => {
-            last.last = Some(range.end - 1);
-            last.count += range.end - range.start;
-        }
-        None => all.push(Lines::of(producer, range)),
-    });
-    all
-}
-
 /// Whether a run has ended, and as many lines are there as its end says.
 fn is_complete(account: &RunAccount) -> bool {
     let sequences = account.producers().filter_map(|p| account.sequence(p));
@@ -268,35 +182,31 @@ fn is_complete(account: &RunAccount) -> bool {
 }
 
 impl RunWatch {
-    fn look(&mut self, look: &mut Look<'_>, account: &mut RunAccount) {
-        if self.over && account.lines == self.lines {
+    fn look(&mut self, account: &mut RunAccount, now: Duration, patience: Duration) {
+        let mut changed = account.lines != self.lines;
+        if self.over && !changed {
             // What it lacks was told.
             return;
         }
-        if account.lines != self.lines {
-            (self.lines, self.heard, self.over) = (account.lines, look.now, false);
+        if changed {
+            (self.lines, self.heard, self.over) = (account.lines, now, false);
         }
-        let quiet = look.now.saturating_sub(self.heard);
+        let quiet = now.saturating_sub(self.heard);
         self.state = match account.main.ended {
             _ if account.run.workload().is_none() => RunState::Unknown,
             Some(_) => RunState::Ended,
-            None if quiet > look.patience => RunState::Silent,
+            None if quiet > patience => RunState::Silent,
             None => RunState::Running,
         };
         if self.state == RunState::Unknown {
-            if quiet >= look.patience || account.open {
-                self.tell_once(look, NewsItem::Unknown);
+            if quiet >= patience || account.open {
+                self.told.once(NewsItem::Unknown);
             }
             return;
         }
         if account.joined {
-            self.tell_once(look, NewsItem::Joined);
+            self.told.once(NewsItem::Joined);
         }
-        self.look_at_numbers(look, account);
-        self.look_at_findings(look, account);
-    }
-
-    fn look_at_numbers(&mut self, look: &mut Look<'_>, account: &mut RunAccount) {
         self.missing = 0;
         for producer in account.producers() {
             let holes = self.holes.entry(producer).or_default();
@@ -304,76 +214,39 @@ impl RunWatch {
                 continue;
             };
             let from = account.asked_from(sequence);
-            let (lost, back) = holes.look(sequence, from, look.now, look.patience);
-            self.missing += holes.missing;
-            look.lost(account, producer, &lost);
-            let back = ranges(producer, &back).into_iter();
-            look.news
-                .extend(back.map(|range| NewsItem::TakenBack { range }));
-            if !sequence.order.is_disordered() || holes.undecided {
-                continue;
+            if let Some((lost, missing)) = holes.look(sequence, from, now, patience) {
+                changed = true;
+                self.told.lost(account, producer, &lost, &missing);
             }
+            self.missing += holes.missing;
             if sequence.met.missing.count() == 0 {
                 account.settle_order_of(producer);
-                continue;
             }
-            for (range, at) in sequence.clone().settle() {
-                let untold = holes.move_more(range);
-                look.moved(producer, &untold, &look.names.place(at));
-            }
+        }
+        if changed {
+            let findings = self.so_far(account);
+            self.told.all(&findings);
         }
     }
 
-    /// Tells what the account's findings have more than was told.
-    fn look_at_findings(&mut self, look: &mut Look<'_>, account: &RunAccount) {
-        let findings = &account.findings;
-        let (moved, more) = self.told.news(findings, Kind::Reordered);
-        for found in moved {
-            if let (Some((producer, numbers)), Some(at)) = (found.lines.named(), &found.at) {
-                let holes = self.holes.entry(producer).or_default();
-                let untold = holes.move_more(numbers.clone());
-                holes.moved.remove_range(numbers);
-                look.moved(producer, &untold, at);
+    /// What is wrong with a run's lines as things stand, but for those that are missing.
+    fn so_far(&self, account: &RunAccount) -> Findings {
+        let (mut findings, mut disordered) = (account.findings.clone(), false);
+        for (producer, holes) in &self.holes {
+            let sequence = account.sequence(*producer);
+            if let Some(sequence) = sequence.filter(|s| s.order.is_disordered()) {
+                disordered = true;
+                if !holes.undecided {
+                    reordered(&mut findings, *producer, sequence.clone().settle());
+                }
             }
         }
-        look.more(Kind::Reordered, more);
         // Where the numbers tell that lines are out of order, the time need not.
-        let mut sequences = account.producers().filter_map(|p| account.sequence(p));
-        if findings.counts.reordered == 0 && !sequences.any(|s| s.order.is_disordered()) {
-            let fell = &account.arrivals.fell;
-            look.kind(Kind::Reordered, fell, &mut self.told_fell);
+        if findings.counts.reordered == 0 && !disordered {
+            findings.take_over(Kind::Reordered, &mut account.arrivals.fell.clone());
         }
-        look.all(findings, &mut self.told);
-        for damage in account.damage.iter().skip(self.told_damage) {
-            let at = Some(look.names.place(damage.at));
-            let mut finding = Finding::new(damage.kind(), damage.lines(), at);
-            damage.clone().tell(&mut finding);
-            look.news.push(NewsItem::Finding { finding });
-        }
-        self.told_damage = account.damage.len();
-    }
-
-    /// Tells what the verdict on a run that has ended finds missing besides, and what does not balance.
-    fn tell_balance(&mut self, look: &mut Look<'_>, account: &RunAccount, findings: Vec<Finding>) {
-        for finding in findings {
-            let known = account.findings.kept(finding.kind);
-            match (finding.kind, finding.lines.named()) {
-                (Kind::Lost, Some((producer, numbers))) => {
-                    let more = self.holes.entry(producer).or_default().lose_more(numbers);
-                    look.lost(account, producer, &more);
-                }
-                (Kind::Lost | Kind::Books | Kind::Unexpected, _) if !known.contains(&finding) => {
-                    self.tell_once(look, NewsItem::Finding { finding });
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn tell_once(&mut self, look: &mut Look<'_>, item: NewsItem) {
-        if !self.once.contains(&item) {
-            self.once.push(item.clone());
-            look.news.push(item);
-        }
+        let damage = account.damage.iter().cloned();
+        damage.for_each(|damage| damage.tell(&mut findings));
+        findings
     }
 }

@@ -5,7 +5,7 @@ use crate::audit::{
     account::{balance, cursor::Budget, run::RunAccount},
     config::{AuditConfig, Select},
     verdict::{
-        Counts, Finding, Kind, RunVerdict, Status, Verdict,
+        Counts, Kind, RunVerdict, Status, Verdict,
         findings::{Findings, Names},
     },
 };
@@ -231,14 +231,11 @@ pub(crate) fn judge_run(
 fn damage(config: &AuditConfig, account: &mut RunAccount, verdict: &mut RunVerdict) {
     for damage in std::mem::take(&mut account.damage) {
         let cut_by_a_kill = config.killed && !verdict.ended && account.ends_at(damage.at);
-        let kind = damage.kind();
-        if kind == Kind::Truncated && cut_by_a_kill {
+        if damage.kind() == Kind::Truncated && cut_by_a_kill {
             let note = "its last line is cut short, as a kill leaves it";
             verdict.notes.push(note.into());
         } else {
-            let (lines, at) = (damage.lines(), Some(damage.at));
-            let tell = |found: &mut Finding| damage.tell(found);
-            account.findings.add(kind, lines, at, tell);
+            damage.tell(&mut account.findings);
         }
     }
 }

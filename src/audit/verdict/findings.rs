@@ -42,7 +42,8 @@ pub(crate) const KEPT_MAX: usize = 1000;
 /// All differences of a run, or of none.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Findings {
-    names: Names,
+    /// The names of the inputs.
+    pub names: Names,
     /// How many lines, or balances, are of each kind.
     pub counts: Counts,
     kept: [Vec<Finding>; Kind::ALL.len()],

@@ -11,7 +11,6 @@ pub(super) mod github;
 pub(super) mod junit;
 pub(super) mod report;
 mod sections;
-pub(super) mod told;
 
 use std::{fmt, ops};
 
@@ -22,7 +21,7 @@ use super::records::record::Producer;
 use crate::plan::workload::{GroupId, Shard, Workload};
 
 /// Where something stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// The name of the input.
     pub file: String,
@@ -37,7 +36,7 @@ impl fmt::Display for Place {
 }
 
 /// Consecutive lines of one author.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Range {
     /// `main` or `Worker-3`, or a choice of them; empty where nobody can tell.
     pub author: String,
@@ -76,18 +75,10 @@ impl Range {
             false => format!("{first}-{last}"),
         })
     }
-
-    /// The lines, where it is known whose they are and which.
-    pub(crate) fn named(&self) -> Option<(Producer, ops::Range<u64>)> {
-        Some((
-            Producer::named(&self.author)?,
-            self.first?..self.last?.saturating_add(1),
-        ))
-    }
 }
 
 /// What was changed in a line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Change {
     /// The field, in the words of the JSON form.
     pub field: String,
@@ -139,7 +130,7 @@ impl Kind {
 }
 
 /// A difference.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Finding {
     /// What is wrong.
     pub kind: Kind,
@@ -202,15 +193,6 @@ impl Finding {
             text: String::new(),
             changes: Vec::new(),
         }
-    }
-
-    /// The last of its lines, so many.
-    pub(crate) fn last_lines(&self, count: u64) -> Self {
-        let mut out = self.clone();
-        let Range { first, last, .. } = self.lines;
-        out.lines.first = first.and(last).map(|last| (last + 1).saturating_sub(count));
-        out.lines.count = count;
-        out
     }
 }
 

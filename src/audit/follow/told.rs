@@ -1,0 +1,179 @@
+//! What was told of a run while its log is followed, so that each thing is told once.
+
+use std::collections::{HashMap, HashSet};
+
+use super::news::NewsItem;
+use crate::audit::{
+    account::{numbers::Numbers, run::RunAccount},
+    records::record::Producer,
+    verdict::{Counts, Finding, Kind, Range, RunVerdict, findings::Findings},
+};
+
+/// So many ranges of one producer are named at one look; more are told as one.
+const NAMED_MAX: usize = 50;
+
+/// What was told, and what is to be told next.
+#[derive(Default)]
+pub(super) struct Told {
+    /// Of each kind and thread the numbers.
+    numbers: HashMap<(Kind, String), Numbers>,
+    /// What has no numbers.
+    once: HashSet<NewsItem>,
+    /// How many of each kind.
+    counts: Counts,
+    /// What is to be told.
+    pub news: Vec<NewsItem>,
+}
+
+impl Told {
+    /// Tells something, unless it was told.
+    pub(super) fn once(&mut self, item: NewsItem) {
+        if self.once.insert(item.clone()) {
+            self.news.push(item);
+        }
+    }
+
+    /// Tells of all kinds what was not told, but for lost lines.
+    pub(super) fn all(&mut self, findings: &Findings) {
+        for (kind, _) in Kind::ALL {
+            let count = findings.counts.of(kind);
+            if kind == Kind::Lost || count <= self.counts.of(kind) {
+                continue;
+            }
+            findings
+                .kept(kind)
+                .iter()
+                .for_each(|found| self.finding(found));
+            let told = self.counts.of_mut(kind);
+            if count > *told {
+                // There are more than are named one by one.
+                let count = count - *told;
+                *told += count;
+                self.news.push(NewsItem::More { kind, count });
+            }
+        }
+    }
+
+    /// Tells what the verdict on a run that has ended finds missing besides, and what does not balance.
+    pub(super) fn verdict(&mut self, verdict: &RunVerdict) {
+        let told = |found: &&Finding| matches!(found.kind, Kind::Altered | Kind::Truncated);
+        let untold = verdict.findings.iter().filter(|found| !told(found));
+        untold.for_each(|found| self.finding(found));
+    }
+
+    /// Tells which lines of a producer are lost, and which of those that were are not `missing` any more.
+    pub(super) fn lost(
+        &mut self,
+        account: &RunAccount,
+        producer: Producer,
+        lost: &Numbers,
+        missing: &Numbers,
+    ) {
+        let told = self
+            .numbers
+            .entry((Kind::Lost, producer.thread()))
+            .or_default();
+        let mut back = told.clone();
+        back.subtract(missing);
+        // Behind all that is there nothing has come.
+        let next = account.sequence(producer).map_or(0, |s| s.met.next);
+        back.remove_range(next..u64::MAX);
+        told.subtract(&back);
+        let back = ranges(&producer.thread(), &back).into_iter();
+        self.news
+            .extend(back.map(|range| NewsItem::TakenBack { range }));
+        lost.each_range_in(0..u64::MAX, |numbers| {
+            let before = account.behind_gap(producer, &numbers);
+            let before = before.map(|at| account.findings.names.place(at));
+            self.finding(&Finding::new(
+                Kind::Lost,
+                Range::of(producer, numbers),
+                before,
+            ));
+        });
+    }
+
+    /// Tells of a finding what was not told.
+    fn finding(&mut self, found: &Finding) {
+        let Range {
+            author,
+            first,
+            last,
+            count,
+        } = &found.lines;
+        let (Some(first), Some(last)) = (first, last) else {
+            let before = self.news.len();
+            self.once(NewsItem::Finding {
+                finding: found.clone(),
+            });
+            *self.counts.of_mut(found.kind) += count * (self.news.len() - before) as u64;
+            return;
+        };
+        let told = self
+            .numbers
+            .entry((found.kind, author.clone()))
+            .or_default();
+        let mut new = Numbers::default();
+        new.insert_range(*first..last.saturating_add(1));
+        new.subtract(told);
+        told.extend(&new);
+        *self.counts.of_mut(found.kind) += new.count();
+        for lines in ranges(author, &new) {
+            let finding = Finding {
+                lines,
+                ..found.clone()
+            };
+            self.news.push(NewsItem::Finding { finding });
+        }
+    }
+}
+
+/// Numbers of a thread as ranges, of which the last stands for many where there are too many.
+fn ranges(author: &str, numbers: &Numbers) -> Vec<Range> {
+    let mut all: Vec<Range> = Vec::new();
+    numbers.each_range_in(0..u64::MAX, |range| match all.get_mut(NAMED_MAX) {
+        Some(last) => {
+            last.last = Some(range.end - 1);
+            last.count += range.end - range.start;
+        }
+        None => all.push(Range {
+            author: author.into(),
+            first: Some(range.start),
+            last: Some(range.end - 1),
+            count: range.end - range.start,
+        }),
+    });
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::verdict::findings::Location;
+
+    #[test]
+    fn each_line_is_told_once() {
+        let (mut findings, mut told) = (Findings::default(), Told::default());
+        let add = |findings: &mut Findings, seq| {
+            let at = Location::default();
+            findings.add_line(Kind::Duplicated, Producer::Main, seq, at);
+        };
+        let mut news = |findings: &Findings| -> Vec<(Option<u64>, u64)> {
+            told.all(findings);
+            let news = std::mem::take(&mut told.news).into_iter();
+            news.map(|item| match item {
+                NewsItem::Finding { finding } => (finding.lines.first, finding.lines.count),
+                NewsItem::More { count, .. } => (None, count),
+                other => panic!("{other:?}"),
+            })
+            .collect()
+        };
+        add(&mut findings, 5);
+        assert_eq!(news(&findings), [(Some(5), 1)]);
+        [6, 7, 9].iter().for_each(|seq| add(&mut findings, *seq));
+        assert_eq!(news(&findings), [(Some(6), 2), (Some(9), 1)]);
+        findings.counts.duplicated += 3;
+        assert_eq!(news(&findings), [(None, 3)]);
+        assert_eq!(news(&findings), []);
+    }
+}
