@@ -33,6 +33,16 @@ impl Usage {
             open_files: open_files(),
         }
     }
+
+    /// This usage, of which the processor time counts from `before` on. Whoever started the program may have become it (as
+    /// `cargo run` does, by exec): then the time that it took stands in the same account.
+    pub(crate) fn since(self, before: &Self) -> Self {
+        let cpu = self.cpu.zip(before.cpu);
+        Self {
+            cpu: cpu.map(|(now, before)| now.saturating_sub(before)),
+            ..self
+        }
+    }
 }
 
 /// The most files that may be open at one time.

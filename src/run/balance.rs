@@ -4,9 +4,9 @@ use crate::{plan::workload::Limit, run::outcome::RunOutcome};
 
 /// What does not balance, in words; nothing in an honest run.
 pub(super) fn imbalances(outcome: &RunOutcome) -> Vec<String> {
-    let counted = outcome.figures.totals.account.figures().into_iter();
+    let counted = outcome.totals.account.figures().into_iter();
     let twice = counted
-        .zip(outcome.figures.closing.account.figures())
+        .zip(outcome.closing.account.figures())
         .filter(|(counted, told)| counted != told)
         .map(|((name, counted), (_, told))| {
             format!("{name} as counted ({counted}) differs from that in the accounts ({told})")
@@ -25,10 +25,9 @@ type Figure = (&'static str, u64);
 
 /// Figures that must be equal, for one of them follows from others.
 fn related(outcome: &RunOutcome) -> Vec<(Figure, Figure)> {
-    let (workload, log, figures) = (&outcome.workload, &outcome.log, &outcome.figures);
-    let (account, not_started) = (figures.closing.account, figures.closing.not_started);
-    let (totals, processor) = (&figures.totals, figures.processor);
-    let begun = outcome.workers.done.begun;
+    let (workload, log, totals) = (&outcome.workload, &outcome.log, &outcome.totals);
+    let (account, not_started) = (outcome.closing.account, outcome.closing.not_started);
+    let (processor, begun) = (outcome.processor, outcome.workers.done.begun);
     let counter = ("the counter", processor.counter);
     let completed = ("completed operations", account.completed);
     let ended = account.completed + account.abandoned;

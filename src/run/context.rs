@@ -11,6 +11,7 @@ use crate::{
     log::{self, Log, LogLayer, event::Event},
     observe::dump::Dumper,
     observe::error_tracking::ErrorTracking,
+    observe::process::Usage,
     observe::watch::Sources,
     shutdown::Stop,
     work::backlog::Backlog,
@@ -35,6 +36,8 @@ pub(super) struct RunContext<'a> {
     pub(super) log: Log,
     /// The time of the first line.
     pub(super) began: Stamp,
+    /// What the process had used by then: it may have been another program before.
+    pub(super) usage_before: Usage,
     pub(super) tracking: ErrorTracking,
     /// What the workers write to, and observers look at.
     pub(super) sources: Sources,
@@ -51,6 +54,7 @@ impl<'a> RunContext<'a> {
         stop: Arc<Stop>,
         notices: Sender<Notice>,
     ) -> anyhow::Result<Self> {
+        let usage_before = Usage::now();
         let workload = &config.workload;
         let unplanned_panics = panics::install_panic_hook();
         let run = rand::random();
@@ -90,6 +94,7 @@ impl<'a> RunContext<'a> {
             stop,
             log,
             began: log::last_stamp(),
+            usage_before,
             tracking,
             sources: Sources {
                 workload: workload.clone(),

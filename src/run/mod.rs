@@ -38,10 +38,9 @@ pub fn run<T>(
     let context = RunContext::open(config, Arc::clone(&stop), notices)?;
     let mut observers = Observers::start(&context, prepared, dump_requests);
     let workers = Workers::start(&context, &observers);
-    let joined = workers.join(&inbox);
+    let (processor, ended) = workers.join(&inbox);
     observers.workers_ended();
-    let balance = context.balance(&joined);
-    let outcome = context.close(joined, balance, &observers);
+    let outcome = context.close(&processor, ended, &observers);
     let conclusion = conclude(&outcome, &stop);
     observers.monitoring.linger(&stop);
     conclusion

@@ -1,12 +1,8 @@
 //! What a run came to: its figures added up, its last lines, and all that is known of it when it is over.
 
-use std::{collections::BTreeMap, sync::atomic::Ordering};
+use std::{collections::BTreeMap, sync::Arc, sync::atomic::Ordering};
 
-use super::{
-    context::RunContext,
-    observers::Observers,
-    workers::{Ended, Joined},
-};
+use super::{context::RunContext, observers::Observers, workers::Ended};
 use crate::{
     bugs::Seam,
     log::{
@@ -19,7 +15,7 @@ use crate::{
     observe::watch::Stall,
     plan::workload::{Limit, Workload},
     shutdown::Cause,
-    work::processor::Contents,
+    work::processor::{Contents, Handle},
     work::recorder::Totals,
     work::worker::Done,
 };
@@ -31,8 +27,16 @@ pub struct RunOutcome {
     pub run: u64,
     /// What was to be done.
     pub workload: Workload,
-    /// The figures that were logged last.
-    pub figures: FinalFigures,
+    /// Why the run ended, and the workers' accounts added up.
+    pub closing: Closing,
+    /// What asked for a stop, if anything did.
+    pub stopped_by: Option<Cause>,
+    /// What the workers have done together, as the counters have it.
+    pub totals: Totals,
+    /// The Processor as it was left.
+    pub processor: Contents,
+    /// A worker that is stuck holds the Processor's lock.
+    pub processor_is_stuck: bool,
     /// How the workers have ended.
     pub workers: Ended,
     /// What became of the lines.
@@ -53,78 +57,46 @@ pub struct RunOutcome {
     pub sentry: Option<Delivery>,
 }
 
-/// What a run came to, once its workers have ended: the figures that are logged last.
-#[derive(Clone, Debug)]
-pub struct FinalFigures {
-    /// Why the run ended, and the workers' accounts added up.
-    pub closing: Closing,
-    /// What asked for a stop, if anything did.
-    pub stopped_by: Option<Cause>,
-    /// What the workers have done together, as the counters have it.
-    pub totals: Totals,
-    /// The Processor as it was left.
-    pub processor: Contents,
-    /// A worker that is stuck holds the Processor's lock.
-    pub processor_is_stuck: bool,
-}
-
 impl RunContext<'_> {
-    /// Adds up what was done, and decides why the run has ended.
-    pub(super) fn balance(&self, joined: &Joined) -> FinalFigures {
+    /// Adds up what was done, writes the run's last lines and closes the log. All figures are final then, those of the
+    /// metrics too.
+    pub(super) fn close(
+        mut self,
+        shared: &Arc<dyn Handle>,
+        workers: Ended,
+        observers: &Observers,
+    ) -> RunOutcome {
         if let Some(Seam::Log(_)) = self.config.seam() {
             // If it cannot be opened now, the last lines take the specimen's way too.
             let _ = self.log.reopen(|file| Box::new(file));
         }
         let totals = Totals::of(&self.sources.counters);
         // Where workers are stuck, one of them may hold the lock for ever.
-        let contents = if joined.ended.stuck.is_empty() {
-            Some(joined.processor.contents())
-        } else {
-            joined.processor.contents_if_free()
+        let contents = match workers.stuck.is_empty() {
+            true => Some(shared.contents()),
+            false => shared.contents_if_free(),
         };
-        let Done { begun, account, .. } = joined.ended.done;
         let stopped_by = self.stop.cause();
-        let not_started = self.config.workload.operations().after(begun);
-        let reason = match (account.panicked, stopped_by, not_started) {
-            (1.., _, _) => Reason::Panicked,
-            (0, None, Limit::At(0)) => Reason::Finished,
-            (0, _, _) => Reason::Stopped,
-        };
-        FinalFigures {
-            closing: Closing {
-                reason,
-                account,
-                not_started,
-            },
-            stopped_by,
-            processor_is_stuck: contents.is_none(),
-            processor: contents.unwrap_or(Contents {
-                counter: totals.counter,
-                data_len: totals.data_len,
-                dropped: totals.counter.saturating_sub(totals.data_len),
-                data_in_order: true,
-            }),
-            totals,
-        }
-    }
-
-    /// Writes the run's last lines and closes the log. All figures are final then, those of the metrics too.
-    pub(super) fn close(
-        mut self,
-        joined: Joined,
-        balance: FinalFigures,
-        observers: &Observers,
-    ) -> RunOutcome {
-        self.log_end(&balance);
-        let nanos = log::last_stamp().nanos_since(self.began);
+        let closing = self.closing(&workers.done, stopped_by);
+        let processor = contents.unwrap_or(Contents {
+            counter: totals.counter,
+            data_len: totals.data_len,
+            dropped: totals.counter.saturating_sub(totals.data_len),
+            data_in_order: true,
+        });
+        self.log_end(closing, stopped_by, processor);
         RunOutcome {
             run: self.sources.dumper.run,
             workload: self.config.workload.clone(),
-            figures: balance,
-            workers: joined.ended,
+            closing,
+            stopped_by,
+            totals,
+            processor,
+            processor_is_stuck: contents.is_none(),
+            workers,
+            nanos: log::last_stamp().nanos_since(self.began),
             log: self.log.close(),
-            nanos,
-            usage: Usage::now(),
+            usage: Usage::now().since(&self.usage_before),
             stall: observers.stall.get().cloned(),
             requests: observers.monitoring.requests(),
             metrics_file: observers.monitoring.run_ended(&self.sources),
@@ -133,20 +105,32 @@ impl RunContext<'_> {
         }
     }
 
-    fn log_end(&mut self, balance: &FinalFigures) {
-        let processor = balance.processor;
+    /// Why the run has ended, and what became of its operations.
+    fn closing(&self, done: &Done, stopped_by: Option<Cause>) -> Closing {
+        let account = done.account;
+        let not_started = self.config.workload.operations().after(done.begun);
+        let reason = match (account.panicked, stopped_by, not_started) {
+            (1.., _, _) => Reason::Panicked,
+            (0, None, Limit::At(0)) => Reason::Finished,
+            (0, _, _) => Reason::Stopped,
+        };
+        Closing {
+            reason,
+            account,
+            not_started,
+        }
+    }
+
+    fn log_end(&mut self, closing: Closing, stopped_by: Option<Cause>, processor: Contents) {
         let (operations, data) = (processor.counter, processor.data_len);
         Event::TotalOperations { count: operations }.emit();
         Event::TotalData { count: data }.emit();
-        let cause = match balance.stopped_by {
+        let cause = match stopped_by {
             Some(cause) => cause.to_string(),
-            None if balance.closing.reason == Reason::Stopped => "duration".into(),
+            None if closing.reason == Reason::Stopped => "duration".into(),
             None => "end".into(),
         };
         let lines = self.log.settle() + 1;
-        balance
-            .closing
-            .run_ended(cause, lines, processor.dropped)
-            .emit();
+        closing.run_ended(cause, lines, processor.dropped).emit();
     }
 }

@@ -1,6 +1,8 @@
 //! The summary: what a run came to, for people and for programs, and the exit code that says it shortest.
+//!
+//! There is one form, the JSON; what people read is drawn from it.
 
-use std::{fmt, iter, process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use serde_json::{Value, json};
@@ -11,7 +13,6 @@ use crate::{
         line::displayed,
         stream::{self, Standard, complain},
     },
-    observe::error_tracking::Delivery,
     plan::format::{Seconds, counted},
     plan::workload::Limit,
     run::balance,
@@ -21,16 +22,11 @@ use crate::{
     work::figures::Distribution,
 };
 
-/// What a run came to, to be told in one form or another.
-struct Summary<'a> {
-    config: &'a RunConfig,
-    outcome: &'a RunOutcome,
-    /// What went wrong; empty in a run that exits with 0.
-    problems: &'a [String],
-}
-
 /// What stands in the JSON form only where there is something to be told.
 const LEFT_OUT: [&str; 4] = ["shard", "group", "requests", "sentry"];
+
+/// The form for people: lines with places that are filled from the JSON form.
+const TEXT: &str = include_str!("summary.txt");
 
 /// Prints the summary and says with which code the program ends. `stop` ends the patience with a reader that stalls.
 ///
@@ -42,19 +38,15 @@ pub fn conclude(
     stop: &Arc<Stop>,
 ) -> anyhow::Result<ExitCode> {
     let problems = problems(outcome);
-    let summary = Summary {
-        config,
-        outcome,
-        problems: &problems,
-    };
+    let summary = json(outcome, &config.replay, &problems);
     // Where the log goes to standard output, nothing else does.
     let to = match config.log.path {
         Some(_) => Standard::Output,
         None => Standard::Error,
     };
     let text = match config.summary {
-        SummaryFormat::Text => summary.to_string(),
-        SummaryFormat::Json => format!("{}\n", summary.json()),
+        SummaryFormat::Text => text(&summary),
+        SummaryFormat::Json => format!("{summary}\n"),
         SummaryFormat::None => String::new(),
     };
     // What a program reads a person may not see. The text says these itself. A console that was given up
@@ -69,7 +61,7 @@ pub fn conclude(
     }
     stream::print(to, text.as_bytes(), stop)
         .with_context(|| format!("cannot write the summary to {to}"))?;
-    Ok(match outcome.figures.stopped_by {
+    Ok(match outcome.stopped_by {
         _ if !problems.is_empty() => ExitCode::FAILURE,
         Some(Cause::Signal(number)) => ExitCode::from(128 + number as u8),
         _ => ExitCode::SUCCESS,
@@ -96,13 +88,13 @@ fn problems(outcome: &RunOutcome) -> Vec<String> {
             "never ended, so their accounts are missing: {names}"
         ));
     }
-    if outcome.figures.processor_is_stuck {
+    if outcome.processor_is_stuck {
         problems.push(
             "the Processor's lock is never released; its figures are those that a worker told last"
                 .into(),
         );
     }
-    let panicked = outcome.figures.closing.account.panicked;
+    let panicked = outcome.closing.account.panicked;
     if panicked > 0 {
         let workers = counted(panicked, "worker");
         problems.push(format!("ended by an unexpected error: {workers}"));
@@ -126,196 +118,61 @@ fn problems(outcome: &RunOutcome) -> Vec<String> {
     problems
 }
 
-/// A heading, which stands once for several counts, a count, and what was counted.
-type Row = (&'static str, String, String);
-
-fn row(heading: &'static str, count: impl ToString, words: impl Into<String>) -> Row {
-    (heading, count.to_string(), words.into())
-}
-
-impl Summary<'_> {
-    /// The figures in the order in which they are told.
-    fn json(&self) -> Value {
-        let outcome = self.outcome;
-        let (workload, figures, usage) = (&outcome.workload, &outcome.figures, outcome.usage);
-        let (account, processor) = (figures.closing.account, figures.processor);
-        let (requests, at_work) = (&outcome.requests, outcome.workers.usage_at_work);
-        let mut json = json!({
-            "run": self.run(),
-            "reason": figures.closing.reason.word(),
-            "stopped_by": self.stopped_by(),
-            "seed": workload.seed,
-            "shard": workload.group.as_ref().map(|_| workload.shard),
-            "group": workload.group,
-            "replay": self.config.replay,
-            "operations": {
-                "planned": number(workload.operations()),
-                "completed": account.completed,
-                "abandoned": account.abandoned,
-                "panicked": account.panicked,
-                "interrupted": account.interrupted,
-                "not_started": number(figures.closing.not_started),
-            },
-            "requests": (!requests.is_empty()).then_some(requests),
-            "failed_attempts": account.failed_attempts,
-            "retries": account.retries,
-            "counter": processor.counter,
-            "data_length": processor.data_len,
-            "dropped_items": processor.dropped,
-            "workers": workload.threads,
-            "workers_ended_early": outcome.workers.done.ended_early,
-            "workers_stuck": outcome.workers.stuck.len(),
-            "operation_seconds": Value::from_iter(percentiles(&figures.totals.operation_time)),
-            "lock_wait_seconds": Value::from_iter(percentiles(&figures.totals.lock_wait)),
-            "operations_per_second": self.operations_per_second(),
-            "wall_seconds": self.wall_seconds(),
-            "cpu_seconds": usage.cpu.map(|cpu| cpu.as_secs_f64()),
-            "peak_memory_bytes": usage.peak_memory,
-            "resident_memory_bytes": usage.memory,
-            "threads": at_work.threads,
-            "open_files": at_work.open_files,
-            "log_file": outcome.log.path,
-            "log_lines": outcome.log.lines,
-            "file": outcome.log.file,
-            "console": outcome.log.console,
-            "sentry": outcome.sentry,
-            "problems": self.problems,
-        });
-        if let Some(json) = json.as_object_mut() {
-            json.retain(|name, value| !(value.is_null() && LEFT_OUT.contains(&&**name)));
-        }
-        json
+/// The figures in the order in which they are told.
+fn json(outcome: &RunOutcome, replay: &str, problems: &[String]) -> Value {
+    let (workload, closing, usage) = (&outcome.workload, outcome.closing, outcome.usage);
+    let (account, processor, totals) = (closing.account, outcome.processor, &outcome.totals);
+    let (requests, at_work) = (&outcome.requests, outcome.workers.usage_at_work);
+    let wall = Duration::from_nanos(outcome.nanos).as_secs_f64();
+    let stopped_by = match outcome.stopped_by {
+        Some(cause) => Some(cause.to_string()),
+        None => (closing.reason == Reason::Stopped).then(|| "duration".into()),
+    };
+    let mut json = json!({
+        "run": format!("{:016x}", outcome.run),
+        "reason": closing.reason.word(),
+        "stopped_by": stopped_by,
+        "seed": workload.seed,
+        "shard": workload.group.as_ref().map(|_| workload.shard),
+        "group": workload.group,
+        "replay": replay,
+        "operations": {
+            "planned": number(workload.operations()),
+            "completed": account.completed,
+            "abandoned": account.abandoned,
+            "panicked": account.panicked,
+            "interrupted": account.interrupted,
+            "not_started": number(closing.not_started),
+        },
+        "requests": (!requests.is_empty()).then_some(requests),
+        "failed_attempts": account.failed_attempts,
+        "retries": account.retries,
+        "counter": processor.counter,
+        "data_length": processor.data_len,
+        "dropped_items": processor.dropped,
+        "workers": workload.threads,
+        "workers_ended_early": outcome.workers.done.ended_early,
+        "workers_stuck": outcome.workers.stuck.len(),
+        "operation_seconds": percentiles(&totals.operation_time),
+        "lock_wait_seconds": percentiles(&totals.lock_wait),
+        "operations_per_second": if wall > 0.0 { account.completed as f64 / wall } else { 0.0 },
+        "wall_seconds": wall,
+        "cpu_seconds": usage.cpu.map(|cpu| cpu.as_secs_f64()),
+        "peak_memory_bytes": usage.peak_memory,
+        "resident_memory_bytes": usage.memory,
+        "threads": at_work.threads,
+        "open_files": at_work.open_files,
+        "log_file": outcome.log.path,
+        "log_lines": outcome.log.lines,
+        "file": outcome.log.file,
+        "console": outcome.log.console,
+        "sentry": outcome.sentry,
+        "problems": problems,
+    });
+    if let Some(json) = json.as_object_mut() {
+        json.retain(|name, value| !(value.is_null() && LEFT_OUT.contains(&&**name)));
     }
-
-    fn run(&self) -> String {
-        format!("{:016x}", self.outcome.run)
-    }
-
-    /// What stopped the run: a signal's name, `duration` or `failure`.
-    fn stopped_by(&self) -> Option<String> {
-        let figures = &self.outcome.figures;
-        let by_duration = figures.closing.reason == Reason::Stopped;
-        match figures.stopped_by {
-            Some(cause) => Some(cause.to_string()),
-            None => by_duration.then(|| "duration".into()),
-        }
-    }
-
-    fn wall_seconds(&self) -> f64 {
-        Duration::from_nanos(self.outcome.nanos).as_secs_f64()
-    }
-
-    fn operations_per_second(&self) -> f64 {
-        match self.wall_seconds() {
-            wall if wall > 0.0 => self.outcome.figures.closing.account.completed as f64 / wall,
-            _ => 0.0,
-        }
-    }
-
-    /// How the run ended, in a line that is the last: it stays in sight where the rest does not fit the screen.
-    fn headline(&self) -> String {
-        let reason = self.outcome.figures.closing.reason;
-        let how = match (self.stopped_by().as_deref(), reason) {
-            (Some("duration"), Reason::Stopped) => "ended by its --duration".to_owned(),
-            (Some(by), Reason::Stopped) => format!("INTERRUPTED by {by}"),
-            (Some(by), _) => format!("{reason}, and stopped by {by}"),
-            (None, _) => reason.to_string(),
-        };
-        let (run, wall) = (self.run(), Seconds(self.wall_seconds()));
-        format!("Run {run} {how} after {wall}")
-    }
-
-    fn counts(&self) -> Vec<Row> {
-        let outcome = self.outcome;
-        let (closing, processor) = (outcome.figures.closing, outcome.figures.processor);
-        let account = closing.account;
-        let mut rows = vec![
-            row("Operations", outcome.workload.operations(), "planned"),
-            row("", account.completed, "completed"),
-            row("", account.abandoned, "abandoned"),
-            row("", account.panicked, "ended by an unexpected error"),
-            row("", account.interrupted, "interrupted"),
-            row("", closing.not_started, "not started"),
-        ];
-        let headings = iter::once("Requests").chain(iter::repeat(""));
-        for ((code, count), heading) in outcome.requests.iter().zip(headings) {
-            rows.push(row(heading, count, format!("answered with {code}")));
-        }
-        rows.extend([
-            row("Attempts", account.failed_attempts, "failed"),
-            row("", account.retries, "retries"),
-            row("Processor", processor.counter, "counter"),
-            row("", processor.data_len, "data length"),
-            row("", processor.dropped, "items dropped by the data limit"),
-            row("Workers", outcome.workload.threads, "in all"),
-            row("", outcome.workers.done.ended_early, "ended early"),
-        ]);
-        rows
-    }
-
-    fn log_rows(&self) -> Vec<Row> {
-        let log = &self.outcome.log;
-        let mut rows = vec![row("Log", log.lines, "lines logged")];
-        let log_file = displayed(log.path.as_ref());
-        for (name, sink) in [(&*log_file, log.file), ("the console", log.console)] {
-            let (lost, errors) = (sink.lost, counted(sink.errors, "error"));
-            let words = format!("written to {name}, {lost} lost, {errors}");
-            rows.push(row("", sink.lines, words));
-        }
-        if let Some(Delivery { errors, delivered }) = self.outcome.sentry {
-            let left = errors.saturating_sub(delivered);
-            rows.push(row("Sentry", errors, "errors"));
-            rows.push(row("", delivered, format!("of them reported, {left} not")));
-        }
-        rows
-    }
-}
-
-impl fmt::Display for Summary<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let outcome = self.outcome;
-        let (workload, totals, usage) = (&outcome.workload, &outcome.figures.totals, outcome.usage);
-        let at_work = outcome.workers.usage_at_work;
-        write_rows(f, &self.counts())?;
-        let of_all = percentiles(&totals.operation_time);
-        let names = of_all.map(|(name, _)| format!(" {name:>9}")).concat();
-        writeln!(f, "\n{:15}{names}", "")?;
-        for (heading, times) in [
-            ("Operation time", of_all),
-            ("Lock wait", percentiles(&totals.lock_wait)),
-        ] {
-            let times = times.map(|(_, time)| format!(" {:>9}", Seconds(time).to_string()));
-            writeln!(f, "{heading:<15}{}", times.concat())?;
-        }
-        writeln!(f)?;
-        write_rows(f, &self.log_rows())?;
-        let pace = self.operations_per_second();
-        write!(f, "Pace            {pace:>12.1} operations/s")?;
-        if let (Some(cpu), Some(memory)) = (usage.cpu, usage.peak_memory) {
-            let (cpu, memory) = (Seconds(cpu.as_secs_f64()), memory as f64 / 1e6);
-            write!(f, ", {cpu} CPU, {memory:.1} MB peak memory")?;
-        }
-        if let (Some(threads), Some(files)) = (at_work.threads, at_work.open_files) {
-            write!(f, "\nProcess         {threads:>12} threads, ")?;
-            write!(f, "{files} open files at the last worker's start")?;
-        }
-        writeln!(f, "\nSeed            {}", workload.seed)?;
-        if let Some(group) = &workload.group {
-            writeln!(f, "Shard           {} of group {group}", workload.shard)?;
-        }
-        writeln!(f, "Replay          {}", self.config.replay)?;
-        for problem in self.problems {
-            writeln!(f, "PROBLEM         {problem}")?;
-        }
-        writeln!(f, "\n{}", self.headline())
-    }
-}
-
-fn write_rows(f: &mut fmt::Formatter<'_>, rows: &[Row]) -> fmt::Result {
-    for (heading, count, words) in rows {
-        writeln!(f, "{heading:<16}{count:>12} {words}")?;
-    }
-    Ok(())
+    json
 }
 
 /// A limit as a number, if it is one.
@@ -327,16 +184,71 @@ fn number(limit: Limit) -> Option<u64> {
 }
 
 /// What is told of a distribution of times, in seconds.
-fn percentiles(times: &Distribution) -> [(&'static str, f64); 5] {
+fn percentiles(times: &Distribution) -> Value {
     let at = |quantile| times.quantile(quantile);
-    [
+    let nanos = [
         ("p50", at(0.50)),
         ("p90", at(0.90)),
         ("p95", at(0.95)),
         ("p99", at(0.99)),
         ("max", times.max),
-    ]
-    .map(|(name, nanos)| (name, nanos as f64 / 1e9))
+    ];
+    Value::from_iter(nanos.map(|(name, nanos)| (name, nanos as f64 / 1e9)))
+}
+
+/// The summary for people.
+fn text(json: &Value) -> String {
+    let lines = TEXT.lines().filter_map(|line| filled(line, json));
+    let problems = json["problems"].as_array().into_iter().flatten();
+    let problems = problems.filter_map(Value::as_str);
+    let problems = problems.map(|problem| format!("PROBLEM         {problem}"));
+    // It is the last line: it stays in sight where the rest does not fit the screen.
+    let how = match (json["stopped_by"].as_str(), json["reason"].as_str()) {
+        (Some("duration"), Some("stopped")) => "ended by its --duration",
+        (Some(_), Some("stopped")) => "INTERRUPTED by {/stopped_by}",
+        (Some(_), _) => "{/reason}, and stopped by {/stopped_by}",
+        (None, _) => "{/reason}",
+    };
+    let headline = filled(
+        &format!("\nRun {{/run}} {how} after {{/wall_seconds}}"),
+        json,
+    );
+    let all = lines.chain(problems).chain(headline);
+    all.map(|line| line + "\n").collect()
+}
+
+/// A line with its places filled; none where the JSON form lacks one of them. A place is a path, and perhaps the columns that it
+/// takes, or what is counted.
+fn filled(line: &str, json: &Value) -> Option<String> {
+    let mut parts = line.split(['{', '}']);
+    let mut filled = parts.next()?.to_owned();
+    while let (Some(place), Some(words)) = (parts.next(), parts.next()) {
+        let (path, form) = place.split_once(':').unwrap_or((place, "0"));
+        let value = shown(path, json.pointer(path)?);
+        filled += &match form.parse::<usize>() {
+            Ok(columns) => format!("{value:>columns$}{words}"),
+            Err(_) => counted(value, form) + words,
+        };
+    }
+    Some(filled)
+}
+
+/// A value as people read it.
+fn shown(path: &str, value: &Value) -> String {
+    match (value, value.as_f64()) {
+        (Value::Null, _) if path.starts_with("/operations/") => Limit::Unlimited.to_string(),
+        (Value::Null, _) => "unknown".into(),
+        (Value::String(text), _) => displayed(text.as_ref()),
+        (Value::Object(codes), _) => {
+            let rows = codes.iter().map(|(code, count)| (code, count.to_string()));
+            let rows = rows.map(|(code, count)| format!("{count:>12} answered with {code}"));
+            rows.collect::<Vec<_>>().join(&format!("\n{:16}", ""))
+        }
+        (_, Some(seconds)) if path.contains("_seconds") => Seconds(seconds).to_string(),
+        (_, Some(bytes)) if path.ends_with("_bytes") => format!("{:.1} MB", bytes / 1e6),
+        (_, Some(number)) if value.is_f64() => format!("{number:.1}"),
+        _ => value.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -347,7 +259,6 @@ mod tests {
     use crate::{
         cli::Cli,
         log::account::{Account, Closing},
-        run::outcome::FinalFigures,
         work::processor::Contents,
     };
 
@@ -357,22 +268,20 @@ mod tests {
         RunOutcome {
             run: 7,
             workload: cli.run.workload.into_workload(),
-            figures: FinalFigures {
-                closing: Closing {
-                    reason: Reason::Stopped,
-                    account: Account::ZERO,
-                    not_started: Limit::Unlimited,
-                },
-                stopped_by: None,
-                totals: Default::default(),
-                processor: Contents {
-                    counter: 0,
-                    data_len: 0,
-                    dropped: 0,
-                    data_in_order: true,
-                },
-                processor_is_stuck: false,
+            closing: Closing {
+                reason: Reason::Stopped,
+                account: Account::ZERO,
+                not_started: Limit::Unlimited,
             },
+            stopped_by: None,
+            totals: Default::default(),
+            processor: Contents {
+                counter: 0,
+                data_len: 0,
+                dropped: 0,
+                data_in_order: true,
+            },
+            processor_is_stuck: false,
             workers: Default::default(),
             log: Default::default(),
             nanos: 0,

@@ -53,13 +53,6 @@ pub(super) struct Workers {
     ended: Ended,
 }
 
-/// What is left of the workers when all that can be waited for have ended.
-pub(super) struct Joined {
-    /// What they shared.
-    pub(super) processor: Arc<dyn Handle>,
-    pub(super) ended: Ended,
-}
-
 /// How the workers of a run have ended.
 #[derive(Clone, Debug, Default)]
 pub struct Ended {
@@ -168,8 +161,9 @@ impl Workers {
         }
     }
 
-    /// Waits for all workers to end; once they were found to be stuck, no longer than [`TIME_TO_RECOVER`].
-    pub(super) fn join(mut self, inbox: &Receiver<Notice>) -> Joined {
+    /// Waits for all workers to end; once they were found to be stuck, no longer than [`TIME_TO_RECOVER`]. What they shared is
+    /// left, and how they have ended.
+    pub(super) fn join(mut self, inbox: &Receiver<Notice>) -> (Arc<dyn Handle>, Ended) {
         let mut left = self.threads.len();
         let mut deadline: Option<Instant> = None;
         while left > 0 {
@@ -197,10 +191,7 @@ impl Workers {
             .filter(|(_, thread)| thread.is_some())
             .map(|(worker, _)| worker);
         self.ended.stuck = stuck.collect();
-        Joined {
-            ended: self.ended,
-            processor: self.processor,
-        }
+        (self.processor, self.ended)
     }
 }
 
@@ -259,10 +250,7 @@ mod tests {
         };
         notices.send(Notice::Leaving(3)).unwrap();
         notices.send(Notice::Stalled).unwrap();
-        let joined = workers.join(&inbox);
-        assert_eq!(
-            (joined.ended.done.begun, joined.ended.stuck),
-            (14, vec![21])
-        );
+        let (_, ended) = workers.join(&inbox);
+        assert_eq!((ended.done.begun, ended.stuck), (14, vec![21]));
     }
 }

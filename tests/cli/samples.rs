@@ -60,3 +60,19 @@ fn the_summary_tells_what_was_used() {
         .code(0)
         .prints(" open files");
 }
+
+/// A process that has been another program before, as cargo is under `cargo run`, tells of its run alone.
+#[test]
+fn the_summary_does_not_count_what_was_used_before_the_run() {
+    let rig = Rig::new();
+    // Until it has used half a second, in ticks of 10 ms.
+    let busy = "while read -r all < /proc/$$/stat && set -- $all && [ $((${14} + ${15})) -lt 50 ]; do :; done";
+    let run = "exec hifi -t 3 -n 5 --time-scale 0 --quiet --summary json";
+    let run = run.replace("hifi", env!("CARGO_BIN_EXE_hifi"));
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .args(["-c", &format!("{busy}; {run}")])
+        .current_dir(rig.path(""));
+    let summary = rig.finish(shell).code(0).json();
+    assert!(summary["cpu_seconds"].as_f64() < Some(0.5), "{summary}");
+}
