@@ -59,22 +59,18 @@ use self::{
     registry::Registry,
 };
 
-/// Audits. `progress` is told now and then how many bytes were read, and how many there are where that is known.
+/// Audits.
 ///
 /// An error means that something could not be read; it is for the caller to exit with 2 then.
-pub fn run(config: &AuditConfig, progress: &mut dyn FnMut(u64, Option<u64>)) -> Result<Verdict> {
-    run_observed(config, progress, None)
+pub fn run(config: &AuditConfig) -> Result<Verdict> {
+    run_observed(config, None)
 }
 
 /// Audits, and shows each whole record to `observer` meanwhile.
-pub fn run_observed(
-    config: &AuditConfig,
-    progress: &mut dyn FnMut(u64, Option<u64>),
-    observer: Option<&mut dyn Observer>,
-) -> Result<Verdict> {
+pub fn run_observed(config: &AuditConfig, observer: Option<&mut dyn Observer>) -> Result<Verdict> {
     let registry = Arc::new(Registry::new(config.memory / 4 * 3));
     let inputs = Inputs::open(&config.inputs, &registry)?;
-    let (size, cut) = (inputs.size(), Arc::clone(&inputs.cut));
+    let cut = Arc::clone(&inputs.cut);
     // The observer outlives what is made here, and is lent for as long only.
     let observer = observer.map(|observer| observer as &mut dyn Observer);
     let mut judge = Judge::new(&registry, config, observer);
@@ -89,7 +85,6 @@ pub fn run_observed(
                     break false;
                 }
                 bytes += parcel.0.bytes().len() as u64;
-                progress(bytes, size);
                 readers.give_back(parcel);
             }
         }

@@ -7,9 +7,7 @@ use clap::Args;
 use super::{
     VerdictFormat,
     monitoring::built_in,
-    replay,
-    report::output,
-    takes_colours,
+    replay, takes_colours,
     values::{file_path, one_of, specimen, whole},
 };
 use crate::{bugs::Specimen, lab::LabConfig, observe::monitoring::BUILT_IN};
@@ -44,7 +42,7 @@ impl LabArgs {
         LabConfig {
             specimen: self.name,
             seed: self.seed.unwrap_or_else(rand::random),
-            report: self.report.map(output),
+            report: self.report,
             replay,
             json: self.format == VerdictFormat::Json,
             coloured: takes_colours(&io::stdout()),

@@ -7,7 +7,7 @@ use clap::Args;
 use super::{audit::JudgingArgs, file_path, monitoring::built_in, one_of, replay};
 use crate::{
     observe::monitoring::BUILT_IN,
-    report::{Output, ReportConfig, ReportFormat},
+    report::{ReportConfig, ReportFormat},
 };
 
 /// The options of `hifi report`.
@@ -42,16 +42,8 @@ impl ReportArgs {
         ReportConfig {
             audit: self.judging.into_config(),
             format: self.format,
-            output: output(self.output.unwrap_or_else(|| default.into())),
+            output: self.output.unwrap_or_else(|| default.into()),
             replay,
         }
-    }
-}
-
-/// Where a report with this name goes.
-pub(super) fn output(path: PathBuf) -> Output {
-    match path.to_str() {
-        Some("-") => Output::Stdout,
-        _ => Output::File(path),
     }
 }

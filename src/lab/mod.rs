@@ -13,7 +13,7 @@ mod page;
 mod records;
 mod trial;
 
-use std::{process::ExitCode, slice, sync::Arc};
+use std::{path::PathBuf, process::ExitCode, slice, sync::Arc};
 
 use serde_json::json;
 
@@ -23,7 +23,7 @@ use crate::{
     bugs::{SPECIMENS, Specimen},
     log::stream::{complain, print_out},
     plan::workload::Workload,
-    report::{self, Output},
+    report,
     shutdown::{Cause, SignalWatch, Stop},
 };
 
@@ -39,7 +39,7 @@ pub struct LabConfig {
     /// Whether pages are coloured.
     pub coloured: bool,
     /// Where a page for a browser goes; nowhere without it.
-    pub report: Option<Output>,
+    pub report: Option<PathBuf>,
     /// The command line that repeats a workload's outcomes.
     pub replay: fn(&Workload) -> String,
 }
@@ -56,7 +56,7 @@ pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
         None => SPECIMENS,
     };
     let print = |text: String| print_out("what the lab shows", text.as_bytes());
-    let (mut found, mut pairs) = (Vec::new(), Vec::new());
+    let (mut found, mut logs) = (Vec::new(), Vec::new());
     if !config.json && specimens.len() > 1 {
         let mut page = Page::new(config.coloured);
         page.paragraph("", &format!(
@@ -77,9 +77,9 @@ pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
         let exhibit = Exhibit::of(&trial)?;
         let conclusion = trial.conclude();
         if config.report.is_some() {
-            let logs = [&trial.broken, &trial.fixed];
-            let logs = logs.map(|run| Input::Bytes(run.log_file.clone(), run.log.clone()));
-            pairs.push(report::pair(pairs.len(), specimen, logs, config.replay)?);
+            let runs = [&trial.broken, &trial.fixed];
+            let each = runs.map(|run| Input::Bytes(run.log_file.clone(), run.log.clone()));
+            logs.push((specimen, each));
         }
         good &= conclusion.caught && conclusion.fixed_is_clean;
         if config.json {
@@ -106,7 +106,7 @@ pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
         print(page.text)?;
     }
     if let Some(output) = &config.report {
-        report::write_lab(&pairs, config.seed, output)?;
+        report::run_lab(logs, config.seed, output, config.replay)?;
     }
     Ok(if good {
         ExitCode::SUCCESS

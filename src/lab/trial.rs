@@ -125,7 +125,7 @@ impl TrialRun {
                 .with_context(|| format!("a run has printed no summary: {stderr}"))?,
             stderr,
             records: LogRecord::read_all(&String::from_utf8_lossy(&log)),
-            verdict: audit::run(&AuditConfig::new(audited), &mut |_, _| {})?,
+            verdict: audit::run(&AuditConfig::new(audited))?,
             log,
             log_file,
         })

@@ -67,9 +67,6 @@ pub struct AuditLine {}
 
 impl AuditLine {
     /// Does nothing.
-    pub fn read(&mut self, _bytes: u64, _size: Option<u64>) {}
-
-    /// Does nothing.
     pub fn follow(&mut self, _figures: &Figures) {}
 
     /// Does nothing.

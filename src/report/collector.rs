@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::history::{AttemptCounts, History};
+use super::history::{Attempts, History};
 use crate::audit::{AttemptRecord, Location, Observer, Record, Run, Select};
 
 /// The histories of so many runs are kept: the latest.
@@ -20,7 +20,7 @@ pub(super) struct SeenRun {
     /// The earliest and the latest stamp.
     pub(super) first: u64,
     pub(super) last: u64,
-    pub(super) total: AttemptCounts,
+    pub(super) total: Attempts,
     /// None if later runs needed the room.
     pub(super) history: Option<Box<History>>,
 }
@@ -76,7 +76,7 @@ impl Collector {
             id: run.id,
             first: stamp,
             last: stamp,
-            total: AttemptCounts::default(),
+            total: Attempts::default(),
             history: Some(Box::new(History::new(run))),
         });
         self.kept.push_back(index);
@@ -105,7 +105,7 @@ impl Observer for Collector {
         self.places.note(at, attempt.stamp);
         let backwards = self.backwards;
         if let Some(seen) = self.run(run, attempt.stamp) {
-            seen.total.count(attempt.kind);
+            seen.total[attempt.kind as usize] += 1;
             if let Some(history) = &mut seen.history {
                 history.attempt(run, attempt, backwards);
             }

@@ -22,26 +22,8 @@ pub struct ReportConfig {
     pub audit: AuditConfig,
     /// The form.
     pub format: ReportFormat,
-    /// Where it goes.
-    pub output: Output,
+    /// The file that it goes to; - is standard output.
+    pub output: PathBuf,
     /// The command line that repeats a workload's outcomes.
     pub replay: fn(&Workload) -> String,
-}
-
-/// Why there is no report.
-#[derive(Debug)]
-pub enum Failure {
-    /// The log cannot be read.
-    Input(anyhow::Error),
-    /// The report cannot be written.
-    Output(anyhow::Error),
-}
-
-/// Where a report goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// A file of this name.
-    File(PathBuf),
-    /// Standard output.
-    Stdout,
 }

@@ -1,59 +1,45 @@
 //! The audit's findings as the page lists them: in words, with their place in the log and on the timeline.
 
+use std::collections::HashMap;
+
 use super::{collector::Places, text::shown};
-use crate::audit::{Finding, Kind, Location, Producer, change_words, headline};
+use crate::audit::{Finding, Kind, Location, Producer, change_words};
 
 /// How many findings of a kind are listed of a run.
 pub(super) const LISTED_MAX: usize = 20;
 
-/// A finding, ready to be shown.
-#[derive(Clone, Debug)]
-pub(super) struct Listed {
-    pub(super) kind: &'static str,
-    /// Which lines it concerns, and where they are.
-    pub(super) words: String,
-    /// What was changed, or what stands in the log.
-    pub(super) details: String,
-    pub(super) worker: Option<u32>,
-    /// When it was, where that can be told.
-    pub(super) stamp: Option<u64>,
-}
+/// A finding, and when it was, where that can be told.
+pub(super) type Dated = (Finding, Option<u64>);
 
 /// The first findings of each kind.
-pub(super) fn list(findings: &[Finding], files: &[String], places: &Places) -> Vec<Listed> {
-    let mut listed: Vec<Listed> = Vec::new();
-    for finding in findings {
-        let same = listed
-            .iter()
-            .filter(|other| other.kind == finding.kind.name());
-        if same.count() < LISTED_MAX {
-            listed.push(of(finding, files, places));
-        }
-    }
-    listed
+pub(super) fn list(findings: &[Finding], files: &[String], places: &Places) -> Vec<Dated> {
+    let mut listed: HashMap<Kind, usize> = HashMap::new();
+    let mut is_listed = |finding: &&Finding| {
+        let number = listed.entry(finding.kind).or_default();
+        *number += 1;
+        *number <= LISTED_MAX
+    };
+    let time = |finding: &Finding| {
+        let place = finding.at.as_ref()?;
+        let file = files.iter().position(|name| *name == place.file)?;
+        let (file, line) = (u32::try_from(file).ok()?, place.line);
+        places.time_of(Location { file, line })
+    };
+    let first = findings.iter().filter(|finding| is_listed(finding));
+    first.map(|one| (one.clone(), time(one))).collect()
 }
 
-fn of(finding: &Finding, files: &[String], places: &Places) -> Listed {
-    let author = Producer::named(&finding.lines.author);
-    let at = finding.at.as_ref().and_then(|place| {
-        let file = files.iter().position(|name| *name == place.file)?;
-        Some(Location {
-            file: u32::try_from(file).ok()?,
-            line: place.line,
-        })
-    });
-    Listed {
-        kind: finding.kind.name(),
-        words: shown(&headline(finding)),
-        details: match finding.kind {
-            Kind::Altered => {
-                let changes = finding.changes.iter();
-                let changes = changes.map(|change| shown(&change_words(change)));
-                changes.collect::<Vec<_>>().join("\n")
-            }
-            _ => shown(&finding.text),
-        },
-        worker: author.and_then(Producer::worker),
-        stamp: at.and_then(|at| places.time_of(at)),
+/// What was changed, or what stands in the log.
+pub(super) fn details(finding: &Finding) -> String {
+    if finding.kind != Kind::Altered {
+        return shown(&finding.text);
     }
+    let changes = finding.changes.iter().map(change_words);
+    let changes: Vec<String> = changes.map(|change| shown(&change)).collect();
+    changes.join("\n")
+}
+
+/// The worker that it concerns, if it is one's.
+pub(super) fn worker(finding: &Finding) -> Option<u32> {
+    Producer::named(&finding.lines.author)?.worker()
 }

@@ -5,7 +5,7 @@
 //! Nothing is judged here.
 
 use super::{
-    series::{Merge, Series},
+    series::{Merge, Series, Window},
     spans::{MissingLines, Span, WorkerLine, WorkerLines},
 };
 use crate::{
@@ -23,52 +23,25 @@ use crate::{
 const COLUMNS_MAX: usize = 720;
 const ROWS_MAX: u32 = 64;
 /// How many columns the closer look at the beginning has, and how many retries, one after the other, take as long.
-const OPENING_COLUMNS: u64 = 240;
+const OPENING_COLUMNS: usize = 240;
 pub(super) const RETRIES_SHOWN: u64 = 8;
 /// Operations that needed this many attempts or more are counted together.
 pub(super) const ATTEMPTS_MAX: usize = 16;
 /// How many incidents are kept.
 const INCIDENTS_MAX: usize = 60;
 
-/// How many attempts there were, by how they ended.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct AttemptCounts {
-    ended: [u64; 4],
-    /// Their lines are missing.
-    pub(super) lost: u64,
+/// How many attempts there were, by how they ended, and last those whose lines are missing.
+pub(super) type Attempts = [u64; 5];
+pub(super) const LOST: usize = 4;
+
+/// All that failed as planned.
+pub(super) fn failed(attempts: &Attempts) -> u64 {
+    attempts[AttemptKind::Retry as usize] + attempts[AttemptKind::Abandon as usize]
 }
 
-impl AttemptCounts {
-    /// Those that ended so.
-    pub(super) fn of(&self, kind: AttemptKind) -> u64 {
-        self.ended[kind as usize]
-    }
-
-    /// All whose lines are there.
-    pub(super) fn logged(&self) -> u64 {
-        self.ended.iter().sum()
-    }
-
-    /// All that failed as planned.
-    pub(super) fn failed(&self) -> u64 {
-        self.of(AttemptKind::Retry) + self.of(AttemptKind::Abandon)
-    }
-
-    /// All, logged or not.
-    pub(super) fn all(&self) -> u64 {
-        self.logged() + self.lost
-    }
-
-    pub(super) fn count(&mut self, kind: AttemptKind) {
-        self.ended[kind as usize] += 1;
-    }
-}
-
-impl Merge for AttemptCounts {
-    fn merge(&mut self, other: Self) {
-        self.ended.merge(other.ended);
-        self.lost += other.lost;
-    }
+/// All whose lines are there.
+pub(super) fn logged(attempts: &Attempts) -> u64 {
+    attempts[..LOST].iter().sum()
 }
 
 /// What a worker does in a stretch of time. They are drawn in this order.
@@ -81,10 +54,17 @@ pub(super) enum Activity {
     Work,
 }
 
+impl Activity {
+    /// The class of its colour.
+    pub(super) fn class(self) -> &'static str {
+        ["unknown", "wait", "back", "work"][self as usize]
+    }
+}
+
 /// What the workers of one row did in one column of time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cell {
-    pub(super) attempts: AttemptCounts,
+    pub(super) attempts: Attempts,
     /// Microseconds spent in each [`Activity`].
     spent: [u64; 4],
 }
@@ -96,7 +76,7 @@ impl Cell {
         let all = self.spent.into_iter().zip([Unknown, Wait, Back, Work]);
         // Of equals it is the last: an attempt that took no time is one nevertheless.
         let (time, activity) = all.max_by_key(|(time, _)| *time)?;
-        (time > 0 || self.attempts.logged() > 0).then_some(activity)
+        (time > 0 || logged(&self.attempts) > 0).then_some(activity)
     }
 }
 
@@ -125,8 +105,8 @@ impl Column {
     }
 
     /// The attempts of all rows.
-    pub(super) fn attempts(&self) -> AttemptCounts {
-        let mut all = AttemptCounts::default();
+    pub(super) fn attempts(&self) -> Attempts {
+        let mut all = Attempts::default();
         self.cells.iter().for_each(|cell| all.merge(cell.attempts));
         all
     }
@@ -151,20 +131,13 @@ pub(super) struct Incident {
     pub(super) words: String,
 }
 
-/// The first moments of a run, in narrow columns.
-#[derive(Clone, Debug)]
-pub(super) struct Opening {
-    pub(super) from: u64,
-    pub(super) width: u64,
-    pub(super) columns: Vec<AttemptCounts>,
-}
-
 /// The history of one run.
 #[derive(Debug)]
 pub(super) struct History {
     pub(super) workload: Option<Workload>,
     pub(super) columns: Series<Column>,
-    pub(super) opening: Option<Opening>,
+    /// The first moments, in narrow columns.
+    pub(super) opening: Option<(Window, Vec<Attempts>)>,
     /// Workers share a row if there are more of them than rows.
     pub(super) workers_a_row: u32,
     pub(super) rows: usize,
@@ -200,6 +173,11 @@ impl History {
         self.workers.numbers().start
     }
 
+    /// How many workers it has.
+    pub(super) fn workers(&self) -> usize {
+        self.workers.numbers().len()
+    }
+
     /// The row of a worker; none if it does not have such a worker.
     pub(super) fn row(&self, worker: u32) -> Option<usize> {
         let row = worker.checked_sub(self.first_worker())? / self.workers_a_row;
@@ -213,7 +191,7 @@ impl History {
         if self.workers.get(worker).is_none() {
             return;
         }
-        self.at(stamp, worker, |attempts| attempts.count(kind));
+        self.at(stamp, worker, |attempts| attempts[kind as usize] += 1);
         self.line(worker, WorkerLine::of(run, attempt), backwards);
         if matches!(kind, AttemptKind::Success | AttemptKind::Abandon) {
             let needed = usize::try_from(attempt.position.attempt).unwrap_or(usize::MAX);
@@ -244,7 +222,7 @@ impl History {
                 }
             }
             (Producer::Main, Event::RunStarted { .. }) if !backwards => {
-                self.opening = self.workload.as_ref().and_then(|w| Opening::of(w, stamp));
+                self.opening = self.workload.as_ref().and_then(|w| opening(w, stamp));
             }
             (Producer::Main, event) => {
                 if let Some(bytes) = memory(event) {
@@ -288,7 +266,7 @@ impl History {
             Span::Late(at) => {
                 // It was taken for lost when a later one came, about here.
                 self.at(at, worker, |attempts| {
-                    attempts.lost = attempts.lost.saturating_sub(1);
+                    attempts[LOST] = attempts[LOST].saturating_sub(1);
                 });
             }
         }
@@ -296,11 +274,13 @@ impl History {
 
     /// Counts attempts of a worker at their time.
     #[inline]
-    fn at(&mut self, stamp: u64, worker: u32, add: impl Fn(&mut AttemptCounts)) {
+    fn at(&mut self, stamp: u64, worker: u32, add: impl Fn(&mut Attempts)) {
         let Some(row) = self.row(worker) else { return };
         add(&mut self.columns.at(stamp).cell(row).attempts);
-        if let Some(opening) = &mut self.opening {
-            opening.at(stamp).into_iter().for_each(add);
+        if let Some((window, columns)) = &mut self.opening
+            && let Some(column) = window.column(stamp)
+        {
+            columns.get_mut(column).into_iter().for_each(add);
         }
     }
 
@@ -315,11 +295,9 @@ impl History {
     /// Spreads missing lines evenly over the time in which they were logged.
     #[cold]
     fn gap(&mut self, worker: u32, gap: MissingLines) {
-        let Some((first, last)) = self.columns.span() else {
-            return;
-        };
-        let until = gap.until.unwrap_or(last);
-        let since = gap.since.unwrap_or(first).min(until);
+        let window = self.columns.window();
+        let until = gap.until.unwrap_or(window.from + window.length());
+        let since = gap.since.unwrap_or(window.from).min(until);
         self.spend(worker, since, until, Activity::Unknown);
         // In as many portions as columns can show.
         let portions = gap.count.min(COLUMNS_MAX as u64);
@@ -327,7 +305,7 @@ impl History {
             let share = (portion + 1) as f64 / (portions + 1) as f64;
             let stamp = since + ((until - since) as f64 * share) as u64;
             let lines = gap.count / portions + u64::from(portion < gap.count % portions);
-            self.at(stamp, worker, |attempts| attempts.lost += lines);
+            self.at(stamp, worker, |attempts| attempts[LOST] += lines);
         }
     }
 
@@ -360,34 +338,26 @@ impl History {
 
     /// What came late had only been missing for a while.
     fn nothing_is_lost(&mut self) {
-        let opening = self
-            .opening
-            .iter_mut()
-            .flat_map(|opening| &mut opening.columns);
-        opening.for_each(|attempts| attempts.lost = 0);
+        let opening = self.opening.iter_mut();
+        let columns = opening.flat_map(|(_, columns)| columns);
+        columns.for_each(|attempts| attempts[LOST] = 0);
         for cell in self.columns.iter_mut().flat_map(|column| &mut column.cells) {
-            cell.attempts.lost = 0;
+            cell.attempts[LOST] = 0;
             cell.spent[Activity::Unknown as usize] = 0;
         }
     }
 }
 
-impl Opening {
-    /// Long enough for several retries to be seen in it; none where nothing is waited for.
-    fn of(workload: &Workload, from: u64) -> Option<Self> {
-        let delay = workload.time_scale.apply(workload.retry.delay);
-        let width = delay.0.saturating_mul(RETRIES_SHOWN) / OPENING_COLUMNS;
-        (width > 0 && delay != Micros::MAX).then(|| Self {
-            from,
-            width,
-            columns: vec![AttemptCounts::default(); OPENING_COLUMNS as usize],
-        })
-    }
-
-    fn at(&mut self, stamp: u64) -> Option<&mut AttemptCounts> {
-        let column = stamp.checked_sub(self.from)? / self.width;
-        self.columns.get_mut(usize::try_from(column).ok()?)
-    }
+/// The first moments: long enough for several retries to be seen in them; none where nothing is waited for.
+fn opening(workload: &Workload, from: u64) -> Option<(Window, Vec<Attempts>)> {
+    let delay = workload.time_scale.apply(workload.retry.delay);
+    let window = Window {
+        from,
+        width: delay.0.saturating_mul(RETRIES_SHOWN) / OPENING_COLUMNS as u64,
+        columns: OPENING_COLUMNS,
+    };
+    let is_told = window.width > 0 && delay != Micros::MAX;
+    is_told.then(|| (window, vec![Attempts::default(); OPENING_COLUMNS]))
 }
 
 /// The memory in use, if the event is a sample of it.

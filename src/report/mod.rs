@@ -15,7 +15,6 @@ mod config;
 mod findings;
 mod history;
 mod operation_times;
-mod output;
 mod page;
 mod section;
 mod series;
@@ -25,20 +24,24 @@ mod timeline;
 mod trace;
 mod words;
 
+use std::{path::Path, process::ExitCode};
+
 use anyhow::{Context, Result};
 
+pub use self::config::{ReportConfig, ReportFormat};
 use self::{
     collector::{Collector, RUNS_MAX},
     section::Section,
     trace::Trace,
 };
-pub use self::{
-    config::{Failure, Output, ReportConfig, ReportFormat},
-    page::Pair,
-};
 use crate::{
     audit::{self, AuditConfig, Input, Observer, Select, Verdict},
     bugs::Specimen,
+    files::Pending,
+    log::{
+        line::displayed,
+        stream::{complain, print_out},
+    },
     plan::workload::Workload,
 };
 
@@ -47,86 +50,111 @@ const LNAV_FORMAT: &str = include_str!("lnav.json");
 /// So many columns of time are drawn in all, however many runs there are: it bounds the page.
 const COLUMNS_ALL: usize = 1440;
 
-/// Makes the report; what it came to, in a line for people, if they are not handed the report itself.
-/// `progress` is told how many bytes were read, and how many there are.
-///
-/// # Errors
-/// The log cannot be read, or the report cannot be written.
-pub fn run(
-    config: &ReportConfig,
-    progress: &mut dyn FnMut(u64, Option<u64>),
-) -> Result<Option<String>, Failure> {
-    let (audit, select) = (&config.audit, config.audit.select);
-    if config.format == ReportFormat::Trace && select == Select::Last {
-        return Err(Failure::Input(anyhow::anyhow!(
-            "--run last: a trace is written while the log is read, and which run is the last shows at its end; give the run's id"
-        )));
+/// Makes the report, and says in a line what it came to where it does not go to standard output itself. A log that cannot be
+/// read ends with 2, a report that cannot be written with 1.
+pub fn run(config: &ReportConfig) -> ExitCode {
+    match write(&config.output, |file| make(config, file)) {
+        Ok(told) => {
+            if let Some(name) = name(&config.output) {
+                // A reader that has seen enough may close its end.
+                let _ = print_out(
+                    "what the report came to",
+                    format!("{name}: {told}\n").as_bytes(),
+                );
+            }
+            ExitCode::SUCCESS
+        }
+        Err((error, code)) => {
+            complain(&format!("{error:#}"));
+            ExitCode::from(code)
+        }
     }
-    let mut file = config.output.open().map_err(Failure::Output)?;
-    let mut judge = |observer: &mut dyn Observer| {
-        audit::run_observed(audit, progress, Some(observer)).map_err(Failure::Input)
-    };
-    let told = match config.format {
+}
+
+/// Makes the report; what it came to, in a line.
+fn make(config: &ReportConfig, file: &mut Pending) -> Result<String> {
+    let (audit, select) = (&config.audit, config.audit.select);
+    let judge = |observer: &mut dyn Observer| audit::run_observed(audit, Some(observer));
+    match config.format {
         ReportFormat::Html => {
             let mut collector = Collector::new(select);
             let verdict = judge(&mut collector)?;
             let files: Vec<String> = audit.inputs.iter().map(Input::name).collect();
             let sections = sections(&verdict, collector, &files, config.replay);
             file.write(page::of_log(&verdict, &sections, &files).as_bytes());
-            words::in_a_line(&verdict)
+            Ok(words::in_a_line(&verdict))
         }
+        ReportFormat::Trace if select == Select::Last => Err(anyhow::anyhow!(
+            "--run last: a trace is written while the log is read, and which run is the last shows at its end; give the run's id"
+        )),
         ReportFormat::Trace => {
-            let mut trace = Trace::new(&mut file, select);
-            let verdict = judge(&mut trace);
+            let mut trace = Trace::new(file, select);
+            let verdict = judge(&mut trace)?;
             trace.finish();
-            words::in_a_line(&verdict?)
+            Ok(words::in_a_line(&verdict))
         }
         ReportFormat::Lnav => {
             file.write(LNAV_FORMAT.as_bytes());
-            "a format file for lnav".into()
+            Ok("a format file for lnav".into())
         }
-    };
-    config.output.keep(file).map_err(Failure::Output)?;
-    Ok(config.output.name().map(|name| format!("{name}: {told}")))
+    }
 }
 
-/// A specimen for the lab's page, by the logs of its broken and its fixed run. `place` is where on the page it comes.
+/// The lab's page: of each specimen the logs of its broken and its fixed run.
 ///
 /// # Errors
-/// A log cannot be read.
-pub fn pair(
-    place: usize,
-    specimen: &'static Specimen,
-    logs: [Input; 2],
+/// A log cannot be read, or the page cannot be written.
+pub fn run_lab(
+    logs: Vec<(&'static Specimen, [Input; 2])>,
+    seed: u64,
+    output: &Path,
     replay: fn(&Workload) -> String,
-) -> Result<Pair> {
-    let [broken, fixed] = logs.map(|log| {
+) -> Result<()> {
+    let mut numbers = 1..;
+    let mut section = |log: Input| -> Result<Section> {
         let files = [log.name()];
         let mut collector = Collector::new(Select::All);
-        let audit = AuditConfig::new(vec![log]);
-        let verdict = audit::run_observed(&audit, &mut |_, _| {}, Some(&mut collector))?;
-        let section = sections(&verdict, collector, &files, replay)
-            .into_iter()
-            .next();
-        section.context("a run has left no log")
+        let verdict = audit::run_observed(&AuditConfig::new(vec![log]), Some(&mut collector))?;
+        let sections = sections(&verdict, collector, &files, replay).into_iter();
+        let numbered = sections.zip(&mut numbers).next();
+        let (section, number) = numbered.context("a run has left no log")?;
+        Ok(Section { number, ..section })
+    };
+    let mut pairs = Vec::new();
+    for (specimen, [broken, fixed]) in logs {
+        pairs.push((specimen, [section(broken)?, section(fixed)?]));
+    }
+    let page = page::of_lab(&pairs, seed);
+    let written = write(output, |file| {
+        file.write(page.as_bytes());
+        Ok(())
     });
-    let (mut broken, mut fixed) = (broken?, fixed?);
-    (broken.number, fixed.number) = (place * 2 + 1, place * 2 + 2);
-    Ok(Pair {
-        specimen,
-        broken,
-        fixed,
-    })
+    written.map_err(|(error, _)| error)
 }
 
-/// Writes the lab's page.
-///
-/// # Errors
-/// It cannot be written.
-pub fn write_lab(pairs: &[Pair], seed: u64, output: &Output) -> Result<()> {
-    let mut file = output.open()?;
-    file.write(page::of_lab(pairs, seed).as_bytes());
-    output.keep(file)
+/// What people call the file that a report goes to; nothing for standard output.
+fn name(output: &Path) -> Option<String> {
+    (output != Path::new("-")).then(|| displayed(output))
+}
+
+/// Writes what `make` makes, so that under the file's name stands the whole of it, or what stood there before. An error comes
+/// with the exit code that it stands for.
+fn write<T>(
+    output: &Path,
+    make: impl FnOnce(&mut Pending) -> Result<T>,
+) -> Result<T, (anyhow::Error, u8)> {
+    let cannot = || {
+        let name = name(output).unwrap_or_else(|| "standard output".into());
+        format!("the report cannot be written to {name}")
+    };
+    let opened = match name(output) {
+        Some(_) => Pending::open(output),
+        None => Ok(Pending::stdout()),
+    };
+    let mut file = opened.with_context(cannot).map_err(|error| (error, 1))?;
+    let made = make(&mut file).map_err(|error| (error, 2))?;
+    let kept = file.keep().with_context(cannot);
+    kept.map(|()| made).map_err(|error| (error, 1))
 }
 
 /// Verdict and history of each run, brought together.
@@ -136,7 +164,7 @@ fn sections(
     files: &[String],
     replay: fn(&Workload) -> String,
 ) -> Vec<Section> {
-    let columns_max = COLUMNS_ALL / collector.kept.len().clamp(2, RUNS_MAX);
+    let columns_max = COLUMNS_ALL / verdict.runs.len().clamp(2, RUNS_MAX);
     let backwards = collector.backwards;
     let (mut runs, places) = collector.finish();
     let sections = (1..).zip(&verdict.runs).map(|(number, run)| {

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use maud::{Markup, html};
 
 use super::{
-    chart::{HEIGHT, drawing, frame},
-    text::{micros, plural, round_time, ticks},
+    chart::{HEIGHT, Ticks, chart, drawing, value_ticks},
+    text::{micros, plural, round_time},
 };
 use crate::work::figures::Distribution;
 
@@ -37,22 +37,17 @@ pub(super) fn draw(times: &Distribution) -> Markup {
     let most = most.unwrap_or(1) as f64;
     let content = html! { path.done d=(bars(times, axis, most)) {} };
     let plot = html! {
-        (drawing(&format!("0 0 {HEIGHT} {HEIGHT}"), &told, &content))
-        @for (_, _, place) in &quantiles { i.quantile style=(format!("left:{place:.2}%")) {} }
-    };
-    html! {
-        div.chart.histogram {
-            div.quantiles aria-hidden="true" { @for (name, time, place) in &quantiles {
-                // Near the right edge the words stand on the left of their line.
-                span.before[*place > 75.0] style=(format!("left:{place:.2}%")) { b { (name) } " " (time) }
-            } }
-            (frame("operations", &ticks(most, 4.0), most, &plot))
-            div.x aria-hidden="true" { @for tick in axis.ticks() {
-                span style=(format!("left:{:.2}%", axis.percent(tick))) { (round_time(tick as f64 / 1e3)) }
-            } }
+        div.quantiles aria-hidden="true" { @for (name, time, place) in &quantiles {
+            // Near the right edge the words stand on the left of their line.
+            span.before[*place > 75.0] style=(format!("left:{place:.2}%")) { b { (name) } " " (time) }
+        } }
+        div.plot {
+            (drawing(HEIGHT, HEIGHT, &told, &content))
+            @for (_, _, place) in &quantiles { i.quantile style=(format!("left:{place:.2}%")) {} }
         }
-        figcaption { (told) }
-    }
+    };
+    let (x, y) = (axis.ticks(), value_ticks(most, most));
+    html! { (chart("histogram", "operations", &y, &x, &plot)) figcaption { (told) } }
 }
 
 /// A time in nanoseconds as far as the log's stamps, whole microseconds, tell it.
@@ -99,7 +94,7 @@ impl LogAxis {
     }
 
     /// The powers of ten within it; where they are few, twice and five times each as well.
-    fn ticks(self) -> Vec<u64> {
+    fn ticks(self) -> Ticks {
         let steps: &[u64] = match self.high - self.low {
             powers if powers > 3.0 => &[1],
             _ => &[1, 2, 5],
@@ -109,7 +104,10 @@ impl LogAxis {
         let all =
             powers.flat_map(|power| steps.iter().map(move |step| power.saturating_mul(*step)));
         let within = |tick: &u64| (self.low..=self.high).contains(&(*tick as f64).log10());
-        all.filter(within).collect()
+        let within = all.filter(within);
+        within
+            .map(|tick| (self.percent(tick), round_time(tick as f64 / 1e3)))
+            .collect()
     }
 }
 
@@ -120,9 +118,10 @@ mod tests {
     #[test]
     fn a_logarithmic_axis_has_round_ticks() {
         let axis = LogAxis::new(10_000_000, 2_000_000_000);
+        let words: Vec<String> = axis.ticks().into_iter().map(|(_, words)| words).collect();
         assert_eq!(
-            axis.ticks(),
-            [10, 20, 50, 100, 200, 500, 1000, 2000].map(|ms| ms * 1_000_000)
+            words.join(", "),
+            "10 ms, 20 ms, 50 ms, 100 ms, 200 ms, 500 ms, 1 s, 2 s"
         );
         assert!(axis.percent(10_000_000) < axis.percent(2_000_000_000));
     }

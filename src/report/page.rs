@@ -5,7 +5,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
-    history::AttemptCounts,
+    history::{failed, logged},
     section::{Section, notes},
     text::{count, micros, percent, plural, shown},
     words,
@@ -30,11 +30,15 @@ pub(super) fn of_log(verdict: &Verdict, sections: &[Section], files: &[String]) 
         [one] => format!("hifi report: {one}"),
         _ => format!("hifi report: {}", plural(names.len() as u64, "file")),
     };
+    let line = words::in_a_line(verdict);
+    let overall = line
+        .split_once(": ")
+        .map_or(&*line, |(_word, overall)| overall);
     let body = html! {
         header {
             h1 { (title) }
             p.verdict.overall.(words::class(verdict.status)) {
-                strong { (words::word(verdict.status)) } " " (words::overall(verdict))
+                strong { (words::word(verdict.status)) } " " (overall)
             }
             (notes(&verdict.cannot_tell, &verdict.notes))
         }
@@ -130,14 +134,13 @@ fn table(first: &str, rows: &Markup) -> Markup {
 /// A run's row, under a name that leads to its section if it has one.
 fn row(section: &Section, name: &str) -> Markup {
     let (verdict, seen) = (&section.verdict, section.seen.as_ref());
-    let failed = |total: &AttemptCounts| percent(total.failed() as f64, total.logged() as f64);
     let cells = [
         Some(count(verdict.lines)),
         verdict.threads.map(|threads| count(threads.into())),
         verdict.seed.map(|seed| seed.to_string()),
         seen.map(|seen| micros(seen.last - seen.first)),
-        seen.map(|seen| count(seen.total.logged())),
-        seen.map(|seen| failed(&seen.total)),
+        seen.map(|seen| count(logged(&seen.total))),
+        seen.map(|seen| percent(failed(&seen.total) as f64, logged(&seen.total) as f64)),
     ];
     html! {
         tr {
@@ -152,16 +155,8 @@ fn row(section: &Section, name: &str) -> Markup {
     }
 }
 
-/// A specimen beside its fixed run.
-#[derive(Debug)]
-pub struct Pair {
-    pub(super) specimen: &'static Specimen,
-    pub(super) broken: Section,
-    pub(super) fixed: Section,
-}
-
-/// The page of the lab: each specimen beside a healthy run from the same seed.
-pub(super) fn of_lab(pairs: &[Pair], seed: u64) -> String {
+/// The page of the lab: each specimen, its broken run beside a healthy one from the same seed.
+pub(super) fn of_lab(pairs: &[(&Specimen, [Section; 2])], seed: u64) -> String {
     let body = html! {
         header {
             h1 { "hifi lab" }
@@ -169,20 +164,20 @@ pub(super) fn of_lab(pairs: &[Pair], seed: u64) -> String {
                  program, from the same seed (" (seed) ")." }
         }
         nav aria-label="Bugs" {
-            ul { @for pair in pairs {
-                li { a href=(format!("#{}", pair.specimen.name)) { (pair.specimen.name) } " – " (pair.specimen.prose("Title")) }
+            ul { @for (specimen, _) in pairs {
+                li { a href=(format!("#{}", specimen.name)) { (specimen.name) } " – " (specimen.prose("Title")) }
             } }
         }
-        @for pair in pairs {
-            section.pair aria-labelledby=(pair.specimen.name) {
-                h2 id=(pair.specimen.name) { (pair.specimen.name) ": " (pair.specimen.prose("Title")) }
-                @for paragraph in pair.specimen.prose("Story").split("\n\n") { p.story { (prose(paragraph)) } }
+        @for (specimen, [broken, fixed]) in pairs {
+            section.pair aria-labelledby=(specimen.name) {
+                h2 id=(specimen.name) { (specimen.name) ": " (specimen.prose("Title")) }
+                @for paragraph in specimen.prose("Story").split("\n\n") { p.story { (prose(paragraph)) } }
                 div.side-by-side {
-                    (pair.broken.draw(3, "With the bug"))
-                    (pair.fixed.draw(3, "Fixed"))
+                    (broken.draw(3, "With the bug"))
+                    (fixed.draw(3, "Fixed"))
                 }
-                p.story { b { "The cause. " } (prose(pair.specimen.prose("Cause"))) }
-                p.story { b { "The fix. " } (prose(pair.specimen.prose("Fix"))) }
+                p.story { b { "The cause. " } (prose(specimen.prose("Cause"))) }
+                p.story { b { "The fix. " } (prose(specimen.prose("Fix"))) }
             }
         }
         footer { p { "hifi lab NAME tells one of them, from its story to its fix. Made by hifi " (env!("CARGO_PKG_VERSION")) "." } }

@@ -5,16 +5,17 @@
 use maud::{Markup, html};
 
 use super::{
-    chart::{Areas, Window, legend},
+    chart::{areas, legend},
     collector::SeenRun,
-    findings::{LISTED_MAX, Listed},
-    history::{ATTEMPTS_MAX, AttemptCounts, History, RETRIES_SHOWN},
+    findings::{Dated, LISTED_MAX, details},
+    history::{ATTEMPTS_MAX, Attempts, Column, History, LOST, RETRIES_SHOWN, failed, logged},
     operation_times,
-    text::{count, micros, percent, plural, rate},
+    series::Window,
+    text::{count, micros, percent, plural, rate, shown},
     timeline, words,
 };
 use crate::{
-    audit::{AttemptKind, RunVerdict, Status},
+    audit::{AttemptKind, RunVerdict, Status, headline},
     log::line::stamp_text,
     plan::workload::Workload,
 };
@@ -27,7 +28,7 @@ pub(super) struct Section {
     pub(super) verdict: RunVerdict,
     /// None of a run of which no whole line was read.
     pub(super) seen: Option<SeenRun>,
-    pub(super) findings: Vec<Listed>,
+    pub(super) findings: Vec<Dated>,
     /// The command line that repeats the run's outcomes.
     pub(super) replay: Option<String>,
 }
@@ -83,18 +84,16 @@ impl Section {
 
     fn figures(&self, seen: &SeenRun, history: &History) -> Markup {
         let (total, length) = (&seen.total, seen.last - seen.first);
+        let of = |kind| total[kind as usize];
         let operations: u64 = history.attempts_needed.iter().sum();
         let a_second = operations as f64 * 1e6 / length.max(1) as f64;
-        let (panics, lost) = (total.of(AttemptKind::Panic), self.verdict.counts.lost);
+        let (panics, lost) = (of(AttemptKind::Panic), self.verdict.counts.lost);
+        let share = percent(failed(total) as f64, logged(total) as f64);
         let entries = [
-            (true, "completed", count(total.of(AttemptKind::Success))),
-            (true, "abandoned", count(total.of(AttemptKind::Abandon))),
-            (true, "attempts", count(total.logged())),
-            (
-                true,
-                "failed",
-                percent(total.failed() as f64, total.logged() as f64),
-            ),
+            (true, "completed", count(of(AttemptKind::Success))),
+            (true, "abandoned", count(of(AttemptKind::Abandon))),
+            (true, "attempts", count(logged(total))),
+            (true, "failed", share),
             (true, "took", micros(length)),
             (length > 0, "operations/s", rate(a_second)),
             (panics > 0, "panics", count(panics)),
@@ -119,29 +118,30 @@ impl Section {
     }
 
     fn charts(&self, level: u8, seen: &SeenRun, history: &History) -> Markup {
-        let window = Window::new(seen.first, seen.last, history.columns.width());
+        let (window, columns) = (history.columns.window(), || history.columns.iter());
         let figure = |name: &str, title: &str, content: Markup| {
             let id = format!("run-{}-{name}", self.number);
             html! { figure aria-labelledby=(id) { (heading(level, &id, title)) (content) } }
         };
-        let columns = || history.columns.iter().map(|(_, column)| column);
+        let over_time: Vec<Attempts> = columns().map(Column::attempts).collect();
+        let losses = words::losses(history).unwrap_or_default();
+        let closely = format!("Long enough for {RETRIES_SHOWN} retries, one after the other.");
         html! {
-            (figure("attempts", "Attempts over time", over_time(seen, history, window)))
-            @if let Some(opening) = &history.opening {
-                @let window = Window::of_columns(opening.from, opening.width, opening.columns.len());
-                @if window.length() < seen.last - seen.first {
-                    (figure("opening", "The first moments, closely", first_moments(window, &opening.columns)))
+            (figure("attempts", "Attempts over time", attempts(window, &over_time, &losses)))
+            @if let Some((first, columns)) = &history.opening {
+                @if first.length() < seen.last - seen.first {
+                    (figure("opening", "The first moments, closely", attempts(*first, columns, &closely)))
                 }
             }
             @if history.rows > 0 {
-                (figure("timeline", "What each worker did", timeline::draw(self.number, seen, history, window, &self.findings)))
+                (figure("timeline", "What each worker did", timeline::draw(self.number, seen, history, &self.findings)))
             }
             (figure("times", "How long operations took", operation_times::draw(&history.operation_times)))
             @if history.attempts_needed.iter().any(|found| *found > 0) {
                 (figure("needed", "Attempts that operations needed", attempts_needed(history)))
             }
             @if columns().filter(|column| column.memory > 0).count() > 1 {
-                (figure("memory", "Memory in use", memory(history, window)))
+                (figure("memory", "Memory in use", memory(history)))
             }
         }
     }
@@ -161,20 +161,20 @@ impl Section {
 
     fn findings_of(&self, kind: &str, all: u64) -> Markup {
         let listed = self.findings.iter().enumerate();
-        let listed: Vec<_> = listed.filter(|(_, one)| one.kind == kind).collect();
-        let known = self
-            .verdict
-            .findings
-            .iter()
-            .filter(|one| one.kind.name() == kind);
+        let listed: Vec<_> = listed
+            .filter(|(_, (one, _))| one.kind.name() == kind)
+            .collect();
+        let known = self.verdict.findings.iter();
+        let known = known.filter(|one| one.kind.name() == kind);
         html! {
             details open[listed.len() <= 8] {
                 summary { strong { (kind) } " " (count(all)) " – " (words::meaning(kind)) }
-                ol { @for (i, one) in &listed {
+                ol { @for (i, (one, stamp)) in &listed {
+                    @let details = details(one);
                     li id=(format!("finding-{}-{i}", self.number)) {
-                        (one.words)
-                        @if one.stamp.is_some() { " " a href=(format!("#mark-{}-{i}", self.number)) { "on the timeline" } }
-                        @if !one.details.is_empty() { pre { (one.details) } }
+                        (shown(&headline(one)))
+                        @if stamp.is_some() { " " a href=(format!("#mark-{}-{i}", self.number)) { "on the timeline" } }
+                        @if !details.is_empty() { pre { (details) } }
                     }
                 } }
                 @if known.count() > LISTED_MAX { p.more { "… and more; " code { "hifi audit --format json" } " has them." } }
@@ -205,85 +205,50 @@ pub(super) fn notes(cannot_tell: &[String], notes: &[String]) -> Markup {
 /// What the run was told to do, in a sentence.
 fn setting(workload: &Workload) -> String {
     let retry = &workload.retry;
-    let jitter = match retry.jitter.get() {
-        0.0 => "no jitter".to_owned(),
-        jitter => format!("jitter {jitter}"),
-    };
-    let scale = match workload.time_scale.get() {
-        1.0 => String::new(),
-        scale => format!(", all delays times {scale}"),
-    };
     let retries = match retry.max_retries {
         1 => "1 retry".to_owned(),
         retries => format!("{} retries", count(retries.into())),
     };
     format!(
-        "{}, {} operations each; {} of attempts to fail; {retries}, {} backoff from {}, {jitter}{scale}.",
+        "{}, {} operations each; {} of attempts to fail; {}, {} backoff from {}, jitter {}, time scale {}.",
         plural(workload.threads.into(), "worker"),
         workload.iterations,
         percent(workload.failure_rate.get(), 1.0),
+        retries,
         retry.backoff,
         micros(retry.delay.0),
+        retry.jitter,
+        workload.time_scale,
     )
 }
 
-fn over_time(seen: &SeenRun, history: &History, window: Window) -> Markup {
-    let mut columns = vec![AttemptCounts::default(); window.columns()];
-    for (stamp, column) in history.columns.iter() {
-        columns[window.column(stamp) as usize] = column.attempts();
-    }
-    let losses = words::losses(seen, history).unwrap_or_default();
-    let of = |kind| seen.total.of(kind);
-    let told = format!(
-        "Attempts a second over {}: {} succeeded, {} failed and were tried again, {} were abandoned, {} panicked. {losses}",
-        micros(window.length()),
-        of(AttemptKind::Success),
-        of(AttemptKind::Retry),
-        of(AttemptKind::Abandon),
-        of(AttemptKind::Panic),
-    );
-    attempts(window, &columns, told, &losses)
-}
-
-fn first_moments(window: Window, columns: &[AttemptCounts]) -> Markup {
-    let told = format!(
-        "Attempts a second in the first {}.",
-        micros(window.length())
-    );
-    let caption = format!("Long enough for {RETRIES_SHOWN} retries, one after the other.");
-    attempts(window, columns, told, &caption)
-}
-
 /// Attempts by outcome, each a layer, and what the colours mean.
-fn attempts(window: Window, columns: &[AttemptCounts], told: String, caption: &str) -> Markup {
-    type Value = fn(&AttemptCounts) -> u64;
-    let outcomes: [(&str, &str, Value); 5] = [
-        ("done", "succeeded", |all| all.of(AttemptKind::Success)),
-        ("retried", "failed, tried again", |all| {
-            all.of(AttemptKind::Retry)
-        }),
-        ("gone", "failed, abandoned", |all| {
-            all.of(AttemptKind::Abandon)
-        }),
-        ("panic", "panicked", |all| all.of(AttemptKind::Panic)),
-        ("lost", "lines lost", |all| all.lost),
+fn attempts(window: Window, columns: &[Attempts], caption: &str) -> Markup {
+    // The class and the words of each, in the order in which they are counted.
+    let outcomes: [(&str, &str); LOST + 1] = [
+        ("done", "succeeded"),
+        ("retried", "failed, tried again"),
+        ("gone", "failed, abandoned"),
+        ("panic", "panicked"),
+        ("lost", "lines lost"),
     ];
     let seconds = window.width as f64 / 1e6;
     let (mut layers, mut meanings) = (Vec::new(), Vec::new());
-    for (class, words, value) in outcomes {
-        if columns.iter().any(|column| value(column) > 0) {
-            let values = columns.iter().map(|column| value(column) as f64 / seconds);
+    let mut told = format!(
+        "Attempts a second over {}. {caption}",
+        micros(window.length())
+    );
+    for (kind, (class, words)) in outcomes.into_iter().enumerate() {
+        let all: u64 = columns.iter().map(|column| column[kind]).sum();
+        if all > 0 {
+            let values = columns.iter().map(|column| column[kind] as f64 / seconds);
             layers.push((class, values.collect()));
             meanings.push((class, words));
+            told += &format!(" {words}: {}.", count(all));
         }
     }
-    let areas = Areas {
-        window,
-        layers,
-        unit: "attempts a second",
-        told,
-    };
-    html! { (areas.draw()) (legend(&meanings)) figcaption { (caption) } }
+    let areas = areas(window, "attempts a second", &told, &layers);
+    html! { (areas) (legend(&meanings)) figcaption { (caption) } }
 }
 
 /// How many attempts operations needed, beside what failure rate and retries predict.
@@ -334,32 +299,26 @@ fn predicted(workload: &Workload) -> Vec<f64> {
     shares
 }
 
-fn memory(history: &History, window: Window) -> Markup {
-    let mebibytes = |bytes: u64| bytes as f64 / (1 << 20) as f64;
-    let samples = || {
-        history
-            .columns
-            .iter()
-            .filter(|(_, column)| column.memory > 0)
-    };
-    let peaks = || samples().map(|(_, column)| mebibytes(column.memory));
-    let mut values = vec![0.0; window.columns()];
-    for (stamp, column) in samples() {
-        // Until the next sample it is taken to stay the same.
-        values[window.column(stamp) as usize..].fill(mebibytes(column.memory));
-    }
-    let told = format!(
-        "Memory in use: {:.1} MiB at first, {:.1} MiB at most.",
-        peaks().next().unwrap_or_default(),
-        peaks().fold(0.0, f64::max),
-    );
-    let areas = Areas {
-        window,
-        layers: vec![("memory", values)],
-        unit: "resident memory, MiB",
-        told: told.clone(),
-    };
-    html! { (areas.draw()) figcaption { (told) } }
+fn memory(history: &History) -> Markup {
+    let mebibytes = |column: &Column| column.memory as f64 / (1 << 20) as f64;
+    let mut columns = history.columns.iter();
+    let first = columns
+        .find(|column| column.memory > 0)
+        .map_or(0.0, mebibytes);
+    let mut latest = 0.0;
+    // Until the next sample it is taken to stay the same.
+    let values = history.columns.iter().map(|column| {
+        if column.memory > 0 {
+            latest = mebibytes(column);
+        }
+        latest
+    });
+    let values: Vec<f64> = values.collect();
+    let most = values.iter().copied().fold(0.0, f64::max);
+    let told = format!("Memory in use: {first:.1} MiB at first, {most:.1} MiB at most.");
+    let window = history.columns.window();
+    let areas = areas(window, "resident memory, MiB", &told, &[("memory", values)]);
+    html! { (areas) figcaption { (told) } }
 }
 
 #[cfg(test)]

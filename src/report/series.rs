@@ -114,15 +114,13 @@ impl<T: Merge + Default> Series<T> {
         }
     }
 
-    /// The width of a bucket in microseconds.
-    pub(super) fn width(&self) -> u64 {
-        1 << self.doublings
-    }
-
-    /// Where the first bucket begins and the last one ends, if there are any.
-    pub(super) fn span(&self) -> Option<(u64, u64)> {
-        let end = self.first + self.buckets.len() as u64;
-        (!self.buckets.is_empty()).then(|| (self.first << self.doublings, end << self.doublings))
+    /// The stretch of time that the buckets cover.
+    pub(super) fn window(&self) -> Window {
+        Window {
+            from: self.first << self.doublings,
+            width: 1 << self.doublings,
+            columns: self.buckets.len(),
+        }
     }
 
     /// Each bucket.
@@ -130,10 +128,34 @@ impl<T: Merge + Default> Series<T> {
         self.buckets.iter_mut()
     }
 
-    /// Each bucket with the stamp at which it begins.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
-        let buckets = (self.first..).zip(&self.buckets);
-        buckets.map(|(number, bucket)| (number << self.doublings, bucket))
+    /// Each bucket.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.buckets.iter()
+    }
+}
+
+/// A stretch of time in columns of one width. Times are in microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    pub(super) from: u64,
+    pub(super) width: u64,
+    pub(super) columns: usize,
+}
+
+impl Window {
+    pub(super) fn length(self) -> u64 {
+        self.width * self.columns as u64
+    }
+
+    /// The column of a stamp, unless it lies before the first; it may lie behind the last.
+    pub(super) fn column(self, stamp: u64) -> Option<usize> {
+        usize::try_from(stamp.checked_sub(self.from)? / self.width).ok()
+    }
+
+    /// How far into the stretch a stamp lies, in percent.
+    pub(super) fn percent(self, stamp: u64) -> f64 {
+        let past = stamp.saturating_sub(self.from).min(self.length());
+        past as f64 / self.length().max(1) as f64 * 100.0
     }
 }
 
@@ -151,10 +173,9 @@ mod tests {
             for stamp in &stamps {
                 series.at(*stamp)[0] += 1;
             }
-            let width = series.width();
-            let buckets: Vec<_> = series.iter().collect();
-            prop_assert!(buckets.len() <= 16);
-            for (start, count) in buckets {
+            let Window { from, width, columns } = series.window();
+            prop_assert!(columns <= 16);
+            for (start, count) in (from..).step_by(width as usize).zip(series.iter()) {
                 let within = stamps.iter().filter(|stamp| (start..start + width).contains(stamp));
                 prop_assert_eq!(count[0], within.count() as u64);
             }
@@ -165,9 +186,9 @@ mod tests {
         fn a_stretch_is_divided_without_a_rest(from in 0..1_u64 << 40, length in 0..1_u64 << 30) {
             let mut series = Series::<[u64; 1]>::new(16);
             series.between(from, from + length, |bucket, part| bucket[0] += part);
-            prop_assert_eq!(series.iter().map(|(_, part)| part[0]).sum::<u64>(), length);
-            let width = series.width();
-            prop_assert!(series.iter().all(|(_, part)| part[0] <= width));
+            prop_assert_eq!(series.iter().map(|part| part[0]).sum::<u64>(), length);
+            let width = series.window().width;
+            prop_assert!(series.iter().all(|part| part[0] <= width));
         }
     }
 }

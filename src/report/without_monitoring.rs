@@ -3,41 +3,25 @@
 
 mod config;
 
-pub use self::config::{Failure, Output, ReportConfig, ReportFormat};
+use std::{path::Path, process::ExitCode};
+
+pub use self::config::{ReportConfig, ReportFormat};
 use crate::{audit::Input, bugs::Specimen, plan::workload::Workload};
 
 /// Does nothing.
-///
-/// # Errors
-/// None.
-pub fn run(
-    _config: &ReportConfig,
-    _progress: &mut dyn FnMut(u64, Option<u64>),
-) -> Result<Option<String>, Failure> {
-    Ok(None)
+pub fn run(_config: &ReportConfig) -> ExitCode {
+    ExitCode::SUCCESS
 }
-
-/// No page.
-#[derive(Debug)]
-pub struct Pair;
 
 /// Does nothing.
 ///
 /// # Errors
 /// None.
-pub fn pair(
-    _place: usize,
-    _specimen: &'static Specimen,
-    _logs: [Input; 2],
+pub fn run_lab(
+    _logs: Vec<(&'static Specimen, [Input; 2])>,
+    _seed: u64,
+    _output: &Path,
     _replay: fn(&Workload) -> String,
-) -> anyhow::Result<Pair> {
-    Ok(Pair)
-}
-
-/// Does nothing.
-///
-/// # Errors
-/// None.
-pub fn write_lab(_pairs: &[Pair], _seed: u64, _output: &Output) -> anyhow::Result<()> {
+) -> anyhow::Result<()> {
     Ok(())
 }

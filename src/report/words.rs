@@ -1,11 +1,10 @@
 //! What the page says in sentences: of verdicts, of what to do next, of the shape of what was seen.
 
 use super::{
-    collector::SeenRun,
-    history::{Column, History},
+    history::{Attempts, Column, History, LOST},
     text::{count, micros, percent, plural},
 };
-use crate::audit::{GroupVerdict, RunVerdict, Status, Verdict};
+use crate::audit::{self, GroupVerdict, RunVerdict, Status, Verdict};
 
 /// The class of a verdict's colour.
 pub(super) fn class(status: Status) -> &'static str {
@@ -62,22 +61,10 @@ pub(super) fn of_group(group: &GroupVerdict) -> String {
     )
 }
 
-/// The verdict on all that was read.
-pub(super) fn overall(verdict: &Verdict) -> String {
-    let what = match verdict.status {
-        Status::Clean => "nothing is missing, nothing is wrong",
-        Status::Findings => "the log is not what it must be",
-        Status::CannotTell => "whether the log is what it must be cannot be told",
-    };
-    let runs = plural(verdict.runs.len() as u64, "run");
-    format!("{runs} and {} read; {what}.", plural(verdict.lines, "line"))
-}
-
-/// The verdict in a line, for the terminal.
+/// The verdict on all that was read, in a line.
 pub(super) fn in_a_line(verdict: &Verdict) -> String {
-    let word = word(verdict.status).split_once(' ');
-    let word = word.map_or("", |(_sign, word)| word);
-    format!("{word}: {}", overall(verdict))
+    let report = audit::report(verdict);
+    report.lines().next().unwrap_or_default().to_owned()
 }
 
 /// Each kind of finding, what it is, and what to do about it, the most urgent first.
@@ -174,20 +161,22 @@ pub(super) fn next_steps(verdict: &Verdict) -> Vec<&'static str> {
 }
 
 /// Whether lost lines lie together or are scattered; nothing if there are none.
-pub(super) fn losses(run: &SeenRun, history: &History) -> Option<String> {
-    let columns = || history.columns.iter();
-    let lossy = |(_, column): &(u64, &Column)| column.attempts().lost > 0;
-    let first = columns().find(lossy)?.0;
-    let last = columns().filter(lossy).last()?.0;
-    if (last - first) * 3 < run.last - run.first {
-        let length = micros(last - first + history.columns.width());
-        let began = micros(first.saturating_sub(run.first));
+pub(super) fn losses(history: &History) -> Option<String> {
+    let (window, columns) = (history.columns.window(), history.columns.iter());
+    let attempts: Vec<_> = columns.map(Column::attempts).collect();
+    let is_lossy = |attempts: &Attempts| attempts[LOST] > 0;
+    let first = attempts.iter().position(is_lossy)?;
+    let last = attempts.iter().rposition(is_lossy)?;
+    if (last - first) * 3 < window.columns {
+        let length = micros((last - first + 1) as u64 * window.width);
+        let began = micros(first as u64 * window.width);
         return Some(format!(
             "Lost lines lie together: within {length}, from {began} on."
         ));
     }
-    let busy = columns().filter(|(_, column)| column.attempts().all() > 0);
-    let share = percent(columns().filter(lossy).count() as f64, busy.count() as f64);
+    let lossy = attempts.iter().filter(|all| is_lossy(all)).count();
+    let busy = attempts.iter().filter(|all| **all != [0; 5]).count();
+    let share = percent(lossy as f64, busy as f64);
     Some(format!(
         "Lost lines are scattered: some are missing in {share} of the time."
     ))

@@ -204,7 +204,7 @@ fn audit_log(bencher: Bencher, in_order: bool) {
     }
     let config = AuditConfig::new(vec![Input::File(log)]);
     bencher.counter(ItemsCount::new(4 * ATTEMPTS)).bench(|| {
-        let verdict = audit::run(&config, &mut |_, _| {}).unwrap();
+        let verdict = audit::run(&config).unwrap();
         assert_eq!(verdict.exit_code(), u8::from(!in_order));
     });
 }

@@ -53,22 +53,3 @@ fn a_dumb_terminal_gets_plain_text() {
         assert!(!shown.contains('\x1b'), "{shown:?}");
     }
 }
-
-#[test]
-fn a_long_audit_shows_one_line_on_a_terminal_and_takes_it_away() {
-    let rig = Rig::new();
-    rig.hifi("-q -t 2 -n 50 --time-scale 0").code(0);
-    let audit = format!("'{}' audit", env!("CARGO_BIN_EXE_hifi"));
-    let shown = shell_on_a_terminal(&rig, &format!("(sleep 1.1; cat app.log) | {audit} -"));
-    let (line, rest) = shown.split_once("\x1b[J\r").expect("a progress line");
-    assert!(line.starts_with("0 MB read, "), "{shown:?}");
-    let (_, verdict) = rest.rsplit_once("\x1b[J\r").expect("it goes");
-    assert!(verdict.starts_with("CLEAN"), "{shown:?}");
-    let short = shell_on_a_terminal(&rig, &format!("{audit} app.log"));
-    assert!(short.starts_with("CLEAN"), "{short:?}");
-    let piped = shell_on_a_terminal(
-        &rig,
-        &format!("(sleep 1.1; cat app.log) | {audit} - 2>&1 | cat"),
-    );
-    assert!(piped.starts_with("CLEAN"), "{piped:?}");
-}

@@ -286,7 +286,7 @@ fn judge_both(way: &Way) {
     let lines = arrivals(way, &mut dice);
     let log = lines.concat();
     let mut config = AuditConfig::new(vec![Input::Bytes("log".into(), log.clone())]);
-    let plain = run(&config, &mut |_, _| {}).unwrap();
+    let plain = run(&config).unwrap();
     config.follow = true;
     let registry = Arc::new(Registry::new(config.memory));
     let mut followed = Followed::new(&config, &registry);

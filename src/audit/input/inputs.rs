@@ -164,17 +164,14 @@ pub(crate) struct Inputs {
     /// What could not be read to its end.
     pub cut: Arc<Mutex<Vec<String>>>,
     parts: VecDeque<Part>,
-    size: Option<u64>,
 }
 
 impl Inputs {
     /// Looks into all inputs and puts them into the order of their first records.
     pub(crate) fn open(inputs: &[Input], registry: &Registry) -> Result<Self> {
         let mut parts = Vec::new();
-        let mut size = Some(0);
         for (file, input) in inputs.iter().enumerate() {
             let mut opened = input.open()?;
-            size = size.zip(opened.size).map(|(all, length)| all + length);
             let mut head = Vec::new();
             // What cannot be read to its end is said when it is read there.
             let _ = (&mut opened.source)
@@ -217,13 +214,7 @@ impl Inputs {
             names: inputs.iter().map(Input::name).collect(),
             cut: Arc::default(),
             parts: parts.into(),
-            size,
         })
-    }
-
-    /// How many bytes there are in all, where that is known.
-    pub(crate) fn size(&self) -> Option<u64> {
-        self.size
     }
 }
 

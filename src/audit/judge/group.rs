@@ -324,7 +324,7 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(i, entries)| Input::Bytes(format!("shard-{i}.log"), simulate::log(entries)));
-        run(&AuditConfig::new(inputs.collect()), &mut |_, _| {}).unwrap()
+        run(&AuditConfig::new(inputs.collect())).unwrap()
     }
 
     fn audit(shards: &[Vec<Entry>]) -> Verdict {
@@ -332,7 +332,7 @@ mod tests {
         // A verdict over the verdicts of the single logs says the same.
         let parts = shards.iter().map(|entries| {
             let input = Input::Bytes("shard.log".into(), simulate::log(entries));
-            let part = run(&AuditConfig::new(vec![input]), &mut |_, _| {}).unwrap();
+            let part = run(&AuditConfig::new(vec![input])).unwrap();
             let text = serde_json::to_string(&part).unwrap();
             ("part".into(), serde_json::from_str(&text).unwrap())
         });
@@ -526,7 +526,7 @@ mod tests {
             .map(|(i, entries)| Input::Bytes(format!("shard-{i}.log"), simulate::log(&entries)));
         let mut config = AuditConfig::new(inputs.collect());
         config.memory = 64 << 10;
-        let verdict = run(&config, &mut |_, _| {}).unwrap();
+        let verdict = run(&config).unwrap();
         let group = &verdict.groups[0];
         assert_eq!((verdict.status, group.lost_count), (Status::CannotTell, 0));
         assert!(
@@ -558,10 +558,7 @@ mod tests {
         let second = first.split_off(9);
         let parts = [first, second].map(|entries| {
             let input = Input::Bytes("a".into(), simulate::log(&entries));
-            (
-                "a".into(),
-                run(&AuditConfig::new(vec![input]), &mut |_, _| {}).unwrap(),
-            )
+            ("a".into(), run(&AuditConfig::new(vec![input])).unwrap())
         });
         let merged = merge(parts.into());
         assert!(

@@ -54,12 +54,7 @@ mod tests {
         let entries = simulate::run(&simulate::workload(7, 3, 40), &course, &mut Dice(5));
         let mut seen = Seen::default();
         let log = Input::Bytes("app.log".into(), simulate::log(&entries));
-        run_observed(
-            &AuditConfig::new(vec![log]),
-            &mut |_, _| {},
-            Some(&mut seen),
-        )
-        .unwrap();
+        run_observed(&AuditConfig::new(vec![log]), Some(&mut seen)).unwrap();
         let expected: Vec<_> = entries.iter().map(|entry| entry.seq).zip(1..).collect();
         assert_eq!(seen.0, expected);
     }

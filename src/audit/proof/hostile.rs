@@ -22,7 +22,7 @@ fn nothing_is_never_clean() {
         assert_eq!(verdict.exit_code(), 2, "{}", report(&verdict));
     }
     let missing = AuditConfig::new(vec![Input::File("/nowhere/app.log".into())]);
-    assert!(run(&missing, &mut |_, _| {}).is_err());
+    assert!(run(&missing).is_err());
 }
 
 /// Lines with valid checksums that claim what no run can have.

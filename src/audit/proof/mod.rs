@@ -47,7 +47,7 @@ fn config(bytes: Vec<u8>) -> AuditConfig {
 }
 
 fn audit(config: &AuditConfig) -> Verdict {
-    run(config, &mut |_, _| {}).unwrap()
+    run(config).unwrap()
 }
 
 fn assert_clean(verdict: &Verdict, what: &str) {

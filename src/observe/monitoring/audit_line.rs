@@ -1,4 +1,4 @@
-//! The line of an audit on the terminal: how far it has come with a long log, or how a log that is followed stands.
+//! The line on the terminal that shows how a log that is followed stands.
 
 use std::{
     collections::VecDeque,
@@ -8,13 +8,9 @@ use std::{
 
 use console::Term;
 
-use super::progress::{fitted, time_left};
+use super::progress::fitted;
 use crate::{audit::Figures, log::stream::takes_controls};
 
-/// A log that is read by then needs no line.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How often the line is drawn while a log is read.
-const INTERVAL: Duration = Duration::from_millis(100);
 /// The rate of a log that is followed is that of the last lines over so long.
 const RATE_OVER: Duration = Duration::from_secs(5);
 /// Shorter silence is none.
@@ -29,9 +25,6 @@ pub struct AuditLine {
     /// Standard error; none where it is no terminal, or one that obeys nothing.
     terminal: Option<Term>,
     shown: bool,
-    started: Instant,
-    /// When the progress is drawn next.
-    due: Duration,
     /// How many lines had come at some times of late.
     before: VecDeque<(Instant, u64)>,
 }
@@ -41,23 +34,12 @@ impl Default for AuditLine {
         Self {
             terminal: takes_controls(&io::stderr()).then(Term::stderr),
             shown: false,
-            started: Instant::now(),
-            due: PATIENCE,
             before: VecDeque::new(),
         }
     }
 }
 
 impl AuditLine {
-    /// Shows now and then how many bytes were read, and of how many where that is known.
-    pub fn read(&mut self, bytes: u64, size: Option<u64>) {
-        let elapsed = self.started.elapsed();
-        if elapsed >= self.due {
-            self.due = elapsed + INTERVAL;
-            self.show(&progress(bytes, size, elapsed));
-        }
-    }
-
     /// Shows how things stand with a log that is followed.
     pub fn follow(&mut self, figures: &Figures) {
         let now = Instant::now();
@@ -95,21 +77,6 @@ impl Drop for AuditLine {
     fn drop(&mut self) {
         self.hide();
     }
-}
-
-/// How far the reading has come after `elapsed`: facts, the most important first.
-fn progress(bytes: u64, size: Option<u64>, elapsed: Duration) -> Vec<String> {
-    let mega = |bytes: u64| bytes / 1_000_000;
-    let rate = bytes as f64 / elapsed.as_secs_f64();
-    let speed = format!("{:.0} MB/s", rate / 1e6);
-    let Some(size) = size else {
-        return vec![format!("{} MB read", mega(bytes)), speed];
-    };
-    // A log that grows while it is read is read to its end.
-    let size = size.max(bytes);
-    let mut facts = vec![format!("{}/{} MB read", mega(bytes), mega(size)), speed];
-    facts.extend(time_left((size - bytes) as f64 / rate));
-    facts
 }
 
 /// How things stand at a time, in seconds since 1970: facts, the most important first.
@@ -157,21 +124,5 @@ mod tests {
         );
         let shown = fitted(&standing(&figures, 0.0, 139.0), 100);
         assert!(shown.ends_with(", silent for 40 s"), "{shown}");
-    }
-
-    #[test]
-    fn the_progress_by_hand() {
-        let elapsed = Duration::from_secs(5);
-        for (bytes, size, expected) in [
-            (
-                250_000_000,
-                Some(1_000_000_000),
-                "250/1000 MB read, 50 MB/s, 15 s left",
-            ),
-            (5_000_000, Some(1_000_000), "5/5 MB read, 1 MB/s"),
-            (250_000_000, None, "250 MB read, 50 MB/s"),
-        ] {
-            assert_eq!(fitted(&progress(bytes, size, elapsed), 80), expected);
-        }
     }
 }
