@@ -89,7 +89,7 @@ pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
                 "fixed_is_clean": conclusion.fixed_is_clean,
                 "broken": trial.broken.figures(),
                 "fixed": trial.fixed.figures(),
-                "exhibit": exhibit.data,
+                "exhibit": {"brief": exhibit.brief, "lines": exhibit.lines},
             }));
         } else {
             let mut page = Page::new(config.coloured);

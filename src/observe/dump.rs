@@ -6,16 +6,13 @@
 use std::{
     collections::HashSet,
     fs,
-    sync::{
-        Arc,
-        mpsc::{Receiver, SyncSender, sync_channel},
-    },
+    sync::{Arc, mpsc::Receiver},
 };
 
 use crate::{
     log::{event::Event, pipeline::Pipeline},
     plan::format::Seconds,
-    threads::Background,
+    threads,
     work::status::{Lock, State, StatusBoard, View},
 };
 
@@ -162,34 +159,12 @@ fn other_threads(workers: &HashSet<u64>, text: &mut String) {
     }
 }
 
-/// The thread that dumps on request: who asks must not wait for a console that stalls.
-pub(crate) type DumpService = Background<Arc<SyncSender<()>>>;
-
-/// The requests that wait to be served. They end when their sender is dropped: whoever asks does not keep it.
-#[derive(Debug)]
-pub(crate) struct DumpRequests {
-    sender: Arc<SyncSender<()>>,
-    inbox: Receiver<()>,
-}
-
-/// A way to ask for dumps. A request that comes before there is a [`DumpService`] waits for it; a second one while one is
-/// waiting asks for nothing more.
-pub(crate) fn requests() -> (impl Fn() + Send + 'static, DumpRequests) {
-    let (sender, inbox) = sync_channel(1);
-    let sender = Arc::new(sender);
-    let asked = Arc::downgrade(&sender);
-    let ask = move || {
-        let _ = asked.upgrade().map(|sender| sender.try_send(()));
-    };
-    (ask, DumpRequests { sender, inbox })
-}
-
-/// Starts the thread.
+/// Starts the thread that dumps on request: whoever asks must not wait for a console that stalls. It ends when nobody is left who
+/// could ask.
 ///
 /// # Errors
 /// The system refuses it.
-pub(crate) fn serve(dumper: Dumper, requests: DumpRequests) -> anyhow::Result<DumpService> {
-    let DumpRequests { sender, inbox } = requests;
-    let dump = move || inbox.iter().for_each(|()| dumper.dump("SIGQUIT"));
-    Background::start("thread-dump", sender, dump)
+pub(crate) fn serve(dumper: Dumper, requests: Receiver<()>) -> anyhow::Result<()> {
+    let dump = move || requests.iter().for_each(|()| dumper.dump("SIGQUIT"));
+    threads::spawn("thread-dump", dump).map(drop)
 }

@@ -3,7 +3,7 @@
 //! Of many runs the latest are kept in full. Beside them stands an index of times by place, so that a finding that names a
 //! line can be shown at its time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use super::history::{Attempts, History};
 use crate::audit::{AttemptRecord, Location, Observer, Record, Run, Select};
@@ -30,9 +30,7 @@ pub(super) struct SeenRun {
 pub(super) struct Collector {
     select: Select,
     /// By the run's place in the audit's registry.
-    runs: Vec<Option<SeenRun>>,
-    /// Which of them have their history, the oldest first.
-    pub(super) kept: VecDeque<usize>,
+    runs: BTreeMap<u32, SeenRun>,
     places: Places,
     /// The input has its newest lines first.
     pub(super) backwards: bool,
@@ -43,8 +41,7 @@ impl Collector {
     pub(super) fn new(select: Select) -> Self {
         Self {
             select,
-            runs: Vec::new(),
-            kept: VecDeque::new(),
+            runs: BTreeMap::new(),
             places: Places::default(),
             backwards: false,
         }
@@ -53,44 +50,37 @@ impl Collector {
     /// What was seen of a run, of which there is a line with this stamp; none of one that is not to be judged.
     #[inline]
     fn run(&mut self, run: &Run, stamp: u64) -> Option<&mut SeenRun> {
-        let index = run.index as usize;
-        if self.runs.get(index).is_none_or(Option::is_none) {
-            self.begin(run, stamp);
-        }
-        let seen = self.runs.get_mut(index)?.as_mut()?;
-        seen.first = seen.first.min(stamp);
-        seen.last = seen.last.max(stamp);
-        Some(seen)
-    }
-
-    #[cold]
-    fn begin(&mut self, run: &Run, stamp: u64) {
-        let index = run.index as usize;
         if !self.select.may_be(run.id) {
-            return;
+            return None;
         }
-        if index >= self.runs.len() {
-            self.runs.resize_with(index + 1, || None);
+        if !self.runs.contains_key(&run.index) {
+            self.make_room();
         }
-        self.runs[index] = Some(SeenRun {
+        let seen = self.runs.entry(run.index).or_insert_with(|| SeenRun {
             id: run.id,
             first: stamp,
             last: stamp,
             total: Attempts::default(),
             history: Some(Box::new(History::new(run))),
         });
-        self.kept.push_back(index);
-        if self.kept.len() > RUNS_MAX
-            && let Some(oldest) = self.kept.pop_front()
-            && let Some(seen) = &mut self.runs[oldest]
-        {
-            seen.history = None;
+        seen.first = seen.first.min(stamp);
+        seen.last = seen.last.max(stamp);
+        Some(seen)
+    }
+
+    /// Drops the oldest history of as many as are kept.
+    #[cold]
+    fn make_room(&mut self) {
+        let kept = self.runs.values_mut().rev();
+        let mut kept = kept.filter(|seen| seen.history.is_some());
+        if let Some(oldest) = kept.nth(RUNS_MAX - 1) {
+            oldest.history = None;
         }
     }
 
     /// What was seen, by the run's id, and the times of lines.
     pub(super) fn finish(self) -> (BTreeMap<u64, SeenRun>, Places) {
-        let seen = self.runs.into_iter().flatten();
+        let seen = self.runs.into_values();
         (seen.map(|run| (run.id, run)).collect(), self.places)
     }
 }

@@ -3,15 +3,17 @@
 //! Slices are written as the log is read. An operation stands before what it holds, as viewers want it, so its parts wait
 //! until it ends. The size has a bound: what comes behind it is counted, and the trace says so.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{
-    history,
+    history::{self, Attempts, failed, logged},
     spans::{AttemptSpan, Span, WorkerLine, WorkerLines},
     text::{count, shown},
 };
 use crate::{
-    audit::{AttemptKind, AttemptRecord, Location, Observer, Producer, Record, Run, Select},
+    audit::{AttemptKind, AttemptRecord, Location, Observer, Record, Run, Select},
     files::Pending,
     log::event::Event,
     plan::per_worker::PerWorker,
@@ -23,24 +25,17 @@ const BYTES_MAX: usize = 64 << 20;
 const PARTS_MAX: usize = 256;
 /// A point of the counters is set with each so many attempts.
 const COUNTED: u64 = 20;
-/// The track of the main thread; those of the workers follow.
-const MAIN: u32 = 1;
 
-/// Where events belong: a run, counted from 1, and a thread of it.
+/// Where events belong: a run, counted from 1, and a thread of it, of which main is the first.
 type Track = (u32, u32);
 
-fn main_of(run: &Run) -> Track {
-    (run.index + 1, MAIN)
-}
-
-fn worker_of(run: &Run, worker: u32) -> Track {
-    (run.index + 1, worker + MAIN + 1)
+fn track(run: &Run, worker: Option<u32>) -> Track {
+    (run.index + 1, worker.map_or(1, |number| number + 2))
 }
 
 /// An event as viewers read it: of the kind M it gives a name, of the kind C it sets counters. Times are microseconds since
 /// 1970.
-fn event(track: Track, kind: &str, name: &str, stamp: u64, args: Value) -> Value {
-    let (run, thread) = track;
+fn event((run, thread): Track, kind: &str, name: &str, stamp: u64, args: Value) -> Value {
     json!({"name": name, "ph": kind, "pid": run, "tid": thread, "ts": stamp, "args": args})
 }
 
@@ -96,47 +91,35 @@ struct WorkerTrack {
     /// Its attempts and backoffs, in the order of the input: their times, and their slices.
     parts: Vec<((u64, u64), Value)>,
     attempts: u64,
-    /// Its first attempt is among them; how it ended, if its last one is.
-    has_first: bool,
+    /// How it ended, if its last attempt is among them.
     ended: Option<AttemptKind>,
 }
 
 impl WorkerTrack {
+    /// Takes in what a line says of the time before it.
     fn take(&mut self, out: &mut TraceWriter<'_>, track: Track, line: WorkerLine, backwards: bool) {
         for span in self.lines.take(line, backwards).into_iter().flatten() {
-            self.span(out, track, span);
-        }
-    }
-
-    /// Takes in what a line says of the time before it.
-    fn span(&mut self, out: &mut TraceWriter<'_>, track: Track, span: Span) {
-        match span {
-            Span::Sleep { from, to, after } => {
-                let time = (from, to);
-                let slice = |name| slice(track, name, time, json!({}));
-                if after == AttemptKind::Retry {
-                    return self.parts.push((time, slice("backoff")));
+            match span {
+                Span::Sleep { from, to, after } => {
+                    let slice = |name| slice(track, name, (from, to), json!({}));
+                    if after == AttemptKind::Retry {
+                        self.parts.push(((from, to), slice("backoff")));
+                    } else {
+                        self.operation(out, track);
+                        out.put(&slice("wait"));
+                    }
                 }
-                self.operation(out, track);
-                out.put(&slice(match after {
-                    AttemptKind::Success => "wait",
-                    _ => "wait after abandoning",
-                }));
-            }
-            Span::Attempt(attempt) => self.attempt(out, track, attempt),
-            Span::Missing(gap) => {
-                self.operation(out, track);
-                if let Some(to) = gap.until {
-                    let time = (gap.since.unwrap_or(to).min(to), to);
-                    out.put(&slice(
-                        track,
-                        "lines missing",
-                        time,
-                        json!({"lines": gap.count}),
-                    ));
+                Span::Attempt(attempt) => self.attempt(out, track, attempt),
+                Span::Missing(gap) => {
+                    self.operation(out, track);
+                    if let Some(to) = gap.until {
+                        let time = (gap.since.unwrap_or(to).min(to), to);
+                        let lines = json!({"lines": gap.count});
+                        out.put(&slice(track, "lines missing", time, lines));
+                    }
                 }
+                Span::Late(at) => out.put(&instant(track, "line out of order", at, json!({}))),
             }
-            Span::Late(at) => out.put(&instant(track, "line out of order", at, json!({}))),
         }
     }
 
@@ -148,7 +131,6 @@ impl WorkerTrack {
         }
         self.iteration = position.iteration;
         self.attempts += 1;
-        self.has_first |= position.attempt == 1;
         if kind != AttemptKind::Retry {
             self.ended = Some(kind);
         }
@@ -159,19 +141,15 @@ impl WorkerTrack {
 
     /// Writes the operation that is under way, then what it holds: viewers want the outer slice first.
     fn operation(&mut self, out: &mut TraceWriter<'_>, track: Track) {
-        let name = match (self.has_first, self.ended) {
-            (true, Some(_)) => "operation",
-            _ => "operation, in part",
-        };
         let args = json!({
             "iteration": self.iteration,
             "attempts": self.attempts,
             "outcome": self.ended.map_or("unknown", outcome),
         });
-        (self.attempts, self.has_first, self.ended) = (0, false, None);
+        (self.attempts, self.ended) = (0, None);
         self.parts.sort_by_key(|((from, _), _)| *from);
         if let (Some((first, _)), Some((last, _))) = (self.parts.first(), self.parts.last()) {
-            out.put(&slice(track, name, (first.0, last.1), args));
+            out.put(&slice(track, "operation", (first.0, last.1), args));
         }
         self.parts.drain(..).for_each(|(_, part)| out.put(&part));
     }
@@ -180,8 +158,7 @@ impl WorkerTrack {
 /// A run that has tracks.
 struct TracedRun {
     workers: PerWorker<WorkerTrack>,
-    completed: u64,
-    failed: u64,
+    total: Attempts,
 }
 
 /// Writes what the audit reads.
@@ -189,7 +166,7 @@ pub(super) struct Trace<'a> {
     select: Select,
     out: TraceWriter<'a>,
     /// By the run's place in the audit's registry.
-    runs: Vec<Option<TracedRun>>,
+    runs: BTreeMap<u32, TracedRun>,
     /// The input has its newest lines first.
     backwards: bool,
 }
@@ -198,28 +175,23 @@ impl<'a> Trace<'a> {
     /// A trace without events, of the runs that are to be judged.
     pub(super) fn new(file: &'a mut Pending, select: Select) -> Self {
         file.write(b"{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n");
-        let out = TraceWriter {
-            file,
-            written: 0,
-            left_out: 0,
-        };
         Self {
             select,
-            out,
-            runs: Vec::new(),
+            out: TraceWriter {
+                file,
+                written: 0,
+                left_out: 0,
+            },
+            runs: BTreeMap::new(),
             backwards: false,
         }
     }
 
     /// Closes the trace.
     pub(super) fn finish(mut self) {
-        for (run, traced) in (1..).zip(&mut self.runs) {
-            let workers = traced.iter_mut().map(|traced| &mut traced.workers);
-            for workers in workers {
-                for number in workers.numbers() {
-                    let track = (run, number + MAIN + 1);
-                    workers[number].operation(&mut self.out, track);
-                }
+        for (index, run) in &mut self.runs {
+            for number in run.workers.numbers() {
+                run.workers[number].operation(&mut self.out, (index + 1, number + 2));
             }
         }
         let mut left_out = "nothing".to_owned();
@@ -242,30 +214,22 @@ impl<'a> Trace<'a> {
         if !self.select.may_be(run.id) {
             return None;
         }
-        let index = run.index as usize;
         if self.out.is_full() {
             self.out.left_out += 1;
             return None;
         }
-        if index >= self.runs.len() {
-            self.runs.resize_with(index + 1, || None);
-        }
         let out = &mut self.out;
-        let traced = self.runs[index].get_or_insert_with(|| {
-            let id = format!("run {:016x}", run.id);
-            out.put(&name(main_of(run), "process_name", &id));
-            out.put(&name(main_of(run), "thread_name", "main"));
-            let workers = PerWorker::new(run.workers(), |_| WorkerTrack::default());
-            for worker in workers.numbers() {
-                let track = worker_of(run, worker);
-                let place = json!({"sort_index": track.1});
+        let traced = self.runs.entry(run.index).or_insert_with(|| {
+            let main = track(run, None);
+            out.put(&name(main, "process_name", &format!("run {:016x}", run.id)));
+            out.put(&name(main, "thread_name", "main"));
+            for worker in run.workers() {
+                let track = track(run, Some(worker));
                 out.put(&name(track, "thread_name", &format!("Worker-{worker}")));
-                out.put(&event(track, "M", "thread_sort_index", 0, place));
             }
             TracedRun {
-                workers,
-                completed: 0,
-                failed: 0,
+                workers: PerWorker::new(run.workers(), |_| WorkerTrack::default()),
+                total: Attempts::default(),
             }
         });
         Some((traced, out))
@@ -280,28 +244,22 @@ impl Observer for Trace<'_> {
     fn attempt(&mut self, run: &Run, attempt: &AttemptRecord, _: Location) {
         let (stamp, kind, position) = (attempt.stamp, attempt.kind, attempt.position);
         let backwards = self.backwards;
-        let Some((traced, out)) = self.run(run) else {
-            return;
-        };
-        let Some(worker) = traced.workers.get_mut(attempt.worker) else {
-            return;
-        };
-        let track = worker_of(run, attempt.worker);
-        worker.take(out, track, WorkerLine::of(run, attempt), backwards);
-        if kind != AttemptKind::Success {
-            let args = json!({"iteration": position.iteration, "attempt": position.attempt});
-            out.put(&instant(track, outcome(kind), stamp, args));
-        }
-        match kind {
-            AttemptKind::Success => traced.completed += 1,
-            AttemptKind::Retry | AttemptKind::Abandon => traced.failed += 1,
-            AttemptKind::Panic => {}
-        }
-        let (completed, failed) = (traced.completed, traced.failed);
-        // Read backwards, the counts would fall.
-        if !backwards && (completed + failed).is_multiple_of(COUNTED) {
-            let args = json!({"completed": completed, "failed attempts": failed});
-            out.put(&event(main_of(run), "C", "attempts", stamp, args));
+        if let Some((TracedRun { workers, total }, out)) = self.run(run)
+            && let Some(worker) = workers.get_mut(attempt.worker)
+        {
+            let thread = track(run, Some(attempt.worker));
+            worker.take(out, thread, WorkerLine::of(run, attempt), backwards);
+            if kind != AttemptKind::Success {
+                let args = json!({"iteration": position.iteration, "attempt": position.attempt});
+                out.put(&instant(thread, outcome(kind), stamp, args));
+            }
+            total[kind as usize] += 1;
+            // Read backwards, the counts would fall.
+            if !backwards && logged(total).is_multiple_of(COUNTED) {
+                let completed = total[AttemptKind::Success as usize];
+                let args = json!({"completed": completed, "failed attempts": failed(total)});
+                out.put(&event(track(run, None), "C", "attempts", stamp, args));
+            }
         }
     }
 
@@ -312,20 +270,20 @@ impl Observer for Trace<'_> {
         let Some((traced, out)) = self.run(run) else {
             return;
         };
-        let mut track = main_of(run);
-        if let Producer::Worker(number) = record.author {
+        let number = record.author.worker();
+        let track = track(run, number);
+        if let Some(number) = number {
             let Some(worker) = traced.workers.get_mut(number) else {
                 return;
             };
-            track = worker_of(run, number);
             worker.take(out, track, WorkerLine::other(record.seq, stamp), backwards);
         }
         if let Some(bytes) = history::memory(what) {
             let args = json!({"bytes": bytes});
-            out.put(&event(main_of(run), "C", "resident bytes", stamp, args));
+            out.put(&event(track, "C", "resident bytes", stamp, args));
         } else if !matches!(what, Event::ThreadStarted { .. }) {
-            let told = history::words(what).map(|words| shown(&words));
-            let args = told.map_or_else(|| json!({}), |told| json!({"told": told}));
+            let told = history::words(what).map(|words| json!({"told": shown(&words)}));
+            let args = told.unwrap_or_else(|| json!({}));
             out.put(&instant(track, &what.message(), stamp, args));
         }
     }

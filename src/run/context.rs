@@ -38,7 +38,8 @@ pub(super) struct RunContext<'a> {
     pub(super) began: Stamp,
     /// What the process had used by then: it may have been another program before.
     pub(super) usage_before: Usage,
-    pub(super) tracking: ErrorTracking,
+    /// Where its errors are reported to, if they are.
+    pub(super) tracking: Option<ErrorTracking>,
     /// What the workers write to, and observers look at.
     pub(super) sources: Sources,
     /// Panics that no plan asked for.
@@ -69,10 +70,12 @@ impl<'a> RunContext<'a> {
             Arc::clone(&stop),
             duration,
         )?;
-        let tracking = ErrorTracking::start(config.sentry.as_ref(), run, workload.seed, clock)?;
+        let tracking = config.sentry.as_ref();
+        let tracking = tracking.map(|dsn| ErrorTracking::start(dsn, run, workload.seed, clock));
+        let tracking = tracking.transpose()?;
         tracing_subscriber::registry()
             .with(LogLayer::new(Arc::clone(log.pipeline())))
-            .with(tracking.layer())
+            .with(tracking.as_ref().map(ErrorTracking::layer))
             .try_init()
             .context("another log is installed in this process")?;
         log::sign_on(log.main());

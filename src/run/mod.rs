@@ -8,7 +8,10 @@ mod outcome;
 pub mod summary;
 mod workers;
 
-use std::sync::{Arc, mpsc::channel};
+use std::sync::{
+    Arc,
+    mpsc::{channel, sync_channel},
+};
 
 use self::{
     config::RunConfig, context::RunContext, observers::Observers, outcome::RunOutcome,
@@ -16,7 +19,7 @@ use self::{
 };
 use crate::{
     log::stream::complain,
-    observe::{dump, monitoring::Prepared},
+    observe::monitoring::Prepared,
     shutdown::{SignalWatch, Stop},
 };
 
@@ -31,7 +34,11 @@ pub fn run<T>(
 ) -> anyhow::Result<T> {
     let prepared = Prepared::new(&config.metrics, config.serve.as_ref())?;
     let stop = Arc::new(Stop::default());
-    let (request_dump, dump_requests) = dump::requests();
+    // A request for a thread dump that comes too early waits; a second one while one is waiting asks for nothing more.
+    let (dump, dump_requests) = sync_channel(1);
+    let request_dump = move || {
+        let _ = dump.try_send(());
+    };
     let _signals = SignalWatch::start(Arc::clone(&stop), request_dump, complain)?;
 
     let (notices, inbox) = channel();

@@ -1,12 +1,12 @@
 //! The observers of a run: what was asked for of thread dumps, samples, metrics and the stall watchdog, started and
 //! ended together.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc::Receiver};
 
 use super::context::{Notice, RunContext};
 use crate::{
     errors::in_words,
-    observe::dump::{self, DumpRequests, DumpService},
+    observe::dump,
     observe::monitoring::{Monitoring, Prepared},
     observe::watch::{self, Stall, Watcher},
 };
@@ -14,7 +14,6 @@ use crate::{
 /// Those that were asked for. To drop one is to end it.
 #[derive(Default)]
 pub(super) struct Observers {
-    dumps: Option<DumpService>,
     sampler: Option<Watcher>,
     pub(super) monitoring: Monitoring,
     watchdog: Option<Watcher>,
@@ -30,7 +29,7 @@ impl Observers {
     pub(super) fn start(
         context: &RunContext<'_>,
         prepared: Prepared,
-        dump_requests: DumpRequests,
+        dump_requests: Receiver<()>,
     ) -> Self {
         let mut observers = Self::default();
         if let Err(error) = observers.start_each(context, prepared, dump_requests) {
@@ -43,11 +42,11 @@ impl Observers {
         &mut self,
         context: &RunContext<'_>,
         prepared: Prepared,
-        dump_requests: DumpRequests,
+        dump_requests: Receiver<()>,
     ) -> anyhow::Result<()> {
         let sources = context.sources.clone();
         let dumper = sources.dumper.clone();
-        self.dumps = Some(dump::serve(dumper.clone(), dump_requests)?);
+        dump::serve(dumper.clone(), dump_requests)?;
         let watch = &context.config.watch;
         if let Some(interval) = watch.sample_interval {
             let counters = Arc::clone(&sources.counters);

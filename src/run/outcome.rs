@@ -101,7 +101,9 @@ impl RunContext<'_> {
             requests: observers.monitoring.requests(),
             metrics_file: observers.monitoring.run_ended(&self.sources),
             errors_of_its_own: self.unplanned_panics.load(Ordering::SeqCst),
-            sentry: self.tracking.finish(&self.stop),
+            sentry: self
+                .tracking
+                .and_then(|tracking| tracking.finish(&self.stop)),
         }
     }
 

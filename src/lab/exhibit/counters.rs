@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
-
 use super::Exhibit;
 use crate::lab::trial::{Trial, TrialRun};
 
@@ -34,17 +32,11 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
     let totals = figures.map(|(counter, completed)| format!("{counter} of {completed}"));
     lines.push(row("total", totals));
     let [(counter, completed), _] = figures;
-    let data = |(worker, (low, high, count)): (&u32, &(u64, u64, u64))| json!({"worker": worker, "lowest": low, "highest": high, "count": count});
     (broken.len() > 1).then(|| Exhibit {
         brief: format!(
             "Each of the {} workers counted from 1. They completed {completed} operations; the total is {counter}.",
             broken.len()
         ),
         lines,
-        data: json!({
-            "workers": broken.iter().map(data).collect::<Vec<Value>>(),
-            "completed": completed,
-            "counter": counter,
-        }),
     })
 }

@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use serde_json::json;
-
 use super::Exhibit;
 use crate::lab::{records::LogRecord, trial::Trial};
 
@@ -64,12 +62,5 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
                 value,
             ),
         ],
-        data: json!({
-            "value": value,
-            "workers": [one, two],
-            "lines": [first.line, second.line],
-            "completed": completed,
-            "counter": counter,
-        }),
     })
 }

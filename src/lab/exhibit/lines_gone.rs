@@ -1,7 +1,5 @@
 //! Lines that are gone, beside the summary that counts them as written.
 
-use serde_json::json;
-
 use super::Exhibit;
 use crate::{audit::Range, lab::trial::Trial};
 
@@ -38,11 +36,5 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
              among them everything that the workers logged."
         ),
         lines,
-        data: json!({
-            "said_to_be_written": written,
-            "said_to_be_lost": said_lost,
-            "in_the_file": there,
-            "gone": all,
-        }),
     })
 }

@@ -1,7 +1,5 @@
 //! Memory over completed operations, with the bug and without, from the samples in both logs: drawn.
 
-use serde_json::json;
-
 use super::Exhibit;
 use crate::lab::{memory::Memory, trial::Trial};
 
@@ -12,8 +10,8 @@ const HEIGHT: u64 = 10;
 pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
     let [broken, fixed] = [&trial.broken, &trial.fixed].map(|run| Memory::of(&run.records));
     let (rise, flat) = (broken.bytes_per_operation()?, fixed.bytes_per_operation()?);
-    let peaks = [&broken, &fixed].map(|memory| memory.peak(u64::MAX));
-    let [at_the_end, at_most] = peaks.map(|bytes| bytes as f64 / 1e6);
+    let peaks = [&broken, &fixed].map(|memory| memory.peak(u64::MAX) as f64 / 1e6);
+    let [at_the_end, at_most] = peaks;
     Some(Exhibit {
         brief: format!(
             "With the bug each further operation costs {rise:.0} bytes that never come back: {at_the_end:.1} MB at the end. \
@@ -21,12 +19,6 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
             flat.max(0.0)
         ),
         lines: draw(&broken, &fixed),
-        data: json!({
-            "bytes_per_operation": rise,
-            "bytes_per_operation_fixed": flat,
-            "peak_bytes": peaks[0],
-            "peak_bytes_fixed": peaks[1],
-        }),
     })
 }
 

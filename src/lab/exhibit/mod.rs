@@ -8,7 +8,6 @@ mod plan_beside_log;
 mod thread_dump;
 
 use anyhow::Context;
-use serde_json::Value;
 
 use super::trial::Trial;
 use crate::bugs;
@@ -20,8 +19,6 @@ pub(super) struct Exhibit {
     pub brief: String,
     /// The thing itself: lines of text that are laid out already.
     pub lines: Vec<String>,
-    /// The same for programs.
-    pub data: Value,
 }
 
 impl Exhibit {

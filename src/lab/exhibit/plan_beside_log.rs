@@ -1,7 +1,5 @@
 //! The plan of a worker beside what it logged.
 
-use serde_json::json;
-
 use super::Exhibit;
 use crate::{
     lab::{records::LogRecord, trial::Trial},
@@ -52,12 +50,6 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
              tried again."
         ),
         lines,
-        data: json!({
-            "planned_failures": planned_failures,
-            "logged_failures": logged_failures,
-            "worker": worker,
-            "first_difference": first,
-        }),
     })
 }
 

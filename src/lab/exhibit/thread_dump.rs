@@ -1,7 +1,5 @@
 //! The thread dump of a run that stands still, and the cycle in it.
 
-use serde_json::json;
-
 use super::Exhibit;
 use crate::lab::trial::Trial;
 
@@ -31,6 +29,5 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
     Some(Exhibit {
         brief: format!("The watchdog: {stalled}. The thread dump names the cycle: {cycle}."),
         lines,
-        data: json!({"cycle": cycle, "stalled": stalled}),
     })
 }

@@ -67,12 +67,9 @@ const TRAIL_MAX: usize = 20;
 /// An error in Sentry's terms.
 type Report = protocol::Event<'static>;
 
-/// Reports to Sentry. Nothing is reported where no DSN is given.
+/// Reports to Sentry.
 #[derive(Debug)]
-pub(crate) struct ErrorTracking(Option<Active>);
-
-#[derive(Debug)]
-struct Active {
+pub(crate) struct ErrorTracking {
     reporter: Reporter,
     /// Disconnected when the courier has done its work.
     done: Receiver<()>,
@@ -83,15 +80,7 @@ impl ErrorTracking {
     ///
     /// # Errors
     /// The system refuses the courier's thread.
-    pub(crate) fn start(
-        dsn: Option<&Dsn>,
-        run: u64,
-        seed: u64,
-        clock: Clock,
-    ) -> anyhow::Result<Self> {
-        let Some(dsn) = dsn else {
-            return Ok(Self(None));
-        };
+    pub(crate) fn start(dsn: &Dsn, run: u64, seed: u64, clock: Clock) -> anyhow::Result<Self> {
         let (queue, reports) = sync_channel(QUEUE_MAX);
         let (working, done) = channel();
         let ledger: Arc<Ledger> = Arc::default();
@@ -107,18 +96,18 @@ impl ErrorTracking {
             allowance: Arc::default(),
             queue: Arc::new(Mutex::new(Some(queue))),
         };
-        Ok(Self(Some(Active { reporter, done })))
+        Ok(Self { reporter, done })
     }
 
     /// The `tracing` layer that makes the reports. It is to stand behind the log's, whose time stamps it takes.
-    pub(crate) fn layer(&self) -> Option<Reporter> {
-        self.0.as_ref().map(|active| active.reporter.clone())
+    pub(crate) fn layer(&self) -> Reporter {
+        self.reporter.clone()
     }
 
     /// Waits until all reports are sent, as far as patience goes, and says what became of them. A courier that is
     /// not done by then is left behind.
     pub(crate) fn finish(self, stop: &Stop) -> Option<Delivery> {
-        let Active { reporter, done } = self.0?;
+        let Self { reporter, done } = self;
         drop(reporter.queue().take());
         let started = Instant::now();
         while done.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {

@@ -31,22 +31,15 @@ impl FromStr for Dsn {
 pub(crate) struct ErrorTracking;
 
 impl ErrorTracking {
-    /// Says so, if something was to be reported: other programs may be meant by the variable.
+    /// Says so: other programs may be meant by the variable.
     ///
     /// # Errors
     /// None.
-    pub(crate) fn start(
-        dsn: Option<&Dsn>,
-        _run: u64,
-        _seed: u64,
-        _clock: Clock,
-    ) -> anyhow::Result<Self> {
-        if dsn.is_some() {
-            complain(&format!(
-                "{DSN_VARIABLE} is set, but this hifi was built without the feature `sentry`, so nothing is reported; build \
-                 it with `cargo build --features sentry`, or unset the variable"
-            ));
-        }
+    pub(crate) fn start(_dsn: &Dsn, _run: u64, _seed: u64, _clock: Clock) -> anyhow::Result<Self> {
+        complain(&format!(
+            "{DSN_VARIABLE} is set, but this hifi was built without the feature `sentry`, so nothing is reported; build it \
+             with `cargo build --features sentry`, or unset the variable"
+        ));
         Ok(Self)
     }
 
