@@ -59,7 +59,7 @@ use crate::{
     observe::error_tracking::{DSN_VARIABLE, Dsn},
     plan::printer::PlanFormat,
     plan::workload::{
-        Backoff, Limit, Micros, Probability, RetryPolicy, Shard, THREADS_MAX, TimeScale, Workload,
+        Backoff, Limit, Micros, Probability, RetryPolicy, THREADS_MAX, TimeScale, Workload,
         parse_duration,
     },
     run::config::{RunConfig, SummaryFormat},
@@ -72,18 +72,11 @@ fn long_version() -> String {
         ("sentry", observe::error_tracking::BUILT_IN),
         ("heap-profile", observe::heap_profile::BUILT_IN),
     ];
-    let built_in: Vec<_> = features
-        .into_iter()
-        .filter_map(|(name, built_in)| built_in.then_some(name))
-        .collect();
+    let built_in = features.iter().filter(|(_, built_in)| *built_in);
+    let built_in: String = built_in.map(|(name, _)| format!(", {name}")).collect();
     format!(
-        "{}\nfeatures: {}\nlog schema: {SCHEMA}\nlicence: {}, whose texts are in src/licences",
+        "{}\nfeatures: core{built_in}\nlog schema: {SCHEMA}\nlicence: {}, whose texts are in src/licences",
         env!("CARGO_PKG_VERSION"),
-        if built_in.is_empty() {
-            "none".into()
-        } else {
-            built_in.join(", ")
-        },
         env!("CARGO_PKG_LICENSE"),
     )
 }
@@ -384,12 +377,9 @@ impl PlanArgs {
             None => Ok(all),
             Some(worker) if all.contains(&worker) => Ok(worker..worker + 1),
             Some(worker) => {
-                let shard = match workload.shard {
-                    Shard::WHOLE => String::new(),
-                    shard => format!(" and --shard {shard}"),
-                };
-                let (threads, first, last) = (workload.threads, all.start, all.end - 1);
-                let why = format!("--threads {threads}{shard} makes workers {first} to {last}");
+                let (first, last) = (all.start, all.end - 1);
+                let why =
+                    format!("the workers are number {first} to {last}; one of them is needed");
                 Err(invalid(worker, "'--worker <N>'", why))
             }
         }
@@ -399,10 +389,9 @@ impl PlanArgs {
 impl WorkloadArgs {
     /// The workload, with the seed drawn if none was given.
     pub fn into_workload(self) -> Workload {
-        let default_iterations = if self.duration.is_some() {
-            Limit::Unlimited
-        } else {
-            Limit::At(100)
+        let default_iterations = match self.duration {
+            Some(_) => Limit::Unlimited,
+            None => Limit::At(100),
         };
         Workload {
             seed: self.seed.unwrap_or_else(rand::random),

@@ -89,11 +89,11 @@ pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
                 "fixed_is_clean": conclusion.fixed_is_clean,
                 "broken": trial.broken.figures(),
                 "fixed": trial.fixed.figures(),
-                "exhibit": {"brief": exhibit.brief, "lines": exhibit.lines},
+                "exhibit": exhibit.map(|exhibit| exhibit.brief),
             }));
         } else {
             let mut page = Page::new(config.coloured);
-            page.specimen(&trial, &exhibit, conclusion);
+            page.specimen(&trial, exhibit.as_ref(), conclusion);
             print(page.text + "\n")?;
         }
     }

@@ -47,7 +47,12 @@ impl Page {
     }
 
     /// All that there is to learn from one specimen.
-    pub(super) fn specimen(&mut self, trial: &Trial, exhibit: &Exhibit, conclusion: Conclusion) {
+    pub(super) fn specimen(
+        &mut self,
+        trial: &Trial,
+        exhibit: Option<&Exhibit>,
+        conclusion: Conclusion,
+    ) {
         let specimen = trial.specimen;
         self.line(TITLE, &specimen.name.to_uppercase());
         let (first, rest) = specimen.prose("Title").split_at(1);
@@ -124,7 +129,7 @@ impl Page {
         }
     }
 
-    fn evidence(&mut self, trial: &Trial, exhibit: &Exhibit, caught: bool) {
+    fn evidence(&mut self, trial: &Trial, exhibit: Option<&Exhibit>, caught: bool) {
         let by = match trial.specimen.exhibit {
             bugs::ExhibitKind::Memory => "the samples of memory in its log",
             bugs::ExhibitKind::ThreadDump => "the stall watchdog",
@@ -138,41 +143,33 @@ impl Page {
             self.audit(&trial.broken, AUDIT_LINES);
             self.text.push('\n');
         }
-        self.paragraph(INDENT, &exhibit.brief);
-        self.text.push('\n');
-        for line in &exhibit.lines {
-            self.text += format!("{INDENT}{line}").trim_end();
+        if let Some(exhibit) = exhibit {
+            self.paragraph(INDENT, &exhibit.brief);
+            self.text.push('\n');
+            for line in &exhibit.lines {
+                self.text += format!("{INDENT}{line}").trim_end();
+                self.text.push('\n');
+            }
             self.text.push('\n');
         }
-        self.text.push('\n');
         self.prose(trial.specimen.prose("Evidence"));
     }
 
     /// Lines of the program, with their numbers.
     fn source(&mut self, excerpt: &Excerpt) {
         self.line(QUIET, &format!("{INDENT}{}", excerpt.path));
-        let lines = excerpt.lines();
-        for (n, part) in lines.split(Option::is_none).enumerate() {
-            if n > 0 {
-                self.line(QUIET, &format!("{INDENT}..."));
-            }
-            let shown = part.iter().flatten().filter(|(_, line)| !line.is_empty());
-            let outer = shown.map(|(_, line)| margin(line)).min().unwrap_or(0);
-            for (number, line) in part.iter().flatten() {
-                let line = line.get(outer..).unwrap_or_default();
-                let (space, code) = line.split_at(margin(line));
-                // A line that is too long goes on in the next one, without a number.
-                let next = if code.starts_with("//") {
-                    "// "
-                } else {
-                    "    "
-                };
-                self.wrapped(
-                    &format!("{number:>NUMBER$}  {space}"),
-                    &format!("{:NUMBER$}  {space}{next}", ""),
-                    code,
-                );
-            }
+        let outer = excerpt.lines().next().map_or(0, |(_, line)| margin(line));
+        for (number, line) in excerpt.lines() {
+            let line = line.get(outer..).unwrap_or_default();
+            let (space, code) = line.split_at(margin(line));
+            // A line that is too long goes on in the next one, without a number.
+            let next = if code.starts_with("//") {
+                "// "
+            } else {
+                "    "
+            };
+            let first = format!("{number:>NUMBER$}  {space}");
+            self.wrapped(&first, &format!("{:NUMBER$}  {space}{next}", ""), code);
         }
     }
 
