@@ -378,8 +378,7 @@ impl PlanArgs {
             Some(worker) if all.contains(&worker) => Ok(worker..worker + 1),
             Some(worker) => {
                 let (first, last) = (all.start, all.end - 1);
-                let why =
-                    format!("the workers are number {first} to {last}; one of them is needed");
+                let why = format!("there are workers {first} to {last}; one of them is needed");
                 Err(invalid(worker, "'--worker <N>'", why))
             }
         }

@@ -20,10 +20,7 @@ const STREAMS: [(&str, u8); 2] = [("output", 1), ("error", 2)];
 /// # Errors
 /// What is in the way: there is no file to rotate, or a standard stream goes to the same file and would harm it.
 pub(super) fn check_log(log: &LogConfig, prints_summary: bool) -> Result<(), String> {
-    let path = match &log.path {
-        Some(path) => log.rotation.current_path(path),
-        None => opened(1),
-    };
+    let path = written(log);
     let is_no_file =
         fs::metadata(log.path.as_ref().unwrap_or(&path)).is_ok_and(|found| !found.is_file());
     if log.rotation != Rotation::Never && (log.path.is_none() || is_no_file) {
@@ -56,23 +53,26 @@ pub(super) fn check_log(log: &LogConfig, prints_summary: bool) -> Result<(), Str
 /// # Errors
 /// The log goes there, or what else is being written.
 pub(super) fn check_metrics_file(file: &Path, log: &LogConfig) -> Result<(), String> {
-    let stdout = opened(1);
-    let log_goes_there = is_same_file(file, log.path.as_ref().unwrap_or(&stdout));
-    let is_part = |log: &PathBuf| is_part_of(file, log);
     let stream_goes_there = |(_, number): &(&str, u8)| {
         opened(*number).is_file() && is_same_file(file, &opened(*number))
     };
-    let why = if log_goes_there {
+    let why = if is_same_file(file, &written(log)) {
         let path = log.path.as_deref().unwrap_or(Path::new("-"));
         format!("the log goes there (--log-file {})", displayed(path))
-    } else if log.rotation != Rotation::Never && log.path.as_ref().is_some_and(is_part) {
-        "it reads as a part of the rotated log".into()
     } else if let Some((name, _)) = STREAMS.iter().find(|stream| stream_goes_there(stream)) {
         format!("standard {name} goes there")
     } else {
         return Ok(());
     };
     Err(format!("{why}; name another file"))
+}
+
+/// The file that the log is written to now.
+fn written(log: &LogConfig) -> PathBuf {
+    match &log.path {
+        Some(path) => log.rotation.current_path(path),
+        None => opened(1),
+    }
 }
 
 /// A path that leads to what is open as the stream with this number.
@@ -88,19 +88,6 @@ fn appends(stream: u8) -> bool {
     flags
         .and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok())
         .is_some_and(|flags| flags & O_APPEND != 0)
-}
-
-/// Whether the file is named as a part of the log is, with a date behind the log's name.
-fn is_part_of(file: &Path, log: &Path) -> bool {
-    let (Ok(file), Ok(log)) = (destination(file), destination(log)) else {
-        return false;
-    };
-    let name = |path: &Path| {
-        path.file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default()
-    };
-    file.parent() == log.parent() && name(&file).starts_with(&format!("{}.", name(&log)))
 }
 
 /// Whether two paths lead to one file, whatever links they go through. Files that are there are compared by device and

@@ -104,10 +104,13 @@ impl WorkerTrack {
                     let slice = |name| slice(track, name, (from, to), json!({}));
                     if after == AttemptKind::Retry {
                         self.parts.push(((from, to), slice("backoff")));
-                    } else {
-                        self.operation(out, track);
-                        out.put(&slice("wait"));
+                        continue;
                     }
+                    self.operation(out, track);
+                    out.put(&slice(match after {
+                        AttemptKind::Success => "wait",
+                        _ => "wait after abandoning",
+                    }));
                 }
                 Span::Attempt(attempt) => self.attempt(out, track, attempt),
                 Span::Missing(gap) => {

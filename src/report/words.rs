@@ -67,97 +67,38 @@ pub(super) fn in_a_line(verdict: &Verdict) -> String {
     report.lines().next().unwrap_or_default().to_owned()
 }
 
-/// Each kind of finding, what it is, and what to do about it, the most urgent first.
-const KINDS: [(&str, &str, &str); 8] = [
-    (
-        "lost",
-        "lines that must exist and are not in the log",
-        "Look on the timeline at where lines are lost: a band through all workers points at one moment (a full disk, a \
-         rotation, a restart), scattered lines at something that drops now and then (a rate limit, sampling).",
-    ),
-    (
-        "truncated",
-        "lines of which a part is gone",
-        "Truncated lines: look for a kill or a full disk at that time, or for a limit on the length of lines.",
-    ),
-    (
-        "altered",
-        "lines that were changed",
-        "Altered lines: compare the quoted line with what it was; then look at each program that rewrites lines.",
-    ),
-    (
-        "duplicated",
-        "lines that are there once more",
-        "Duplicated lines: see whether a part was given twice, or whether a shipper delivers at least once \
-         (--at-least-once accepts that).",
-    ),
-    (
-        "reordered",
-        "lines that stand behind later ones",
-        "Reordered lines: look for writers or connections that are merged without regard to time.",
-    ),
-    (
-        "unexpected",
-        "lines that nothing predicts",
-        "Unexpected lines: see whether another program writes to the log, or whether this one does what it did not plan \
-         (hifi plan prints what must happen).",
-    ),
-    (
-        "late",
-        "lines that took too long",
-        "Late lines: look for where they waited; on the timeline they stand at the time when they were logged.",
-    ),
-    (
-        "books",
-        "the program's own accounts do not balance",
-        "Accounts that do not balance are a bug in the program that wrote the log, unless lines above are to blame; hifi \
-         lab shows the usual ones.",
-    ),
-];
+/// What there is to be said of each kind of finding, under its name, and of the verdict as a whole.
+const ADVICE: &str = include_str!("advice.md");
+
+/// The headings of [`ADVICE`], each with its paragraphs.
+fn advice() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let parts = ADVICE.split("## ").skip(1);
+    parts.filter_map(|part| part.trim_end().split_once('\n'))
+}
 
 /// What a kind of finding is.
 pub(super) fn meaning(name: &str) -> &'static str {
-    let kind = KINDS.iter().find(|(kind, _, _)| *kind == name);
-    kind.map_or("", |(_, meaning, _)| meaning)
+    let mut kinds = advice().filter(|(heading, _)| *heading == name);
+    let meaning = kinds.next().and_then(|(_, text)| text.split_once("\n\n"));
+    meaning.map_or("", |(meaning, _)| meaning)
 }
 
 /// What to do next, the most urgent first.
-pub(super) fn next_steps(verdict: &Verdict) -> Vec<&'static str> {
-    let found = |name: &str| {
-        let mut counts = verdict.runs.iter().flat_map(|run| run.counts.by_name());
-        counts.any(|(other, count)| other == name && count > 0)
+pub(super) fn next_steps(verdict: &Verdict) -> impl Iterator<Item = &'static str> {
+    let (runs, groups) = (verdict.runs.iter(), verdict.groups.iter());
+    let is_so = move |heading: &str| match heading {
+        "lost shards" => groups.clone().any(|group| group.lost_count > 0),
+        "differing shards" => groups.clone().any(|group| !group.differing.is_empty()),
+        "strays" => verdict.stray_count > 0,
+        "cannot tell" => verdict.status == Status::CannotTell,
+        "clean" => verdict.status == Status::Clean,
+        kind => {
+            let mut counts = runs.clone().flat_map(|run| run.counts.by_name());
+            counts.any(|(name, all)| name == kind && all > 0)
+        }
     };
-    let groups = || verdict.groups.iter();
-    let shards = [
-        (
-            groups().any(|group| group.lost_count > 0),
-            "Lost shards: see whether their nodes or pods have started them, and whether their logs were collected; a shard's \
-             replay line makes it anew.",
-        ),
-        (
-            groups().any(|group| !group.differing.is_empty()),
-            "Shards of another run: see what differs below; all shards of a group are started with the same options.",
-        ),
-    ];
-    let kinds = KINDS.iter().map(|(kind, _, step)| (found(kind), *step));
-    let others = [
-        (
-            verdict.stray_count > 0,
-            "Lines of no run: see whether another program writes to the log (--allow-foreign accepts that).",
-        ),
-        (
-            verdict.status == Status::CannotTell,
-            "See below why it cannot be told; a run that was killed is judged with --killed, rotated parts are given together.",
-        ),
-        (
-            verdict.status == Status::Clean,
-            "Nothing: the log holds every line that the runs must have logged, and no other.",
-        ),
-    ];
-    let all = shards.into_iter().chain(kinds).chain(others);
-    all.filter(|(is_so, _)| *is_so)
-        .map(|(_, step)| step)
-        .collect()
+    let steps = advice().filter(move |(heading, _)| is_so(heading));
+    steps.map(|(_, text)| text.rsplit_once("\n\n").map_or(text, |(_, step)| step))
 }
 
 /// Whether lost lines lie together or are scattered; nothing if there are none.

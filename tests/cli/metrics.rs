@@ -300,8 +300,8 @@ fn a_metrics_file_that_is_written_otherwise_is_refused() {
         ),
         (
             "",
-            "--rotation daily --metrics-file app.log.2026-11-25",
-            "a part of the rotated log",
+            "--rotation daily --metrics-file app.log.$(date -u +%F)",
+            "the log goes there",
         ),
         (
             "",

@@ -75,39 +75,21 @@ fn facts(workload: &Workload, account: &Account, fewest: u64, elapsed: Duration)
     facts
 }
 
-/// The facts in one line, as many of them as a terminal of `width` columns has room for. Its last column stays free: in a
-/// line that fills it, the cursor may stand in the next. What is cut all the same ends with a mark.
+/// The facts in one line, as far as a terminal of `width` columns has room for them. Its last column stays free: in a line that
+/// fills it, the cursor may stand in the next.
 pub(super) fn fitted(facts: &[String], width: usize) -> String {
     let room = width.saturating_sub(1);
-    let mut line = String::new();
-    for fact in facts {
-        let separator = if line.is_empty() { "" } else { ", " };
-        if line.len() + separator.len() + fact.len() > room && !line.is_empty() {
-            break;
-        }
-        line = line + separator + fact;
-    }
-    if line.len() > room {
-        line = line
-            .chars()
-            .take(room.saturating_sub(1))
-            .collect::<String>()
-            + "…";
-    }
-    line
+    console::truncate_str(&facts.join(", "), room, "…").into_owned()
 }
 
-/// How much time is left, in whole seconds, or in hours and minutes; nothing where none is.
-pub(super) fn time_left(seconds: f64) -> Option<String> {
-    let time = match seconds.ceil() {
-        s if s <= 0.0 => return None,
-        s if s < 600.0 => format!("{s:.0} s"),
-        s if s < 360_000.0 => {
-            let minutes = (s / 60.0) as u64;
-            format!("{}h {:02}m", minutes / 60, minutes % 60)
-        }
-        s => format!("{:.0} days", s / 86_400.0),
+/// How much time is left, in whole seconds, or in minutes where it is long; nothing where none is.
+fn time_left(seconds: f64) -> Option<String> {
+    let time = match seconds.ceil() as u64 {
+        0 => return None,
+        long if long >= 600 => long - long % 60,
+        short => short,
     };
+    let time = humantime::format_duration(Duration::from_secs(time));
     Some(format!("{time} left"))
 }
 
@@ -141,13 +123,13 @@ mod tests {
             (
                 "hifi",
                 5,
-                "50/1000 operations, 95 s left, 10/s, 60 failures, 30 retries",
+                "50/1000 operations, 1m 35s left, 10/s, 60 failures, 30 retries",
             ),
             // Most workers have ended, and one has hardly begun.
             (
                 "hifi",
                 0,
-                "50/1000 operations, 100 s left, 10/s, 60 failures, 30 retries",
+                "50/1000 operations, 1m 40s left, 10/s, 60 failures, 30 retries",
             ),
             (
                 "hifi -n 5",
@@ -157,12 +139,12 @@ mod tests {
             (
                 "hifi --duration 1m",
                 5,
-                "50 operations, 55 s left, 10/s, 60 failures, 30 retries",
+                "50 operations, 55s left, 10/s, 60 failures, 30 retries",
             ),
             (
                 "hifi --duration 5100ms",
                 5,
-                "50 operations, 1 s left, 10/s, 60 failures, 30 retries",
+                "50 operations, 1s left, 10/s, 60 failures, 30 retries",
             ),
             (
                 "hifi -n unlimited",
@@ -189,16 +171,16 @@ mod tests {
         let facts = facts_of("hifi", 5, &ACCOUNT, 5);
         for (width, expected) in [
             (
-                65,
-                "50/1000 operations, 95 s left, 10/s, 60 failures, 30 retries",
+                68,
+                "50/1000 operations, 1m 35s left, 10/s, 60 failures, 30 retries",
             ),
-            (60, "50/1000 operations, 95 s left, 10/s, 60 failures"),
-            (40, "50/1000 operations, 95 s left, 10/s"),
-            (20, "50/1000 operations"),
-            (19, "50/1000 operations"),
-            (18, "50/1000 operatio…"),
-            (1, "…"),
-            (0, "…"),
+            (
+                60,
+                "50/1000 operations, 1m 35s left, 10/s, 60 failures, 30 retr…",
+            ),
+            (19, "50/1000 operations…"),
+            (1, ""),
+            (0, ""),
         ] {
             assert_eq!(fitted(&facts, width), expected, "{width}");
         }
