@@ -176,11 +176,11 @@ mod tests {
             ),
             (
                 60,
-                "50/1000 operations, 1m 35s left, 10/s, 60 failures, 30 retr…",
+                "50/1000 operations, 1m 35s left, 10/s, 60 failures, 30 ret…",
             ),
-            (19, "50/1000 operations…"),
-            (1, ""),
-            (0, ""),
+            (19, "50/1000 operation…"),
+            (1, "…"),
+            (0, "…"),
         ] {
             assert_eq!(fitted(&facts, width), expected, "{width}");
         }
