@@ -55,7 +55,6 @@ use crate::{
         stream::takes_controls,
     },
     observe,
-    observe::config::WatchConfig,
     observe::error_tracking::{DSN_VARIABLE, Dsn},
     plan::printer::PlanFormat,
     plan::workload::{
@@ -354,10 +353,8 @@ impl RunArgs {
             workload,
             bug: self.bug,
             log,
-            watch: WatchConfig {
-                stall_after: self.stall_after,
-                sample_interval: self.sample_interval,
-            },
+            stall_after: self.stall_after,
+            sample_interval: self.sample_interval,
             metrics,
             serve,
             sentry: sentry_dsn()?,

@@ -4,15 +4,6 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use crate::plan::workload::Micros;
 
-/// Who looks on while the run lasts.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct WatchConfig {
-    /// After so long without any progress the run is ended.
-    pub stall_after: Option<Micros>,
-    /// How often figures of memory and CPU are logged.
-    pub sample_interval: Option<Micros>,
-}
-
 /// Where operations are to be asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct ServeConfig {

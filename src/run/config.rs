@@ -4,10 +4,10 @@ use crate::{
     bugs::{Seam, Specimen},
     log::config::LogConfig,
     observe::{
-        config::{MetricsConfig, ServeConfig, WatchConfig},
+        config::{MetricsConfig, ServeConfig},
         error_tracking::Dsn,
     },
-    plan::workload::Workload,
+    plan::workload::{Micros, Workload},
 };
 
 /// All that a run needs to be told.
@@ -19,8 +19,10 @@ pub struct RunConfig {
     pub bug: Option<&'static Specimen>,
     /// Where it is written down.
     pub log: LogConfig,
-    /// Who looks on while it happens.
-    pub watch: WatchConfig,
+    /// After so long without any progress it is ended.
+    pub stall_after: Option<Micros>,
+    /// How often figures of memory and CPU are logged.
+    pub sample_interval: Option<Micros>,
     /// Where its metrics are to be had.
     pub metrics: MetricsConfig,
     /// Where its operations are asked for; none if one follows the other of itself.

@@ -47,14 +47,14 @@ impl Observers {
         let sources = context.sources.clone();
         let dumper = sources.dumper.clone();
         dump::serve(dumper.clone(), dump_requests)?;
-        let watch = &context.config.watch;
-        if let Some(interval) = watch.sample_interval {
+        let config = context.config;
+        if let Some(interval) = config.sample_interval {
             let counters = Arc::clone(&sources.counters);
             self.sampler = Some(watch::sample(interval, counters)?);
         }
-        let (metrics, console) = (&context.config.metrics, &context.config.log.console);
+        let (metrics, console) = (&config.metrics, &config.log.console);
         self.monitoring = prepared.start(metrics.clone(), console.progress, sources)?;
-        if let Some(after) = watch.stall_after {
+        if let Some(after) = config.stall_after {
             let notices = context.notices.clone();
             let tell = move || {
                 let _ = notices.send(Notice::Stalled);
