@@ -107,14 +107,11 @@ pub fn follow(
     let began = micros(follow.began);
     let mut course = Following {
         watch: Watch::new(follow.patience),
-        figures: Figures {
-            began: began as f64 / 1e6,
-            ..Figures::default()
-        },
         began,
         looked: Instant::now(),
         clock: Duration::ZERO,
     };
+    course.watch.figures.began = began as f64 / 1e6;
     let mut bytes = 0;
     let whole = loop {
         match readers.next(LOOK)? {
@@ -155,7 +152,6 @@ fn learn(started: &[PathBuf], registry: &Arc<Registry>) -> Result<()> {
 /// What goes on while lines come.
 struct Following {
     watch: Watch,
-    figures: Figures,
     /// When it began, in microseconds since 1970.
     began: u64,
     looked: Instant,
@@ -165,7 +161,7 @@ struct Following {
 impl Following {
     /// Takes the time of lines that have just come.
     fn time(&mut self, scanned: &Scanned) {
-        let now = micros(SystemTime::now());
+        let (now, figures) = (micros(SystemTime::now()), &mut self.watch.figures);
         let records = scanned.others.iter().filter_map(|other| match &other.what {
             What::Record(_, record) => Some((record.stamp, other.received)),
             _ => None,
@@ -176,13 +172,13 @@ impl Following {
             let live = stamp >= self.began;
             last = last.max(if live { now } else { stamp });
             if received > 0 {
-                self.figures.delays.count(stamp, received);
+                figures.delays.count(stamp, received);
             } else if live {
-                self.figures.delays.count(stamp, now);
+                figures.delays.count(stamp, now);
             }
         }
         if last > 0 {
-            self.figures.last_line = Some(last as f64 / 1e6);
+            figures.last_line = Some(last as f64 / 1e6);
         }
     }
 
@@ -203,8 +199,7 @@ impl Following {
         if !news.is_empty() && !listener.news(&news)? {
             ending.store(true, Ordering::Relaxed);
         }
-        self.watch.figures(judge, &mut self.figures);
-        listener.figures(&self.figures);
+        listener.figures(&self.watch.figures);
         Ok(())
     }
 }

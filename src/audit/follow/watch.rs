@@ -14,7 +14,7 @@ use crate::audit::{
     account::{arrivals::reordered, run::RunAccount},
     judge::{Judge, conclude},
     records::record::Producer,
-    verdict::{Counts, Kind, findings::Findings},
+    verdict::{Kind, findings::Findings},
 };
 
 /// So often is looked how much memory there is.
@@ -33,10 +33,8 @@ pub(super) struct Watch {
     met: usize,
     /// When memory is looked at again.
     room_due: Duration,
-    /// What was told, by its kind.
-    counts: Counts,
-    /// Of the lost lines so many came after all.
-    taken_back: u64,
+    /// How things stand.
+    pub figures: Figures,
 }
 
 /// What was seen and said of a run.
@@ -62,8 +60,7 @@ impl Watch {
             strays: Told::default(),
             met: 0,
             room_due: Duration::ZERO,
-            counts: Counts::default(),
-            taken_back: 0,
+            figures: Figures::default(),
         }
     }
 
@@ -108,6 +105,14 @@ impl Watch {
         let items = std::mem::take(&mut self.strays.news).into_iter();
         news.extend(items.map(|item| News { run: None, item }));
         news.iter().for_each(|news| self.count(&news.item));
+        self.figures.lines = judge.lines;
+        self.figures.missing = self.runs.values().map(|run| run.missing).sum();
+        self.figures.runs = RunState::ALL.map(|(state, _)| {
+            let open = self.runs.values().filter(|run| run.state == state);
+            open.count() as u64
+        });
+        self.figures.runs[RunState::Ended as usize] +=
+            judge.closed.len() as u64 + judge.folded.runs;
         news
     }
 
@@ -117,37 +122,27 @@ impl Watch {
             NewsItem::Finding { finding } => (finding.kind, finding.lines.count),
             NewsItem::More { kind, count } => (*kind, *count),
             NewsItem::TakenBack { range } => {
-                self.taken_back += range.count;
+                self.figures.lost -= range.count;
                 (Kind::Late, range.count)
             }
             NewsItem::Joined | NewsItem::Unknown => return,
         };
-        *self.counts.of_mut(kind) += count;
+        *self.figures.found.of_mut(kind) += count;
+        if kind == Kind::Lost {
+            self.figures.lost += count;
+        }
     }
 
     /// Whether there was a run, and all have ended, with all of their lines or after all patience.
     pub(super) fn all_ended(&self, judge: &Judge<'_>) -> bool {
         let ended = |(index, run): (&u32, &RunWatch)| {
             let account = judge.accounts[*index as usize].as_deref();
-            run.state == RunState::Ended && (run.over || account.is_none_or(is_complete))
+            let complete = |account: &RunAccount| {
+                run.missing == 0 && run.lines == account.lines && is_closed(account)
+            };
+            run.over || account.is_none_or(complete)
         };
         self.met > 0 && self.runs.iter().all(ended)
-    }
-
-    /// How things stand, as far as it is known here.
-    pub(super) fn figures(&self, judge: &Judge<'_>, figures: &mut Figures) {
-        figures.lines = judge.lines;
-        figures.found = self.counts;
-        figures.lost = self.counts.lost - self.taken_back;
-        figures.missing = self.runs.values().map(|run| run.missing).sum();
-        figures.runs = RunState::ALL.map(|(state, _)| {
-            let closed = match state {
-                RunState::Ended => judge.closed.len() as u64 + judge.folded.runs,
-                _ => 0,
-            };
-            let open = self.runs.values().filter(|run| run.state == state);
-            open.count() as u64 + closed
-        });
     }
 
     /// Sees to it that memory suffices: runs that have no "Run started" are given up, and of those that are over only the last
@@ -170,15 +165,17 @@ impl Watch {
     }
 }
 
-/// Whether a run has ended, and as many lines are there as its end says.
-fn is_complete(account: &RunAccount) -> bool {
-    let sequences = account.producers().filter_map(|p| account.sequence(p));
-    let there = sequences.map(|sequence| {
-        let next = sequence.met.next;
-        next - sequence.absent(0..next).count()
-    });
-    let ended = account.main.ended.as_ref();
-    ended.is_some_and(|ended| there.sum::<u64>() >= ended.value.lines)
+/// Whether a run has ended, and each of its workers.
+fn is_closed(account: &RunAccount) -> bool {
+    let refused = account.main.refused.unwrap_or(u32::MAX);
+    let ended = |number| {
+        let worker = &account.workers[number];
+        // Who was not heard since the run was joined may have ended before.
+        let unheard = account.joined && worker.sequence.first.is_none();
+        let next = worker.sequence.met.next;
+        worker.end.is_some_and(|end| end.seq + 1 == next) || number >= refused || unheard
+    };
+    account.main.ended.is_some() && account.workers.numbers().all(ended)
 }
 
 impl RunWatch {
