@@ -22,7 +22,8 @@ use crate::audit::{
         parts,
         record::starts_here,
         scan::Scanner,
-        scanned::{Scanned, What},
+        scanned::{Other, Scanned, What},
+        times::restored,
     },
     registry::Registry,
 };
@@ -51,16 +52,33 @@ struct Survey {
     spread: bool,
     /// The forms of lines that stand between most records.
     usual: Arc<[Vec<u8>]>,
+    /// What stands in front of the first record on its line.
+    prefix: Arc<[u8]>,
     /// Records stand in the midst of bytes that are no text.
     binary: bool,
     /// No input has a whole record in a head as long as this one's.
     rewritten: bool,
+    /// All of its times are written otherwise.
+    restored: bool,
     /// What each frame of a document begins with, where one takes several lines or the document only one.
     frame: Option<Vec<u8>>,
 }
 
 impl Survey {
     fn of(head: &[u8], registry: &Registry) -> Self {
+        let survey = Self::as_it_is(head, registry);
+        let other = restored(head).filter(|_| survey.first.is_none());
+        let other = other.map(|head| Self::as_it_is(&head, registry));
+        match other.filter(|other| other.first.is_some()) {
+            Some(other) => Self {
+                restored: true,
+                ..other
+            },
+            None => survey,
+        }
+    }
+
+    fn as_it_is(head: &[u8], registry: &Registry) -> Self {
         let length = memchr::memrchr(b'\n', head).map_or(head.len(), |n| n + 1);
         let block = Block {
             length,
@@ -100,6 +118,8 @@ impl Survey {
             .filter(|(_, count)| Some(*count) == usual)
             .count();
         let steps = records.windows(2).map(|pair| pair[1].1.cmp(&pair[0].1));
+        let first = first_record(&scanned).unwrap_or(0);
+        let line = memchr::memrchr(b'\n', &head[..first]).map_or(0, |n| n + 1);
         let (falls, rises) = (
             steps.clone().filter(|step| step.is_lt()).count(),
             steps.filter(|step| step.is_gt()).count(),
@@ -110,11 +130,22 @@ impl Survey {
             falling: falls > 3 * rises && falls > 2,
             spread: alike > 1 && alike * 2 > records.len(),
             usual: usual_between(&head[..length], &records),
+            prefix: head[line..first].into(),
             binary: records.len() > 1 && controls(head) >= records.len(),
             rewritten: head.len() == HEAD,
+            restored: false,
             frame: scanner.frame.take(),
         }
     }
+}
+
+/// Where the first record begins.
+fn first_record(scanned: &Scanned) -> Option<usize> {
+    let is_record = |other: &&Other| matches!(other.what, What::Record(..));
+    let other = scanned.others.iter().find(is_record);
+    let attempt = scanned.attempts.first().map(|attempt| attempt.location);
+    let first = other.map(|other| other.location).into_iter().chain(attempt);
+    first.map(|location| location.offset as usize).min()
 }
 
 /// The forms of the lines that stand between most of the records, which are known by their lines.
@@ -338,6 +369,7 @@ impl Part {
         block.backwards = self.survey.falling && self.grows.is_none();
         block.spread = self.survey.spread;
         block.usual = Arc::clone(&self.survey.usual);
+        block.prefix = Arc::clone(&self.survey.prefix);
         block.framed = self.survey.frame.is_some();
         block.binary = self.survey.binary;
         block.rewritten =
@@ -345,6 +377,11 @@ impl Part {
         block.continues = self.open;
         self.offset += end as u64;
         self.open = end > 0 && block.buffer[end - 1] != b'\n';
+        if self.survey.restored
+            && let Some(lines) = restored(&block.buffer[..end])
+        {
+            (block.length, block.buffer) = (lines.len(), lines);
+        }
         Ok(end > 0)
     }
 }

@@ -1,17 +1,21 @@
 //! From the accounts to the verdict: what was found is named, put in order and counted.
 
-use super::{Judge, causes, evidence::Evidence, group};
+use super::{Judge, causes, damage::FAILURES_MAX, evidence::Evidence, group};
 use crate::audit::{
     account::{balance, cursor::Budget, run::RunAccount},
     config::{AuditConfig, Select},
     verdict::{
         Counts, Kind, RunVerdict, Status, Verdict,
         findings::{Findings, Names},
+        report::change_words,
     },
 };
 
+/// So many altered lines of a short run may be accidents, though it has hardly others.
+const FEW: u64 = 8;
+
 /// Sums up. `whole` says that memory sufficed to read everything, `cut` what could not be read to its end.
-pub(crate) fn verdict(judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String>) -> Verdict {
+pub(crate) fn verdict(mut judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String>) -> Verdict {
     let mut unreadable = unreadable_inputs(&judge);
     unreadable.extend(cut);
     let some_unreadable = !unreadable.is_empty();
@@ -20,6 +24,15 @@ pub(crate) fn verdict(judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String
         select.may_be(account.run.id) && last.is_none_or(|last| last == account.run.index)
     };
     let too_little = too_little(&judge, whole);
+    let strays = judge.strays.counts.unexpected;
+    let of_a_run = judge
+        .accounts
+        .iter()
+        .flatten()
+        .any(|account| account.run.workload().is_none());
+    if of_a_run && strays > 0 && judge.evidence.of_no_run == strays {
+        judge.strays = Findings::default();
+    }
     let Judge {
         config,
         names,
@@ -74,7 +87,7 @@ pub(crate) fn verdict(judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String
 fn too_little(judge: &Judge<'_>, whole: bool) -> Vec<String> {
     let mebibytes = judge.config.memory >> 20;
     let mut why = Vec::new();
-    if judge.worn_out {
+    if judge.evidence.worn_out {
         why.push("what each damaged line was: there are so many that the later ones are only called unexpected".into());
     }
     if !whole {
@@ -204,6 +217,10 @@ pub(crate) fn judge_run(
     let mut out = balance::balance(&mut account, config.killed, budget);
     if account.run.workload().is_some() && !account.run.contradicted() {
         damage(config, &mut account, &mut out);
+        if let Some(why) = rewritten(&account, evidence) {
+            out.cannot_tell.push(why);
+            account.findings = Findings::default();
+        }
     } else {
         account.findings = Findings::default();
     }
@@ -225,6 +242,29 @@ pub(crate) fn judge_run(
         Status::CannotTell
     };
     out
+}
+
+/// Why it cannot be told what is wrong with a run of which so many records are not as they were written that no accident, but a
+/// pipeline has rewritten them.
+fn rewritten(account: &RunAccount, evidence: &Evidence) -> Option<String> {
+    let Counts {
+        altered,
+        unexpected,
+        lost,
+        ..
+    } = account.findings.counts;
+    if altered <= FEW || altered * 2 <= account.lines {
+        let unread = evidence.worn_out && lost > 0 && unexpected >= u64::from(FAILURES_MAX);
+        return unread.then(|| format!("what is missing: {unexpected} of its lines cannot be read, and may be the {lost} that seem lost"));
+    }
+    let first = account.findings.kept(Kind::Altered).first()?;
+    let at = first.at.as_ref()?;
+    let change = first.changes.first().map(change_words).unwrap_or_default();
+    Some(format!(
+        "what is wrong with it: a pipeline has rewritten its lines, {altered} of {}, from {at} on ({change}); give the log as the \
+         program wrote it, or the pipeline's output before it rewrites the lines",
+        account.lines
+    ))
 }
 
 /// Names altered and truncated lines. The last line of a run that was killed may be cut short.

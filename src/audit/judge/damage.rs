@@ -65,7 +65,7 @@ impl Diagnosis {
 }
 
 /// After so many suspects in a row that could not be put right no more is tried: a pipeline has rewritten them all.
-const FAILURES_MAX: u32 = 16;
+pub(crate) const FAILURES_MAX: u32 = 16;
 /// What is left for plans whatever is repaired.
 const RESERVE: u64 = 1 << 26;
 
@@ -88,7 +88,7 @@ impl Judge<'_> {
         let tries = self.failures < FAILURES_MAX && self.budget.left() >= RESERVE;
         if self.registry.count() == 0 && !(whole && tries) {
             // Without a run there is nothing that the rest of a line could tell.
-            self.worn_out |= whole;
+            self.evidence.worn_out |= whole;
             return None;
         }
         let mut suspect = Suspect {
@@ -99,6 +99,9 @@ impl Judge<'_> {
         let suspect = &suspect;
         let hints = Hints::of(suspect);
         let run = self.run_of(&hints, near);
+        if self.is_of_others(suspect, &hints) {
+            return None;
+        }
         let mut unsure = None;
         if let Some(run) = run {
             match self.against_plan(suspect, &hints, run) {
@@ -124,7 +127,7 @@ impl Judge<'_> {
             return self.part(&hints, run);
         }
         if !tries || !self.budget.pay(REPAIR) {
-            self.worn_out = true;
+            self.evidence.worn_out = true;
         } else if let Some(record) = repair(suspect)
             && (self.registry.get(record.run).is_some()
                 || matches!(record.event, Some(Event::RunStarted { .. })))
@@ -152,6 +155,29 @@ impl Judge<'_> {
                 .find_map(|value| known(u64::from_str_radix(value, 16).ok()?))
         };
         hints.run.and_then(known).or_else(elsewhere).or(near)
+    }
+
+    /// Whether a suspect names a run that cannot be one of these whose id was damaged, nor tells of its start; or names none, and has
+    /// no time and no thread of this program's either.
+    fn is_of_others(&self, suspect: &Suspect, hints: &Hints) -> bool {
+        let Some(id) = hints.run else {
+            let bare = hints.stamp.is_none() && hints.workers.is_empty();
+            let object = suspect.json && hints.begins;
+            // Within a string, its quotation marks may still be escaped.
+            let bytes = suspect.bytes.iter().filter(|byte| **byte != b'\\');
+            let start: Vec<u8> = bytes.take(4).copied().collect();
+            let begins = object && differences(&start, &record::JSON_START[..4]) <= 1;
+            return bare && !begins && (object || self.config.allow_foreign && !hints.begins);
+        };
+        let near = |run: &u64| {
+            (0..16)
+                .filter(|digit| (id ^ run) >> (4 * digit) & 15 > 0)
+                .count()
+                < 2
+        };
+        let mut known = self.accounts.iter().flatten().map(|account| account.run.id);
+        let starts = hints.fields.iter().any(|(_, value)| value == "Run started");
+        !self.accounts.is_empty() && !starts && !known.any(|run| near(&run))
     }
 
     /// Holds a suspect against the attempts of a run that it may be: the one with the number that it claims, and the next
@@ -318,9 +344,11 @@ fn begins(bytes: &[u8], json: bool) -> bool {
 /// Whether a suspect ends as a record does, give or take a character.
 fn ends(bytes: &[u8], json: bool) -> bool {
     if json {
-        let tail = &bytes[bytes.len().saturating_sub(18)..];
-        return bytes.ends_with(b"}")
-            || tail.len() == 18 && tail[16] == b'"' && tail[1..].starts_with(b"\"sum\":\"");
+        let tail = bytes[bytes.len().saturating_sub(32)..].iter();
+        let tail: Vec<u8> = tail.filter(|b| !b.is_ascii_whitespace()).copied().collect();
+        let tail = &tail[tail.len().saturating_sub(18)..];
+        return bytes.ends_with(b"}") && memmem::find(bytes, b"sum").is_some()
+            || tail.len() == 18 && differences(tail, b"?\"sum\":\"????????\"}") <= 1;
     }
     let Some(tail) = bytes.last_chunk::<{ record::SUM_LEN }>() else {
         return false;

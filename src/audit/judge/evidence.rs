@@ -9,6 +9,10 @@ pub(crate) struct Evidence {
     pub hole: Option<(u64, Place)>,
     /// Notes of a limit on the rate of lines.
     pub dropped: Dropped,
+    /// There were more suspects than could be looked at closely.
+    pub worn_out: bool,
+    /// How many pieces of records belong to no run that is known.
+    pub of_no_run: u64,
     /// The first piece that could not be read as a record, and where it stands.
     pub unreadable: Option<(String, Location)>,
 }

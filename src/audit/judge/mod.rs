@@ -75,8 +75,6 @@ pub(crate) struct Judge<'a> {
     pub budget: Budget,
     /// How many suspects in a row could not be put right.
     pub failures: u32,
-    /// There were more suspects than could be looked at closely.
-    pub worn_out: bool,
     /// What belongs to no run.
     pub strays: Findings,
     /// Records of runs that there was no room for.
@@ -111,6 +109,8 @@ pub(crate) struct Reached {
     /// Records so far, and lines that are none.
     pub records: u64,
     pub others: u64,
+    /// Lines in front of the first record, or behind the last so far, that have not what stands in front of records.
+    outside: Vec<(Foreign, Location)>,
     /// The run of the last line that could be read.
     last_run: Option<u32>,
     /// The last block ended within a line that is damaged there.
@@ -119,6 +119,8 @@ pub(crate) struct Reached {
     pub backwards: bool,
 }
 
+/// A header and what a tool prints at the end have no more lines than this.
+const HEADER_MAX: u64 = 16;
 /// Steps that are allowed whatever is read, and steps for each line that is read.
 const STEPS_FREE: u64 = 1 << 28;
 const STEPS_A_LINE: u64 = 64;
@@ -141,7 +143,6 @@ impl<'a> Judge<'a> {
             folded: Folded::default(),
             budget: Budget::new(STEPS_FREE),
             failures: 0,
-            worn_out: false,
             strays: Findings::new(&names),
             names,
             no_room: 0,
@@ -316,6 +317,10 @@ impl<'a> Judge<'a> {
     /// Gives up hoping for a "Run started" of the runs that were met, and judges what was held back of them.
     pub(crate) fn finish(&mut self) {
         self.judge_early();
+        for file in self.inputs.keys().copied().collect::<Vec<_>>() {
+            self.file = file;
+            self.outside(true);
+        }
         let group = self.group();
         for account in self.accounts.iter().flatten() {
             let run = &account.run;
@@ -358,6 +363,9 @@ impl<'a> Judge<'a> {
 
     /// Takes in attempts of a block that follow each other.
     fn attempts(&mut self, block: &[u8], attempts: &[AttemptRecord]) {
+        if !attempts.is_empty() {
+            self.outside(false);
+        }
         for attempt in attempts {
             let text = || line_at(block, attempt.location);
             self.attempt(attempt, self.place(attempt.location), &text);
@@ -458,6 +466,7 @@ impl<'a> Judge<'a> {
         let at = self.place(other.location);
         match &other.what {
             What::Record(run, record) => {
+                self.outside(false);
                 let input = self.input();
                 input.last_run = Some(*run);
                 input.records += 1;
@@ -516,6 +525,7 @@ impl<'a> Judge<'a> {
                 self.input().others += 1;
                 return;
             }
+            self.evidence.of_no_run += u64::from(self.input().last_run.is_none());
             return self.unexpected(1, NO_LINE, at, &suspect.bytes);
         };
         let mut run = diagnosis.run;
@@ -532,6 +542,7 @@ impl<'a> Judge<'a> {
         }
         let account = run.and_then(|run| self.accounts[run as usize].as_mut());
         let (Some(run), Some(account)) = (run, account) else {
+            self.evidence.of_no_run += u64::from(run.is_none() && self.input().last_run.is_none());
             return self.unexpected(1, NO_LINE, at, &suspect.bytes);
         };
         let damage = Damage {
@@ -549,11 +560,27 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Takes in lines that stood behind the last record so far, now that there is one behind them; or what is more of them in
+    /// front of all and behind all than a header is long.
+    fn outside(&mut self, at_end: bool) {
+        let outside = mem::take(&mut self.input().outside);
+        let count: u64 = outside.iter().map(|(foreign, _)| foreign.count).sum();
+        let header = self.input().records == 0 || at_end;
+        for (mut foreign, at) in outside
+            .into_iter()
+            .filter(|_| !header || count > HEADER_MAX)
+        {
+            foreign.note = None;
+            self.foreign(&foreign, at);
+        }
+    }
+
     /// Takes in lines that are not the program's.
     fn foreign(&mut self, foreign: &Foreign, at: Location) {
         let evidence = &mut self.evidence;
         match foreign.note {
             Some(Note::Blank | Note::Banner | Note::Summary) => {}
+            Some(Note::Outside) => self.input().outside.push((foreign.clone(), at)),
             Some(Note::Hole(bytes)) => {
                 evidence.hole.get_or_insert((bytes, self.names.place(at)));
             }

@@ -27,7 +27,7 @@ fn in_html(line: &str) -> String {
 }
 
 /// Documents, many of them in one line.
-const DOCUMENTS: [(&str, Document); 26] = [
+const DOCUMENTS: [(&str, Document); 33] = [
     ("one string", |lines| {
         serde_json::json!({"output": lines.join("\n")}).to_string()
     }),
@@ -196,6 +196,50 @@ const DOCUMENTS: [(&str, Document); 26] = [
         });
         events.collect()
     }),
+    ("labels around lists of lines", |lines| {
+        let streams = lines
+            .iter()
+            .map(|line| serde_json::json!({"stream": taken_out(line), "values": [["1", line]]}));
+        serde_json::json!({"result": streams.collect::<Vec<_>>()}).to_string()
+    }),
+    ("an output and its lines", |lines| {
+        let output = serde_json::json!({"stdout": lines.join("\n"), "stdout_lines": lines});
+        serde_json::to_string_pretty(&output).unwrap()
+    }),
+    ("a copy with marks", |lines| {
+        let copied = lines.iter().map(|line| {
+            let marked = line.replacen("run", "<em>run</em>", 1);
+            serde_json::json!({"source": {"message": line}, "highlight": {"message": [marked]}})
+        });
+        copied.map(|hit| format!("{hit}\n")).collect()
+    }),
+    ("lines under a name", |lines| {
+        let lines = lines.iter().map(|line| format!("    {line}\n"));
+        format!("minion-1:\n{}", lines.collect::<String>())
+    }),
+    ("a terminal's output in pieces", |lines| {
+        let output = (lines.join("\r\n") + "\r\n").into_bytes();
+        let pieces = output.chunks(1000).map(String::from_utf8_lossy);
+        let events = pieces.map(|piece| format!("[0.25, \"o\", {}]\n", serde_json::json!(piece)));
+        format!(
+            "{{\"version\": 2, \"width\": 80}}\n{}",
+            events.collect::<String>()
+        )
+    }),
+    ("times in the form of another place", |lines| {
+        let other = |line: &String| {
+            let at = line.find("2026-").unwrap_or(0);
+            let (front, rest) = line.split_at(at);
+            format!("{front}{} {},{}\n", &rest[..10], &rest[11..19], &rest[20..])
+        };
+        lines.iter().map(other).collect()
+    }),
+    ("curly quotes", |lines| {
+        let lines = lines
+            .iter()
+            .map(|line| line.replace('"', "\u{201d}") + "\n");
+        lines.collect()
+    }),
     ("much behind the line", |lines| {
         let much = "annotation ".repeat(3000);
         lines
@@ -244,6 +288,75 @@ fn documents_that_hold_a_log_are_read_line_by_line() {
             assert_eq!(found, (lost, 0), "{name}: {}", report(&verdict));
         }
     }
+}
+
+/// What a pipeline has done to all lines is no thousand findings; what is damaged in one line is one.
+#[test]
+fn lines_that_are_all_rewritten_cannot_be_told() {
+    let workload = simulate::workload(7, 4, 50);
+    let entries = simulate::run(&workload, &course(1, true, None), &mut Dice(5));
+    let log = String::from_utf8(simulate::log(&entries)).unwrap();
+    let verdict = audit(&config(log.replace("\"seq\"", "\"sek\"").into_bytes()));
+    assert_eq!(verdict.status, Status::CannotTell, "{}", report(&verdict));
+    let all: Vec<_> = verdict.runs.iter().flat_map(|run| &run.findings).collect();
+    assert!(
+        all.is_empty() && verdict.stray_count == 0,
+        "{}",
+        report(&verdict)
+    );
+    let one = audit(&config(
+        log.replacen("\"seq\":9,", "\"sek\":9,", 1).into_bytes(),
+    ));
+    assert_eq!(
+        (one.status, one.runs[0].counts.altered),
+        (Status::Findings, 1)
+    );
+}
+
+/// The brace of what is around it ends no record.
+#[test]
+fn a_line_cut_short_within_braces_is_truncated() {
+    let workload = simulate::workload(7, 4, 50);
+    let entries = simulate::run(&workload, &course(1, true, None), &mut Dice(5));
+    let log = String::from_utf8(simulate::log(&entries)).unwrap();
+    for (from, to) in [("{", "}"), ("{code}", "{code}"), ("Struct{x=", "}")] {
+        let lines = log.lines().enumerate().map(|(number, line)| {
+            let length = if number == 100 { 150 } else { line.len() };
+            format!("{from}{}{to}\n", &line[..length])
+        });
+        let verdict = audit(&config(lines.collect::<String>().into_bytes()));
+        let truncated = Counts {
+            truncated: 1,
+            ..Counts::default()
+        };
+        assert_eq!(
+            verdict.runs[0].counts,
+            truncated,
+            "{from}: {}",
+            report(&verdict)
+        );
+    }
+}
+
+/// However many lines of others there are that have a hash, what is damaged behind them is named.
+#[test]
+fn foreign_lines_with_hashes_do_not_wear_the_audit_out() {
+    let workload = simulate::workload(7, 4, 50);
+    let entries = simulate::run(&workload, &course(1, true, None), &mut Dice(5));
+    let log = String::from_utf8(simulate::log(&entries)).unwrap();
+    let other =
+        "{\"level\":\"info\",\"sum\":\"01234567\",\"run\":\"0123456789abcdef\",\"seq\":1}\n";
+    let (front, rest) = log.split_at(log.find('\n').unwrap() + 1);
+    let rest = rest.replacen("completed successfully", "completed succesfully", 1);
+    let mut config = config((front.to_owned() + &other.repeat(40) + &rest).into_bytes());
+    config.allow_foreign = true;
+    let verdict = audit(&config);
+    let altered = Counts {
+        altered: 1,
+        ..Counts::default()
+    };
+    assert_eq!(verdict.runs[0].counts, altered, "{}", report(&verdict));
+    assert!(verdict.cannot_tell.is_empty(), "{}", report(&verdict));
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub(crate) struct Block {
     pub backwards: bool,
     /// The forms of lines that stand between most records, and belong to them.
     pub usual: Arc<[Vec<u8>]>,
+    /// What stands in front of a record on its line.
+    pub prefix: Arc<[u8]>,
     /// Records come in documents of several lines.
     pub framed: bool,
     /// No input has a whole record early on, and this is not the beginning of one: most likely all of it is rewritten.

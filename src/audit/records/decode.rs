@@ -15,15 +15,18 @@ pub(crate) struct Escape {
 /// If something escaped stands at the start: how long that is, and what it stands for.
 type Replace = fn(&[u8]) -> Option<(usize, Vec<u8>)>;
 
+/// A tag is not longer than this.
+const TAG_MAX: usize = 200;
+
 /// What a terminal's sequences begin with, in whatever form that character came.
 const SEQUENCES: [&[u8]; 9] = [
     b"\x1b", b"#033", b"^[", b"\\x1b", b"\\u001b", b"\\u001B", b"\\033", b"\\e", b"\\x1B",
 ];
 
 /// The first of them nothing else looks like.
-pub(crate) const SURE: usize = 2;
+pub(crate) const SURE: usize = 3;
 /// All of them, in the order in which they are tried.
-pub(crate) const ESCAPES: [Escape; 7] = [
+pub(crate) const ESCAPES: [Escape; 8] = [
     Escape {
         marks: &SEQUENCES,
         replace: sequence,
@@ -31,6 +34,10 @@ pub(crate) const ESCAPES: [Escape; 7] = [
     Escape {
         marks: &[b"\xc2\xa0", b"\xe2\x80", b"\xe2\x81\xa0", b"\xef\xbb\xbf"],
         replace: invisible,
+    },
+    Escape {
+        marks: &[b"<"],
+        replace: tag,
     },
     Escape {
         marks: &[b"&quot;", b"&#", b"&amp;", b"&lt;"],
@@ -89,6 +96,7 @@ impl Escape {
 pub(crate) fn begin_escapes(bytes: &[u8]) -> bool {
     static DOUBLED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"\""));
     memchr::memchr3(b'\\', b'%', 0x1b, bytes).is_some()
+        || memchr::memchr(b'<', bytes).is_some()
         || memchr::memchr3(b'&', b'#', b'^', bytes).is_some()
         || memchr::memchr3(0xc2, 0xe2, 0xef, bytes).is_some()
         || memchr::memchr(0, bytes).is_some()
@@ -117,15 +125,28 @@ fn sequence(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
     Some((start.len() + 1 + length, Vec::new()))
 }
 
-/// What copying from a page puts between letters: blanks that do not break, and characters without a width.
+/// What copying from a page or writing in one makes of letters: blanks that do not break, characters without a width, curly
+/// quotes.
 fn invisible(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
     match rest {
         [0xc2, 0xa0, ..] => Some((2, vec![b' '])),
+        [0xe2, 0x80, 0xaf, ..] => Some((3, vec![b' '])),
+        [0xe2, 0x80, 0x9c | 0x9d, ..] => Some((3, vec![b'"'])),
         [0xe2, 0x80, 0x8b..=0x8f, ..] | [0xe2, 0x81, 0xa0, ..] | [0xef, 0xbb, 0xbf, ..] => {
             Some((3, Vec::new()))
         }
         _ => None,
     }
+}
+
+/// Without the tags of HTML and XML: what highlights a word, or stands between lines.
+fn tag(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
+    let name = rest.strip_prefix(b"<")?;
+    let is_tag = name
+        .first()
+        .is_some_and(|b| b.is_ascii_alphabetic() || *b == b'/');
+    let length = name.iter().take(TAG_MAX).position(|b| *b == b'>')?;
+    is_tag.then_some((length + 2, Vec::new()))
 }
 
 /// HTML and XML: `&quot;`, `&#34;`, `&#x22;`.
@@ -282,7 +303,7 @@ mod tests {
 
     #[test]
     fn what_stood_escaped_is_found_again() {
-        let escape = &ESCAPES[4];
+        let escape = &ESCAPES[5];
         let escaped = br#"x\n\"ab\" z"#;
         assert_eq!(escape.undo(escaped).unwrap(), b"x\n\"ab\" z");
         assert_eq!(escape.origins(escaped, &[0, 2, 4, 5, 8]), [0, 3, 6, 7, 11]);

@@ -14,7 +14,7 @@ use aho_corasick::Match;
 use memchr::memmem;
 
 use super::{
-    decode::{ESCAPES, SURE, backslashes, begin_escapes, doubled_quotes},
+    decode::{ESCAPES, Escape, SURE, backslashes, begin_escapes, doubled_quotes},
     fields::{self, Keyed},
     keyed::{Frame, Walked, Walker},
     record::{
@@ -55,6 +55,14 @@ impl Hit {
         matches!(self.what, HitKind::Whole(_))
     }
 
+    /// Whether it is an object that has some of a record's fields, but no checksum.
+    pub(crate) fn is_object_without_sum(&self) -> bool {
+        let HitKind::Suspect(Suspect { bytes, .. }) = &self.what else {
+            return false;
+        };
+        bytes.starts_with(b"{") && bytes.ends_with(b"}") && !self.reaches_its_end()
+    }
+
     /// Whether it is more than the beginning of a record.
     fn reaches_its_end(&self) -> bool {
         match &self.what {
@@ -63,10 +71,11 @@ impl Hit {
         }
     }
 
-    /// Whether both are the same whole record.
+    /// Whether both are the same, be it whole or damaged.
     fn is_same(&self, other: &Self) -> bool {
         match (&self.what, &other.what) {
             (HitKind::Whole(one), HitKind::Whole(other)) => one == other,
+            (HitKind::Suspect(one), HitKind::Suspect(other)) => one.bytes == other.bytes,
             _ => false,
         }
     }
@@ -112,9 +121,13 @@ impl Finder {
             hits.sort_by_key(|hit| hit.span.start);
             return line;
         }
-        // A terminal's colours may stand within a document's strings, which would be read with them.
-        if !opened && memchr::memchr(0x1b, text).is_some() {
-            self.escaped(text, &mut open, depth, hits);
+        // A terminal's colours, a page's tags and blanks may stand within a document's strings, which would be read with them.
+        let begins_sure = || {
+            let other = || memchr::memchr2(0xc2, 0xe2, text).is_some();
+            memchr::memchr2(0x1b, b'<', text).is_some() || other()
+        };
+        if !opened && begins_sure() {
+            self.escaped(text, &ESCAPES[..SURE], &mut open, depth, hits);
         }
         let mut end = line;
         if opened || !open.is_empty() {
@@ -133,7 +146,7 @@ impl Finder {
                 open = marks(&bytes[..end]).collect();
             }
             explain(&mut open, hits);
-            self.escaped(&bytes[..end], &mut open, depth, hits);
+            self.escaped(&bytes[..end], &ESCAPES, &mut open, depth, hits);
         }
         self.suspects(&bytes[..end], &open, hits);
         hits.sort_by_key(|hit| hit.span.start);
@@ -195,7 +208,8 @@ impl Finder {
     }
 
     /// What a frame of a document holds: a record as fields, or records in its strings. Of a line and the fields that a pipeline
-    /// took out of it one is the record, and the other a copy; so is what an object has under two keys.
+    /// took out of it one is the record, and the other a copy; so is what an object has under two keys, or once more in a list
+    /// within it.
     fn in_frame(&mut self, frame: &Frame<'_>, bytes: &[u8], depth: u32, hits: &mut Vec<Hit>) {
         let keyed = keyed_hits(frame, self.brief);
         if keyed.iter().any(Hit::is_whole) {
@@ -203,7 +217,10 @@ impl Finder {
         }
         let (mut inner, mut known): (Vec<Hit>, _) = (Vec::new(), false);
         let (mut list, mut others) = (None, 0);
-        for (string, of_list) in frame.strings() {
+        let mut strings: Vec<_> = frame.strings().collect();
+        // Lists come first: a long one was shown in parts before.
+        strings.sort_by_key(|(_, of_list)| of_list.is_none());
+        for (string, of_list) in strings {
             if of_list.is_none() || of_list != list {
                 (list, others) = (of_list, inner.len());
             }
@@ -212,11 +229,20 @@ impl Finder {
             found.retain(|hit| !inner[..others].iter().any(|other| other.is_same(hit)));
             inner.append(&mut found);
         }
-        if known || keyed.is_empty() || inner.iter().any(Hit::reaches_its_end) {
-            hits.append(&mut inner);
-        } else {
-            hits.extend(keyed);
+        // What stands in the frames within this one.
+        let within = |hit: &&mut Hit| frame.span.contains(&hit.span.start);
+        let shown: Vec<&mut Hit> = hits.iter_mut().filter(within).collect();
+        inner.retain(|hit| !shown.iter().any(|other| other.is_same(hit)));
+        known |= shown.iter().any(|hit| hit.reaches_its_end());
+        if !known && !keyed.is_empty() && !inner.iter().any(Hit::reaches_its_end) {
+            return hits.extend(keyed);
         }
+        // Fields that a pipeline took out of them belong to them.
+        if frame.has_ours() {
+            let around = |hit: &mut Hit| hit.around = Some(frame.span.clone());
+            shown.into_iter().for_each(around);
+        }
+        hits.append(&mut inner);
     }
 
     /// What is in a string of a document: a layer of its own. True where it is known already.
@@ -280,6 +306,7 @@ impl Finder {
     fn escaped(
         &mut self,
         bytes: &[u8],
+        escapes: &[Escape],
         open: &mut Vec<RecordMark>,
         depth: u32,
         hits: &mut Vec<Hit>,
@@ -294,20 +321,27 @@ impl Finder {
                 .iter()
                 .any(|mark| (from..span.start).contains(&mark.at))
             {
-                self.unescaped(bytes, from..span.start, depth, hits);
+                self.unescaped(bytes, from..span.start, escapes, depth, hits);
             }
             from = from.max(span.end);
         }
         explain(open, hits);
     }
 
-    fn unescaped(&mut self, bytes: &[u8], span: Range<usize>, depth: u32, hits: &mut Vec<Hit>) {
+    fn unescaped(
+        &mut self,
+        bytes: &[u8],
+        span: Range<usize>,
+        escapes: &[Escape],
+        depth: u32,
+        hits: &mut Vec<Hit>,
+    ) {
         let rest = &bytes[span.clone()];
         if !begin_escapes(rest) {
             return;
         }
         let (mut most, mut better) = (None, None);
-        for (number, escape) in ESCAPES.iter().enumerate() {
+        for (number, escape) in escapes.iter().enumerate() {
             let Some(decoded) = escape.undo(rest).filter(|decoded| decoded != rest) else {
                 continue;
             };
@@ -319,7 +353,7 @@ impl Finder {
             let inner = self.inner(&decoded, depth);
             let amount = readable(&inner);
             // An escape that is none may look a little better, where what it takes away is the damage.
-            let margin = if number < SURE { 0 } else { 4 };
+            let margin = if number < SURE { -1 } else { 4 };
             if amount > most.saturating_add(margin) {
                 (*most, better) = (amount, Some((escape, inner)));
             }
@@ -400,6 +434,14 @@ fn readable(hits: &[Hit]) -> i64 {
         let named = fields.iter().filter(|(name, _)| !name.is_empty()).count() as i64;
         2 * named - fields.len() as i64
     };
+    // It begins as a record does.
+    let begins = |hit: &Hit| match &hit.what {
+        HitKind::Suspect(Suspect { bytes, .. }) => {
+            bytes.starts_with(JSON_START)
+                || bytes.len() > STAMP_LEN && differences(bytes, STAMP) <= 2
+        }
+        HitKind::Whole(_) => false,
+    };
     let of = |hit: &Hit| match &hit.what {
         HitKind::Whole(_) => WHOLE,
         HitKind::Suspect(suspect) if !suspect.json => {
@@ -414,7 +456,8 @@ fn readable(hits: &[Hit]) -> i64 {
         ),
         HitKind::Suspect(suspect) => amount(&fields_of(suspect)),
     };
-    hits.iter().map(of).max().unwrap_or(i64::MIN)
+    let amounts = hits.iter().map(|hit| of(hit) + 8 * i64::from(begins(hit)));
+    amounts.max().unwrap_or(i64::MIN)
 }
 
 /// The records that are fields of a frame of a document.
@@ -594,7 +637,8 @@ pub(crate) fn has_marks(bytes: &[u8]) -> bool {
     marks(bytes).next().is_some()
 }
 
-/// Where something stands that hardly anything but a record has: its time and level, its run, its checksum.
+/// Where something stands that hardly anything but a record has: its time and level, its thread and message, its run, its
+/// checksum.
 #[derive(Clone, Copy)]
 struct RecordMark {
     at: usize,
@@ -607,12 +651,16 @@ fn marks(bytes: &[u8]) -> impl Iterator<Item = RecordMark> {
     text_starts(bytes).chain(named(bytes))
 }
 
-/// Where its run or its checksum is named.
+/// Where its run or its checksum is named, or its thread with a message behind it.
 fn named(bytes: &[u8]) -> impl Iterator<Item = RecordMark> {
-    const WIDTHS: [usize; 2] = [16, 8];
-    static NAMES: Words = LazyLock::new(|| words(["run", "sum"]));
+    const WIDTHS: [usize; 3] = [16, 8, 0];
+    static NAMES: Words = LazyLock::new(|| words(["run", "sum", "thread"]));
     let has_value = |name: &Match| {
         let (at, width) = (name.start(), WIDTHS[name.pattern().as_usize()]);
+        if width == 0 {
+            // Labels are no record.
+            return bytes.get(name.end()) != Some(&b'=') && is_head(&bytes[name.end()..]);
+        }
         // The code of a blank or a quote may be in front: `%22`, `\x22`, `\u0022`.
         let code = |length| at.checked_sub(length).map(|from| &bytes[from..]);
         let coded = code(3).is_some_and(|code| code[0] == b'%')
@@ -635,13 +683,45 @@ fn named(bytes: &[u8]) -> impl Iterator<Item = RecordMark> {
     })
 }
 
+/// Whether one of this program's threads stands at the start of `bytes`, and a message of its own behind, in whatever form.
+fn is_head(bytes: &[u8]) -> bool {
+    static OURS: Words = LazyLock::new(|| {
+        words([
+            "Run",
+            "Started",
+            "Thread",
+            "peration",
+            "Unexpected",
+            "Worker ",
+            "Total",
+            "Log ",
+            "Sample",
+        ])
+    });
+    let near = |bytes: &[u8], word: &[u8]| {
+        let near = &bytes[..bytes.len().min(MARK_GAP_MAX)];
+        memmem::find(near, word).map(|at| at + word.len())
+    };
+    let thread = near(bytes, b"Worker").or_else(|| near(bytes, b"main"));
+    let message = thread.and_then(|at| Some(at + near(&bytes[at..], b"message")?));
+    message.is_some_and(|at| {
+        OURS.find(&bytes[at..bytes.len().min(at + MARK_GAP_MAX)])
+            .is_some()
+    })
+}
+
 /// Whether so many hexadecimal digits stand in `bytes`, soon, with the code of a quote in front at most; decimal ones may be all
 /// that is left of such.
 fn has_hex(bytes: &[u8], width: usize) -> bool {
     let is_hex = |b: &u8| b.is_ascii_digit() || (b'a'..=b'f').contains(b);
     let near = &bytes[..bytes.len().min(width + MARK_GAP_MAX)];
+    let coded = |word: &[u8]| {
+        [&b"22"[..], b"0022"]
+            .into_iter()
+            .any(|code| word.starts_with(code) && word.len() == code.len() + width)
+    };
     let mut words = near.split(|byte| !is_hex(byte));
-    words.any(|word| (width..=width + 4).contains(&word.len()))
+    words.any(|word| word.len() == width || coded(word))
 }
 
 /// Whether this is a label that somebody has put in front of a line, out of which he took it: `run="…"`, and the same value
@@ -705,7 +785,6 @@ fn cell_end(bytes: &[u8]) -> Option<usize> {
 
 /// Whether this is what is left of keys and values, and not of a line of text.
 fn is_keyed(bytes: &[u8]) -> bool {
-    static TEXT: Words = LazyLock::new(|| words([" run=", " sum="]));
     static KEYS: Words = LazyLock::new(|| {
         words([
             "sum\"",
@@ -720,7 +799,11 @@ fn is_keyed(bytes: &[u8]) -> bool {
             "{\"timestamp\":\"",
         ])
     });
-    if memchr::memchr(b'"', bytes).is_none() || TEXT.find(bytes).is_some() {
+    let in_text = |mark: RecordMark| {
+        let before = mark.at.checked_sub(1).map(|at| bytes[at]);
+        before == Some(b' ') && bytes.get(mark.at + 3) == Some(&b'=')
+    };
+    if memchr::memchr(b'"', bytes).is_none() || named(bytes).any(in_text) {
         return JSON_START.starts_with(bytes);
     }
     KEYS.find(bytes).is_some() || JSON_START.starts_with(bytes)

@@ -282,6 +282,11 @@ impl<'a> Frame<'a> {
         several.map(|(container, _)| container)
     }
 
+    /// Whether there is any of a record's own fields.
+    pub(crate) fn has_ours(&self) -> bool {
+        self.leaves.iter().any(|leaf| self.is_ours(leaf))
+    }
+
     /// Whether the key of a leaf is one of a record's own names that no others have.
     fn is_ours(&self, leaf: &Leaf) -> bool {
         let Some((front, name)) = self.key(leaf).split_last_chunk::<3>() else {

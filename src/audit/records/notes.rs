@@ -24,6 +24,8 @@ const BANNERS: &[&str] = &[
     // script, screen, tmux, asciinema
     "{\"version\": 2, \"width\"",
     "{\"version\":2,\"width\"",
+    "{\"version\":3,\"term\"",
+    "{\"version\": 3, \"term\"",
     "Script started on",
     "Script done on",
     "Script done, file is",

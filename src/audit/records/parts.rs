@@ -22,7 +22,7 @@ struct Piece<'a> {
 type PieceForm = fn(&[u8]) -> Option<Piece<'_>>;
 
 /// The forms that are known.
-const FORMS: [PieceForm; 2] = [cri, docker];
+const FORMS: [PieceForm; 3] = [cri, docker, asciicast];
 
 /// The whole of a line whose first piece stands at the start of `bytes`, `line` bytes long, and how many bytes its pieces take;
 /// behind it the lines that another stream has between them. None if that is no piece that another one follows.
@@ -111,6 +111,24 @@ fn docker(line: &[u8]) -> Option<Piece<'_>> {
     // What others strip the newline of is no piece, but a line.
     let more = more && !ends_whole(&text);
     Some(Piece { stream, text, more })
+}
+
+/// `[0.25, "o", "TEXT"]`: a terminal's output as it came; the last piece of a line ends with a newline.
+fn asciicast(line: &[u8]) -> Option<Piece<'_>> {
+    let line = line.strip_prefix(b"[")?;
+    let (time, text) = line.split_at_checked(memchr::memchr(b',', line)?)?;
+    let number = |b: &u8| b.is_ascii_digit() || *b == b'.';
+    let text = text
+        .strip_prefix(b", \"o\", \"")
+        .filter(|_| time.iter().all(number))?;
+    let text = &text[..string_length(text)? - 1];
+    let more = !text.ends_with(b"\\n");
+    let text = Cow::Owned(backslashes(text));
+    Some(Piece {
+        stream: b"o",
+        text,
+        more,
+    })
 }
 
 fn ends_whole(text: &[u8]) -> bool {

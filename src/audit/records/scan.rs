@@ -51,6 +51,8 @@ pub(crate) struct Scanner<'a> {
     exact: exact::Reader,
     finder: Finder,
     gaps: Gaps,
+    /// What stands in front of the first record of the input, if anything does.
+    prefix: Gaps,
     /// Where the last record of this block ends, if it stands there as it is.
     last: Option<Last>,
     file: u32,
@@ -84,8 +86,9 @@ impl<'a> Scanner<'a> {
             exact: exact::Reader::default(),
             finder: Finder::default(),
             gaps: Gaps::default(),
+            prefix: Gaps::default(),
             last: None,
-            file: 0,
+            file: u32::MAX,
             closely: false,
             continues: false,
             rewritten: false,
@@ -106,6 +109,11 @@ impl<'a> Scanner<'a> {
         if self.file != block.file {
             self.file = block.file;
             self.gaps.clear();
+            self.prefix.clear();
+            if !block.prefix.is_empty() {
+                let line = [b"\n", &block.prefix[..]].concat();
+                self.prefix.learn(&line, [None; 2]);
+            }
         }
         let bytes = block.bytes();
         let mut at = 0;
@@ -170,8 +178,9 @@ impl<'a> Scanner<'a> {
             before.received = time;
             last.received_at = Some(at + place);
         }
-        if !behind_record && let Some((joined, length)) = parts::joined(rest, line) {
-            return self.pieces(&joined, length, block.bytes(), at, out);
+        let start = memchr::memrchr(b'\n', &block.bytes()[..at]).map_or(0, |n| n + 1);
+        if let Some((joined, length)) = parts::joined(&block.bytes()[start..], at + line - start) {
+            return self.pieces(&joined, length, block.bytes(), start, out);
         }
         let window = line.min(WINDOW);
         let mut hits = Vec::new();
@@ -195,7 +204,9 @@ impl<'a> Scanner<'a> {
             let next = hits.iter().find(|hit| hit.is_whole());
             let next = next.map_or(end, |hit| hit.span.start);
             let taken_out = memmem::rfind(&rest[..next], sum).unwrap_or(0);
-            hits.retain(|hit| hit.is_whole() || hit.span.start >= taken_out);
+            hits.retain(|hit| {
+                hit.is_whole() || hit.span.start >= taken_out && !hit.is_object_without_sum()
+            });
         }
         if hits.is_empty() && !block.framed {
             // Each line of another program's document is one of its lines.
@@ -299,21 +310,17 @@ impl<'a> Scanner<'a> {
         let mut inner = &content[..];
         // The first lines of all may have something around them that is not known yet.
         let time = last_time(inner);
-        if time.len() > 4 && time.len() < STAMP_LEN && has_stamp_shape(time) {
+        let cut = at + line.len() < block.length && !line.ends_with(b"\n");
+        if !cut && time.len() > 4 && time.len() < STAMP_LEN && has_stamp_shape(time) {
             inner = time;
         }
         let brace = memchr::memrchr(b'{', inner).map(|at| &inner[at..]);
         if let Some(rest) = brace.filter(|rest| rest.len() > 2 && begins_json(rest, JSON_START)) {
             inner = rest;
         }
-        let json = brace.and_then(|_| json_start(inner));
-        if let Some(start) = json {
-            inner = &inner[start..];
-        }
         // Otherwise it would have been found.
         let marked = || matches!(content, Cow::Owned(_)) || text.len() >= WINDOW - OVERLAP;
         if begins_like_a_record(inner)
-            || json.is_some()
             || prefix > 0 && inner == b"{"
             || marked() && has_marks(inner)
         {
@@ -321,7 +328,8 @@ impl<'a> Scanner<'a> {
             suspect.line_length = text.len() as u32;
             return self.suspect(suspect, location, out);
         }
-        let note = notes::note(text, block.offset == 0 && at == 0);
+        let first = block.offset == 0 && out.attempts.is_empty() && out.others.is_empty();
+        let note = notes::note(text, first);
         let around = || {
             (block.framed || block.offset == 0 && at == 0) && keyed::is_piece(text)
                 || block.spread && notes::is_around(text)
@@ -334,6 +342,8 @@ impl<'a> Scanner<'a> {
         {
             return;
         }
+        let outside = prefix == 0 && self.prefix.len() > 0 && self.prefix.before(text).is_none();
+        let note = note.or(outside.then_some(Note::Outside));
         self.foreign(text, note, location, out);
     }
 
@@ -368,7 +378,7 @@ impl<'a> Scanner<'a> {
         other(out, location, What::Foreign(foreign));
     }
 
-    /// A line that came in parts, put together: its records stand where the first part stands.
+    /// A line that came in parts, put together: its records stand where the first part stands. Those in front may have been read.
     fn pieces(
         &mut self,
         joined: &[u8],
@@ -379,6 +389,17 @@ impl<'a> Scanner<'a> {
     ) -> usize {
         let mut hits = Vec::new();
         self.finder.find(joined, joined.len(), &mut hits);
+        let attempts = out.attempts.iter().rev();
+        let read = attempts
+            .take_while(|attempt| attempt.location.line == out.lines)
+            .count();
+        let others = out.others.iter().rev();
+        let others = others.take_while(|other| other.location.line == out.lines);
+        let read = read
+            + others
+                .filter(|other| matches!(other.what, What::Record(..)))
+                .count();
+        hits.drain(..read.min(hits.len()));
         for hit in &mut hits {
             hit.span = 0..length;
             hit.plain = false;
@@ -636,23 +657,6 @@ fn frame_start(bytes: &[u8], frame: &Range<usize>) -> Option<Vec<u8>> {
     let whole_line = &bytes[line_at(bytes, frame.start)];
     let many = || memmem::find_iter(whole_line, beginning).nth(1).is_some();
     (lines || many()).then(|| beginning.to_vec())
-}
-
-/// Where a JSON record begins, of which nothing more may be there than its time and level.
-fn json_start(bytes: &[u8]) -> Option<usize> {
-    static TIMESTAMP: LazyLock<Word<'static>> = LazyLock::new(|| Word::new("timestamp"));
-    let starts = TIMESTAMP
-        .find_iter(bytes)
-        .filter_map(|at| Some((at, bytes.get(at + 9..)?)));
-    starts
-        .filter(|(_, rest)| {
-            let quotes = rest.iter().take_while(|b| b"\\\":".contains(b)).count();
-            let behind = rest.get(quotes + STAMP_LEN..).unwrap_or_default();
-            let next = behind.iter().take_while(|b| b"\\\",".contains(b)).count();
-            has_stamp_shape(&rest[quotes..]) && behind[next..].starts_with(b"level")
-        })
-        .filter_map(|(at, _)| memchr::memrchr(b'{', &bytes[..at]))
-        .last()
 }
 
 /// Whether these are the brace and a part of the name of a JSON record's time, or all of it and a part of the time.

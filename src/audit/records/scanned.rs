@@ -107,6 +107,9 @@ pub(crate) enum Note {
     Hole(u64),
     /// What tools write between the lines that they print: the banner of `tail`, a header, a session's start and end.
     Banner,
+    /// A line without what stands in front of each record: where there are no records yet, or none any more, it is a header or the
+    /// like.
+    Outside,
     /// A part of the summary that a run prints when it ends, or of a progress line.
     Summary,
     /// A limit was reached and lines were dropped by who wrote this; so many, where it says so.

@@ -159,6 +159,43 @@ fn epoch(bytes: &[u8], digits: usize) -> Option<(Time, usize)> {
     Some((time, digits + length))
 }
 
+/// Lines whose times are all written otherwise, and the levels behind them, with what this program writes instead; none where there
+/// is nothing like that. `2026-11-23 17:42:00,000123 INFO` is `2026-11-23T17:42:00.000123Z  INFO`.
+pub(crate) fn restored(bytes: &[u8]) -> Option<Vec<u8>> {
+    const OTHER: &[u8; STAMP_LEN - 1] = b"dddd-dd-dd?dd:dd:dd?dddddd";
+    let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 64);
+    let mut from = 0;
+    for colon in memchr::memchr_iter(b':', bytes) {
+        let Some(start) = colon.checked_sub(13).filter(|start| *start >= from) else {
+            continue;
+        };
+        let Some(stamp) = bytes[start..].first_chunk::<{ STAMP_LEN - 1 }>() else {
+            break;
+        };
+        if !shaped(stamp, OTHER) || !b"Tt _".contains(&stamp[10]) || !b".,".contains(&stamp[19]) {
+            continue;
+        }
+        out.extend_from_slice(&bytes[from..start]);
+        out.extend_from_slice(stamp);
+        let end = out.len();
+        (out[end - 16], out[end - 7]) = (b'T', b'.');
+        out.push(b'Z');
+        from = start + stamp.len();
+        from += zone(&bytes[from..]).map_or(0, |(_, length)| length);
+        let blanks = bytes[from..].iter().take_while(|b| **b == b' ').count();
+        let level = &bytes[from + blanks..];
+        let length = level.iter().take_while(|b| b.is_ascii_uppercase()).count();
+        if blanks > 0 && (4..=5).contains(&length) && level.get(length) == Some(&b' ') {
+            out.resize(out.len() + 6 - length, b' ');
+            from += blanks;
+        }
+    }
+    (from > 0).then(|| {
+        out.extend_from_slice(&bytes[from..]);
+        out
+    })
+}
+
 /// What a time stamp looks like.
 pub(crate) const STAMP: &[u8; STAMP_LEN] = b"dddd-dd-ddTdd:dd:dd.ddddddZ";
 
