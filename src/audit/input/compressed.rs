@@ -3,6 +3,8 @@
 use std::{fmt, io::Read};
 
 use anyhow::Result;
+use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
+use encoding_rs_io::DecodeReaderBytesBuilder;
 
 /// The form of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +29,8 @@ const FORMS: [(&str, &str); 6] = [
     ("compressed (zst)", "zstdcat"),
     ("compressed (xz)", "xzcat"),
     ("compressed (bz2)", "bzcat"),
-    ("in UTF-16", "iconv -f UTF-16LE"),
-    ("in UTF-16", "iconv -f UTF-16BE"),
+    ("in UTF-16", "iconv"),
+    ("in UTF-16", "iconv"),
 ];
 
 impl fmt::Display for Form {
@@ -56,21 +58,23 @@ pub(crate) fn form(start: &[u8]) -> Option<Form> {
     }
 }
 
+/// Reads UTF-16 as UTF-8.
+fn utf16<R: Read>(encoding: &'static Encoding, raw: R) -> impl Read + use<R> {
+    let mut decoder = DecodeReaderBytesBuilder::new();
+    decoder.encoding(Some(encoding)).build(raw)
+}
+
 /// Makes plain what `raw` gives, several members one behind the other included.
 #[cfg(feature = "monitoring")]
 pub(crate) fn reader(form: Form, raw: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
     let raw = std::io::BufReader::with_capacity(256 * 1024, raw);
-    let utf16 = |encoding, raw| {
-        let mut decoder = encoding_rs_io::DecodeReaderBytesBuilder::new();
-        Box::new(decoder.encoding(Some(encoding)).build(raw))
-    };
     Ok(match form {
         Form::Gz => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
         Form::Zst => Box::new(zst::Frames::new(raw)),
         Form::Xz => Box::new(lzma_rust2::XzReader::new(raw, true)),
         Form::Bz2 => Box::new(bzip2::bufread::MultiBzDecoder::new(raw)),
-        Form::Utf16Le => utf16(encoding_rs::UTF_16LE, raw),
-        Form::Utf16Be => utf16(encoding_rs::UTF_16BE, raw),
+        Form::Utf16Le => Box::new(utf16(UTF_16LE, raw)),
+        Form::Utf16Be => Box::new(utf16(UTF_16BE, raw)),
     })
 }
 
@@ -121,9 +125,13 @@ mod zst {
 
 /// This build has no feature `monitoring`.
 #[cfg(not(feature = "monitoring"))]
-pub(crate) fn reader(form: Form, _: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
-    let tool = FORMS[form as usize].1;
-    anyhow::bail!(
-        "this build reads plain logs only (it lacks the feature `monitoring`): {tool} LOG | hifi audit -"
-    )
+pub(crate) fn reader(form: Form, raw: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
+    let (_, tool) = FORMS[form as usize];
+    match form {
+        Form::Utf16Le => Ok(Box::new(utf16(UTF_16LE, raw))),
+        Form::Utf16Be => Ok(Box::new(utf16(UTF_16BE, raw))),
+        _ => anyhow::bail!(
+            "this build does not unpack logs (it lacks the feature `monitoring`): {tool} LOG | hifi audit -"
+        ),
+    }
 }
