@@ -50,6 +50,8 @@ pub(crate) fn form(start: &[u8]) -> Option<Form> {
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Form::Zst),
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Form::Xz),
         [b'B', b'Z', b'h', ..] => Some(Form::Bz2),
+        // UTF-32 is not read, and no UTF-16.
+        [0xff, 0xfe, 0, 0, ..] => None,
         [0xff, 0xfe, ..] => Some(Form::Utf16Le),
         [0xfe, 0xff, ..] => Some(Form::Utf16Be),
         _ if zeros(1) => Some(Form::Utf16Le),

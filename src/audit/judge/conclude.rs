@@ -5,7 +5,7 @@ use crate::audit::{
     account::{balance, cursor::Budget, run::RunAccount},
     config::{AuditConfig, Select},
     verdict::{
-        Counts, Kind, RunVerdict, Status, Verdict,
+        Counts, Finding, Kind, RunVerdict, Status, Verdict,
         findings::{Findings, Names},
         report::change_words,
     },
@@ -244,8 +244,8 @@ pub(crate) fn judge_run(
     out
 }
 
-/// Why it cannot be told what is wrong with a run of which so many records are not as they were written that no accident, but a
-/// pipeline has rewritten them.
+/// Why it cannot be told what is wrong with a run of which so many records were changed in one and the same way that no accident,
+/// but a pipeline has rewritten them.
 fn rewritten(account: &RunAccount, evidence: &Evidence) -> Option<String> {
     let Counts {
         altered,
@@ -257,7 +257,18 @@ fn rewritten(account: &RunAccount, evidence: &Evidence) -> Option<String> {
         let unread = evidence.worn_out && lost > 0 && unexpected >= u64::from(FAILURES_MAX);
         return unread.then(|| format!("what is missing: {unexpected} of its lines cannot be read, and may be the {lost} that seem lost"));
     }
-    let first = account.findings.kept(Kind::Altered).first()?;
+    let altered_lines = account.findings.kept(Kind::Altered);
+    let fields = |line: &Finding| -> Vec<String> {
+        let changes = line.changes.iter();
+        changes.map(|change| change.field.clone()).collect()
+    };
+    let first = altered_lines.first()?;
+    if altered_lines
+        .iter()
+        .any(|line| fields(line) != fields(first))
+    {
+        return None;
+    }
     let at = first.at.as_ref()?;
     let change = first.changes.first().map(change_words).unwrap_or_default();
     Some(format!(
