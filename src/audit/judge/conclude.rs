@@ -5,7 +5,7 @@ use crate::audit::{
     account::{balance, cursor::Budget, run::RunAccount},
     config::{AuditConfig, Select},
     verdict::{
-        Counts, Finding, Kind, RunVerdict, Status, Verdict,
+        Change, Counts, Finding, Kind, RunVerdict, Status, Verdict,
         findings::{Findings, Names},
         report::change_words,
     },
@@ -217,7 +217,7 @@ pub(crate) fn judge_run(
     let mut out = balance::balance(&mut account, config.killed, budget);
     if account.run.workload().is_some() && !account.run.contradicted() {
         damage(config, &mut account, &mut out);
-        if let Some(why) = rewritten(&account, evidence) {
+        if let Some(why) = rewritten(&account).or_else(|| unread(&account, evidence)) {
             out.cannot_tell.push(why);
             account.findings = Findings::default();
         }
@@ -246,27 +246,20 @@ pub(crate) fn judge_run(
 
 /// Why it cannot be told what is wrong with a run of which so many records were changed in one and the same way that no accident,
 /// but a pipeline has rewritten them.
-fn rewritten(account: &RunAccount, evidence: &Evidence) -> Option<String> {
-    let Counts {
-        altered,
-        unexpected,
-        lost,
-        ..
-    } = account.findings.counts;
+fn rewritten(account: &RunAccount) -> Option<String> {
+    let altered = account.findings.counts.altered;
     if altered <= FEW || altered * 2 <= account.lines {
-        let unread = evidence.worn_out && lost > 0 && unexpected >= u64::from(FAILURES_MAX);
-        return unread.then(|| format!("what is missing: {unexpected} of its lines cannot be read, and may be the {lost} that seem lost"));
+        return None;
     }
-    let altered_lines = account.findings.kept(Kind::Altered);
-    let fields = |line: &Finding| -> Vec<String> {
-        let changes = line.changes.iter();
-        changes.map(|change| change.field.clone()).collect()
+    let lines = account.findings.kept(Kind::Altered);
+    let first = lines.first()?;
+    let alike = |line: &Finding| {
+        let fields = line.changes.iter().map(|change| &change.field);
+        fields.eq(first.changes.iter().map(|change| &change.field))
     };
-    let first = altered_lines.first()?;
-    if altered_lines
-        .iter()
-        .any(|line| fields(line) != fields(first))
-    {
+    // Another number is another value, and no other way to write it.
+    let is_number = |change: &Change| change.found.parse::<u64>().is_ok();
+    if !lines.iter().all(alike) || first.changes.iter().any(is_number) {
         return None;
     }
     let at = first.at.as_ref()?;
@@ -276,6 +269,18 @@ fn rewritten(account: &RunAccount, evidence: &Evidence) -> Option<String> {
          program wrote it, or the pipeline's output before it rewrites the lines",
         account.lines
     ))
+}
+
+/// Why it cannot be told what of a run is missing: it may be among the lines that could not be read, of which there were more than
+/// could be looked at closely.
+fn unread(account: &RunAccount, evidence: &Evidence) -> Option<String> {
+    let Counts {
+        unexpected, lost, ..
+    } = account.findings.counts;
+    let worn_out = evidence.worn_out && lost > 0 && unexpected >= u64::from(FAILURES_MAX);
+    worn_out.then(|| {
+        format!("what is missing: {unexpected} of its lines cannot be read, and may be the {lost} that seem lost")
+    })
 }
 
 /// Names altered and truncated lines. The last line of a run that was killed may be cut short.

@@ -311,6 +311,15 @@ fn lines_that_are_all_rewritten_cannot_be_told() {
         (one.status, one.runs[0].counts.altered),
         (Status::Findings, 1)
     );
+    // Other values are no other way to write them, however many there are.
+    let first = "\"attempt\":1,";
+    let values = audit(&config(log.replace(first, "\"attempt\":9,").into_bytes()));
+    let count = log.matches(first).count();
+    assert!(count * 2 > entries.len(), "most lines are changed");
+    assert_eq!(
+        (values.status, values.runs[0].counts.altered),
+        (Status::Findings, count as u64)
+    );
 }
 
 /// The brace of what is around it ends no record.
