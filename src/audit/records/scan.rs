@@ -310,8 +310,13 @@ impl<'a> Scanner<'a> {
         let mut inner = &content[..];
         // The first lines of all may have something around them that is not known yet.
         let time = last_time(inner);
+        // A time at the end of a part of a long line goes on in the next part; behind other times it is a beginning like these.
         let cut = at + line.len() < block.length && !line.ends_with(b"\n");
-        if !cut && time.len() > 4 && time.len() < STAMP_LEN && has_stamp_shape(time) {
+        if (!cut || has_stamp_shape(inner))
+            && time.len() > 4
+            && time.len() < STAMP_LEN
+            && has_stamp_shape(time)
+        {
             inner = time;
         }
         let brace = memchr::memrchr(b'{', inner).map(|at| &inner[at..]);
