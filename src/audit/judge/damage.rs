@@ -347,7 +347,12 @@ fn ends(bytes: &[u8], json: bool) -> bool {
         let tail = bytes[bytes.len().saturating_sub(32)..].iter();
         let tail: Vec<u8> = tail.filter(|b| !b.is_ascii_whitespace()).copied().collect();
         let tail = &tail[tail.len().saturating_sub(18)..];
-        return bytes.ends_with(b"}") && memmem::find(bytes, b"sum").is_some()
+        let named = || {
+            bytes
+                .windows(5)
+                .any(|key| differences(key, b"\"sum\"") <= 1)
+        };
+        return bytes.ends_with(b"}") && named()
             || tail.len() == 18 && differences(tail, b"?\"sum\":\"????????\"}") <= 1;
     }
     let Some(tail) = bytes.last_chunk::<{ record::SUM_LEN }>() else {
