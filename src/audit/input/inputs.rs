@@ -67,14 +67,15 @@ struct Survey {
 impl Survey {
     fn of(head: &[u8], registry: &Registry) -> Self {
         let survey = Self::as_it_is(head, registry);
-        let other = restored(head).filter(|_| survey.first.is_none());
-        let other = other.map(|head| Self::as_it_is(&head, registry));
-        match other.filter(|other| other.first.is_some()) {
-            Some(other) => Self {
+        if survey.first.is_some() {
+            return survey;
+        }
+        match restored(head).map(|head| Self::as_it_is(&head, registry)) {
+            Some(other) if other.first.is_some() => Self {
                 restored: true,
                 ..other
             },
-            None => survey,
+            _ => survey,
         }
     }
 

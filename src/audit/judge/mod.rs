@@ -109,8 +109,10 @@ pub(crate) struct Reached {
     /// Records so far, and lines that are none.
     pub records: u64,
     pub others: u64,
-    /// Lines in front of the first record, or behind the last so far, that have not what stands in front of records.
-    outside: Vec<(Foreign, Location)>,
+    /// Lines in front of the first record, or behind the last so far, that have not what stands in front of records: how many, and
+    /// those of them that are held back, since they may be a header.
+    outside: u64,
+    header: Vec<(Foreign, Location)>,
     /// The run of the last line that could be read.
     last_run: Option<u32>,
     /// The last block ended within a line that is damaged there.
@@ -317,10 +319,6 @@ impl<'a> Judge<'a> {
     /// Gives up hoping for a "Run started" of the runs that were met, and judges what was held back of them.
     pub(crate) fn finish(&mut self) {
         self.judge_early();
-        for file in self.inputs.keys().copied().collect::<Vec<_>>() {
-            self.file = file;
-            self.outside(true);
-        }
         let group = self.group();
         for account in self.accounts.iter().flatten() {
             let run = &account.run;
@@ -364,7 +362,7 @@ impl<'a> Judge<'a> {
     /// Takes in attempts of a block that follow each other.
     fn attempts(&mut self, block: &[u8], attempts: &[AttemptRecord]) {
         if !attempts.is_empty() {
-            self.outside(false);
+            self.end_header();
         }
         for attempt in attempts {
             let text = || line_at(block, attempt.location);
@@ -466,7 +464,7 @@ impl<'a> Judge<'a> {
         let at = self.place(other.location);
         match &other.what {
             What::Record(run, record) => {
-                self.outside(false);
+                self.end_header();
                 let input = self.input();
                 input.last_run = Some(*run);
                 input.records += 1;
@@ -560,16 +558,20 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Takes in lines that stood behind the last record so far, now that there is one behind them; or what is more of them in
-    /// front of all and behind all than a header is long.
-    fn outside(&mut self, at_end: bool) {
-        let outside = mem::take(&mut self.input().outside);
-        let count: u64 = outside.iter().map(|(foreign, _)| foreign.count).sum();
-        let header = self.input().records == 0 || at_end;
-        for (mut foreign, at) in outside
-            .into_iter()
-            .filter(|_| !header || count > HEADER_MAX)
-        {
+    /// A record has come: what was held back in front of it was a header only if that record is the first.
+    fn end_header(&mut self) {
+        let input = self.input();
+        input.outside = 0;
+        let first = input.records == 0;
+        let header = mem::take(&mut input.header);
+        if !first {
+            self.no_header(header);
+        }
+    }
+
+    /// Takes in lines that were held back.
+    fn no_header(&mut self, lines: Vec<(Foreign, Location)>) {
+        for (mut foreign, at) in lines {
             foreign.note = None;
             self.foreign(&foreign, at);
         }
@@ -580,7 +582,15 @@ impl<'a> Judge<'a> {
         let evidence = &mut self.evidence;
         match foreign.note {
             Some(Note::Blank | Note::Banner | Note::Summary) => {}
-            Some(Note::Outside) => self.input().outside.push((foreign.clone(), at)),
+            Some(Note::Outside) => {
+                let input = self.input();
+                input.outside += foreign.count;
+                input.header.push((foreign.clone(), at));
+                if input.outside > HEADER_MAX {
+                    let lines = mem::take(&mut input.header);
+                    self.no_header(lines);
+                }
+            }
             Some(Note::Hole(bytes)) => {
                 evidence.hole.get_or_insert((bytes, self.names.place(at)));
             }

@@ -322,6 +322,37 @@ fn lines_that_are_all_rewritten_cannot_be_told() {
     );
 }
 
+/// A header without what stands in front of each record is none of the program's lines, as is what a tool prints at the end; more
+/// lines than a header has are.
+#[test]
+fn a_header_is_no_finding_and_more_than_that_is() {
+    let workload = simulate::workload(7, 4, 50);
+    let entries = simulate::run(&workload, &course(1, false, None), &mut Dice(5));
+    let log = String::from_utf8(simulate::log(&entries)).unwrap();
+    let log: String = log
+        .lines()
+        .map(|line| format!("host app: {line}\n"))
+        .collect();
+    for (front, behind) in [(16, 0), (0, 16), (16, 16), (17, 0), (0, 40)] {
+        // What stands between them must not hide how many they are.
+        let lines = |count: u64| {
+            (0..count)
+                .map(|n| format!("of a tool: {n}\n\n"))
+                .collect::<String>()
+        };
+        let text = lines(front) + &log + &lines(behind);
+        let verdict = audit(&config(text.into_bytes()));
+        let found = verdict.stray_count + verdict.runs[0].counts.unexpected;
+        let more = |count: u64| if count > 16 { count } else { 0 };
+        assert_eq!(
+            found,
+            more(front) + more(behind),
+            "{front}, {behind}: {}",
+            report(&verdict)
+        );
+    }
+}
+
 /// The brace of what is around it ends no record.
 #[test]
 fn a_line_cut_short_within_braces_is_truncated() {
