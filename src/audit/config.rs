@@ -47,8 +47,6 @@ pub struct AuditConfig {
     pub max_delay: Option<u64>,
     /// What the accounts may take, in bytes. Past it the verdict is that it cannot be told.
     pub memory: u64,
-    /// How many threads read; 0 for one a core.
-    pub threads: usize,
     /// The inputs are followed while they are written, and may be joined in the midst of a run.
     pub follow: bool,
 }
@@ -67,7 +65,6 @@ impl AuditConfig {
             allow_foreign: false,
             max_delay: None,
             memory: MEMORY,
-            threads: 0,
             follow: false,
         }
     }

@@ -26,7 +26,7 @@ mod proof;
 #[cfg(test)]
 pub(crate) use self::proof::simulate;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::Result;
 
@@ -74,10 +74,10 @@ pub fn run_observed(config: &AuditConfig, observer: Option<&mut dyn Observer>) -
     // The observer outlives what is made here, and is lent for as long only.
     let observer = observer.map(|observer| observer as &mut dyn Observer);
     let mut judge = Judge::new(&registry, config, observer);
-    let mut readers = Readers::start(&registry, Box::new(inputs), config.threads);
+    let mut readers = Readers::start(&registry, Box::new(inputs));
     let mut bytes = 0;
     let whole = loop {
-        match readers.next(Duration::MAX)? {
+        match readers.next(None)? {
             Came::Nothing => {}
             Came::End => break true,
             Came::Parcel(parcel) => {

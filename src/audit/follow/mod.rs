@@ -102,7 +102,7 @@ pub fn follow(
         move || ending.store(true, Ordering::Relaxed)
     });
     let tails = Tails::open(&config.inputs, &registry, &ending)?;
-    let mut readers = Readers::start(&registry, Box::new(tails), config.threads);
+    let mut readers = Readers::start(&registry, Box::new(tails));
     let mut judge = Judge::new(&registry, config, None);
     let began = micros(follow.began);
     let mut course = Following {
@@ -114,7 +114,7 @@ pub fn follow(
     course.watch.figures.began = began as f64 / 1e6;
     let mut bytes = 0;
     let whole = loop {
-        match readers.next(LOOK)? {
+        match readers.next(Some(LOOK))? {
             Came::Nothing => {}
             Came::End => break true,
             Came::Parcel(parcel) => {

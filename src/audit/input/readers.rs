@@ -22,7 +22,10 @@ use crate::audit::{
 pub(crate) type Parcel = (Block, Scanned);
 
 /// The readers, which end when this is dropped or nothing is left to read.
-pub(crate) struct Readers {
+pub(crate) struct Readers<'a> {
+    shared: Arc<Shared>,
+    /// Whoever judges reads as well, with this, while there is nothing to be judged.
+    scanner: Scanner<'a>,
     /// Where parcels go that were judged. There are only so many, so that memory stays bounded.
     free: Sender<Parcel>,
     scanned: Receiver<Result<Parcel>>,
@@ -42,37 +45,38 @@ pub(crate) enum Came {
     End,
 }
 
-impl Readers {
-    /// Starts so many readers of these blocks; 0 stands for one a core.
-    pub(crate) fn start(registry: &Arc<Registry>, blocks: Box<dyn Blocks>, readers: usize) -> Self {
-        let readers = match readers {
-            0 => thread::available_parallelism().map_or(2, |n| n.get()),
-            n => n,
-        };
+impl<'a> Readers<'a> {
+    /// Starts the readers of these blocks, so that each core has one, if whoever judges is one of them.
+    pub(crate) fn start(registry: &'a Arc<Registry>, blocks: Box<dyn Blocks>) -> Self {
+        let readers = thread::available_parallelism().map_or(1, |cores| cores.get().max(2) - 1);
         let (free, parcels) = mpsc::channel::<Parcel>();
-        for _ in 0..readers + 2 {
+        for _ in 0..readers + 3 {
             // The receiver is alive: it is behind the lock below.
             let _ = free.send(Parcel::default());
         }
         let (done, scanned) = mpsc::channel();
-        let shared = Arc::new((Mutex::new((0, blocks)), Mutex::new(parcels)));
+        let shared = Arc::new(Shared {
+            blocks: Mutex::new((0, blocks)),
+            parcels: Mutex::new(parcels),
+        });
         let threads = (0..readers).map(|_| {
             let (shared, registry, done) =
                 (Arc::clone(&shared), Arc::clone(registry), done.clone());
             thread::spawn(move || {
-                let (blocks, parcels) = &*shared;
                 let mut scanner = Scanner::new(&registry);
                 // The lock is let go of before the parcel is scanned: in the loop's condition it would be held till the end.
-                let next = || lock(parcels).recv();
+                let next = || lock(&shared.parcels).recv();
                 // Without a judge nobody wants more.
                 while let Ok(parcel) = next()
-                    && let Some(scanned) = scan(blocks, parcel, &mut scanner)
+                    && let Some(scanned) = shared.scan(parcel, &mut scanner)
                     && done.send(scanned).is_ok()
                 {}
             })
         });
         Self {
             threads: threads.collect(),
+            shared,
+            scanner: Scanner::new(registry),
             free,
             scanned,
             waiting: BTreeMap::new(),
@@ -80,14 +84,23 @@ impl Readers {
         }
     }
 
-    /// The next block in the order of the input; it is waited for so long.
-    pub(crate) fn next(&mut self, wait: Duration) -> Result<Came> {
+    /// The next block in the order of the input. It is waited for so long; where no time is given, it is read here if no reader
+    /// has any.
+    pub(crate) fn next(&mut self, wait: Option<Duration>) -> Result<Came> {
         loop {
             if let Some(parcel) = self.waiting.remove(&self.next) {
                 self.next += 1;
                 return Ok(Came::Parcel(parcel));
             }
-            match self.scanned.recv_timeout(wait) {
+            let came = match wait {
+                Some(wait) => self.scanned.recv_timeout(wait),
+                None => {
+                    let ready = self.scanned.try_recv().ok();
+                    let ready = ready.or_else(|| self.read_here());
+                    ready.map_or_else(|| self.scanned.recv_timeout(Duration::MAX), Ok)
+                }
+            };
+            match came {
                 Ok(parcel) => {
                     let parcel = parcel?;
                     self.waiting.insert(parcel.0.number, parcel);
@@ -105,6 +118,12 @@ impl Readers {
         }
     }
 
+    fn read_here(&mut self) -> Option<Result<Parcel>> {
+        // A reader that waits for a free parcel holds the lock: then there is none for this thread either.
+        let parcel = self.shared.parcels.try_lock().ok()?.try_recv().ok()?;
+        self.shared.scan(parcel, &mut self.scanner)
+    }
+
     /// Takes a parcel back that was judged, to be filled again.
     pub(crate) fn give_back(&self, parcel: Parcel) {
         // Without readers left there is nobody to use it again.
@@ -112,24 +131,34 @@ impl Readers {
     }
 }
 
-/// Fills a parcel and scans it; none at the end of all inputs.
-fn scan(
-    blocks: &Mutex<(u64, Box<dyn Blocks>)>,
-    (mut block, mut scanned): Parcel,
-    scanner: &mut Scanner<'_>,
-) -> Option<Result<Parcel>> {
-    let more = {
-        let (number, blocks) = &mut *lock(blocks);
-        block.number = *number;
-        *number += 1;
-        blocks.next(&mut block)
-    };
-    match more {
-        Ok(false) => return None,
-        Ok(true) => scanner.scan(&block, &mut scanned),
-        Err(error) => return Some(Err(error)),
+/// What the readers share.
+struct Shared {
+    /// How many blocks there were, and those to come.
+    blocks: Mutex<(u64, Box<dyn Blocks>)>,
+    /// Parcels that are free to be filled.
+    parcels: Mutex<Receiver<Parcel>>,
+}
+
+impl Shared {
+    /// Fills a parcel and scans it; none at the end of all inputs.
+    fn scan(
+        &self,
+        (mut block, mut scanned): Parcel,
+        scanner: &mut Scanner<'_>,
+    ) -> Option<Result<Parcel>> {
+        let more = {
+            let (number, blocks) = &mut *lock(&self.blocks);
+            block.number = *number;
+            *number += 1;
+            blocks.next(&mut block)
+        };
+        match more {
+            Ok(false) => return None,
+            Ok(true) => scanner.scan(&block, &mut scanned),
+            Err(error) => return Some(Err(error)),
+        }
+        Some(Ok((block, scanned)))
     }
-    Some(Ok((block, scanned)))
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
