@@ -18,10 +18,11 @@ use crate::audit::{
     records::{
         block::{Block, EARLY_BYTES},
         find::has_marks,
+        keyed::frame_start,
         notes::{controls, form, is_around},
         parts,
         record::starts_here,
-        scan::Scanner,
+        scan::{ESCAPED_START, Scanner},
         scanned::{Other, Scanned, What},
         times::restored,
     },
@@ -119,7 +120,8 @@ impl Survey {
             .filter(|(_, count)| Some(*count) == usual)
             .count();
         let steps = records.windows(2).map(|pair| pair[1].1.cmp(&pair[0].1));
-        let first = first_record(&scanned).unwrap_or(0);
+        let place = first_record(&scanned);
+        let first = place.unwrap_or(0);
         let line = memchr::memrchr(b'\n', &head[..first]).map_or(0, |n| n + 1);
         let (falls, rises) = (
             steps.clone().filter(|step| step.is_lt()).count(),
@@ -135,7 +137,7 @@ impl Survey {
             binary: records.len() > 1 && controls(head) >= records.len(),
             rewritten: head.len() == HEAD,
             restored: false,
-            frame: scanner.frame.take(),
+            frame: place.and_then(|place| frame_start(head, place)),
         }
     }
 }
@@ -445,7 +447,10 @@ fn read_full(source: &mut impl Read, buffer: &mut [u8], used: &mut usize) -> io:
 
 /// Where to cut a line that is too long: in front of the last record inside it, if there is one.
 fn between_records(bytes: &[u8]) -> usize {
-    let starts =
-        |at: &usize| matches!(bytes[*at], b'0'..=b'9' | b'{') && starts_here(&bytes[*at..]);
+    let starts = |at: &usize| {
+        let rest = &bytes[*at..];
+        matches!(rest[0], b'0'..=b'9' | b'{')
+            && (starts_here(rest) || rest.starts_with(ESCAPED_START.as_bytes()))
+    };
     (1..bytes.len()).rev().find(starts).unwrap_or(bytes.len())
 }

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, iter, sync::LazyLock};
 
-use memchr::memmem::Finder;
+use super::record::{Words, words};
 
 /// A way to write text otherwise.
 pub(crate) struct Escape {
@@ -19,8 +19,18 @@ type Replace = fn(&[u8]) -> Option<(usize, Vec<u8>)>;
 const TAG_MAX: usize = 200;
 
 /// What a terminal's sequences begin with, in whatever form that character came.
-const SEQUENCES: [&[u8]; 9] = [
-    b"\x1b", b"#033", b"^[", b"\\x1b", b"\\u001b", b"\\u001B", b"\\033", b"\\e", b"\\x1B",
+const SEQUENCES: [&[u8]; 11] = [
+    b"\x1b",
+    b"\xe2\x90\x9b",
+    b"\xef\xbf\xbd",
+    b"#033",
+    b"^[",
+    b"\\x1b",
+    b"\\u001b",
+    b"\\u001B",
+    b"\\033",
+    b"\\e",
+    b"\\x1B",
 ];
 
 /// The first of them nothing else looks like.
@@ -28,7 +38,7 @@ pub(crate) const SURE: usize = 3;
 /// All of them, in the order in which they are tried.
 pub(crate) const ESCAPES: [Escape; 8] = [
     Escape {
-        marks: &SEQUENCES,
+        marks: &[b"[", b"\x1b"],
         replace: sequence,
     },
     Escape {
@@ -94,35 +104,36 @@ impl Escape {
 
 /// Whether there is anything in `bytes` that an escape may begin with.
 pub(crate) fn begin_escapes(bytes: &[u8]) -> bool {
-    static DOUBLED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"\""));
+    static RARE: Words = LazyLock::new(|| words(["\"\"", "[0m"]));
     memchr::memchr3(b'\\', b'%', 0x1b, bytes).is_some()
         || memchr::memchr(b'<', bytes).is_some()
         || memchr::memchr3(b'&', b'#', b'^', bytes).is_some()
         || memchr::memchr3(0xc2, 0xe2, 0xef, bytes).is_some()
         || memchr::memchr(0, bytes).is_some()
-        || DOUBLED.find(bytes).is_some()
+        || RARE.find(bytes).is_some()
 }
 
 /// Without the sequences that a terminal obeys: colours and the like, which end with a letter; titles, links and times, which end
 /// with a bell or another sequence; and the choice of an alphabet.
 fn sequence(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
-    let start = SEQUENCES.iter().find(|start| rest.starts_with(start))?;
-    let (kind, codes) = rest[start.len()..].split_first()?;
+    let start = SEQUENCES.iter().find(|start| rest.starts_with(start));
+    // Some drop that character, and leave the rest of a colour.
+    let start = start.map_or(0, |start| start.len());
+    let (kind, codes) = rest[start..].split_first()?;
     let length = match kind {
         b'[' => {
             let plain = |b: &&u8| (b' '..b'@').contains(*b);
             let length = codes.iter().take_while(plain).count();
-            codes
-                .get(length)?
-                .is_ascii_alphabetic()
-                .then_some(length + 1)?
+            let end = codes.get(length)?;
+            let ends = end.is_ascii_alphabetic() && start > 0 || *end == b'm' && length > 0;
+            ends.then_some(length + 1)?
         }
-        b']' | b'_' => memchr::memchr2(0x07, 0x1b, codes)
+        b']' | b'_' if start > 0 => memchr::memchr2(0x07, 0x1b, codes)
             .map(|n| n + usize::from(codes[n] == 0x07) + 2 * usize::from(codes[n] == 0x1b))?,
-        b'(' | b')' => 1,
+        b'(' | b')' if start > 0 => 1,
         _ => return None,
     };
-    Some((start.len() + 1 + length, Vec::new()))
+    Some((start + 1 + length, Vec::new()))
 }
 
 /// What copying from a page or writing in one makes of letters: blanks that do not break, characters without a width, curly
@@ -284,6 +295,7 @@ mod tests {
             ("\u{200b}a\u{a0} b", "a  b"),
             (r"run\=1 a\_b\ c", "run=1 a_b c"),
             ("#033[2mx#033[0m y", "x y"),
+            ("[2mx[0m y[3]\u{241b}[0m", "x y[3]"),
             ("a=&quot;b &amp; c&#34;&#x21;", "a=\"b & c\"!"),
             ("x=\"\"y\"\"", "x=\"y\""),
             (r#"\"a\"\n\u00e9\ud83d\ude00\x41"#, "\"a\"\né😀A"),

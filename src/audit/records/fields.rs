@@ -6,7 +6,7 @@ use std::{borrow::Cow, iter};
 use super::{
     keyed::{Frame, Leaf},
     parts::string_length,
-    record::{LEVEL_WIDTH, Record, record},
+    record::{LEVEL_WIDTH, Producer, Record, record},
     times::normal_stamp,
 };
 use crate::log::{
@@ -14,66 +14,13 @@ use crate::log::{
     line::{Line, STAMP_LEN, checksum},
 };
 
-/// The names that others give to what stands in front of a record's own fields, the usual ones first.
+/// The names that others most often give to what stands in front of a record's own fields; what has none of them is known by its
+/// value.
 const ALIASES: [(&str, &[&str]); 4] = [
-    (
-        "timestamp",
-        &[
-            "@timestamp",
-            "time",
-            "ts",
-            "_time",
-            "datetime",
-            "date",
-            "eventTime",
-            "timeUnixNano",
-            "asctime",
-            "t",
-        ],
-    ),
-    (
-        "level",
-        &[
-            "severity",
-            "log.level",
-            "severityText",
-            "severity_text",
-            "SeverityText",
-            "lvl",
-            "levelname",
-            "loglevel",
-            "@level",
-            "log_level",
-            "status",
-            "priority",
-        ],
-    ),
-    (
-        "thread",
-        &[
-            "process.thread.name",
-            "thread_name",
-            "threadName",
-            "thread.name",
-        ],
-    ),
-    (
-        "message",
-        &[
-            "msg",
-            "@message",
-            "_msg",
-            "MESSAGE",
-            "body.stringValue",
-            "body",
-            "textPayload",
-            "short_message",
-            "Body",
-            "text",
-            "event.message",
-            "log.message",
-        ],
-    ),
+    ("timestamp", &["@timestamp", "time", "ts", "_time"]),
+    ("level", &["severity", "log.level", "severityText"]),
+    ("thread", &["thread.name", "thread_name", "threadName"]),
+    ("message", &["msg", "body.stringValue", "body", "MESSAGE"]),
 ];
 
 /// The levels, and how else they are written.
@@ -113,7 +60,7 @@ impl<'a, 'b> Keyed<'a, 'b> {
     }
 
     /// The values in the object itself.
-    fn own(&self) -> impl Iterator<Item = &'b Leaf> {
+    fn own(&self) -> impl Iterator<Item = &'b Leaf> + Clone {
         let leaves = self.frame.leaves().iter();
         leaves.filter(|leaf| leaf.container == self.container)
     }
@@ -137,16 +84,23 @@ impl<'a, 'b> Keyed<'a, 'b> {
         let own = self.named(name).filter(|leaf| !self.is_null(leaf));
         own.or_else(|| {
             let (_, aliases) = ALIASES.iter().find(|(of, _)| *of == name)?;
+            let outer = self.frame.leaves().iter();
+            let outer = outer.filter(|leaf| leaf.container != self.container);
+            let mut fields = self.own().chain(outer);
             let mut usual = iter::once(name).chain(aliases.iter().copied());
-            usual.find_map(|alias| {
-                let outer = self.frame.leaves().iter();
-                let outer = outer.filter(|leaf| leaf.container != self.container);
-                let mut fields = self.own().chain(outer);
-                fields.find(|leaf| {
+            let named = usual.find_map(|alias| {
+                fields.clone().find(|leaf| {
                     let own = leaf.container == self.container;
                     let keys = if own { 1 } else { usize::MAX };
                     ends_with_name(self.frame.path(leaf).take(keys), alias)
                 })
+            });
+            // A name that is hardly another one was changed.
+            let renamed = |leaf: &&Leaf| !is_near(self.frame.key(leaf), name.as_bytes());
+            named.or_else(|| {
+                fields
+                    .filter(renamed)
+                    .find(|leaf| is_head(name, &self.frame.value(leaf)))
             })
         })
     }
@@ -173,7 +127,7 @@ impl<'a, 'b> Keyed<'a, 'b> {
         let thread = self.frame.value(self.head(thread)?);
         let stamp = normal_stamp(&self.frame.value(self.head(stamp)?))?;
         let level = self.frame.value(self.head(level)?);
-        let message = self.frame.value(self.head(message)?);
+        let message = self.normal(message, self.head(message)?);
         let mut fields = Vec::with_capacity(12);
         match Event::field_names(&message) {
             Some(names) => {
@@ -200,7 +154,7 @@ impl<'a, 'b> Keyed<'a, 'b> {
             stamp,
             level: normal_level(&level).unwrap_or(&level).to_owned(),
             thread: thread.into_owned(),
-            message: message.into_owned(),
+            message,
             fields,
             sum: 0,
         };
@@ -300,6 +254,29 @@ fn ends_with_name<'a>(path: impl Iterator<Item = &'a [u8]>, name: &str) -> bool 
     false
 }
 
+/// Whether a key is a name in which one character is another, missing or too much.
+fn is_near(key: &[u8], name: &[u8]) -> bool {
+    let same = |(a, b): &(&u8, &u8)| a == b;
+    let front = key.iter().zip(name).take_while(same).count();
+    let end = key
+        .iter()
+        .rev()
+        .zip(name.iter().rev())
+        .take_while(same)
+        .count();
+    front + end + 1 >= key.len().max(name.len())
+}
+
+/// Whether a value is one of those of the four that stand in front, whatever it is called.
+fn is_head(name: &str, value: &str) -> bool {
+    match name {
+        "timestamp" => value.contains(':') && normal_stamp(value).is_some(),
+        "level" => normal_level(value).is_some(),
+        "thread" => Producer::named(value).is_some(),
+        _ => Event::field_names(value).is_some(),
+    }
+}
+
 fn normal_level(level: &str) -> Option<&'static str> {
     LEVELS
         .iter()
@@ -314,7 +291,8 @@ fn normal(name: &str, value: &str) -> String {
         "level" => normal_level(value).map(str::to_owned),
         "run" if value.len() < 16 => unguessed(value, 16),
         "sum" if value.len() < 8 => unguessed(value, 8),
-        "run" | "sum" | "thread" | "message" | "version" => None,
+        "message" => value.strip_suffix('\n').map(str::to_owned),
+        "run" | "sum" | "thread" | "version" => None,
         _ => normal_number(value),
     };
     other.unwrap_or_else(|| value.to_owned())

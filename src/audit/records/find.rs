@@ -16,7 +16,7 @@ use memchr::memmem;
 use super::{
     decode::{ESCAPES, Escape, SURE, backslashes, begin_escapes, doubled_quotes},
     fields::{self, Keyed},
-    keyed::{Frame, Walked, Walker},
+    keyed::{Frame, TRIES_MAX, Walked, Walker},
     record::{
         JSON_START, LEVELS, Record, SUM_LEN, Words, hex8, record, starts_here, tells_ours, words,
     },
@@ -27,8 +27,6 @@ use crate::log::line::{Line, STAMP_LEN, checksum};
 
 /// Escapes may lie in each other.
 const DEPTH_MAX: u32 = 4;
-/// In so many places of a line a document is looked for that turns out to be none.
-const TRIES_MAX: u32 = 8;
 /// The value of a mark begins so soon behind its name: OTLP has `", "value": {"string_value": "` between.
 const MARK_GAP_MAX: usize = 40;
 /// What is kept of a suspect: the rest would only cost memory.
@@ -232,13 +230,14 @@ impl Finder {
         // What stands in the frames within this one.
         let within = |hit: &&mut Hit| frame.span.contains(&hit.span.start);
         let shown: Vec<&mut Hit> = hits.iter_mut().filter(within).collect();
+        let all = inner.len();
         inner.retain(|hit| !shown.iter().any(|other| other.is_same(hit)));
         known |= shown.iter().any(|hit| hit.reaches_its_end());
         if !known && !keyed.is_empty() && !inner.iter().any(Hit::reaches_its_end) {
             return hits.extend(keyed);
         }
-        // Fields that a pipeline took out of them belong to them.
-        if frame.has_ours() {
+        // Copies, and fields that a pipeline took out of them, belong to them.
+        if frame.has_ours() || inner.len() < all {
             let around = |hit: &mut Hit| hit.around = Some(frame.span.clone());
             shown.into_iter().for_each(around);
         }
@@ -747,7 +746,10 @@ pub(crate) fn suspect(bytes: &[u8], quoted: bool, line: Option<usize>) -> (Range
     let rest = &bytes[span.start..];
     let is_cell = quoted && (!json || rest.starts_with(b"{\"\""));
     let cell = is_cell.then(|| cell_end(rest)).flatten();
-    let span = span.start..cell.map_or(span.end, |end| span.start + end);
+    let cell = cell.map(|end| span.start + end);
+    // What stands behind a checksum is not the record's; one character of it may be too much.
+    let cell = cell.filter(|end| json || *end <= span.end + 1);
+    let span = span.start..cell.unwrap_or(span.end);
     let mut found = bytes[span.clone()][..span.len().min(SUSPECT_MAX)].to_vec();
     if cell.is_some() {
         found = doubled_quotes(&found);

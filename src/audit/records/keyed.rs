@@ -14,6 +14,8 @@ use super::{decode::backslashes, parts::string_length};
 const DEPTH_MAX: usize = 64;
 /// How many values a frame may have before it is shown as it is.
 const LEAVES_MAX: usize = 1024;
+/// At so many brackets a document is looked for that turns out to be none.
+pub(crate) const TRIES_MAX: u32 = 8;
 /// How many values that are no objects an array may have before they are shown.
 const ELEMENTS_MAX: usize = 16;
 
@@ -349,6 +351,46 @@ impl<'a> Frame<'a> {
             (leaf.value.clone(), of_list)
         })
     }
+}
+
+/// What the frames of a document begin with, in one of which this place is, if each takes several lines, or many stand on one: with
+/// its line and up to its first key, or else with that key. Of frames within each other it is the outermost, but not all there is.
+pub(crate) fn frame_start(bytes: &[u8], place: usize) -> Option<Vec<u8>> {
+    let mut walker = Walker::default();
+    let (mut frame, mut within, mut at) = (None, None, 0);
+    for _ in 0..TRIES_MAX {
+        at += memchr::memchr2(b'{', b'[', bytes.get(at..=place)?)?;
+        let walked = walker.walk(bytes, at, |shown| {
+            if shown.span.contains(&place) {
+                within = frame.replace(shown.span.clone());
+            }
+        });
+        at = match walked {
+            Walked::Closed(behind) if bytes[behind..].trim_ascii().is_empty() => {
+                frame = within.or(frame);
+                break;
+            }
+            _ if frame.is_some() => break,
+            Walked::Closed(behind) => behind,
+            Walked::Broken(_, frame) => frame.max(at) + 1,
+        };
+    }
+    let frame = frame?;
+    let mut quotes =
+        memchr::memchr_iter(b'"', &bytes[frame.clone()]).map(|at| frame.start + at + 1);
+    let (key, behind) = (quotes.next()?, quotes.next()?);
+    let line = memchr::memrchr(b'\n', &bytes[..frame.start]);
+    let line_end =
+        memchr::memchr(b'\n', &bytes[frame.start..]).map_or(bytes.len(), |n| frame.start + n);
+    if line_end < frame.end {
+        let alone = line.filter(|line| bytes[*line..frame.start].trim_ascii().is_empty());
+        return Some(bytes[alone.unwrap_or(frame.start)..key].to_vec());
+    }
+    let start = &bytes[frame.start..behind];
+    let many = memmem::find_iter(&bytes[line.map_or(0, |n| n + 1)..line_end], start)
+        .nth(1)
+        .is_some();
+    many.then(|| start.to_vec())
 }
 
 /// Whether a line is a piece of a document whose other pieces stand on other lines: it has a key, in front of which there is

@@ -13,6 +13,7 @@ use super::{
 const BANNERS: &[&str] = &[
     // tail, more
     "==> ",
+    "tail: ",
     "::::::::::::::",
     // journalctl
     "-- Logs begin at",

@@ -39,7 +39,7 @@ const WINDOW: usize = 16 * 1024;
 /// A record does not reach over so much.
 const OVERLAP: usize = 4096;
 /// What a JSON record begins with in a JSON string.
-const ESCAPED_START: &str = "{\\\"timestamp\\\":\\\"";
+pub(crate) const ESCAPED_START: &str = "{\\\"timestamp\\\":\\\"";
 /// How much around a record is searched for the time that a pipeline put there.
 const AROUND_MAX: usize = 512;
 
@@ -63,8 +63,6 @@ pub(crate) struct Scanner<'a> {
     rewritten: bool,
     /// So many suspects in a row came in it.
     suspects: usize,
-    /// What the frames of a document begin with, if a record came in one that takes several lines, or in a line of many.
-    pub frame: Option<Vec<u8>>,
 }
 
 /// The last record.
@@ -93,7 +91,6 @@ impl<'a> Scanner<'a> {
             continues: false,
             rewritten: false,
             suspects: 0,
-            frame: None,
         }
     }
 
@@ -255,14 +252,6 @@ impl<'a> Scanner<'a> {
                 HitKind::Whole(record) => {
                     hole(&bytes[at..start], location, out);
                     let frame = hit.frame.map(|frame| at + frame.start..at + frame.end);
-                    // Behind a record a search may begin within a frame.
-                    let from_start = at == 0 || bytes[at - 1] == b'\n';
-                    if self.frame.is_none()
-                        && from_start
-                        && let Some(frame) = &frame
-                    {
-                        self.frame = frame_start(bytes, frame);
-                    }
                     let around = around(&span, frame, bytes, next);
                     if !self.is_copy(&record, bytes, span.start, out) {
                         self.whole(*record, span, hit.plain, (bytes, around), location, out);
@@ -648,20 +637,6 @@ fn shortened(suspect: &Suspect) -> &[u8] {
 fn line_at(bytes: &[u8], at: usize) -> Range<usize> {
     let start = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |n| n + 1);
     start..memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n)
-}
-
-/// What the frames of a document begin with: up to their first key. None where each has a line of its own.
-fn frame_start(bytes: &[u8], frame: &Range<usize>) -> Option<Vec<u8>> {
-    let line = memchr::memrchr(b'\n', &bytes[..frame.start]);
-    let start = line
-        .filter(|line| bytes[*line..frame.start].trim_ascii().is_empty())
-        .unwrap_or(frame.start);
-    let mut quotes = memchr::memchr_iter(b'"', &bytes[frame.clone()]);
-    let beginning = &bytes[start..frame.start + quotes.nth(1)? + 1];
-    let lines = memchr::memchr(b'\n', &bytes[frame.clone()]).is_some();
-    let whole_line = &bytes[line_at(bytes, frame.start)];
-    let many = || memmem::find_iter(whole_line, beginning).nth(1).is_some();
-    (lines || many()).then(|| beginning.to_vec())
 }
 
 /// Whether these are the brace and a part of the name of a JSON record's time, or all of it and a part of the time.
