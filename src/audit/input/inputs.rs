@@ -397,7 +397,7 @@ impl Survey {
         {
             // What stands in front of it on its line goes with it.
             let line = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |n| n + 1);
-            return Some(match memchr::memchr(b'\n', frame) {
+            return Some(match memchr::memchr2(b'\n', b',', frame) {
                 Some(0) => at + 1,
                 Some(_) if line > 0 => line,
                 _ => at,

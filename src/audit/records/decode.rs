@@ -36,7 +36,7 @@ const SEQUENCES: [&[u8]; 11] = [
 /// The first of them nothing else looks like.
 pub(crate) const SURE: usize = 3;
 /// All of them, in the order in which they are tried.
-pub(crate) const ESCAPES: [Escape; 8] = [
+pub(crate) const ESCAPES: [Escape; 9] = [
     Escape {
         marks: &[b"[", b"\x1b"],
         replace: sequence,
@@ -64,6 +64,10 @@ pub(crate) const ESCAPES: [Escape; 8] = [
     Escape {
         marks: &[b"%22", b"%20", b"%3D"],
         replace: percent,
+    },
+    Escape {
+        marks: &[b"=3D"],
+        replace: quoted_printable,
     },
     Escape {
         marks: &[b"#011", b"#033", b"\0"],
@@ -104,7 +108,7 @@ impl Escape {
 
 /// Whether there is anything in `bytes` that an escape may begin with.
 pub(crate) fn begin_escapes(bytes: &[u8]) -> bool {
-    static RARE: Words = LazyLock::new(|| words(["\"\"", "[0m"]));
+    static RARE: Words = LazyLock::new(|| words(["\"\"", "[0m", "=3D"]));
     memchr::memchr3(b'\\', b'%', 0x1b, bytes).is_some()
         || memchr::memchr(b'<', bytes).is_some()
         || memchr::memchr3(b'&', b'#', b'^', bytes).is_some()
@@ -236,6 +240,12 @@ fn percent(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
     }
 }
 
+/// Mail: `=3D`.
+fn quoted_printable(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
+    rest.starts_with(b"=").then_some(())?;
+    Some((3, vec![u8::try_from(hex(rest, 1, 2)?).ok()?]))
+}
+
 /// What rsyslog writes for control characters, and NUL bytes between others.
 fn control(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
     if rest.starts_with(b"#0") {
@@ -300,6 +310,7 @@ mod tests {
             ("x=\"\"y\"\"", "x=\"y\""),
             (r#"\"a\"\n\u00e9\ud83d\ude00\x41"#, "\"a\"\né😀A"),
             ("%7B%22a%22+1", "{\"a\" 1"),
+            ("run=3D1 a=3Db", "run=1 a=b"),
         ] {
             let undone = ESCAPES
                 .iter()

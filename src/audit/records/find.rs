@@ -111,6 +111,11 @@ impl Finder {
         let opened = hits.is_empty() && opens(text);
         open.extend(named(text));
         explain(&mut open, hits);
+        // A terminal's colours may stand within whatever a record is known by.
+        let coloured = hits.is_empty() && memchr::memchr(0x1b, text).is_some();
+        if coloured && open.is_empty() && depth < DEPTH_MAX {
+            self.unescaped(text, 0..line, &ESCAPES[..1], depth, hits);
+        }
         if !opened && open.is_empty() {
             return line;
         }

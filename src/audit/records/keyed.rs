@@ -386,11 +386,12 @@ pub(crate) fn frame_start(bytes: &[u8], place: usize) -> Option<Vec<u8>> {
         let alone = line.filter(|line| bytes[*line..frame.start].trim_ascii().is_empty());
         return Some(bytes[alone.unwrap_or(frame.start)..key].to_vec());
     }
-    let start = &bytes[frame.start..behind];
-    let many = memmem::find_iter(&bytes[line.map_or(0, |n| n + 1)..line_end], start)
-        .nth(1)
-        .is_some();
-    many.then(|| start.to_vec())
+    // Behind a comma it is less likely what stands within another.
+    let whole_line = &bytes[line.map_or(0, |n| n + 1)..line_end];
+    let start = [b",", &bytes[frame.start..behind]].concat();
+    let many = |start: &[u8]| memmem::find_iter(whole_line, start).nth(1).is_some();
+    let mut starts = [&start[..], &start[1..]].into_iter();
+    starts.find(|start| many(start)).map(<[u8]>::to_vec)
 }
 
 /// Whether a line is a piece of a document whose other pieces stand on other lines: it has a key, in front of which there is

@@ -52,6 +52,8 @@ const BANNERS: &[&str] = &[
     "section_end:",
     // databases
     "INSERT INTO ",
+    "LOCK TABLES ",
+    "UNLOCK TABLES",
     "COPY ",
     "-[ RECORD ",
     // zip's list of its files

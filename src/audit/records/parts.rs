@@ -22,7 +22,7 @@ struct Piece<'a> {
 type PieceForm = fn(&[u8]) -> Option<Piece<'_>>;
 
 /// The forms that are known.
-const FORMS: [PieceForm; 3] = [cri, docker, asciicast];
+const FORMS: [PieceForm; 4] = [cri, docker, asciicast, wrapped];
 
 /// The whole of a line whose first piece stands at the start of `bytes`, `line` bytes long, and how many bytes its pieces take;
 /// behind it the lines that another stream has between them. None if that is no piece that another one follows.
@@ -131,6 +131,19 @@ fn asciicast(line: &[u8]) -> Option<Piece<'_>> {
     })
 }
 
+/// `TEXT=` or `TEXT\`: what mail and `sed -n l` wrap; the last piece of a line ends otherwise.
+fn wrapped(line: &[u8]) -> Option<Piece<'_>> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let front = line.strip_suffix(b"=").or(line.strip_suffix(b"\\"));
+    let front = front.filter(|_| (70..=76).contains(&line.len()));
+    (line.len() <= 76).then(|| Piece {
+        stream: b"",
+        text: Cow::Borrowed(front.unwrap_or(line)),
+        more: front.is_some(),
+    })
+}
+
 fn ends_whole(text: &[u8]) -> bool {
     let (end, name) = match text.strip_suffix(b"\"}") {
         Some(end) => (end, &b"sum\""[..]),
@@ -220,6 +233,9 @@ mod tests {
         assert_eq!(joined(cri, 35), Some((b"abcde".to_vec(), cri.len() - 1)));
         let docker = b"{\"log\":\"a=\\\"\",\"stream\":\"stderr\"}\n{\"log\":\"b\\n\",\"stream\":\"stderr\"}\n";
         assert_eq!(joined(docker, 33), Some((b"a=\"b".to_vec(), docker.len())));
+        let mail = format!("{}=\r\nb\r\nc", "a".repeat(75));
+        let whole = ("a".repeat(75) + "b").into_bytes();
+        assert_eq!(joined(mail.as_bytes(), 78), Some((whole, 81)));
         assert!(!ends_open(docker));
         assert!(ends_open(&docker[..33]));
     }
