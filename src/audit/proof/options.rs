@@ -27,7 +27,7 @@ fn in_html(line: &str) -> String {
 }
 
 /// Documents, many of them in one line.
-const DOCUMENTS: [(&str, Document); 33] = [
+const DOCUMENTS: [(&str, Document); 38] = [
     ("one string", |lines| {
         serde_json::json!({"output": lines.join("\n")}).to_string()
     }),
@@ -240,6 +240,44 @@ const DOCUMENTS: [(&str, Document); 33] = [
             .map(|line| line.replace('"', "\u{201d}") + "\n");
         lines.collect()
     }),
+    ("mail", |lines| {
+        let encoded = lines.iter().map(|line| line.replace('=', "=3D"));
+        let wrapped = encoded.map(|line| {
+            let pieces = line.as_bytes().chunks(75);
+            let pieces = pieces.map(|piece| String::from_utf8_lossy(piece).into_owned());
+            pieces.collect::<Vec<_>>().join("=\r\n") + "\r\n"
+        });
+        wrapped.collect()
+    }),
+    ("a colour for each word", |lines| {
+        let coloured = lines.iter().map(|line| {
+            format!(
+                "\u{1b}[36m{}\u{1b}[0m\n",
+                line.replace(' ', "\u{1b}[0m \u{1b}[36m")
+            )
+        });
+        coloured.collect()
+    }),
+    ("colours without their escape", |lines| {
+        let coloured = lines.iter().map(|line| {
+            let at = line.find('Z').unwrap_or(0) + 1;
+            format!("[2m{}[0m{}\n", &line[..at], &line[at..])
+        });
+        coloured.collect()
+    }),
+    ("messages and their blocks", |lines| {
+        let messages = lines.iter().map(|line| {
+            serde_json::json!({"text": format!("```{line}```"), "blocks": [{"elements": [{"text": line}]}]})
+        });
+        serde_json::json!({"ok": true, "messages": messages.collect::<Vec<_>>()}).to_string()
+    }),
+    ("messages in full and short, more than a block", |lines| {
+        let much = "annotation ".repeat(300);
+        let messages = lines.iter().map(|line| {
+            serde_json::json!({"_id": much, "message": {"full_message": line, "message": line}, "index": 1})
+        });
+        serde_json::json!({"query": "*", "messages": messages.collect::<Vec<_>>()}).to_string()
+    }),
     ("much behind the line", |lines| {
         let much = "annotation ".repeat(3000);
         lines
@@ -426,6 +464,16 @@ fn names_in_other_cases_are_known() {
     };
     assert_clean(&renamed(camel), "camel case");
     assert_clean(&renamed(|name| name.replace('_', "-")), "kebab case");
+    let other = [
+        ("timestamp", "@t"),
+        ("level", "logLevel"),
+        ("message", "RenderedMessage"),
+        ("thread", "threadTitle"),
+    ];
+    let renamed = other.iter().fold(log.clone(), |log, (name, other)| {
+        log.replace(&format!("\"{name}\""), &format!("\"{other}\""))
+    });
+    assert_clean(&audit(&config(renamed.into_bytes())), "other names");
 }
 
 /// Which of the colours' escapes is undone shows in what can be read then.

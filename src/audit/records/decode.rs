@@ -3,6 +3,8 @@
 
 use std::{borrow::Cow, iter, sync::LazyLock};
 
+use memchr::memmem::Finder;
+
 use super::record::{Words, words};
 
 /// A way to write text otherwise.
@@ -34,7 +36,7 @@ const SEQUENCES: [&[u8]; 11] = [
 ];
 
 /// The first of them nothing else looks like.
-pub(crate) const SURE: usize = 3;
+pub(crate) const SURE: usize = 4;
 /// All of them, in the order in which they are tried.
 pub(crate) const ESCAPES: [Escape; 9] = [
     Escape {
@@ -48,6 +50,10 @@ pub(crate) const ESCAPES: [Escape; 9] = [
     Escape {
         marks: &[b"<"],
         replace: tag,
+    },
+    Escape {
+        marks: &[b"=3D"],
+        replace: quoted_printable,
     },
     Escape {
         marks: &[b"&quot;", b"&#", b"&amp;", b"&lt;"],
@@ -64,10 +70,6 @@ pub(crate) const ESCAPES: [Escape; 9] = [
     Escape {
         marks: &[b"%22", b"%20", b"%3D"],
         replace: percent,
-    },
-    Escape {
-        marks: &[b"=3D"],
-        replace: quoted_printable,
     },
     Escape {
         marks: &[b"#011", b"#033", b"\0"],
@@ -108,13 +110,20 @@ impl Escape {
 
 /// Whether there is anything in `bytes` that an escape may begin with.
 pub(crate) fn begin_escapes(bytes: &[u8]) -> bool {
-    static RARE: Words = LazyLock::new(|| words(["\"\"", "[0m", "=3D"]));
-    memchr::memchr3(b'\\', b'%', 0x1b, bytes).is_some()
+    static RARE: Words = LazyLock::new(|| words(["\"\"", "=3D"]));
+    memchr::memchr2(b'\\', b'%', bytes).is_some()
+        || has_colours(bytes)
         || memchr::memchr(b'<', bytes).is_some()
         || memchr::memchr3(b'&', b'#', b'^', bytes).is_some()
         || memchr::memchr3(0xc2, 0xe2, 0xef, bytes).is_some()
         || memchr::memchr(0, bytes).is_some()
         || RARE.find(bytes).is_some()
+}
+
+/// Whether a terminal's colours may be there.
+pub(crate) fn has_colours(bytes: &[u8]) -> bool {
+    static RESET: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("[0m"));
+    memchr::memchr(0x1b, bytes).is_some() || RESET.find(bytes).is_some()
 }
 
 /// Without the sequences that a terminal obeys: colours and the like, which end with a letter; titles, links and times, which end
@@ -326,7 +335,7 @@ mod tests {
 
     #[test]
     fn what_stood_escaped_is_found_again() {
-        let escape = &ESCAPES[5];
+        let escape = &ESCAPES[6];
         let escaped = br#"x\n\"ab\" z"#;
         assert_eq!(escape.undo(escaped).unwrap(), b"x\n\"ab\" z");
         assert_eq!(escape.origins(escaped, &[0, 2, 4, 5, 8]), [0, 3, 6, 7, 11]);

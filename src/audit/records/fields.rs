@@ -86,7 +86,7 @@ impl<'a, 'b> Keyed<'a, 'b> {
             let (_, aliases) = ALIASES.iter().find(|(of, _)| *of == name)?;
             let outer = self.frame.leaves().iter();
             let outer = outer.filter(|leaf| leaf.container != self.container);
-            let mut fields = self.own().chain(outer);
+            let fields = self.own().chain(outer);
             let mut usual = iter::once(name).chain(aliases.iter().copied());
             let named = usual.find_map(|alias| {
                 fields.clone().find(|leaf| {

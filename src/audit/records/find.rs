@@ -14,7 +14,7 @@ use aho_corasick::Match;
 use memchr::memmem;
 
 use super::{
-    decode::{ESCAPES, Escape, SURE, backslashes, begin_escapes, doubled_quotes},
+    decode::{ESCAPES, Escape, SURE, backslashes, begin_escapes, doubled_quotes, has_colours},
     fields::{self, Keyed},
     keyed::{Frame, TRIES_MAX, Walked, Walker},
     record::{
@@ -112,8 +112,8 @@ impl Finder {
         open.extend(named(text));
         explain(&mut open, hits);
         // A terminal's colours may stand within whatever a record is known by.
-        let coloured = hits.is_empty() && memchr::memchr(0x1b, text).is_some();
-        if coloured && open.is_empty() && depth < DEPTH_MAX {
+        let coloured = || hits.is_empty() && has_colours(text);
+        if open.is_empty() && depth < DEPTH_MAX && coloured() {
             self.unescaped(text, 0..line, &ESCAPES[..1], depth, hits);
         }
         if !opened && open.is_empty() {
