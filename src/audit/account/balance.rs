@@ -90,7 +90,7 @@ pub(crate) fn balance(account: &mut RunAccount, killed: bool, budget: &Budget) -
         out.notes.push(note);
     }
     account.settle_order();
-    account.reconsider_damage();
+    account.reconsider_cuts();
     if run.contradicted() {
         let why = "two \"Run started\" of this run tell different configurations";
         out.cannot_tell.push(why.into());
@@ -524,8 +524,7 @@ impl Books<'_> {
     fn lost_of(&mut self, producer: Producer, named: &Range<u64>) -> u64 {
         let lost = self.lost.entry(producer).or_default();
         // A line that is cut short, and that a "Log gap" names, is what a full disk has left of it: it is lost.
-        let cut_short = self.account.damage.iter().filter(|d| d.changes.is_none());
-        for (of, seq) in cut_short.filter_map(|damage| damage.line) {
+        for (of, seq) in self.account.cuts.iter().filter_map(|cut| cut.line) {
             if of == producer && named.contains(&seq) {
                 lost.insert(seq);
             }

@@ -20,7 +20,7 @@ use crate::{
         },
         registry::Run,
         verdict::{
-            Change, Kind, Range as Lines,
+            Kind, Range as Lines,
             findings::{Findings, KEPT_MAX, Location, Names},
         },
     },
@@ -28,15 +28,11 @@ use crate::{
     plan::{Position, per_worker::PerWorker},
 };
 
-/// A record that is not whole, as far as it could be made out.
+/// A line that was cut short.
 #[derive(Clone, Debug)]
-pub(crate) struct Damage {
+pub(crate) struct CutLine {
     /// Which line it was, as far as that can be told.
     pub line: Option<(Producer, u64)>,
-    /// What was changed; none for a line that was cut short.
-    pub changes: Option<Vec<Change>>,
-    /// The checksum says that the changes are these and no others.
-    pub sure: bool,
     /// Nothing but its thread names it: its number is that of the thread's next line.
     pub guessed: bool,
     /// How long the line is that it stands in, with all that is around the record.
@@ -47,26 +43,15 @@ pub(crate) struct Damage {
     pub text: String,
 }
 
-impl Damage {
-    /// What is wrong with the line.
-    pub(crate) fn kind(&self) -> Kind {
-        match &self.changes {
-            Some(_) if self.line.is_some() => Kind::Altered,
-            _ => Kind::Truncated,
-        }
-    }
-
+impl CutLine {
     /// Adds it to the findings.
     pub(crate) fn tell(self, findings: &mut Findings) {
         let line = self
             .line
             .map(|(of, seq)| Lines::of(of, seq..seq.saturating_add(1)));
-        let (kind, lines) = (self.kind(), line.unwrap_or(Lines::unnamed(1)));
-        findings.add(kind, lines, Some(self.at), |found| {
-            match (kind, self.changes) {
-                (Kind::Altered, Some(changes)) => found.changes = changes,
-                _ => found.text = self.text,
-            }
+        let lines = line.unwrap_or(Lines::unnamed(1));
+        findings.add(Kind::Truncated, lines, Some(self.at), |found| {
+            found.text = self.text;
         });
     }
 }
@@ -81,9 +66,6 @@ pub(crate) struct NoticedGap {
     /// Where the line behind them stands.
     pub at: Location,
 }
-
-/// Why a record is unexpected that cannot be made out.
-pub(crate) const NO_LINE: &str = "no line of the program, or none any more";
 
 /// One run's account.
 #[derive(Clone, Debug)]
@@ -104,8 +86,8 @@ pub(crate) struct RunAccount {
     pub counter: Met,
     /// What is wrong.
     pub findings: Findings,
-    /// Records that are not whole: what they were may become clearer.
-    pub damage: Vec<Damage>,
+    /// Lines that were cut short: which they were may become clearer.
+    pub cuts: Vec<CutLine>,
     /// The lengths of the shortest and the longest line that was cut short.
     pub cut_lengths: Option<(u32, u32)>,
     /// The first and the last line that was there before, counted among the run's lines.
@@ -135,7 +117,7 @@ impl RunAccount {
                 ..Met::default()
             },
             findings: Findings::new(names),
-            damage: Vec::new(),
+            cuts: Vec::new(),
             cut_lengths: None,
             copies: None,
             openings: Vec::new(),
@@ -157,7 +139,7 @@ impl RunAccount {
             + self.counter.missing.memory()
             + self.findings.memory()
             + self.arrivals.fell.memory()
-            + (self.damage.len() * 400) as u64
+            + (self.cuts.len() * 400) as u64
             + self.arrivals.time.memory()
             + 1024
     }
@@ -332,65 +314,51 @@ impl RunAccount {
         );
     }
 
-    /// Takes in a record that is not whole.
-    pub(crate) fn damaged(&mut self, damage: Damage) {
-        if let (Some((producer, seq)), false) = (damage.line, damage.sure)
+    /// Takes in a line that was cut short.
+    pub(crate) fn cut(&mut self, cut: CutLine) {
+        if let Some((producer, seq)) = cut.line
             && let Some(sequence) = self.sequence_mut(producer)
         {
             sequence.claimed.insert(seq);
         }
-        if damage.changes.is_none() {
-            let (shortest, longest) = &mut self.cut_lengths.get_or_insert((u32::MAX, 0));
-            *shortest = damage.length.min(*shortest);
-            *longest = damage.length.max(*longest);
-        }
-        if self.damage.len() < KEPT_MAX {
-            self.damage.push(damage);
+        let (shortest, longest) = self.cut_lengths.get_or_insert((u32::MAX, 0));
+        *shortest = cut.length.min(*shortest);
+        *longest = cut.length.max(*longest);
+        if self.cuts.len() < KEPT_MAX {
+            self.cuts.push(cut);
         } else {
-            *self.findings.counts.of_mut(damage.kind()) += 1;
+            self.findings.counts.truncated += 1;
         }
     }
 
-    /// Whether lines of `producer` were found out of order.
-    fn is_out_of_order(&self, producer: Producer) -> bool {
-        let (thread, moved) = (producer.thread(), self.findings.kept(Kind::Reordered));
-        moved.iter().any(|found| found.lines.author == thread)
-    }
-
-    /// Thinks again about damaged lines of which it is not sure what they were: they cannot have been lines
-    /// that are there undamaged.
-    pub(crate) fn reconsider_damage(&mut self) {
-        let mut damage = std::mem::take(&mut self.damage);
-        let known = damage.iter().filter(|damage| !damage.guessed);
-        let known: HashSet<_> = known.filter_map(|damage| damage.line).collect();
-        for guessed in damage.iter_mut().filter(|damage| damage.guessed) {
-            guessed.line = guessed.line.filter(|line| !known.contains(line));
+    /// Thinks again about lines that were cut short: they cannot have been lines that are there, nor, where they are only
+    /// guessed, others that were cut short.
+    pub(crate) fn reconsider_cuts(&mut self) {
+        let mut cuts = std::mem::take(&mut self.cuts);
+        let sure = cuts.iter().filter(|cut| !cut.guessed);
+        let sure: HashSet<_> = sure.filter_map(|cut| cut.line).collect();
+        let moved = self.findings.kept(Kind::Reordered);
+        let moved: HashSet<_> = moved
+            .iter()
+            .map(|found| found.lines.author.clone())
+            .collect();
+        for cut in &mut cuts {
+            let Some((producer, seq)) = cut.line else {
+                continue;
+            };
+            let is_taken = cut.guessed && sure.contains(&(producer, seq));
             // Where a thread's lines are out of order, its next line need not be the one that was cut short.
-            if let Some((producer, seq)) = guessed.line
-                && self.is_out_of_order(producer)
-            {
-                guessed.line = None;
-                if let Some(sequence) = self.sequence_mut(producer) {
-                    sequence.claimed.remove(seq);
-                }
+            let is_astray = cut.guessed && moved.contains(&producer.thread());
+            let sequence = self.sequence_mut(producer);
+            let is_there = sequence.as_ref().is_some_and(|s| s.met.holds(seq));
+            if let Some(sequence) = sequence.filter(|_| is_astray && !is_taken) {
+                sequence.claimed.remove(seq);
+            }
+            if is_taken || is_astray || is_there {
+                cut.line = None;
             }
         }
-        damage.retain_mut(|damage| {
-            let there = damage.line.is_some_and(|(producer, seq)| {
-                let sequence = self.sequence(producer);
-                sequence.is_some_and(|sequence| sequence.met.holds(seq))
-            });
-            if damage.sure || !there {
-                return true;
-            }
-            damage.line = None;
-            if damage.changes.is_some() {
-                self.findings
-                    .unexpected(1, NO_LINE, damage.at, || std::mem::take(&mut damage.text));
-            }
-            damage.changes.is_none()
-        });
-        self.damage = damage;
+        self.cuts = cuts;
     }
 
     /// Takes in a record of another event than an attempt's end.

@@ -242,8 +242,8 @@ impl RunWatch {
         if findings.counts.reordered == 0 && !disordered {
             findings.take_over(Kind::Reordered, &mut account.arrivals.fell.clone());
         }
-        let damage = account.damage.iter().cloned();
-        damage.for_each(|damage| damage.tell(&mut findings));
+        let cuts = account.cuts.iter().cloned();
+        cuts.for_each(|cut| cut.tell(&mut findings));
         findings
     }
 }

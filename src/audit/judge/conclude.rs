@@ -216,7 +216,7 @@ pub(crate) fn judge_run(
 ) -> RunVerdict {
     let mut out = balance::balance(&mut account, config.killed, budget);
     if account.run.workload().is_some() && !account.run.contradicted() {
-        damage(config, &mut account, &mut out);
+        cuts(config, &mut account, &mut out);
         if let Some(why) = rewritten(&account).or_else(|| unread(&account, evidence)) {
             out.cannot_tell.push(why);
             account.findings = Findings::default();
@@ -283,15 +283,14 @@ fn unread(account: &RunAccount, evidence: &Evidence) -> Option<String> {
     })
 }
 
-/// Names altered and truncated lines. The last line of a run that was killed may be cut short.
-fn damage(config: &AuditConfig, account: &mut RunAccount, verdict: &mut RunVerdict) {
-    for damage in std::mem::take(&mut account.damage) {
-        let cut_by_a_kill = config.killed && !verdict.ended && account.ends_at(damage.at);
-        if damage.kind() == Kind::Truncated && cut_by_a_kill {
+/// Names the lines that were cut short. The last line of a run that was killed may be.
+fn cuts(config: &AuditConfig, account: &mut RunAccount, verdict: &mut RunVerdict) {
+    for cut in std::mem::take(&mut account.cuts) {
+        if config.killed && !verdict.ended && account.ends_at(cut.at) {
             let note = "its last line is cut short, as a kill leaves it";
             verdict.notes.push(note.into());
         } else {
-            damage.tell(&mut account.findings);
+            cut.tell(&mut account.findings);
         }
     }
 }

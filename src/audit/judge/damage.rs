@@ -3,13 +3,11 @@
 //! It is put right by trial, and held against the record that the plan has in its place: where the checksum bears one of
 //! them out, the difference of the two, field by field, is what was changed, for certain.
 
-use std::ops::Range;
-
 use memchr::memmem;
 
 use super::{
     Judge,
-    repair::{REPAIR, repair, with_end_of},
+    repair::{REPAIR, repair},
 };
 use crate::{
     audit::{
@@ -25,42 +23,31 @@ use crate::{
     },
     log::{
         event::Event,
-        line::{Line, STAMP_LEN, parse_stamp},
+        line::{STAMP_LEN, parse_stamp},
     },
     plan::Position,
 };
 
 /// What a suspect was, as far as that can be made out.
-#[derive(Debug, Default)]
-pub(crate) struct Diagnosis {
-    /// The record as it was, where the checksum says so.
-    pub record: Option<Box<Record>>,
-    /// The run that it belongs to, by its place in the registry.
-    pub run: Option<u32>,
-    /// Which line of the run it is.
-    pub line: Option<(Producer, u64)>,
-    /// What was changed; none where only a part of the line is there.
-    pub changes: Option<Vec<Change>>,
-    /// The line's number is only guessed.
-    pub guessed: bool,
+#[derive(Debug)]
+pub(crate) enum Diagnosis {
+    /// The checksum bears out what record it was, and so what was changed in it.
+    Altered(Box<Record>, Vec<Change>),
+    /// A part of a line.
+    Cut {
+        /// The run that it belongs to, by its place in the registry.
+        run: Option<u32>,
+        /// Which line of the run it is.
+        line: Option<(Producer, u64)>,
+        /// Nothing but its thread names it: its number is that of the thread's next line.
+        guessed: bool,
+    },
 }
 
 impl Diagnosis {
     fn altered(record: Record, suspect: &Suspect) -> Self {
-        Self {
-            line: Some((record.author, record.seq)),
-            changes: Some(changes(&record, suspect)),
-            record: Some(Box::new(record)),
-            ..Self::default()
-        }
-    }
-
-    fn truncated(run: Option<u32>, line: Option<(Producer, u64)>) -> Self {
-        Self {
-            run,
-            line,
-            ..Self::default()
-        }
+        let changes = changes(&record, suspect);
+        Self::Altered(Box::new(record), changes)
     }
 }
 
@@ -70,14 +57,8 @@ pub(crate) const FAILURES_MAX: u32 = 16;
 const RESERVE: u64 = 1 << 26;
 
 impl Judge<'_> {
-    /// Finds out what a suspect was. `near` is the run of the lines around it, `beside` are the suspects directly in front of
-    /// it and behind it. None if nothing can be recognised.
-    pub(crate) fn diagnose(
-        &mut self,
-        suspect: &Suspect,
-        near: Option<u32>,
-        beside: &[&Suspect],
-    ) -> Option<Diagnosis> {
+    /// Finds out what a suspect was. `near` is the run of the lines around it. None if nothing can be recognised.
+    pub(crate) fn diagnose(&mut self, suspect: &Suspect, near: Option<u32>) -> Option<Diagnosis> {
         // Blanks behind its end are the pipeline's.
         let trimmed = suspect.bytes.trim_ascii_end();
         let bytes = match ends(trimmed, suspect.json) {
@@ -102,28 +83,12 @@ impl Judge<'_> {
         if self.is_of_others(suspect, &hints) {
             return None;
         }
-        let mut unsure = None;
-        if let Some(run) = run {
-            match self.against_plan(suspect, &hints, run) {
-                Some(found) if found.record.is_none() && found.changes.is_some() => {
-                    unsure = Some(found);
-                }
-                None => {}
-                sure => return sure,
-            }
-        }
-        // Of two lines that have each other's ends the one may be cut so near its own that it does not look like one.
-        let may_have_its_end = |other: &&&Suspect| {
-            let has_end = whole || ends(&other.bytes, other.json);
-            tries && has_end && hints.begins && begins(&other.bytes, other.json)
-        };
-        let mut beside = beside.iter().filter(may_have_its_end).peekable();
-        let tried = beside.peek().is_some();
-        if let Some(record) = beside.find_map(|other| with_end_of(suspect, other)) {
-            return Some(Diagnosis::altered(record, suspect));
+        if let Some(run) = run
+            && let Some(found) = self.against_plan(suspect, &hints, run)
+        {
+            return Some(found);
         }
         if !whole {
-            self.failures += u32::from(tried);
             return self.part(&hints, run);
         }
         if !tries || !self.budget.pay(REPAIR) {
@@ -137,7 +102,7 @@ impl Judge<'_> {
         } else {
             self.failures += 1;
         }
-        unsure
+        None
     }
 
     /// The run that a suspect belongs to: the one that it names, be it under another key, where two lines ran together.
@@ -184,36 +149,28 @@ impl Judge<'_> {
     /// one that its worker is to make.
     fn against_plan(&mut self, suspect: &Suspect, hints: &Hints, run: u32) -> Option<Diagnosis> {
         let account = self.accounts[run as usize].as_deref_mut()?;
-        let mut unsure = None;
+        hints.sum?;
         for &number in &hints.workers {
             let next = account.workers.get(number)?.cursor.seq;
             let claimed = hints.seq.filter(|seq| *seq <= next.saturating_add(1 << 20));
             let next = Some(next).filter(|seq| claimed != Some(*seq));
             for seq in claimed.into_iter().chain(next) {
-                let Some((position, record)) = planned(account, number, seq, hints, &self.budget)
-                else {
+                let planned = planned(account, number, seq, hints, &self.budget);
+                let Some((_, record)) = planned.filter(|(_, record)| record.sum_holds()) else {
                     continue;
                 };
-                let line = (record.author, seq);
-                if hints.sum.is_some() && record.sum_holds() {
-                    let whole = record.render(suspect.json).unwrap_or_default();
-                    if suspect.bytes.len() < whole.len() && whole.starts_with(&suspect.bytes) {
-                        return Some(Diagnosis::truncated(Some(run), Some(line)));
-                    }
-                    return Some(Diagnosis::altered(record, suspect));
-                }
-                let fits = hints.iteration == Some(position.iteration)
-                    && hints.attempt == Some(position.attempt);
-                if hints.ends && hints.begins && fits && claimed == Some(seq) && unsure.is_none() {
-                    let changes = unsure_changes(changes(&record, suspect), suspect);
-                    unsure = Some(Diagnosis {
-                        changes: Some(changes),
-                        ..Diagnosis::truncated(Some(run), Some(line))
+                let whole = record.render(suspect.json).unwrap_or_default();
+                if suspect.bytes.len() < whole.len() && whole.starts_with(&suspect.bytes) {
+                    return Some(Diagnosis::Cut {
+                        run: Some(run),
+                        line: Some((record.author, seq)),
+                        guessed: false,
                     });
                 }
+                return Some(Diagnosis::altered(record, suspect));
             }
         }
-        unsure
+        None
     }
 
     /// A part of a line: what is left of it may still name it.
@@ -222,7 +179,9 @@ impl Judge<'_> {
         if !hints.begins && !hints.ends || hints.run.is_some_and(of_others) {
             return None;
         }
-        let unnamed = Some(Diagnosis::truncated(run, None));
+        let guessed = hints.seq.is_none();
+        let cut = |line| Diagnosis::Cut { run, line, guessed };
+        let unnamed = Some(cut(None));
         let producer = match hints.workers[..] {
             [worker] if !hints.main => Producer::Worker(worker),
             [] if hints.main => Producer::Main,
@@ -255,10 +214,7 @@ impl Judge<'_> {
             _ => true,
         };
         let line = seq.filter(|_| agrees).map(|seq| (producer, seq));
-        Some(Diagnosis {
-            guessed: hints.seq.is_none(),
-            ..Diagnosis::truncated(run, line)
-        })
+        Some(cut(line))
     }
 }
 
@@ -272,7 +228,6 @@ struct Hints {
     main: bool,
     seq: Option<u64>,
     iteration: Option<u64>,
-    attempt: Option<u64>,
     counter: Option<u64>,
     sum: Option<u32>,
     /// It begins as a record does.
@@ -320,7 +275,6 @@ impl Hints {
             workers: worker.into_iter().chain(other).collect(),
             seq: whole("seq"),
             iteration: whole("iteration"),
-            attempt: whole("attempt"),
             counter: whole("counter"),
             sum: value("sum").and_then(|sum| hex8(sum.as_bytes())),
             begins,
@@ -398,14 +352,6 @@ fn planned(
 /// What differs between a record and what is found of it, field by field.
 fn changes(record: &Record, found: &Suspect) -> Vec<Change> {
     let keyed = found.json && !found.fields.is_empty();
-    let json = found.json && !keyed;
-    let whole = record.render(json).unwrap_or_default();
-    // Keys in another order have hardly a byte in its place.
-    let differing = whole.iter().zip(&found.bytes).filter(|(a, b)| a != b);
-    let same_order = !json || differing.count() < whole.len() / 4;
-    if !keyed && same_order && whole.len() == found.bytes.len() {
-        return changes_in_place(&whole, &found.bytes, json);
-    }
     let text = String::from_utf8_lossy(&found.bytes);
     let fields = match (found.json, keyed) {
         (_, true) => found.fields.clone(),
@@ -417,7 +363,49 @@ fn changes(record: &Record, found: &Suspect) -> Vec<Change> {
     if let Some((_, sum)) = expected.last_mut() {
         *sum = format!("{:08x}", record.sum);
     }
-    field_by_field(&expected, &fields)
+    let changes = field_by_field(&expected, &fields);
+    if keyed || changes.len() == 1 && fields.len() == expected.len() {
+        return changes;
+    }
+    let whole = record.render(found.json).unwrap_or_default();
+    change_in_one_place(&expected, &whole, &found.bytes).map_or(changes, |change| vec![change])
+}
+
+/// What was changed by a single character, be it one that keeps fields apart: the field in which the line and what is found of
+/// it part.
+fn change_in_one_place(
+    expected: &[(String, String)],
+    whole: &[u8],
+    found: &[u8],
+) -> Option<Change> {
+    let same = |(a, b): &(&u8, &u8)| a == b;
+    let place = whole.iter().zip(found).take_while(same).count();
+    let behind = whole[place..].iter().rev().zip(found[place..].iter().rev());
+    let behind = behind.take_while(same).count();
+    if whole.len().max(found.len()) > place + behind + 1 {
+        return None;
+    }
+    let mut start = 0;
+    for (name, value) in expected {
+        let mut end = start + memmem::find(&whole[start..], value.as_bytes())? + value.len();
+        // The quotation mark belongs to it, and so does the blank behind a level.
+        while end < whole.len() && !matches!(whole[end], b' ' | b',') {
+            end += 1;
+        }
+        end += usize::from(name == "level" && whole[end] == b' ');
+        if place < end {
+            // What keeps fields apart is shown only where it was changed.
+            start += usize::from(place > start && matches!(whole[start], b' ' | b',' | b'{'));
+            let found = &found[start..(end + found.len()).saturating_sub(whole.len())];
+            return Some(Change {
+                field: name.clone(),
+                expected: Some(String::from_utf8_lossy(&whole[start..end]).into_owned()),
+                found: String::from_utf8_lossy(found).into_owned(),
+            });
+        }
+        start = end;
+    }
+    None
 }
 
 /// What differs where each field can be read by itself, whatever their order.
@@ -465,88 +453,4 @@ fn field_by_field(expected: &[(String, String)], found: &[(String, String)]) -> 
         out.push(change);
     }
     out
-}
-
-/// The same of a text in which no character is more or less than there should be.
-fn changes_in_place(whole: &[u8], found: &[u8], json: bool) -> Vec<Change> {
-    let differ = |span: &Range<usize>| whole[span.clone()] != found[span.clone()];
-    let fields = fields_of(whole, json).into_iter();
-    let differing = fields.filter(|(_, start, value)| differ(&(*start..value.end)));
-    differing
-        .map(|(field, start, value)| {
-            let span = match differ(&(start..value.start)) {
-                true => start..value.end,
-                false => value,
-            };
-            change(&field, &whole[span.clone()], &found[span])
-        })
-        .collect()
-}
-
-fn change(field: &str, mut expected: &[u8], mut found: &[u8]) -> Change {
-    // The blank between two fields is shown only where it was changed.
-    if let (Some(b' '), Some(b' ')) = (expected.first(), found.first()) {
-        (expected, found) = (&expected[1..], &found[1..]);
-    }
-    Change {
-        field: field.into(),
-        expected: Some(String::from_utf8_lossy(expected).into_owned()),
-        found: String::from_utf8_lossy(found).into_owned(),
-    }
-}
-
-/// The fields of a line that the program wrote: each with the start of its name and the place of its value, and between them
-/// the whole line.
-fn fields_of(line: &[u8], json: bool) -> Vec<(String, usize, Range<usize>)> {
-    let thread = STAMP_LEN + record::LEVEL_WIDTH;
-    let head = ["timestamp", "level", "thread", "message"];
-    let parsed = Line::parse(line).map(|line| line.fields);
-    let names = parsed.unwrap_or_default().into_iter().map(|(name, _)| name);
-    let names = head.map(str::to_owned).into_iter().chain(names);
-    let (mut out, mut end) = (Vec::<(String, usize, Range<usize>)>::new(), 0);
-    for name in names.chain(["sum".to_owned()]) {
-        let (from, mark) = match (json, name.as_str()) {
-            (false, "timestamp") => (0, String::new()),
-            (false, "level") => (STAMP_LEN, String::new()),
-            (false, "thread") => (thread, String::new()),
-            (false, "message") => (thread, " ".to_owned()),
-            (false, _) => (end, format!(" {name}=")),
-            (true, "timestamp") => (0, "{\"timestamp\":".to_owned()),
-            (true, _) => (end, format!(",\"{name}\":")),
-        };
-        let Some(start) = memmem::find(&line[from..], mark.as_bytes()).map(|n| from + n) else {
-            continue;
-        };
-        // The field before ends here.
-        if let Some((.., value)) = out.last_mut() {
-            value.end = start;
-        }
-        // The blank in front of a message belongs to it.
-        end = start + if mark == " " { 0 } else { mark.len() };
-        out.push((name, start, end..line.len()));
-    }
-    out
-}
-
-/// What can be said to have changed where the checksum does not say: of time, counter and checksum it is not known what
-/// they were.
-fn unsure_changes(mut changes: Vec<Change>, found: &Suspect) -> Vec<Change> {
-    changes.retain(|change| change.field != "sum");
-    for change in &mut changes {
-        if matches!(change.field.as_str(), "timestamp" | "counter") {
-            change.expected = None;
-        }
-    }
-    if changes.is_empty() {
-        let stamp = found.field("timestamp").map(str::to_owned);
-        let text = || {
-            String::from_utf8_lossy(&found.bytes[..found.bytes.len().min(STAMP_LEN)]).into_owned()
-        };
-        changes.push(Change {
-            field: "timestamp or counter".into(),
-            expected: None,
-            found: stamp.unwrap_or_else(text),
-        });
-    }
-    changes
 }

@@ -18,12 +18,14 @@ use std::{
     sync::Arc,
 };
 
-use self::{conclude::Folded, evidence::Evidence, group::same_run, observer::Observer};
+use self::{
+    conclude::Folded, damage::Diagnosis, evidence::Evidence, group::same_run, observer::Observer,
+};
 use super::{
     account::{
         arrivals::{Arrival, Strictness},
         cursor::Budget,
-        run::{Damage, NO_LINE, RunAccount},
+        run::{CutLine, RunAccount},
         time_order::TimedLine,
     },
     config::AuditConfig,
@@ -37,11 +39,14 @@ use super::{
     },
     registry::{Registry, Run},
     verdict::{
-        RunVerdict,
+        Change, Finding, Kind, Range, RunVerdict,
         findings::{Findings, Location, Names},
     },
 };
 use crate::plan::workload::{Shard, Workload};
+
+/// Why something is unexpected that cannot be made out.
+const NO_LINE: &str = "no line of the program, or none any more";
 
 /// What is held back until its run is known.
 enum HeldBack {
@@ -473,20 +478,12 @@ impl<'a> Judge<'a> {
             }
             What::Suspect(suspect) => {
                 let next = scanned.attempts.get(other.after);
-                let beside = [number.wrapping_sub(1), number + 1].map(|i| {
-                    let there = scanned.others.get(i)?;
-                    match &there.what {
-                        What::Suspect(suspect) if there.after == other.after => Some(suspect),
-                        _ => None,
-                    }
-                });
-                let beside: Vec<&Suspect> = beside.into_iter().flatten().collect();
                 if self.waits_for_a_run() {
                     self.early.push((suspect.clone(), at));
                     self.early_bytes += suspect.bytes.len();
                 } else {
                     self.judge_early();
-                    self.suspect(suspect, next.map(|attempt| attempt.run), &beside, at);
+                    self.suspect(suspect, next.map(|attempt| attempt.run), at);
                 }
             }
             What::Foreign(foreign) => self.foreign(foreign, at),
@@ -505,57 +502,61 @@ impl<'a> Judge<'a> {
         let file = self.file;
         for (suspect, at) in mem::take(&mut self.early) {
             self.file = at.file;
-            self.suspect(&suspect, None, &[], at);
+            self.suspect(&suspect, None, at);
         }
         self.file = file;
     }
 
-    fn suspect(
-        &mut self,
-        suspect: &Suspect,
-        next_run: Option<u32>,
-        beside: &[&Suspect],
-        at: Location,
-    ) {
+    fn suspect(&mut self, suspect: &Suspect, next_run: Option<u32>, at: Location) {
         let near = self.input().last_run.or(next_run);
-        let Some(diagnosis) = self.diagnose(suspect, near, beside) else {
-            if self.config.allow_foreign && near.is_some() {
-                self.input().others += 1;
-                return;
+        match self.diagnose(suspect, near) {
+            Some(Diagnosis::Altered(record, changes)) => {
+                self.altered(suspect, &record, changes, at)
             }
-            self.evidence.of_no_run += u64::from(self.input().last_run.is_none());
-            return self.unexpected(1, NO_LINE, at, &suspect.bytes);
-        };
-        let mut run = diagnosis.run;
-        if let Some(record) = &diagnosis.record {
-            if let Some(event) = &record.event
-                && event.workload().is_some()
-            {
-                // A damaged "Run started" still says what is expected of its run.
-                self.registry.start(record.run, event);
+            Some(Diagnosis::Cut { run, line, guessed }) => {
+                let account = run.and_then(|run| self.accounts[run as usize].as_mut());
+                let Some(account) = account else {
+                    return self.no_line(suspect, at);
+                };
+                account.cut(CutLine {
+                    line,
+                    guessed,
+                    length: suspect.line_length,
+                    at,
+                    text: excerpt(&suspect.bytes),
+                });
             }
-            run = self.registry.get(record.run).map(|run| run.index);
-            self.meet_runs();
-            self.input().last_run = run.or(self.input().last_run);
+            None if self.config.allow_foreign && near.is_some() => self.input().others += 1,
+            None => self.no_line(suspect, at),
         }
+    }
+
+    /// Takes in a record that was altered, as it was.
+    fn altered(&mut self, suspect: &Suspect, record: &Record, changes: Vec<Change>, at: Location) {
+        if let Some(event) = &record.event
+            && event.workload().is_some()
+        {
+            // A damaged "Run started" still says what is expected of its run.
+            self.registry.start(record.run, event);
+        }
+        let run = self.registry.get(record.run).map(|run| run.index);
+        self.meet_runs();
         let account = run.and_then(|run| self.accounts[run as usize].as_mut());
         let (Some(run), Some(account)) = (run, account) else {
-            self.evidence.of_no_run += u64::from(run.is_none() && self.input().last_run.is_none());
-            return self.unexpected(1, NO_LINE, at, &suspect.bytes);
+            return self.no_line(suspect, at);
         };
-        let damage = Damage {
-            line: diagnosis.line,
-            changes: diagnosis.changes,
-            sure: diagnosis.record.is_some(),
-            guessed: diagnosis.guessed,
-            length: suspect.line_length,
-            at,
-            text: excerpt(&suspect.bytes),
-        };
-        account.damaged(damage);
-        if let Some(record) = diagnosis.record {
-            self.record(run, &record, 0, at, &String::new);
-        }
+        let numbers = record.seq..record.seq.saturating_add(1);
+        let lines = Range::of(record.author, numbers);
+        let say = |found: &mut Finding| found.changes = changes;
+        account.findings.add(Kind::Altered, lines, Some(at), say);
+        self.input().last_run = Some(run);
+        self.record(run, record, 0, at, &String::new);
+    }
+
+    /// Takes in what cannot be made out.
+    fn no_line(&mut self, suspect: &Suspect, at: Location) {
+        self.evidence.of_no_run += u64::from(self.input().last_run.is_none());
+        self.unexpected(1, NO_LINE, at, &suspect.bytes);
     }
 
     /// A record has come: what was held back in front of it was a header only if that record is the first.

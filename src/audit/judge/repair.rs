@@ -40,27 +40,6 @@ pub(crate) fn repair(suspect: &Suspect) -> Option<Record> {
     repair_text(&suspect.bytes)
 }
 
-/// The record that a suspect was whose end another one has, and that has the other's: whoever puts lines together from pieces
-/// of one length may confuse two of them.
-pub(crate) fn with_end_of(suspect: &Suspect, other: &Suspect) -> Option<Record> {
-    let (one, other) = (&suspect.bytes[..], &other.bytes[..]);
-    let length = one.len().min(other.len());
-    if length > REPAIR_MAX {
-        return None;
-    }
-    let whole = |front: &[u8], end: &[u8]| {
-        let whole = [front, end].concat();
-        let possible = !suspect.json || NAMES.iter().all(|name| has(&whole, name));
-        find::read(possible.then_some(&whole)?).filter(|record| record.event.is_some())
-    };
-    (1..length)
-        .filter(|at| one[*at] != other[*at])
-        .find_map(|at| {
-            let record = whole(&one[..at], &other[at..])?;
-            whole(&other[..at], &one[at..]).map(|_| record)
-        })
-}
-
 /// The text forms that a record in another form may have had, from the likeliest on.
 fn texts(suspect: &Suspect) -> Vec<String> {
     let head = ["timestamp", "level", "thread", "message", "sum"];

@@ -162,27 +162,3 @@ fn a_character_too_many_and_one_too_few_are_named() {
         assert_eq!(change.found, changed);
     }
 }
-
-/// Two lines that have each other's ends are named, be one of them cut within its checksum.
-#[test]
-fn lines_with_each_others_ends_are_named() {
-    let (_, entries) = finished(5, 100);
-    let short = entries
-        .iter()
-        .position(|entry| matches!(entry.event, Event::ThreadStarted { .. }));
-    let short = short.unwrap();
-    let long = (short + 1..entries.len()).find(|at| entries[*at].bytes.len() > 150);
-    let (a, b) = (&entries[short].bytes, &entries[long.unwrap()].bytes);
-    for cut in [a.len() - 2, a.len() - 20] {
-        let mut lines: Vec<&[u8]> = entries.iter().map(|entry| &entry.bytes[..]).collect();
-        let spliced = [
-            [&a[..cut], &b[cut..]].concat(),
-            [&b[..cut], &a[cut..]].concat(),
-        ];
-        lines.remove(long.unwrap());
-        lines.splice(short..=short, spliced.iter().map(|line| &line[..]));
-        let verdict = audit(&config(lines.join(&b"\n"[..])));
-        assert_eq!(verdict.runs[0].counts.altered, 2, "{}", report(&verdict));
-        assert_eq!(verdict.runs[0].counts.lost, 0, "{}", report(&verdict));
-    }
-}
