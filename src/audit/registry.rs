@@ -106,8 +106,7 @@ pub(super) struct Registry {
 
 #[derive(Debug)]
 struct Inner {
-    /// None of a run that was released.
-    runs: Vec<Option<Arc<Run>>>,
+    runs: Vec<Arc<Run>>,
     by_id: HashMap<u64, u32>,
     memory_left: u64,
 }
@@ -128,7 +127,7 @@ impl Registry {
     pub(super) fn get(&self, id: u64) -> Option<Arc<Run>> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         let index = *inner.by_id.get(&id)?;
-        Some(inner.run(index, id))
+        Some(Arc::clone(&inner.runs[index as usize]))
     }
 
     /// How many runs were met.
@@ -140,16 +139,21 @@ impl Registry {
     /// The runs that were met after so many others, in the order in which they were met.
     pub(super) fn behind(&self, count: usize) -> Vec<Arc<Run>> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        inner.runs[count..].iter().flatten().cloned().collect()
+        inner.runs[count..].to_vec()
     }
 
     /// Forgets all but the id of a run whose account is closed, and has its memory back.
     pub(super) fn release(&self, run: &Run) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Some(known)) = inner.runs.get_mut(run.index as usize).map(Option::take) {
-            let workers = known.workload().map_or(0, |workload| workload.threads);
-            inner.memory_left += (size_of::<Run>() + RUN_SIZE + workers_size(workers)) as u64;
-        }
+        let workers = run.workload().map_or(0, |workload| workload.threads);
+        inner.memory_left += (size_of::<Run>() + RUN_SIZE + workers_size(workers)) as u64;
+        let closed = Run::new(run.index, run.id);
+        closed.known.get_or_init(|| Expected {
+            workload: Err("its account is closed".into()),
+            started: false,
+            rules: PerWorker::default(),
+        });
+        inner.runs[run.index as usize] = Arc::new(closed);
     }
 
     /// The run with this id, which is entered if it is new. None when there is no room for it.
@@ -159,12 +163,12 @@ impl Registry {
         }
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(index) = inner.by_id.get(&id) {
-            return Some(inner.run(*index, id));
+            return Some(Arc::clone(&inner.runs[*index as usize]));
         }
         inner.take(size_of::<Run>() + RUN_SIZE)?;
         let index = u32::try_from(inner.runs.len()).ok()?;
         let run = Arc::new(Run::new(index, id));
-        inner.runs.push(Some(Arc::clone(&run)));
+        inner.runs.push(Arc::clone(&run));
         inner.by_id.insert(id, index);
         Some(run)
     }
@@ -231,19 +235,6 @@ fn workers_size(workers: u32) -> usize {
 }
 
 impl Inner {
-    /// The run of this index and id. Of one that was released nothing else is known.
-    fn run(&self, index: u32, id: u64) -> Arc<Run> {
-        self.runs[index as usize].clone().unwrap_or_else(|| {
-            let run = Run::new(index, id);
-            run.known.get_or_init(|| Expected {
-                workload: Err("its account is closed".into()),
-                started: false,
-                rules: PerWorker::default(),
-            });
-            Arc::new(run)
-        })
-    }
-
     /// Takes so many bytes, if they are left.
     fn take(&mut self, size: usize) -> Option<()> {
         self.memory_left = self.memory_left.checked_sub(size as u64)?;

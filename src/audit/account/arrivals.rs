@@ -8,6 +8,7 @@ use super::{
     time_order::{TimeOrder, TimedLine},
 };
 use crate::audit::{
+    config::AuditConfig,
     records::record::Producer,
     verdict::{
         Kind,
@@ -15,19 +16,6 @@ use crate::audit::{
         findings::{Findings, Location},
     },
 };
-
-/// How lines are to be judged whose run is known.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Strictness {
-    /// A run that began before the first line of it that was read is judged from there.
-    pub joins: bool,
-    /// Any order will do.
-    pub any_order: bool,
-    /// The input stands on its head: the newest lines come first.
-    pub backwards: bool,
-    /// Lines that took longer than this, in microseconds, are late.
-    pub max_delay: Option<u64>,
-}
 
 /// A line that has come, and how it is to be judged.
 #[derive(Clone, Copy)]
@@ -37,7 +25,9 @@ pub(crate) struct Arrival<'a> {
     /// When the pipeline received it, or 0.
     pub received: u64,
     /// How strictly it is judged.
-    pub how: Strictness,
+    pub config: &'a AuditConfig,
+    /// The input stands on its head: the newest lines come first.
+    pub backwards: bool,
     /// Pays for what has to be computed for it.
     pub budget: &'a Budget,
     /// What stands there, as evidence.
@@ -82,7 +72,8 @@ impl Arrivals {
         let Arrival {
             line,
             received,
-            how,
+            config,
+            backwards,
             ..
         } = arrival;
         let TimedLine {
@@ -93,28 +84,28 @@ impl Arrivals {
         } = line;
         self.same_stamp += u64::from(self.last.is_some_and(|(last, _)| last == stamp));
         self.last = Some((stamp, at));
-        let is_first = |first| how.backwards && stamp < first;
+        let is_first = |first| backwards && stamp < first;
         if self.first_stamp.is_none_or(is_first) {
             self.first_stamp = Some(stamp);
         }
         if received > 0 {
             let delay = self.delays.count(stamp, received);
-            if how.max_delay.is_some_and(|max| delay > max as i64) {
+            if config.max_delay.is_some_and(|max| delay > max as i64) {
                 findings.add_line(Kind::Late, producer, seq, at);
             }
         }
         sequence.first.get_or_insert(seq);
-        if how.any_order {
+        if config.any_order {
             return;
         }
         let (order, missing) = (&mut sequence.order, &sequence.met.missing);
-        if let Some(moved) = order.arrive(seq, at, how.backwards, missing) {
+        if let Some(moved) = order.arrive(seq, at, backwards, missing) {
             reordered(findings, producer, moved);
         }
         // The time is asked only where the numbers are in order.
         if findings.counts.reordered == 0 {
             let mut fell = |line| time_fell(&mut self.fell, line);
-            self.time.arrive(line, how.backwards, &mut fell);
+            self.time.arrive(line, backwards, &mut fell);
         }
     }
 

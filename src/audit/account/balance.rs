@@ -22,7 +22,6 @@ use crate::{
         verdict::{
             Finding, Kind, Range as Lines, RunVerdict,
             findings::{Findings, Location},
-            report::range_words,
         },
     },
     log::{
@@ -95,12 +94,6 @@ pub(crate) fn balance(account: &mut RunAccount, killed: bool, budget: &Budget) -
         let why = "two \"Run started\" of this run tell different configurations";
         out.cannot_tell.push(why.into());
         return out;
-    }
-    if account.too_far > 0 {
-        out.cannot_tell.push(format!(
-            "{} lines claim numbers too far from all others to be judged",
-            account.too_far
-        ));
     }
     if account.joined {
         let note = "it began before the first line that was read of it, and is judged from there";
@@ -364,103 +357,32 @@ impl Books<'_> {
         };
         let from = account.asked_from(sequence);
         let mut lost = sequence.absent(from..reach);
-        match producer {
-            Producer::Main => self.main(),
-            Producer::Worker(number) if self.worker(number) => {
-                lost.insert_range(reach.max(from)..reach + 1);
-            }
-            Producer::Worker(_) => {}
+        if producer.worker().is_some_and(|number| self.worker(number)) {
+            lost.insert_range(reach.max(from)..reach + 1);
         }
         self.lost.insert(producer, lost);
     }
 
-    /// What is behind a worker's attempts; true if its end is lost.
+    /// What a worker says at its end, held against its plan; true if its end is lost.
     fn worker(&mut self, number: u32) -> bool {
-        let producer = Producer::Worker(number);
         let worker = &self.account.workers[number];
         let extent = self.extents[number];
-        let cut = worker.sequence.claimed.contains(extent.attempts);
-        match &worker.end {
-            Some(end) => {
-                let behind = extent.attempts..worker.cursor.seq;
-                let missing = worker.sequence.met.missing.count_in(behind.clone());
-                let count = (behind.end.saturating_sub(behind.start)).saturating_sub(missing);
-                if count > 0 {
-                    let lines = Lines::of(producer, behind.start..behind.start + count);
-                    let why = range_words(&lines) + ", logged after its end";
-                    self.findings.unexpected(count, &why, end.at, String::new);
-                }
-                self.worker_end(&producer.thread(), &extent, end);
+        let Some(Placed { value, seq, at }) = &worker.end else {
+            let cut = worker.sequence.claimed.contains(extent.attempts);
+            return self.was_started(number) && self.out.ended && !extent.open && !cut;
+        };
+        let who = format!("{} ended", Producer::Worker(number).thread());
+        match extent.account {
+            Some(account) => {
+                self.closing(&who, value, &account, self.workload.iterations, true, *at);
             }
-            None if !self.was_started(number) || !extent.open && cut => {}
-            None if self.out.ended && !extent.open => return true,
-            None if !self.out.ended && !self.killed => self.outstanding(number, extent.attempts),
+            None if self.out.cannot_tell.is_empty() => {
+                let what = "but its plan has fewer attempts";
+                self.fault(*at, format_args!("{who} with number {seq}, {what}"));
+            }
             None => {}
         }
         false
-    }
-
-    /// A worker's own account, held against its plan.
-    fn worker_end(&mut self, thread: &str, extent: &Extent, end: &Placed<Closing>) {
-        let Placed {
-            value: closing,
-            seq,
-            at,
-            ..
-        } = end;
-        let Some(account) = extent.account else {
-            if self.out.cannot_tell.is_empty() {
-                let what = "but its plan has fewer attempts";
-                self.fault(
-                    *at,
-                    format_args!("{thread} ended with number {seq}, {what}"),
-                );
-            }
-            return;
-        };
-        let planned = self.workload.iterations;
-        let who = format!("{thread} ended");
-        self.closing(&who, closing, &account, planned, true, *at);
-    }
-
-    /// What the plan still has behind a worker's `attempts`, in a run without an end.
-    fn outstanding(&mut self, number: u32, attempts: u64) {
-        let Some(rules) = self.account.run.rules(number) else {
-            return;
-        };
-        let worker = &self.account.workers[number];
-        let mut cursor = worker.cursor;
-        let few = Budget::new(self.budget.left().min(1 << 20));
-        let allowed = few.left();
-        let limited = self.workload.iterations != Limit::Unlimited;
-        let reached = limited && cursor.go_to(rules, u64::MAX, &few);
-        self.budget.pay(allowed - few.left());
-        if reached {
-            let outstanding = &mut self.out.outstanding;
-            // One more for "Worker ended".
-            let behind = attempts..cursor.seq + 1;
-            worker.sequence.claimed.each_gap_in(behind, |numbers| {
-                outstanding.push(Lines::of(Producer::Worker(number), numbers));
-            });
-        }
-    }
-
-    /// What is behind main's lines.
-    fn main(&mut self) {
-        let main = &self.account.main;
-        if !self.out.ended && !self.killed {
-            // "Total operations completed", "Total data processed" and "Run ended" at least.
-            let missing = 1 + u64::from(main.operations.is_none()) + u64::from(main.data.is_none());
-            let next = main.sequence.met.next;
-            let numbers = next..next.saturating_add(missing);
-            self.out
-                .outstanding
-                .push(Lines::of(Producer::Main, numbers));
-        }
-        if let Some((seq, at)) = main.behind_the_end() {
-            let why = format!("main logged seq {seq} after its end");
-            self.findings.unexpected(1, &why, at, String::new);
-        }
     }
 
     /// Whether the run ended while its log could not be written: "Run ended" is lost, and the last line is a "Log gap" that
@@ -483,11 +405,6 @@ impl Books<'_> {
         let mut named = BTreeMap::<Producer, Numbers>::new();
         let account = self.account;
         for gap in &account.main.gaps {
-            if gap.value.ranges.is_empty() {
-                let what = format_args!("\"Log gap\" names ranges that cannot be read");
-                self.fault(gap.at, what);
-                continue;
-            }
             let sizes = gap.value.ranges.iter().map(|(_, n)| n.end - n.start);
             let count = sizes.fold(0, u64::saturating_add);
             self.compare("\"Log gap\": lost", gap.value.lost, count, gap.at);
@@ -555,8 +472,8 @@ impl Books<'_> {
                 format_args!("the counter reached {reached}, and ended at {last}"),
             );
         }
-        if self.account.joined {
-            // Which values went before is not known.
+        if self.account.joined || !self.out.ended {
+            // Which values went before is not known, or which were to come.
             return;
         }
         let missing = &self.account.counter.missing;
@@ -570,23 +487,15 @@ impl Books<'_> {
         self.fault(at, what);
     }
 
-    /// At most how many successes there were whose counter is not known: lost, outstanding, damaged or off the plan.
+    /// At most how many successes there were whose counter is not known: lost, damaged or off the plan.
     fn unseen_successes(&self) -> u64 {
-        let RunAccount {
-            workers,
-            off_plan,
-            too_far,
-            ..
-        } = self.account;
-        let claimed = workers.iter().map(|worker| worker.sequence.claimed.count());
-        let outstanding = self.out.outstanding.iter().map(|lines| lines.count);
-        claimed
-            .chain(outstanding)
-            .chain([self.findings.counts.lost, *off_plan, *too_far])
-            .fold(0, u64::saturating_add)
+        let counts = &self.findings.counts;
+        let workers = self.account.workers.iter();
+        let claimed = workers.map(|worker| worker.sequence.claimed.count());
+        claimed.fold(counts.lost + counts.unexpected, u64::saturating_add)
     }
 
-    /// The totals of main, held against each other and against the workers.
+    /// The totals of main, and what it says of the run, held against each other and against the workers.
     fn totals(&mut self) {
         let main = &self.account.main;
         if let (Some(operations), Some(data)) = (main.operations, main.data) {
@@ -609,11 +518,6 @@ impl Books<'_> {
             let what = "Total operations completed";
             self.compare(what, value, account.completed, at);
         }
-        self.run_end(ended, &account);
-    }
-
-    /// The run's own account, held against those of the workers.
-    fn run_end(&mut self, ended: &Placed<Box<RunEnd>>, account: &Account) {
         let RunEnd {
             closing,
             lines,
@@ -623,7 +527,7 @@ impl Books<'_> {
         let (planned, at) = (self.workload.operations(), ended.at);
         let dropped = (account.completed).saturating_sub(self.workload.data_limit.or_max());
         self.compare("Run ended: lines", *lines, self.lines_of(ended), at);
-        self.closing("Run ended", closing, account, planned, false, at);
+        self.closing("Run ended", closing, &account, planned, false, at);
         self.compare("Run ended: dropped_items", *dropped_items, dropped, at);
     }
 }

@@ -15,8 +15,6 @@ pub(crate) enum Entered {
     OffPlan,
     /// It cannot be there, and why.
     Unexpected(&'static str),
-    /// It is too far from the other lines to be judged.
-    TooFar,
 }
 
 impl Entered {
@@ -28,6 +26,10 @@ impl Entered {
 
 /// What a line is whose worker the run does not have.
 pub(crate) const NO_WORKER: Entered = Entered::Unexpected("the run has no such worker");
+
+/// What a line is whose number is so far from all others that it would take too long to say what is between.
+pub(crate) const TOO_FAR: Entered =
+    Entered::Unexpected("its number is too far from those of all other lines");
 
 /// What a line is that a run has once, if there is one already.
 const ANOTHER: Entered = Entered::Unexpected("the run has such a line already, and another");

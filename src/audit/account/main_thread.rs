@@ -1,15 +1,14 @@
 //! The account of a run's main thread: the lines that open and close the run, and those that may stand anywhere between.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::ops::Range;
 
 use super::{
     arrivals::Arrival,
     entered::{Entered, NO_WORKER, Placed, once},
     sequence::Sequence,
-    time_order::TimedLine,
 };
 use crate::{
-    audit::{records::record::Producer, verdict::findings::Location},
+    audit::records::record::Producer,
     log::{
         account::Closing,
         event::{Event, Reason},
@@ -43,8 +42,6 @@ pub(crate) struct LogGap {
 pub(crate) struct MainThread {
     /// The numbers of its lines.
     pub sequence: Sequence,
-    /// The lines that tell of a worker's thread.
-    threads: BTreeMap<u32, Placed<()>>,
     /// The worker whose thread could not be started.
     pub refused: Option<u32>,
     /// "Total operations completed".
@@ -55,8 +52,6 @@ pub(crate) struct MainThread {
     pub ended: Option<Placed<Box<RunEnd>>>,
     /// "Log gap" events.
     pub gaps: Vec<Placed<LogGap>>,
-    /// The last line that must not stand behind "Run ended".
-    last: Option<(u64, Location)>,
 }
 
 impl MainThread {
@@ -66,7 +61,7 @@ impl MainThread {
             .gaps
             .iter()
             .map(|gap| gap.value.ranges.len() * 32 + 100);
-        self.sequence.memory() + (self.threads.len() * 64) as u64 + gaps.sum::<usize>() as u64
+        self.sequence.memory() + gaps.sum::<usize>() as u64
     }
 
     /// Takes in an event of a run with these workers.
@@ -76,28 +71,17 @@ impl MainThread {
         workers: Range<u32>,
         arrival: Arrival<'_>,
     ) -> Entered {
-        let seq = arrival.line.seq;
         // A line that the run has once: entered, a copy of it, or another.
         let entered = match event {
-            Event::RunStarted { .. } if seq != 0 => {
-                Entered::Unexpected("a run starts with number 0")
-            }
             Event::ThreadStarted { worker } | Event::ThreadRefused { worker, .. } => {
                 let number = u32::try_from(*worker).unwrap_or(u32::MAX);
                 if !workers.contains(&number) {
                     return NO_WORKER;
                 }
-                if seq <= u64::from(number - workers.start) {
-                    let why = "the threads before it cannot have been started by then";
-                    return Entered::Unexpected(why);
-                }
-                let mut known = self.threads.get(&number).copied();
-                let entered = once(&mut known, arrival.placed(()));
-                self.threads.extend(known.map(|line| (number, line)));
-                if entered == Entered::New && matches!(event, Event::ThreadRefused { .. }) {
+                if matches!(event, Event::ThreadRefused { .. }) {
                     self.refused = Some(number);
                 }
-                entered
+                Entered::New
             }
             Event::TotalOperations { count } => once(&mut self.operations, arrival.placed(*count)),
             Event::TotalData { count } => once(&mut self.data, arrival.placed(*count)),
@@ -117,39 +101,21 @@ impl MainThread {
             }
             _ => Entered::New,
         };
-        match entered {
-            Entered::New => self.arrive(event, arrival),
-            known => known,
-        }
-    }
-
-    fn arrive(&mut self, event: &Event, arrival: Arrival<'_>) -> Entered {
-        let TimedLine { seq, at, .. } = arrival.line;
-        let entered = self.sequence.met.meet(seq, arrival.budget);
-        if !entered.is_new() {
+        if entered != Entered::New {
             return entered;
         }
-        match event {
-            Event::LogGap { lost, ranges } => {
-                let ranges = parse_ranges(ranges).unwrap_or_default();
-                let gap = LogGap {
-                    lost: *lost,
-                    ranges,
-                };
-                self.gaps.push(arrival.placed(gap));
-            }
-            // The log is opened anew whenever that is noticed, be it behind the last event.
-            Event::LogReopened {} | Event::RunEnded { .. } => {}
-            _ if self.last.is_some_and(|(last, _)| last > seq) => {}
-            _ => self.last = Some((seq, at)),
+        let entered = self.sequence.met.meet(arrival.line.seq, arrival.budget);
+        if entered.is_new()
+            && let Event::LogGap { lost, ranges } = event
+        {
+            let ranges = parse_ranges(ranges).unwrap_or_default();
+            let gap = LogGap {
+                lost: *lost,
+                ranges,
+            };
+            self.gaps.push(arrival.placed(gap));
         }
         entered
-    }
-
-    /// The last line that stands behind "Run ended" and must not.
-    pub(crate) fn behind_the_end(&self) -> Option<(u64, Location)> {
-        let end = self.ended.as_ref().map_or(u64::MAX, |ended| ended.seq);
-        self.last.filter(|(seq, _)| *seq > end)
     }
 
     /// What stopped the run before its end, as "Run ended" has it.

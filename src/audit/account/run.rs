@@ -5,8 +5,8 @@
 use std::{collections::HashSet, ops::Range, sync::Arc};
 
 use super::{
-    arrivals::{Arrival, Arrivals, Strictness, reordered},
-    entered::{Entered, NO_WORKER},
+    arrivals::{Arrival, Arrivals, reordered},
+    entered::{Entered, NO_WORKER, TOO_FAR},
     main_thread::MainThread,
     sequence::{Met, Sequence},
     time_order::TimedLine,
@@ -94,10 +94,6 @@ pub(crate) struct RunAccount {
     pub copies: Option<(u64, u64)>,
     /// Where gaps were noticed.
     pub openings: Vec<NoticedGap>,
-    /// Attempts that were too far off to be judged.
-    pub too_far: u64,
-    /// Attempts that the plan does not have: their counters are not known.
-    pub off_plan: u64,
     /// Its lines, as they arrive.
     pub arrivals: Arrivals,
 }
@@ -121,8 +117,6 @@ impl RunAccount {
             cut_lengths: None,
             copies: None,
             openings: Vec::new(),
-            too_far: 0,
-            off_plan: 0,
             arrivals: Arrivals {
                 fell: Findings::new(names),
                 ..Arrivals::default()
@@ -186,7 +180,7 @@ impl RunAccount {
     /// Takes in an attempt's line.
     #[inline]
     pub(crate) fn attempt(&mut self, attempt: &AttemptRecord, arrival: Arrival<'_>) {
-        self.begin(arrival.how);
+        self.begin(arrival.config.follow);
         let worker = self.workers.get_mut(attempt.worker);
         let (Some(worker), Some(rules)) = (worker, self.run.rules(attempt.worker)) else {
             if self.run.workload().is_some() {
@@ -200,8 +194,7 @@ impl RunAccount {
         };
         let findings = &mut self.findings;
         if entered.is_new() && attempt.kind == AttemptKind::Success {
-            let counted = count(&mut self.counter, worker, attempt.value, arrival, findings);
-            self.too_far += u64::from(!counted);
+            count(&mut self.counter, worker, attempt.value, arrival, findings);
         }
         match entered {
             // Mostly it is the next one of its worker's.
@@ -215,8 +208,8 @@ impl RunAccount {
 
     /// Counts a line.
     #[inline]
-    fn begin(&mut self, how: Strictness) {
-        if self.lines == 0 && how.joins {
+    fn begin(&mut self, joins: bool) {
+        if self.lines == 0 && joins {
             // As long as its "Run started" has not come.
             self.joined = self.run.workload().is_some();
         }
@@ -236,7 +229,7 @@ impl RunAccount {
         }
         match entered {
             Entered::BehindGap(first) => {
-                if self.openings.len() < KEPT_MAX && !arrival.how.backwards {
+                if self.openings.len() < KEPT_MAX && !arrival.backwards {
                     self.openings.push(NoticedGap {
                         producer: line.producer,
                         numbers: first..line.seq,
@@ -250,7 +243,6 @@ impl RunAccount {
                     .add_line(Kind::Duplicated, line.producer, line.seq, line.at);
             }
             Entered::Unexpected(why) => self.findings.unexpected(1, why, line.at, arrival.text),
-            Entered::TooFar => self.too_far += 1,
             Entered::New | Entered::OffPlan => {}
         }
     }
@@ -277,7 +269,6 @@ impl RunAccount {
     /// Takes in an attempt that the plan does not have there.
     #[cold]
     fn leave_plan(&mut self, attempt: &AttemptRecord, arrival: Arrival<'_>) {
-        self.off_plan += 1;
         let run = Arc::clone(&self.run);
         let worker = &mut self.workers[attempt.worker];
         worker.sequence.claimed.insert(attempt.seq);
@@ -363,7 +354,7 @@ impl RunAccount {
 
     /// Takes in a record of another event than an attempt's end.
     pub(crate) fn event(&mut self, record: &Record, arrival: Arrival<'_>) {
-        self.begin(arrival.how);
+        self.begin(arrival.config.follow);
         if self.run.workload().is_none() {
             return;
         }
@@ -371,7 +362,7 @@ impl RunAccount {
             (_, None) => Entered::Unexpected(
                 "its checksum holds, but the program has no such event of this thread",
             ),
-            _ if record.seq == u64::MAX => Entered::TooFar,
+            _ if record.seq == u64::MAX => TOO_FAR,
             (Producer::Worker(worker), Some(event @ Event::WorkerEnded { .. })) => {
                 match (self.workers.get_mut(worker), Closing::of(event)) {
                     (Some(worker), Some(closing)) => {
@@ -393,7 +384,7 @@ impl RunAccount {
     }
 }
 
-/// Takes in the counter of a success of `worker`; false if it is too far from all others to be judged.
+/// Takes in the counter of a success of `worker`.
 #[inline]
 fn count(
     counter: &mut Met,
@@ -401,20 +392,21 @@ fn count(
     value: u64,
     arrival: Arrival<'_>,
     findings: &mut Findings,
-) -> bool {
+) {
     let TimedLine {
         producer, seq, at, ..
     } = arrival.line;
-    match counter.meet(value, arrival.budget) {
-        Entered::TooFar => return false,
-        Entered::Duplicate => {
-            let values = value..value.saturating_add(1);
-            findings.add_lines(Kind::Books, Producer::Main, values, at, |found| {
-                found.lines.author = "counter".into();
-                found.why = "counter values that were there before".into();
-            });
-        }
-        _ => {}
+    let why = match counter.meet(value, arrival.budget) {
+        Entered::Duplicate => "counter values that were there before",
+        TOO_FAR => "counter values far from all others",
+        _ => "",
+    };
+    if !why.is_empty() {
+        let values = value..value.saturating_add(1);
+        findings.add_lines(Kind::Books, Producer::Main, values, at, |found| {
+            found.lines.author = "counter".into();
+            found.why = why.into();
+        });
     }
     if !worker.count(seq, value) {
         let numbers = seq..seq.saturating_add(1);
@@ -423,5 +415,4 @@ fn count(
             found.why = format!("the counter does not rise along {thread}, at seq");
         });
     }
-    true
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     cursor::Budget,
-    entered::Entered,
+    entered::{Entered, TOO_FAR},
     numbers::Numbers,
     order::{Moved, Order},
 };
@@ -39,7 +39,7 @@ impl Met {
             };
         }
         if number == u64::MAX || !budget.pay_for_numbers(number - next) {
-            return Entered::TooFar;
+            return TOO_FAR;
         }
         self.missing.insert_range(next..number);
         self.next = number + 1;

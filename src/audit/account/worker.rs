@@ -5,7 +5,7 @@
 
 use super::{
     cursor::{Budget, PlanCursor, PlanFinder},
-    entered::{Entered, Placed, once},
+    entered::{Entered, Placed, TOO_FAR, once},
     sequence::Sequence,
 };
 use crate::{
@@ -80,7 +80,7 @@ impl WorkerAccount {
         if seq < next {
             return match self.planned(seq, rules, budget) {
                 Some(planned) if planned != attempt.position => Entered::OffPlan,
-                None => Entered::TooFar,
+                None => TOO_FAR,
                 _ => self.sequence.met.meet(seq, budget),
             };
         }
@@ -92,13 +92,13 @@ impl WorkerAccount {
         let gap = self.cursor.position.filter(|_| next < seq);
         let mut cursor = self.cursor;
         if !cursor.go_to(rules, seq, budget) {
-            return Entered::TooFar;
+            return TOO_FAR;
         }
         if cursor.seq != seq || cursor.position != Some(attempt.position) {
             return Entered::OffPlan;
         }
         let entered = self.sequence.met.meet(seq, budget);
-        if entered != Entered::TooFar {
+        if entered.is_new() {
             cursor.pass(rules, attempt.position, outcome(attempt.kind));
             self.cursor = cursor;
             if let Some(position) = gap {

@@ -23,7 +23,7 @@ use self::{
 };
 use super::{
     account::{
-        arrivals::{Arrival, Strictness},
+        arrivals::Arrival,
         cursor::Budget,
         run::{CutLine, RunAccount},
         time_order::TimedLine,
@@ -88,16 +88,15 @@ pub(crate) struct Judge<'a> {
     pub lines: u64,
     /// What else there is to see.
     pub evidence: Evidence,
-    how: Strictness,
+    /// The input that is read has its newest lines first.
+    backwards: bool,
     /// The input that is read, and how far each is: those that are followed take turns.
     file: u32,
     pub inputs: BTreeMap<u32, Reached>,
     /// Newlines of the input in front of the block.
     lines_before: u64,
     blocks: u64,
-    /// Runs whose "Run started" has not come yet.
-    to_open: Vec<u32>,
-    /// Their records.
+    /// Records of runs whose "Run started" has not come yet.
     held: Vec<(u32, HeldBack, Location)>,
     /// Damaged lines in front of all that tell of a run.
     early: Vec<(Suspect, Location)>,
@@ -155,17 +154,11 @@ impl<'a> Judge<'a> {
             no_room: 0,
             lines: 0,
             evidence: Evidence::default(),
-            how: Strictness {
-                joins: config.follow,
-                any_order: config.any_order,
-                backwards: false,
-                max_delay: config.max_delay,
-            },
+            backwards: false,
             file: u32::MAX,
             inputs: BTreeMap::new(),
             lines_before: 0,
             blocks: 0,
-            to_open: Vec::new(),
             held: Vec::new(),
             early: Vec::new(),
             early_bytes: 0,
@@ -228,7 +221,7 @@ impl<'a> Judge<'a> {
     /// Goes on with another input.
     fn turn_to(&mut self, block: &Block) {
         self.file = block.file;
-        self.how.backwards = block.backwards;
+        self.backwards = block.backwards;
         let first = !self.inputs.contains_key(&block.file);
         self.input().backwards = block.backwards;
         if let (Some(observer), true) = (&mut self.observer, first) {
@@ -263,20 +256,17 @@ impl<'a> Judge<'a> {
             if fallback.is_some() && run.known().is_none() {
                 self.registry.adopt(&run, fallback);
             }
-            self.to_open.push(run.index);
             let account = RunAccount::new(run, &self.names);
             self.accounts.push(Some(Box::new(account)));
         }
-        for run in mem::take(&mut self.to_open) {
-            let account = self.accounts[run as usize].as_mut();
-            let Some(account) = account.filter(|account| account.run.known().is_some()) else {
-                self.to_open.push(run);
+        for index in 0..self.accounts.len() {
+            let account = self.accounts[index].as_mut();
+            let opens = |a: &&mut Box<RunAccount>| !a.open && a.run.known().is_some();
+            let Some(account) = account.filter(opens) else {
                 continue;
             };
-            if !account.open {
-                let run = Arc::clone(&account.run);
-                **account = RunAccount::new(run, &self.names);
-            }
+            **account = RunAccount::new(Arc::clone(&account.run), &self.names);
+            let run = index as u32;
             let held = mem::take(&mut self.held).into_iter();
             let (now, later) = held.partition(|(of, ..)| *of == run);
             self.held = later;
@@ -412,7 +402,8 @@ impl<'a> Judge<'a> {
                 at,
             },
             received: attempt.received,
-            how: self.how,
+            config: self.config,
+            backwards: self.backwards,
             budget: &self.budget,
             text,
         };
@@ -447,7 +438,8 @@ impl<'a> Judge<'a> {
                 at,
             },
             received,
-            how: self.how,
+            config: self.config,
+            backwards: self.backwards,
             budget: &self.budget,
             text,
         };

@@ -704,19 +704,6 @@ fn a_log_without_its_end_cannot_be_told_unless_it_was_killed() {
         let mut config = config(bytes.clone());
         let verdict = audit(&config);
         assert_eq!(verdict.exit_code(), 2, "{keep}: {}", report(&verdict));
-        let outstanding: u64 = verdict.runs[0].outstanding.iter().map(|r| r.count).sum();
-        let tail = entries[keep..]
-            .iter()
-            .filter(|e| e.author != Producer::Main)
-            .count();
-        let of_workers: u64 = verdict.runs[0]
-            .outstanding
-            .iter()
-            .filter(|r| r.author != "main")
-            .map(|r| r.count)
-            .sum();
-        assert_eq!(of_workers, tail as u64, "{keep}");
-        assert!(outstanding > of_workers);
         config.killed = true;
         assert_clean(&audit(&config), "killed");
         // A fragment at the end is how a kill leaves a log.

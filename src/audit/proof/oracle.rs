@@ -15,8 +15,6 @@ pub(super) struct Found {
     pub(super) reordered: BTreeSet<Slot>,
     pub(super) lines: BTreeMap<u64, Vec<Said>>,
     pub(super) books: Vec<String>,
-    /// Lines of workers of a run without its end: they may never have been written.
-    pub(super) outstanding: BTreeSet<Slot>,
 }
 
 impl Found {
@@ -33,12 +31,8 @@ impl Found {
                 .iter()
                 .filter(|e| (e.run, e.author) == (entry.run, entry.author));
             let behind = own.map(|e| e.seq).max().is_none_or(|last| last < entry.seq);
-            if behind
-                && !ended(entry.run)
-                && self.lost.remove(&slot(entry))
-                && entry.author != Producer::Main
-            {
-                self.outstanding.insert(slot(entry));
+            if behind && !ended(entry.run) {
+                self.lost.remove(&slot(entry));
             }
         }
     }
@@ -129,9 +123,6 @@ pub(super) fn found(verdict: &Verdict, expected: &mut Found) -> Found {
         for finding in &run.findings {
             reading.finding(id, finding);
         }
-        let of_workers = run.outstanding.iter().filter(|r| r.author != "main");
-        let outstanding = of_workers.flat_map(|range| slots(id, range));
-        reading.out.outstanding.extend(outstanding);
     }
     verdict.strays.iter().for_each(|stray| reading.stray(stray));
     for line in &reading.taken {

@@ -283,8 +283,6 @@ pub struct RunVerdict {
     pub seed: Option<u64>,
     /// "Run ended" is there.
     pub ended: bool,
-    /// What the plan still has, where the run has no end: not counted as lost.
-    pub outstanding: Vec<Range>,
     /// What stopped it before its end; none if nothing did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_by: Option<String>,

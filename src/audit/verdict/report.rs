@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{
-    Change, Finding, Kind, Place, Range, RunVerdict, Verdict,
+    Change, Finding, Kind, Place, Range, Verdict,
     delay::DelaySummary,
     findings::KEPT_MAX,
     sections::{Section, sections},
@@ -35,7 +35,8 @@ fn text(section: &Section<'_>) -> String {
         out += &paragraph("  ", &format!("Note: {note}."));
     }
     out += &more(section.notes.len());
-    out += &section.run.map(details).unwrap_or_default();
+    let delay = section.run.and_then(|run| run.delay);
+    out += &delay.map(delay_words).unwrap_or_default();
     for case in section.cases.iter().filter(|case| case.count > 0) {
         out += &format!("  {}: {}\n", case.name, case.count);
         let shown = case.shown.iter().take(SHOWN);
@@ -44,22 +45,6 @@ fn text(section: &Section<'_>) -> String {
         for cause in &case.causes {
             out += &paragraph("    ", &format!("Likely cause: {cause}."));
         }
-    }
-    out
-}
-
-/// What else there is to say of a run: how long its lines took, and what it may still log.
-fn details(run: &RunVerdict) -> String {
-    let mut out = run.delay.map(delay_words).unwrap_or_default();
-    if !run.outstanding.is_empty() {
-        let count: u64 = run.outstanding.iter().map(|range| range.count).sum();
-        let lines = counted(count, "line");
-        let text = format!("Not there, and not counted as lost: {lines}.");
-        out += &paragraph("  ", &text);
-        for range in run.outstanding.iter().take(SHOWN) {
-            out += &format!("    {}\n", range_words(range));
-        }
-        out += &more(run.outstanding.len());
     }
     out
 }
