@@ -427,12 +427,12 @@ impl Books<'_> {
             let mut announced = lost.clone();
             announced.subtract(&rest);
             for (numbers, why) in [(announced, "as a \"Log gap\" says"), (rest, "")] {
-                numbers.each_range_in(0..u64::MAX, |numbers| {
+                for numbers in numbers.ranges_in(0..u64::MAX) {
                     let before = account.behind_gap(*producer, &numbers);
                     let lines = Lines::of(*producer, numbers);
                     let say = |found: &mut Finding| found.why = why.into();
                     self.findings.add(Kind::Lost, lines, before, say);
-                });
+                }
             }
         }
     }
@@ -478,11 +478,11 @@ impl Books<'_> {
         }
         let missing = &self.account.counter.missing;
         let beyond = last.saturating_add(1).saturating_sub(next);
-        let absent = (missing.count() + beyond).saturating_sub(self.unseen_successes());
+        let absent = (missing.len() + beyond).saturating_sub(self.unseen_successes());
         if absent == 0 {
             return;
         }
-        let first = missing.first().unwrap_or(next);
+        let first = missing.min().unwrap_or(next);
         let what = format_args!("{absent} counter values from {first} to {last} have no success");
         self.fault(at, what);
     }
@@ -491,7 +491,7 @@ impl Books<'_> {
     fn unseen_successes(&self) -> u64 {
         let counts = &self.findings.counts;
         let workers = self.account.workers.iter();
-        let claimed = workers.map(|worker| worker.sequence.claimed.count());
+        let claimed = workers.map(|worker| worker.sequence.claimed.len());
         claimed.fold(counts.lost + counts.unexpected, u64::saturating_add)
     }
 

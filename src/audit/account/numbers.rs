@@ -3,23 +3,32 @@
 //! A log in order leaves these sets empty. Whole stretches of 65,536 members, such as those of a file's lost head, take a
 //! few bytes each.
 
-use std::ops::Range;
+use std::ops::{Deref, DerefMut, Range};
 
 use roaring::RoaringTreemap;
 
-/// A set of numbers, compact where its members lie together.
+/// A set of numbers, compact where its members lie together, and quick where many of them are taken out one by one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Numbers(RoaringTreemap, u32);
+
+impl Deref for Numbers {
+    type Target = RoaringTreemap;
+
+    fn deref(&self) -> &RoaringTreemap {
+        &self.0
+    }
+}
+
+impl DerefMut for Numbers {
+    fn deref_mut(&mut self) -> &mut RoaringTreemap {
+        &mut self.0
+    }
+}
 
 /// After so many numbers were taken out the set is put into its best form: stretches with many holes are slow to change.
 const REMOVALS: u32 = 4096;
 
 impl Numbers {
-    /// How many members there are.
-    pub(crate) fn count(&self) -> u64 {
-        self.0.len()
-    }
-
     /// About how many bytes the set takes.
     pub(crate) fn memory(&self) -> u64 {
         // What it would take on a disk is what it takes here, but for the containers' own structures.
@@ -31,31 +40,9 @@ impl Numbers {
         containers * 40 + self.0.serialized_size() as u64
     }
 
-    /// Adds a number; says whether it is new.
-    pub(crate) fn insert(&mut self, number: u64) -> bool {
-        self.0.insert(number)
-    }
-
-    /// Adds numbers.
-    pub(crate) fn insert_range(&mut self, range: Range<u64>) {
-        if !range.is_empty() {
-            self.0.insert_range(range);
-        }
-    }
-
     /// Adds the numbers of another set.
     pub(crate) fn extend(&mut self, others: &Self) {
         self.0 |= &others.0;
-    }
-
-    /// The lowest member.
-    pub(crate) fn first(&self) -> Option<u64> {
-        self.0.min()
-    }
-
-    /// Whether `number` is a member.
-    pub(crate) fn contains(&self, number: u64) -> bool {
-        self.0.contains(number)
     }
 
     /// Takes a number out; says whether it was a member.
@@ -79,13 +66,6 @@ impl Numbers {
         (self.0, self.1) = (RoaringTreemap::from_bitmaps(members.collect::<Vec<_>>()), 0);
     }
 
-    /// Takes numbers out.
-    pub(crate) fn remove_range(&mut self, range: Range<u64>) {
-        if !range.is_empty() {
-            self.0.remove_range(range);
-        }
-    }
-
     /// Takes out what is in `others`.
     pub(crate) fn subtract(&mut self, others: &Self) {
         self.0 -= &others.0;
@@ -102,17 +82,9 @@ impl Numbers {
 
     /// The first number from this one on that is no member.
     pub(crate) fn absent_from(&self, number: u64) -> u64 {
-        let all = self
-            .0
-            .bitmaps()
-            .find(|(high, _)| u64::from(*high) == number >> 32);
-        let behind = all.and_then(|(_, members)| {
-            let mut members = members.iter();
-            members.advance_to(number as u32);
-            let run = members.next_range()?;
-            (*run.start() == number as u32).then(|| u64::from(run.end() - run.start()) + 1)
-        });
-        number + behind.unwrap_or(0)
+        let first = self.ranges_in(number..u64::MAX).next();
+        let first = first.filter(|members| members.start == number);
+        first.map_or(number, |members| members.end)
     }
 
     /// The first number from this one down that is no member.
@@ -130,38 +102,32 @@ impl Numbers {
         number.saturating_sub(before.unwrap_or(0))
     }
 
-    /// Shows `each` the members in `range` as ranges, ascending.
-    pub(crate) fn each_range_in(&self, range: Range<u64>, mut each: impl FnMut(Range<u64>)) {
-        if range.is_empty() {
-            return;
-        }
-        for (high, members) in self.0.bitmaps() {
-            let base = u64::from(high) << 32;
-            if base >= range.end || base + u64::from(u32::MAX) < range.start {
-                continue;
-            }
+    /// The members in `range` as ranges, ascending.
+    pub(crate) fn ranges_in(&self, range: Range<u64>) -> impl Iterator<Item = Range<u64>> + '_ {
+        let Range { start, end } = range;
+        let of = |(high, members): (u32, _)| (u64::from(high) << 32, members);
+        let reach = move |(base, _): &(u64, _)| *base < end && start - start.min(*base) < 1 << 32;
+        let parts = self.0.bitmaps().map(of).filter(reach);
+        parts.flat_map(move |(base, members)| {
             let mut members = members.iter();
-            members.advance_to(range.start.saturating_sub(base) as u32);
-            while let Some(found) = members.next_range() {
-                let start = base + u64::from(*found.start());
-                let end = (base + u64::from(*found.end()) + 1).min(range.end);
-                if start >= range.end {
-                    return;
-                }
-                each(start..end);
-            }
-        }
+            members.advance_to(start.saturating_sub(base) as u32);
+            let ranges = std::iter::from_fn(move || members.next_range());
+            let of = move |found: std::ops::RangeInclusive<u32>| {
+                base + u64::from(*found.start())..(base + u64::from(*found.end()) + 1).min(end)
+            };
+            ranges.map(of).take_while(move |found| found.start < end)
+        })
     }
 
     /// Shows `each` the parts of `range` that are no members, ascending.
     pub(crate) fn each_gap_in(&self, range: Range<u64>, mut each: impl FnMut(Range<u64>)) {
         let mut start = range.start;
-        self.each_range_in(range.clone(), |members| {
+        for members in self.ranges_in(range.clone()) {
             if start < members.start {
                 each(start..members.start);
             }
             start = members.end;
-        });
+        }
         if start < range.end {
             each(start..range.end);
         }
@@ -196,12 +162,12 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(set.contains(number), model.contains(&number));
-                prop_assert_eq!(set.count(), model.len() as u64);
+                prop_assert_eq!(set.len(), model.len() as u64);
             }
             let range = base + from..base + from + length;
             prop_assert_eq!(set.count_in(range.clone()), model.range(range.clone()).count() as u64);
             let (mut members, mut gaps) = (Vec::new(), Vec::new());
-            set.each_range_in(range.clone(), |part| members.extend(part));
+            members.extend(set.ranges_in(range.clone()).flatten());
             set.each_gap_in(range.clone(), |part| gaps.extend(part));
             prop_assert_eq!(members, model.range(range.clone()).copied().collect::<Vec<_>>());
             prop_assert_eq!(gaps, range.filter(|n| !model.contains(n)).collect::<Vec<_>>());

@@ -1,8 +1,15 @@
 //! How things stand while a log is followed, for whoever shows or exports it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
 
-use crate::audit::verdict::{Counts, delay::Delays};
+use super::since_1970;
+use crate::audit::{
+    records::scanned::{Scanned, What},
+    verdict::{Counts, delay::Delays},
+};
 
 /// The state of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +54,29 @@ pub struct Figures {
     pub last_line: Option<f64>,
     /// Runs in each state, in the order of [`RunState::ALL`].
     pub runs: [u64; 4],
+}
+
+impl Figures {
+    /// Takes the time of lines that have just come. Those that were logged before it began may have been there for long.
+    pub(super) fn arrived(&mut self, scanned: &Scanned) {
+        let now = since_1970(SystemTime::now());
+        let records = scanned.others.iter().filter_map(|other| match &other.what {
+            What::Record(_, record) => Some((record.stamp, other.received)),
+            _ => None,
+        });
+        let attempts = scanned.attempts.iter().map(|a| (a.stamp, a.received));
+        for (stamp, received) in attempts.chain(records) {
+            let logged = stamp as f64 / 1e6;
+            let live = logged >= self.began;
+            let came = if live { now } else { logged };
+            self.last_line = self.last_line.filter(|last| *last > came).or(Some(came));
+            if received > 0 {
+                self.delays.count(stamp, received);
+            } else if live {
+                self.delays.count(stamp, (now * 1e6) as u64);
+            }
+        }
+    }
 }
 
 /// Figures that one thread sets and another reads.

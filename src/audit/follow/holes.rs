@@ -35,7 +35,7 @@ impl Holes {
         patience: Duration,
     ) -> Option<(Numbers, Numbers)> {
         let met = &sequence.met;
-        let state = (met.missing.count(), sequence.claimed.count(), met.next);
+        let state = (met.missing.len(), sequence.claimed.len(), met.next);
         let changed = self.seen.replace(state) != Some(state);
         if changed {
             self.mark(now, met.next, patience);
@@ -50,8 +50,8 @@ impl Holes {
         let missing = sequence.absent(from..met.next);
         let mut lost = missing.clone();
         lost.remove_range(self.due..u64::MAX);
-        self.missing = missing.count();
-        self.undecided = self.missing > lost.count();
+        self.missing = missing.len();
+        self.undecided = self.missing > lost.len();
         Some((lost, missing))
     }
 
@@ -72,9 +72,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(30);
 
     fn numbers(set: &Numbers) -> Vec<u64> {
-        let mut all = Vec::new();
-        set.each_range_in(0..u64::MAX, |part| all.extend(part));
-        all
+        set.iter().collect()
     }
 
     #[test]

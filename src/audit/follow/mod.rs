@@ -43,11 +43,7 @@ use super::{
         source::Input,
     },
     judge::{Judge, conclude},
-    records::{
-        block::Block,
-        scan::Scanner,
-        scanned::{Scanned, What},
-    },
+    records::{block::Block, scan::Scanner, scanned::Scanned},
     registry::Registry,
     verdict::Verdict,
 };
@@ -104,14 +100,9 @@ pub fn follow(
     let tails = Tails::open(&config.inputs, &registry, &ending)?;
     let mut readers = Readers::start(&registry, Box::new(tails));
     let mut judge = Judge::new(&registry, config, None);
-    let began = micros(follow.began);
-    let mut course = Following {
-        watch: Watch::new(follow.patience),
-        began,
-        looked: Instant::now(),
-        clock: Duration::ZERO,
-    };
-    course.watch.figures.began = began as f64 / 1e6;
+    let mut watch = Watch::new(follow.patience);
+    watch.figures.began = since_1970(follow.began);
+    let (mut looked, mut clock) = (Instant::now(), Duration::ZERO);
     let mut bytes = 0;
     let whole = loop {
         match readers.next(Some(LOOK))? {
@@ -119,21 +110,26 @@ pub fn follow(
             Came::End => break true,
             Came::Parcel(parcel) => {
                 bytes += parcel.0.bytes().len() as u64;
-                course.time(&parcel.1);
+                watch.figures.arrived(&parcel.1);
                 if !judge.take(&parcel.0, &parcel.1) {
                     break false;
                 }
                 readers.give_back(parcel);
             }
         }
-        course.look(&mut judge, listener, &ending)?;
-        if follow.until_end && course.watch.all_ended(&judge) {
+        let passed = looked.elapsed();
+        let all_told = passed >= LOOK && {
+            looked += passed;
+            clock += passed.min(LEAP);
+            !tell(&watch.look(&mut judge, clock), &watch.figures, listener)?
+        };
+        if all_told || follow.until_end && watch.all_ended(&judge) {
             ending.store(true, Ordering::Relaxed);
         }
     };
     judge.finish();
-    course.looked -= LOOK;
-    course.look(&mut judge, listener, &ending)?;
+    clock += looked.elapsed().min(LEAP);
+    tell(&watch.look(&mut judge, clock), &watch.figures, listener)?;
     Ok(conclude::verdict(judge, bytes, whole, Vec::new()))
 }
 
@@ -149,63 +145,15 @@ fn learn(started: &[PathBuf], registry: &Arc<Registry>) -> Result<()> {
     Ok(())
 }
 
-/// What goes on while lines come.
-struct Following {
-    watch: Watch,
-    /// When it began, in microseconds since 1970.
-    began: u64,
-    looked: Instant,
-    clock: Duration,
+/// Tells what is new, and how things stand; false when nobody wants to know more.
+fn tell(news: &[News], figures: &Figures, listener: &mut dyn Listener) -> Result<bool> {
+    let goes_on = news.is_empty() || listener.news(news)?;
+    listener.figures(figures);
+    Ok(goes_on)
 }
 
-impl Following {
-    /// Takes the time of lines that have just come.
-    fn time(&mut self, scanned: &Scanned) {
-        let (now, figures) = (micros(SystemTime::now()), &mut self.watch.figures);
-        let records = scanned.others.iter().filter_map(|other| match &other.what {
-            What::Record(_, record) => Some((record.stamp, other.received)),
-            _ => None,
-        });
-        let attempts = scanned.attempts.iter().map(|a| (a.stamp, a.received));
-        let mut last = 0;
-        for (stamp, received) in attempts.chain(records) {
-            let live = stamp >= self.began;
-            last = last.max(if live { now } else { stamp });
-            if received > 0 {
-                figures.delays.count(stamp, received);
-            } else if live {
-                figures.delays.count(stamp, now);
-            }
-        }
-        if last > 0 {
-            figures.last_line = Some(last as f64 / 1e6);
-        }
-    }
-
-    /// Looks at what is new, if it is time to.
-    fn look(
-        &mut self,
-        judge: &mut Judge<'_>,
-        listener: &mut dyn Listener,
-        ending: &AtomicBool,
-    ) -> Result<()> {
-        let passed = self.looked.elapsed();
-        if passed < LOOK {
-            return Ok(());
-        }
-        self.looked += passed;
-        self.clock += passed.min(LEAP);
-        let news = self.watch.look(judge, self.clock);
-        if !news.is_empty() && !listener.news(&news)? {
-            ending.store(true, Ordering::Relaxed);
-        }
-        listener.figures(&self.watch.figures);
-        Ok(())
-    }
-}
-
-/// Microseconds since 1970.
-fn micros(time: SystemTime) -> u64 {
+/// Seconds since 1970.
+fn since_1970(time: SystemTime) -> f64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_micros() as u64
+    since.as_secs_f64()
 }

@@ -82,7 +82,7 @@ impl Told {
         let back = ranges(&producer.thread(), &back).into_iter();
         self.news
             .extend(back.map(|range| NewsItem::TakenBack { range }));
-        lost.each_range_in(0..u64::MAX, |numbers| {
+        for numbers in lost.ranges_in(0..u64::MAX) {
             let before = account.behind_gap(producer, &numbers);
             let before = before.map(|at| account.findings.names.place(at));
             self.finding(&Finding::new(
@@ -90,7 +90,7 @@ impl Told {
                 Range::of(producer, numbers),
                 before,
             ));
-        });
+        }
     }
 
     /// Tells of a finding what was not told.
@@ -117,7 +117,7 @@ impl Told {
         new.insert_range(*first..last.saturating_add(1));
         new.subtract(told);
         told.extend(&new);
-        *self.counts.of_mut(found.kind) += new.count();
+        *self.counts.of_mut(found.kind) += new.len();
         for lines in ranges(author, &new) {
             let finding = Finding {
                 lines,
@@ -131,18 +131,20 @@ impl Told {
 /// Numbers of a thread as ranges, of which the last stands for many where there are too many.
 fn ranges(author: &str, numbers: &Numbers) -> Vec<Range> {
     let mut all: Vec<Range> = Vec::new();
-    numbers.each_range_in(0..u64::MAX, |range| match all.get_mut(NAMED_MAX) {
-        Some(last) => {
-            last.last = Some(range.end - 1);
-            last.count += range.end - range.start;
+    for range in numbers.ranges_in(0..u64::MAX) {
+        match all.get_mut(NAMED_MAX) {
+            Some(last) => {
+                last.last = Some(range.end - 1);
+                last.count += range.end - range.start;
+            }
+            None => all.push(Range {
+                author: author.into(),
+                first: Some(range.start),
+                last: Some(range.end - 1),
+                count: range.end - range.start,
+            }),
         }
-        None => all.push(Range {
-            author: author.into(),
-            first: Some(range.start),
-            last: Some(range.end - 1),
-            count: range.end - range.start,
-        }),
-    });
+    }
     all
 }
 

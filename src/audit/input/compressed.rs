@@ -3,7 +3,7 @@
 use std::{fmt, io::Read};
 
 use anyhow::Result;
-use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
+use encoding_rs::{UTF_16BE, UTF_16LE};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 
 /// The form of a log.
@@ -60,43 +60,54 @@ pub(crate) fn form(start: &[u8]) -> Option<Form> {
     }
 }
 
-/// Reads UTF-16 as UTF-8.
-fn utf16<R: Read>(encoding: &'static Encoding, raw: R) -> impl Read + use<R> {
-    let mut decoder = DecodeReaderBytesBuilder::new();
-    decoder.encoding(Some(encoding)).build(raw)
-}
-
 /// Makes plain what `raw` gives, several members one behind the other included.
-#[cfg(feature = "monitoring")]
 pub(crate) fn reader(form: Form, raw: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
-    let raw = std::io::BufReader::with_capacity(256 * 1024, raw);
-    Ok(match form {
-        Form::Gz => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
-        Form::Zst => Box::new(zst::Frames::new(raw)),
-        Form::Xz => Box::new(lzma_rust2::XzReader::new(raw, true)),
-        Form::Bz2 => Box::new(bzip2::bufread::MultiBzDecoder::new(raw)),
-        Form::Utf16Le => Box::new(utf16(UTF_16LE, raw)),
-        Form::Utf16Be => Box::new(utf16(UTF_16BE, raw)),
-    })
+    let encoding = match form {
+        Form::Utf16Le => UTF_16LE,
+        Form::Utf16Be => UTF_16BE,
+        _ => return unpacked(form, raw),
+    };
+    let mut decoder = DecodeReaderBytesBuilder::new();
+    Ok(Box::new(decoder.encoding(Some(encoding)).build(raw)))
+}
+
+/// This build has no feature `monitoring`.
+#[cfg(not(feature = "monitoring"))]
+fn unpacked(form: Form, _: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
+    let (_, tool) = FORMS[form as usize];
+    anyhow::bail!(
+        "this build does not unpack logs (it lacks the feature `monitoring`): {tool} LOG | hifi audit -"
+    )
 }
 
 #[cfg(feature = "monitoring")]
-mod zst {
-    use std::io::{self, BufRead, Read};
+use unpack::unpacked;
 
+#[cfg(feature = "monitoring")]
+mod unpack {
+    use std::io::{self, BufRead, BufReader, Read};
+
+    use anyhow::Result;
     use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
-    /// Frames that follow each other.
-    pub(crate) enum Frames<R: BufRead> {
+    use super::Form;
+
+    pub(super) fn unpacked(form: Form, raw: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
+        let raw = BufReader::with_capacity(256 * 1024, raw);
+        Ok(match form {
+            Form::Gz => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
+            Form::Zst => Box::new(Frames::Between(raw)),
+            Form::Xz => Box::new(lzma_rust2::XzReader::new(raw, true)),
+            Form::Bz2 => Box::new(bzip2::bufread::MultiBzDecoder::new(raw)),
+            Form::Utf16Le | Form::Utf16Be => Box::new(raw),
+        })
+    }
+
+    /// Frames of Zstandard that follow each other.
+    enum Frames<R: BufRead> {
         Between(R),
         Within(Box<StreamingDecoder<R, FrameDecoder>>),
         Ended,
-    }
-
-    impl<R: BufRead> Frames<R> {
-        pub(crate) fn new(raw: R) -> Self {
-            Self::Between(raw)
-        }
     }
 
     impl<R: BufRead> Read for Frames<R> {
@@ -122,18 +133,5 @@ mod zst {
                 };
             }
         }
-    }
-}
-
-/// This build has no feature `monitoring`.
-#[cfg(not(feature = "monitoring"))]
-pub(crate) fn reader(form: Form, raw: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
-    let (_, tool) = FORMS[form as usize];
-    match form {
-        Form::Utf16Le => Ok(Box::new(utf16(UTF_16LE, raw))),
-        Form::Utf16Be => Ok(Box::new(utf16(UTF_16BE, raw))),
-        _ => anyhow::bail!(
-            "this build does not unpack logs (it lacks the feature `monitoring`): {tool} LOG | hifi audit -"
-        ),
     }
 }

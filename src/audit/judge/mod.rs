@@ -33,9 +33,9 @@ use super::{
     records::{
         attempt::AttemptRecord,
         block::{Block, BlockLocation, EARLY_BYTES},
-        record::{Producer, Record, starts_here},
+        record::{Producer, Record},
         scan::Scanner,
-        scanned::{Foreign, Note, Other, Scanned, Suspect, What},
+        scanned::{Foreign, Note, Scanned, Suspect, What},
     },
     registry::{Registry, Run},
     verdict::{
@@ -119,8 +119,6 @@ pub(crate) struct Reached {
     header: Vec<(Foreign, Location)>,
     /// The run of the last line that could be read.
     last_run: Option<u32>,
-    /// The last block ended within a line that is damaged there.
-    in_damage: bool,
     /// The newest lines come first.
     pub backwards: bool,
 }
@@ -195,25 +193,14 @@ impl<'a> Judge<'a> {
             false => scanned,
         };
         self.lines_before = self.input().lines;
-        let goes_on = block.continues && self.input().in_damage;
         let mut taken = 0;
         for (i, other) in scanned.others.iter().enumerate() {
             self.attempts(bytes, &scanned.attempts[taken..other.after]);
             taken = other.after;
-            if !(goes_on && i == 0 && is_rest(other)) {
-                self.other(bytes, scanned, i);
-            }
+            self.other(bytes, scanned, i);
         }
         self.attempts(bytes, &scanned.attempts[taken..]);
-        let last = scanned.others.last();
-        let last = last.filter(|last| last.after == scanned.attempts.len());
-        let damaged = matches!(
-            last.map(|last| &last.what),
-            Some(What::Suspect(_) | What::Foreign(_))
-        );
-        let input = self.input();
-        input.in_damage = damaged && !bytes.ends_with(b"\n");
-        input.lines += u64::from(scanned.lines);
+        self.input().lines += u64::from(scanned.lines);
         self.blocks += 1;
         !self.blocks.is_multiple_of(16) || self.memory_used() <= self.config.memory
     }
@@ -625,17 +612,6 @@ impl<'a> Judge<'a> {
         };
         findings.unexpected(count, why, at, || excerpt(text));
     }
-}
-
-/// Whether this is more of the damage before it, and no line that begins there.
-fn is_rest(other: &Other) -> bool {
-    other.after == 0
-        && other.location.offset == 0
-        && match &other.what {
-            What::Suspect(suspect) => !starts_here(&suspect.bytes),
-            What::Foreign(foreign) => foreign.count == 1,
-            _ => false,
-        }
 }
 
 /// The line of a block that something stands in, as evidence.
