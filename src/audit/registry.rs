@@ -5,10 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, OnceLock, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use crate::{
@@ -54,7 +51,6 @@ pub struct Run {
     pub id_text: [u8; 16],
     /// Set once, by whoever finds its "Run started", or gives up finding it.
     known: OnceLock<Expected>,
-    contradicted: AtomicBool,
 }
 
 impl Run {
@@ -66,7 +62,6 @@ impl Run {
             id,
             id_text,
             known: OnceLock::new(),
-            contradicted: AtomicBool::new(false),
         }
     }
 
@@ -90,11 +85,6 @@ impl Run {
     #[inline]
     pub fn rules(&self, worker: u32) -> Option<&Rules> {
         self.known()?.rules(worker)
-    }
-
-    /// Whether two "Run started" of this id tell different things.
-    pub fn contradicted(&self) -> bool {
-        self.contradicted.load(Ordering::Relaxed)
     }
 }
 
@@ -193,19 +183,9 @@ impl Registry {
         self.know(run, false, fallback.cloned().ok_or_else(|| why.into()));
     }
 
-    /// Notes what a run is judged by, unless that is known; then it must be the same.
+    /// Notes what a run is judged by, unless that is known.
     fn know(&self, run: &Run, started: bool, workload: Result<Workload, String>) {
-        let first = run
-            .known
-            .get_or_init(|| self.expected(started, workload.clone()));
-        // What the caller says is believed of a run whose "Run started" is met too late.
-        if started
-            && first.started
-            && let (Ok(known), Ok(new)) = (&first.workload, &workload)
-            && known != new
-        {
-            run.contradicted.store(true, Ordering::Relaxed);
-        }
+        run.known.get_or_init(|| self.expected(started, workload));
     }
 
     fn expected(&self, started: bool, mut workload: Result<Workload, String>) -> Expected {

@@ -279,18 +279,6 @@ fn bad_end(log: &str, iterations: &str, threads: &str) -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-#[test]
-fn two_starts_that_contradict_each_other_cannot_be_told() {
-    let rig = Rig::new();
-    let log = log(&rig, "");
-    let other = started_with(&log, &[("seed", "2")]);
-    let (start, _) = other.split_once('\n').expect("lines");
-    for both in [format!("{start}\n{log}"), format!("{log}{start}\n")] {
-        let finished = audit(&rig, text(both)).code(2);
-        finished.prints("two \\\"Run started\\\" of this run tell different configurations");
-    }
-}
-
 /// So many runs that their accounts do not fit.
 #[test]
 fn more_runs_than_memory_holds_are_said() {

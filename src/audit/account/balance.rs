@@ -90,11 +90,6 @@ pub(crate) fn balance(account: &mut RunAccount, killed: bool, budget: &Budget) -
     }
     account.settle_order();
     account.reconsider_cuts();
-    if run.contradicted() {
-        let why = "two \"Run started\" of this run tell different configurations";
-        out.cannot_tell.push(why.into());
-        return out;
-    }
     if account.joined {
         let note = "it began before the first line that was read of it, and is judged from there";
         out.notes.push(note.into());

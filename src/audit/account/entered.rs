@@ -31,9 +31,6 @@ pub(crate) const NO_WORKER: Entered = Entered::Unexpected("the run has no such w
 pub(crate) const TOO_FAR: Entered =
     Entered::Unexpected("its number is too far from those of all other lines");
 
-/// What a line is that a run has once, if there is one already.
-const ANOTHER: Entered = Entered::Unexpected("the run has such a line already, and another");
-
 /// A line that belongs to the run's account, what it tells and where it stands.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Placed<T> {
@@ -45,11 +42,10 @@ pub(crate) struct Placed<T> {
     pub at: Location,
 }
 
-/// Takes in a line that is there once; another one than is known already cannot be.
+/// Takes in a line that is there once; says whether it was there.
 pub(crate) fn once<T>(known: &mut Option<Placed<T>>, line: Placed<T>) -> Entered {
     match known {
-        Some(known) if known.seq == line.seq => Entered::Duplicate,
-        Some(_) => ANOTHER,
+        Some(_) => Entered::Duplicate,
         None => {
             *known = Some(line);
             Entered::New

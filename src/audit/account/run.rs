@@ -272,37 +272,27 @@ impl RunAccount {
         let run = Arc::clone(&self.run);
         let worker = &mut self.workers[attempt.worker];
         worker.sequence.claimed.insert(attempt.seq);
-        let Position {
-            iteration,
-            attempt: number,
-        } = attempt.position;
         let mut why = || {
-            let rules = run.rules(attempt.worker);
-            let planned = rules.and_then(|r| worker.planned(attempt.seq, r, arrival.budget));
-            match planned {
-                None => "the plan has no such attempt".to_owned(),
-                Some(planned) if planned == attempt.position => {
-                    "the plan has another outcome for this attempt".to_owned()
+            let rules = run.rules(attempt.worker)?;
+            let planned = worker.planned(attempt.seq, rules, arrival.budget)?;
+            Some(match planned == attempt.position {
+                true => "the plan has another outcome for this attempt".to_owned(),
+                false => {
+                    let Position { iteration, attempt } = planned;
+                    format!("the plan has iteration {iteration} attempt {attempt} here")
                 }
-                Some(planned) => format!(
-                    "the plan has iteration {} attempt {} here, not iteration {iteration} attempt {number}",
-                    planned.iteration, planned.attempt
-                ),
-            }
+            })
         };
         let numbers = attempt.seq..attempt.seq.saturating_add(1);
         let producer = Producer::Worker(attempt.worker);
-        self.findings.add_lines(
-            Kind::Unexpected,
-            producer,
-            numbers,
-            arrival.line.at,
-            |found| {
-                let (thread, seq, why) = (producer.thread(), attempt.seq, why());
+        let at = arrival.line.at;
+        self.findings
+            .add_lines(Kind::Unexpected, producer, numbers, at, |found| {
+                let why = why().unwrap_or_else(|| "the plan has no such attempt".into());
+                let (thread, seq) = (producer.thread(), attempt.seq);
                 found.why = format!("{thread} at seq {seq} left its plan: {why}");
                 found.text = (arrival.text)();
-            },
-        );
+            });
     }
 
     /// Takes in a line that was cut short.
@@ -359,9 +349,6 @@ impl RunAccount {
             return;
         }
         let entered = match (record.author, &record.event) {
-            (_, None) => Entered::Unexpected(
-                "its checksum holds, but the program has no such event of this thread",
-            ),
             _ if record.seq == u64::MAX => TOO_FAR,
             (Producer::Worker(worker), Some(event @ Event::WorkerEnded { .. })) => {
                 match (self.workers.get_mut(worker), Closing::of(event)) {
@@ -375,7 +362,9 @@ impl RunAccount {
                 let workers = self.workers.numbers();
                 self.main.enter(event, workers, arrival)
             }
-            _ => Entered::Unexpected("another thread logs events of this kind"),
+            _ => Entered::Unexpected(
+                "its checksum holds, but the program has no such event of this thread",
+            ),
         };
         if entered == Entered::New && matches!(record.event, Some(Event::RunStarted { .. })) {
             self.joined = false;

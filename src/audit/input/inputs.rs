@@ -16,14 +16,14 @@ use memchr::memmem;
 use super::source::Input;
 use crate::audit::{
     records::{
-        block::{Block, EARLY_BYTES},
+        block::{Block, BlockLocation, EARLY_BYTES},
         find::has_marks,
         keyed::frame_start,
         notes::{controls, form, is_around},
         parts,
         record::starts_here,
         scan::{ESCAPED_START, Scanner},
-        scanned::{Other, Scanned, What},
+        scanned::{Scanned, What},
         times::restored,
     },
     registry::Registry,
@@ -90,50 +90,42 @@ impl Survey {
         };
         let (mut scanner, mut scanned) = (Scanner::new(registry), Scanned::default());
         scanner.scan(&block, &mut scanned);
-        let mut records: Vec<(u32, u64)> = Vec::new();
-        let mut foreign = Vec::new();
-        let mut taken = 0;
-        let attempts = |range: std::ops::Range<usize>| {
-            scanned.attempts[range]
-                .iter()
-                .map(|a| (a.location.line, a.stamp))
+        let others = scanned.others.iter();
+        let others = others.filter_map(|other| match &other.what {
+            What::Record(_, record) => Some((other.location, record.stamp)),
+            _ => None,
+        });
+        let attempts = scanned.attempts.iter().map(|a| (a.location, a.stamp));
+        let mut records: Vec<(BlockLocation, u64)> = attempts.chain(others).collect();
+        records.sort_by_key(|(at, _)| at.offset);
+        let (first, last) = (records.first(), records.last());
+        let within = |at: BlockLocation| {
+            first.is_some_and(|(first, _)| first.offset < at.offset)
+                && last.is_some_and(|(last, _)| at.offset < last.offset)
         };
-        for other in &scanned.others {
-            records.extend(attempts(taken..other.after));
-            taken = other.after;
-            match &other.what {
-                What::Record(_, record) => records.push((other.location.line, record.stamp)),
-                What::Foreign(lines) if is_around(&lines.text) && !records.is_empty() => {
-                    foreign.push((records.len(), lines.count))
-                }
-                _ => {}
-            }
-        }
-        records.extend(attempts(taken..scanned.attempts.len()));
-        foreign.retain(|(before, _)| *before < records.len());
-        let usual = foreign
-            .iter()
-            .map(|(_, count)| *count)
-            .max_by_key(|count| foreign.iter().filter(|(_, c)| c == count).count());
-        let alike = foreign
-            .iter()
-            .filter(|(_, count)| Some(*count) == usual)
-            .count();
+        let between = scanned.others.iter().filter(|other| within(other.location));
+        let between = between.filter_map(|other| match &other.what {
+            What::Foreign(lines) if is_around(&lines.text) => Some(lines.count),
+            _ => None,
+        });
+        let between: Vec<u64> = between.collect();
+        let alike = |count: &u64| between.iter().filter(|other| *other == count).count();
+        let alike = between.iter().map(alike).max().unwrap_or(0);
         let steps = records.windows(2).map(|pair| pair[1].1.cmp(&pair[0].1));
-        let place = first_record(&scanned);
-        let first = place.unwrap_or(0);
-        let line = memchr::memrchr(b'\n', &head[..first]).map_or(0, |n| n + 1);
+        let place = first.map(|(at, _)| at.offset as usize);
+        let front = place.unwrap_or(0);
+        let line = memchr::memrchr(b'\n', &head[..front]).map_or(0, |n| n + 1);
         let (falls, rises) = (
             steps.clone().filter(|step| step.is_lt()).count(),
             steps.filter(|step| step.is_gt()).count(),
         );
         Self {
-            first: records.first().map(|(_, stamp)| *stamp),
-            starts_whole: records.first().is_some_and(|(line, _)| *line == 0),
+            first: first.map(|(_, stamp)| *stamp),
+            starts_whole: first.is_some_and(|(at, _)| at.line == 0),
             falling: falls > 3 * rises && falls > 2,
             spread: alike > 1 && alike * 2 > records.len(),
             usual: usual_between(&head[..length], &records),
-            prefix: head[line..first].into(),
+            prefix: head[line..front].into(),
             binary: records.len() > 1 && controls(head) >= records.len(),
             rewritten: head.len() == HEAD,
             restored: false,
@@ -142,19 +134,10 @@ impl Survey {
     }
 }
 
-/// Where the first record begins.
-fn first_record(scanned: &Scanned) -> Option<usize> {
-    let is_record = |other: &&Other| matches!(other.what, What::Record(..));
-    let other = scanned.others.iter().find(is_record);
-    let attempt = scanned.attempts.first().map(|attempt| attempt.location);
-    let first = other.map(|other| other.location).into_iter().chain(attempt);
-    first.map(|location| location.offset as usize).min()
-}
-
 /// The forms of the lines that stand between most of the records, which are known by their lines.
-fn usual_between(head: &[u8], records: &[(u32, u64)]) -> Arc<[Vec<u8>]> {
+fn usual_between(head: &[u8], records: &[(BlockLocation, u64)]) -> Arc<[Vec<u8>]> {
     let mut forms: HashMap<Vec<u8>, usize> = HashMap::new();
-    let own: HashSet<u32> = records.iter().map(|(line, _)| *line).collect();
+    let own: HashSet<u32> = records.iter().map(|(at, _)| at.line).collect();
     for (line, number) in head.split(|byte| *byte == b'\n').zip(0..) {
         let line = line.trim_ascii_end();
         if !own.contains(&number) && !line.is_empty() && !has_marks(line) {

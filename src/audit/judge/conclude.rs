@@ -215,7 +215,7 @@ pub(crate) fn judge_run(
     unreadable: bool,
 ) -> RunVerdict {
     let mut out = balance::balance(&mut account, config.killed, budget);
-    if account.run.workload().is_some() && !account.run.contradicted() {
+    if account.run.workload().is_some() {
         cuts(config, &mut account, &mut out);
         if let Some(why) = rewritten(&account).or_else(|| unread(&account, evidence)) {
             out.cannot_tell.push(why);

@@ -6,7 +6,7 @@ use crate::{
         account::{Account, Closing},
         event::Reason,
     },
-    plan::workload::{Limit, Workload},
+    plan::workload::Limit,
 };
 
 #[test]
@@ -28,14 +28,8 @@ fn nothing_is_never_clean() {
 /// Lines with valid checksums that claim what no run can have.
 #[test]
 fn hostile_lines_cost_neither_time_nor_memory() {
-    let mut workload = simulate::workload(7, 4096, u64::MAX);
-    let started = |workload: &Workload| {
-        let event = Event::run_started(workload);
-        render(1, Producer::Main, 0, START, &event, false)
-    };
-    let mut lines = vec![started(&workload)];
-    workload.threads = 1;
-    let other = started(&workload);
+    let event = Event::run_started(&simulate::workload(7, 4096, u64::MAX));
+    let mut lines = vec![render(1, Producer::Main, 0, START, &event, false)];
     for number in [1 << 20, 1 << 40, u64::MAX - 1, u64::MAX] {
         for author in [
             Producer::Main,
@@ -49,10 +43,6 @@ fn hostile_lines_cost_neither_time_nor_memory() {
     let verdict = audit(&config(lines.join(&b'\n')));
     assert_ne!(verdict.exit_code(), 0);
     report(&verdict);
-    lines.insert(1, other);
-    let verdict = audit(&config(lines.join(&b'\n')));
-    assert_eq!(verdict.exit_code(), 2, "{}", report(&verdict));
-    assert!(report(&verdict).contains("different"));
 }
 
 /// Events in which this number stands wherever one can.
