@@ -216,7 +216,7 @@ impl RunWatch {
                 self.told.lost(account, producer, &lost, &missing);
             }
             self.missing += holes.missing;
-            if sequence.met.missing.len() == 0 {
+            if sequence.met.missing.is_empty() {
                 account.settle_order_of(producer);
             }
         }
