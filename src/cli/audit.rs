@@ -1,6 +1,6 @@
 //! The options of `hifi audit`, and their way into an [`AuditConfig`].
 
-use std::path::PathBuf;
+use std::{collections::HashSet, fs, os::unix::fs::MetadataExt, path::PathBuf};
 
 use anyhow::Result;
 use clap::Args;
@@ -134,7 +134,14 @@ pub struct JudgingArgs {
 impl JudgingArgs {
     /// What to audit, and how strictly.
     pub fn into_config(self) -> AuditConfig {
-        let inputs = self.files.into_iter().map(|path| match path.to_str() {
+        let mut met = HashSet::new();
+        // A file that is named twice, be it by a link, is one file.
+        let is_new = |path: &PathBuf| {
+            let file = fs::metadata(path).ok().filter(|found| found.is_file());
+            file.is_none_or(|file| met.insert((file.dev(), file.ino())))
+        };
+        let files = self.files.into_iter().filter(is_new);
+        let inputs = files.map(|path| match path.to_str() {
             Some("-") => Input::Stdin,
             _ => Input::File(path),
         });

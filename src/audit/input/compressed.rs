@@ -103,6 +103,11 @@ mod unpack {
         })
     }
 
+    /// The decoder's own words are those of a programmer.
+    fn damaged() -> io::Error {
+        io::Error::other("it is damaged or cut short")
+    }
+
     /// Frames of Zstandard that follow each other.
     enum Frames<R: BufRead> {
         Between(R),
@@ -119,14 +124,19 @@ mod unpack {
                         if raw.fill_buf()?.is_empty() {
                             return Ok(0);
                         }
-                        let decoder = StreamingDecoder::new(raw).map_err(io::Error::other)?;
-                        Self::Within(Box::new(decoder))
+                        let decoder = StreamingDecoder::new(raw);
+                        Self::Within(Box::new(decoder.map_err(|_| damaged())?))
                     }
                     Self::Within(mut decoder) => {
-                        let length = decoder.read(buffer)?;
+                        let length = decoder.read(buffer).map_err(|_| damaged())?;
                         if length > 0 || buffer.is_empty() {
                             *self = Self::Within(decoder);
                             return Ok(length);
+                        }
+                        let frame = &decoder.decoder;
+                        let sum = frame.get_checksum_from_data();
+                        if sum.is_some() && sum != frame.get_calculated_checksum() {
+                            return Err(damaged());
                         }
                         Self::Between(decoder.into_inner())
                     }

@@ -190,8 +190,7 @@ impl Inputs {
         for (file, input) in inputs.iter().enumerate() {
             let mut opened = input.open()?;
             let mut head = Vec::new();
-            // What cannot be read to its end is said when it is read there.
-            let _ = (&mut opened.source)
+            let read = (&mut opened.source)
                 .take(HEAD as u64)
                 .read_to_end(&mut head);
             let survey = Survey::of(&head, registry);
@@ -210,6 +209,8 @@ impl Inputs {
             };
             parts.push(Part {
                 survey,
+                // What will be opened again fails again.
+                failed: read.err().filter(|_| source.is_some()),
                 carry,
                 ..Part::new(u32::try_from(file)?, input.clone(), source)
             });
@@ -318,6 +319,7 @@ impl Part {
         self.carry.clear();
         let end = loop {
             let dry = self.ended
+                || self.failed.is_some()
                 || match read_full(source, &mut block.buffer, &mut used) {
                     Ok(dry) => dry,
                     Err(error) if self.grows.is_some() => return Err(error.into()),

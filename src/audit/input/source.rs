@@ -66,9 +66,7 @@ impl Input {
         };
         let name = self.name();
         for _ in 0..LAYERS_MAX {
-            let start = opened.start();
-            let start = start.with_context(|| format!("the log {name} cannot be read"))?;
-            let Some(form) = form(&start) else {
+            let Some(form) = form(&opened.start()) else {
                 break;
             };
             let plain = reader(form, opened.source);
@@ -100,12 +98,24 @@ const START: u64 = 64;
 const LAYERS_MAX: u8 = 3;
 
 impl Opened {
-    /// The first bytes, which are read again.
-    fn start(&mut self) -> io::Result<Vec<u8>> {
+    /// The first bytes, which are read again, and so is an error behind them.
+    fn start(&mut self) -> Vec<u8> {
         let mut start = Vec::new();
-        (&mut self.source).take(START).read_to_end(&mut start)?;
-        let rest = std::mem::replace(&mut self.source, Box::new(io::empty()));
+        let read = (&mut self.source).take(START).read_to_end(&mut start);
+        let rest: Box<dyn Read + Send> = match read {
+            Ok(_) => std::mem::replace(&mut self.source, Box::new(io::empty())),
+            Err(error) => Box::new(Failing(Some(error))),
+        };
         self.source = Box::new(io::Cursor::new(start.clone()).chain(rest));
-        Ok(start)
+        start
+    }
+}
+
+/// Fails once.
+struct Failing(Option<io::Error>);
+
+impl Read for Failing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
     }
 }

@@ -3,11 +3,8 @@
 use super::evidence::{Dropped, Evidence};
 use crate::audit::{
     account::run::RunAccount,
-    verdict::{Counts, Finding, Kind, LikelyCause, Place, findings::Findings},
+    verdict::{Counts, Finding, Kind, LikelyCause, Place, Range, findings::Findings},
 };
-
-/// Behind a place where lines are missing, one of the producers goes on within so many lines.
-const NEAR_MAX: u64 = 100;
 
 /// The likely causes of what was found in a run.
 pub(crate) fn causes(account: &RunAccount, evidence: &Evidence) -> Vec<LikelyCause> {
@@ -42,12 +39,15 @@ fn lost(account: &RunAccount, evidence: &Evidence) -> Option<String> {
         let text = "in part the log file could not be written, and the program said so; the rest is lost otherwise";
         return Some(text.into());
     }
-    if evidence.dropped.notes > 0 {
-        return Some(rate_limit(evidence.dropped));
-    }
     let entries = account.findings.kept(Kind::Lost);
+    // So soon behind the place one of the producers goes on that has lost lines.
+    let near = 2 * (account.run.workers().len() as u64 + 1);
+    let loses_lines = |place: &Place| entries.iter().any(|entry| is_behind(entry, place, near));
+    if evidence.dropped.places.iter().any(loses_lines) {
+        return Some(rate_limit(&evidence.dropped));
+    }
     if let Some((bytes, at)) = &evidence.hole
-        && entries.iter().any(|entry| is_behind(entry, at))
+        && loses_lines(at)
     {
         return Some(format!(
             "a hole in the file: there are {bytes} NUL bytes at line {}, as a crash or a truncated copy leaves them",
@@ -73,13 +73,9 @@ fn lost(account: &RunAccount, evidence: &Evidence) -> Option<String> {
     None
 }
 
-fn rate_limit(
-    Dropped {
-        notes,
-        lines,
-        first,
-    }: Dropped,
-) -> String {
+fn rate_limit(dropped: &Dropped) -> String {
+    let (notes, lines) = (dropped.notes, dropped.lines);
+    let first = dropped.places.first().map_or(0, |place| place.line);
     let dropped = match lines {
         0 => "lines were dropped".into(),
         1 => "1 line was dropped".into(),
@@ -93,8 +89,8 @@ fn rate_limit(
 }
 
 /// Whether the line that shows a loss stands so soon behind this place that the loss may lie there.
-fn is_behind(lost: &Finding, place: &Place) -> bool {
-    let soon = place.line..=place.line + NEAR_MAX;
+fn is_behind(lost: &Finding, place: &Place, near: u64) -> bool {
+    let soon = place.line..=place.line + near;
     lost.at
         .as_ref()
         .is_some_and(|next| next.file == place.file && soon.contains(&next.line))
@@ -106,8 +102,12 @@ fn shown_once(account: &RunAccount) -> bool {
     else {
         return false;
     };
+    // Where the newest come first, the last line seen is the first: that says nothing of the time between.
+    let Some(span @ 1..) = last.checked_sub(first) else {
+        return false;
+    };
     // Of lines that come at random at a mean distance of d, one in d + 1 shares its stamp with the one before.
-    let distance = last.abs_diff(first) / account.lines.max(1);
+    let distance = span / account.lines.max(1);
     account.arrivals.same_stamp == 0 && account.lines / (distance + 1) >= 20
 }
 
@@ -127,8 +127,34 @@ fn duplicated(account: &RunAccount) -> Option<String> {
     }
     Some(match is_head(entries) {
         true => "the log was read again from its beginning".into(),
-        false => format!("a block of {count} lines that was sent or read again as a whole"),
+        false => block(count, entries),
     })
+}
+
+/// A block of lines that came again as a whole, once or several times.
+fn block(count: u64, found: &[Finding]) -> String {
+    let mut ranges: Vec<&Range> = found.iter().map(|found| &found.lines).collect();
+    ranges.sort_by_key(|range| (&range.author, range.first));
+    let (mut distinct, mut author, mut end) = (0, "", 0);
+    for range in ranges {
+        let (Some(first), Some(last)) = (range.first, range.last) else {
+            continue;
+        };
+        let from = if range.author == author {
+            first.max(end)
+        } else {
+            first
+        };
+        distinct += (last + 1).saturating_sub(from);
+        (author, end) = (&range.author, from.max(last + 1));
+    }
+    let times = count.div_ceil(distinct.max(1));
+    let lines = count / times;
+    let again = match times {
+        1 => String::new(),
+        times => format!(", {times} times"),
+    };
+    format!("a block of {lines} lines that was sent or read again as a whole{again}")
 }
 
 fn truncated(account: &RunAccount, found: &Findings) -> Option<String> {

@@ -18,12 +18,12 @@ pub(crate) struct Evidence {
 }
 
 /// What notes say of lines that a limit on their rate dropped.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Dropped {
     /// How many notes there are.
     pub notes: u64,
     /// How many lines they speak of; 0 where none says a number.
     pub lines: u64,
-    /// The line that the first stands in.
-    pub first: u64,
+    /// Where the first of them stand.
+    pub places: Vec<Place>,
 }

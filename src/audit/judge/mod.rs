@@ -128,6 +128,8 @@ const HEADER_MAX: u64 = 16;
 /// Steps that are allowed whatever is read, and steps for each line that is read.
 const STEPS_FREE: u64 = 1 << 28;
 const STEPS_A_LINE: u64 = 64;
+/// So many places of a rate limit's notes are kept.
+const PLACES_MAX: usize = 1000;
 /// Of so many closed accounts it is kept what is said of each.
 const CLOSED_MAX: usize = 1000;
 
@@ -577,8 +579,8 @@ impl<'a> Judge<'a> {
             Some(Note::Dropped(Some(0))) => {}
             Some(Note::Dropped(lines)) => {
                 let dropped = &mut evidence.dropped;
-                if dropped.notes == 0 {
-                    dropped.first = at.line;
+                if dropped.places.len() < PLACES_MAX {
+                    dropped.places.push(self.names.place(at));
                 }
                 dropped.notes += foreign.count;
                 let lines = lines.unwrap_or(0).saturating_mul(foreign.count);

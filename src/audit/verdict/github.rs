@@ -1,6 +1,9 @@
 //! The verdict as annotations of GitHub Actions: a line of the log is marked where a finding shows.
 
-use super::{Status, Verdict, sections::sections};
+use super::{
+    Status, Verdict,
+    sections::{head, sections},
+};
 
 /// How many annotations of a kind GitHub shows for a step.
 const SHOWN: usize = 10;
@@ -19,7 +22,8 @@ pub fn annotations(verdict: &Verdict) -> String {
                     properties.extend([("file", at.file.as_str()), ("line", number)]);
                 }
                 properties.push(("title", &title));
-                line(&mut out, "error", &properties, words);
+                let level = if section.accepted { "notice" } else { "error" };
+                line(&mut out, level, &properties, words);
             }
         }
         for why in section.unanswered {
@@ -33,12 +37,8 @@ pub fn annotations(verdict: &Verdict) -> String {
         }
     }
     if verdict.status == Status::Clean {
-        let text = format!(
-            "{} lines of {} runs are as they must be",
-            verdict.lines,
-            verdict.runs.len()
-        );
-        line(&mut out, "notice", &[("title", "hifi audit: clean")], &text);
+        let title = [("title", "hifi audit: clean")];
+        line(&mut out, "notice", &title, &head(verdict));
     }
     out
 }

@@ -21,6 +21,8 @@ pub(super) struct Section<'a> {
     pub notes: &'a [String],
     /// The run that it is about.
     pub run: Option<&'a RunVerdict>,
+    /// Whatever differs was to be accepted.
+    pub accepted: bool,
     /// The kinds of differences that there may be.
     pub cases: Vec<Case<'a>>,
     /// It says nothing that the section of its group does not say.
@@ -49,6 +51,7 @@ pub(super) fn sections(verdict: &Verdict) -> Vec<Section<'_>> {
         unanswered: &verdict.cannot_tell,
         notes: &verdict.notes,
         run: None,
+        accepted: verdict.status == Status::Clean,
         cases: vec![findings(
             "lines of no run",
             verdict.stray_count,
@@ -65,7 +68,8 @@ pub(super) fn sections(verdict: &Verdict) -> Vec<Section<'_>> {
     [whole].into_iter().chain(groups).chain(runs).collect()
 }
 
-fn head(verdict: &Verdict) -> String {
+/// How the whole verdict stands, in one line.
+pub(super) fn head(verdict: &Verdict) -> String {
     let runs = counted(verdict.runs.len(), "run");
     let what = format!("{runs} and {} read", counted(verdict.lines, "line"));
     match verdict.status {
@@ -118,6 +122,7 @@ fn of_group(group: &GroupVerdict) -> Section<'_> {
         unanswered: &[],
         notes: &group.notes,
         run: None,
+        accepted: group.status == Status::Clean,
         cases: vec![lost, shards("shards of another run", count, differing)],
         goes_without_saying: false,
     }
@@ -146,6 +151,7 @@ fn of_run(run: &RunVerdict) -> Section<'_> {
         unanswered: run.unanswered(),
         notes: &run.notes,
         run: Some(run),
+        accepted: run.status == Status::Clean,
         cases: cases.collect(),
         goes_without_saying: false,
     }
