@@ -21,6 +21,8 @@ struct Stretch {
     /// Counts the runs in the order of their arrival.
     arrival: u32,
     at: Location,
+    /// The number with which it last left some out, and where that stands: if these come later, it was too early.
+    leap: (u64, Location),
 }
 
 impl Stretch {
@@ -82,6 +84,9 @@ impl Order {
             && number < self.limit
             && at.file == self.file
         {
+            if number > run.last + 1 {
+                run.leap = (number, at);
+            }
             run.last = number;
             return None;
         }
@@ -106,6 +111,7 @@ impl Order {
             last: number,
             arrival: self.current.map_or(0, |run| run.arrival + 1),
             at,
+            leap: (number, at),
         };
         if self.settled.is_some_and(|settled| number < settled) {
             let mut moved = settled.unwrap_or_default();
@@ -122,10 +128,15 @@ impl Order {
                 last: number.wrapping_sub(1),
                 ..whole
             };
+            let first = match backwards {
+                true => !missing.absent_down_from(!(number + 1)),
+                false => missing.absent_from(number + 1),
+            };
             let behind = Stretch {
-                first: match backwards {
-                    true => !missing.absent_down_from(!(number + 1)),
-                    false => missing.absent_from(number + 1),
+                first,
+                at: match whole.leap {
+                    (leap, at) if leap == first => at,
+                    _ => whole.at,
                 },
                 ..whole
             };

@@ -4,7 +4,7 @@
 //! than a block is handed out in parts, so that memory stays bounded. What a part's end leaves open goes on in the next one.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     sync::{Arc, Mutex, PoisonError},
@@ -134,19 +134,25 @@ impl Survey {
     }
 }
 
-/// The forms of the lines that stand between most of the records, which are known by their lines.
+/// The forms of the lines that stand between the records, in most places as many of each: lines of other programs come as they
+/// like.
 fn usual_between(head: &[u8], records: &[(BlockLocation, u64)]) -> Arc<[Vec<u8>]> {
-    let mut forms: HashMap<Vec<u8>, usize> = HashMap::new();
-    let own: HashSet<u32> = records.iter().map(|(at, _)| at.line).collect();
+    let mut gaps: HashMap<Vec<u8>, HashMap<usize, usize>> = HashMap::new();
+    let own: BTreeSet<u32> = records.iter().map(|(at, _)| at.line).collect();
     for (line, number) in head.split(|byte| *byte == b'\n').zip(0..) {
         let line = line.trim_ascii_end();
         if !own.contains(&number) && !line.is_empty() && !has_marks(line) {
-            *forms.entry(form(line)).or_default() += 1;
+            let gap = own.range(..number).count();
+            *gaps.entry(form(line)).or_default().entry(gap).or_default() += 1;
         }
     }
-    let most = 2.max(records.len() / 2);
-    forms.retain(|_, count| !records.is_empty() && *count > most);
-    forms.into_keys().collect()
+    let is_usual = |gaps: &HashMap<usize, usize>| {
+        let alike = |count| gaps.values().filter(|other| **other == count).count();
+        let most = gaps.values().map(|count| alike(*count)).max().unwrap_or(0);
+        most > 2.max(records.len() * 3 / 4)
+    };
+    gaps.retain(|_, gaps| is_usual(gaps));
+    gaps.into_keys().collect()
 }
 
 /// What blocks are read from.

@@ -224,6 +224,10 @@ pub(crate) fn judge_run(
     } else {
         account.findings = Findings::default();
     }
+    if config.max_delay.is_some() && account.arrivals.delays.times().is_none() {
+        let why = "whether its lines are late: beside none of them is a time at which the pipeline received it";
+        out.cannot_tell.push(why.into());
+    }
     out.causes = causes::causes(&account, evidence);
     out.counts = account.findings.counts;
     out.findings = account.findings.into_kept();

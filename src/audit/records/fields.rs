@@ -357,14 +357,18 @@ pub(crate) fn of_text(text: &str, begins: bool) -> Vec<(String, String)> {
 /// Reads what stands in front of the fields of a line; hands out the rest.
 fn of_head<'a>(text: &'a str, out: &mut Vec<(String, String)>) -> &'a str {
     let (stamp, rest) = text.split_at_checked(STAMP_LEN).unwrap_or((text, ""));
-    let (level, rest) = rest.split_at_checked(LEVEL_WIDTH).unwrap_or((rest, ""));
+    let (level, rest) = rest.split_at(level_width(rest));
     let (thread, rest) = rest.split_once(' ').unwrap_or((rest, ""));
     let from = rest.find(" run=").or_else(|| {
         let equals = rest.find('=')?;
         rest[..equals].rfind(' ')
     });
     let (message, rest) = rest.split_at(from.unwrap_or(rest.len()));
-    let level = level.strip_suffix(' ').unwrap_or(level).trim_start();
+    // Its blanks count where they are not those that the program puts there.
+    let level = match level.len() {
+        LEVEL_WIDTH => level.strip_suffix(' ').unwrap_or(level).trim_start(),
+        _ => level.trim_end(),
+    };
     let head = [
         ("timestamp", stamp),
         ("level", level),
@@ -374,6 +378,17 @@ fn of_head<'a>(text: &'a str, out: &mut Vec<(String, String)>) -> &'a str {
     let there = head.iter().filter(|(_, value)| !value.is_empty());
     out.extend(there.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     rest
+}
+
+/// How much of what stands behind the time is the level: a word and the blanks around it, or as much as they mostly take.
+fn level_width(rest: &str) -> usize {
+    let word = rest.trim_start();
+    let length = word.find(' ').unwrap_or(word.len());
+    let is_word = rest.len() > word.len() && word[..length].bytes().all(|b| b.is_ascii_uppercase());
+    match is_word {
+        true => (rest.len() - word.len() + length + 1).min(rest.len()),
+        false => rest.floor_char_boundary(LEVEL_WIDTH),
+    }
 }
 
 /// The fields of a record in JSON whose syntax is damaged. It is split wherever a comma and a key seem to stand, so that all

@@ -876,7 +876,10 @@ fn damaged_start(bytes: &[u8]) -> Option<usize> {
     let wrong = |at: usize| {
         let (stamp, level) = bytes[at..].split_at(STAMP_LEN);
         let levels = LEVELS.map(|shape| differences(level, &shape));
-        differences(stamp, STAMP) + levels.into_iter().min().unwrap_or(0)
+        let wrong = levels.into_iter().min().unwrap_or(0);
+        // Another level is one change, whatever its length.
+        let other = if is_level(level) { 1 } else { wrong };
+        differences(stamp, STAMP) + wrong.min(other)
     };
     let last = bytes.len().min(4096).checked_sub(STAMP_LEN)?;
     // Of what is no digit in a time, most is in its place: of the first four at least one.
@@ -904,6 +907,13 @@ fn damaged_start(bytes: &[u8]) -> Option<usize> {
         .filter(|(wrong, _)| *wrong < 4)
         .min()
         .map(|(_, at)| at)
+}
+
+/// Whether a word in capitals stands at the start, with blanks around it.
+fn is_level(bytes: &[u8]) -> bool {
+    let word = bytes.trim_ascii_start();
+    let length = word.iter().take_while(|b| b.is_ascii_uppercase()).count();
+    word.len() < bytes.len() && (4..=5).contains(&length) && word.get(length) == Some(&b' ')
 }
 
 /// Whether at least half of what is no digit in a time stands in its place.

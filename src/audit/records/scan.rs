@@ -252,7 +252,10 @@ impl<'a> Scanner<'a> {
                 HitKind::Whole(record) => {
                     hole(&bytes[at..start], location, out);
                     let frame = hit.frame.map(|frame| at + frame.start..at + frame.end);
-                    let around = around(&span, frame, bytes, next);
+                    // What is a document of its own has its line around it.
+                    let frame = frame.filter(|frame| *frame != span);
+                    let behind = self.last.map_or(0, |last| last.end);
+                    let around = around(&span, frame, bytes, behind, next);
                     if !self.is_copy(&record, bytes, span.start, out) {
                         self.whole(*record, span, hit.plain, (bytes, around), location, out);
                     }
@@ -586,10 +589,12 @@ fn around(
     span: &Range<usize>,
     frame: Option<Range<usize>>,
     rest: &[u8],
+    behind: usize,
     next: usize,
 ) -> Range<usize> {
     frame.unwrap_or_else(|| {
-        let from = span.start.saturating_sub(AROUND_MAX);
+        let from = span.start.saturating_sub(AROUND_MAX).max(behind);
+        let from = from.min(span.start);
         let to = (span.end + AROUND_MAX)
             .min(next.max(span.end))
             .min(rest.len());

@@ -5,6 +5,7 @@ use std::{ops::Range, time::UNIX_EPOCH};
 
 use humantime::parse_rfc3339_weak;
 
+use super::record::starts_here;
 use crate::log::line::{STAMP_LEN, parse_stamp, stamp_text};
 
 const MICROS: u64 = 1_000_000;
@@ -264,6 +265,9 @@ pub(crate) fn beside(
     let hyphens = memchr::memchr_iter(b'-', &bytes[before.clone()]);
     let mut bare = hyphens.filter_map(|hyphen| {
         let start = before.start + hyphen.checked_sub(4)?;
+        // Of a record that was torn off there the time is its own.
+        let own = starts_here(&bytes[start..before.end]);
+        (!own).then_some(())?;
         calendar(&bytes[start..before.end]).map(|(time, _)| (start, time.micros))
     });
     named.next().or_else(|| bare.next())

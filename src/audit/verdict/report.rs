@@ -98,7 +98,7 @@ pub fn headline(finding: &Finding) -> String {
         (_, None) => format!("{lines}{said}{why}"),
         (Kind::Duplicated, Some(at)) => format!("{lines}, again at {at}"),
         (Kind::Reordered, Some(at)) if why.is_empty() => {
-            format!("{lines}, behind later ones at {at}")
+            format!("{lines}, out of order at {at}")
         }
         (Kind::Reordered, Some(at)) => format!("{lines}, {why} at {at}"),
         (Kind::Late, Some(at)) => format!("{lines}, the first at {at}"),
@@ -132,6 +132,13 @@ fn delay_words(delay: DelaySummary) -> String {
         micros(delay.p99_us),
         micros(delay.max_us)
     );
+    let text = match delay.min_us {
+        0.. => text,
+        early => format!(
+            "{text} By the clocks one came {} before it was logged: they disagree.",
+            micros(early.unsigned_abs())
+        ),
+    };
     paragraph("  ", &text)
 }
 
