@@ -19,7 +19,7 @@ type Case = (
     &'static [[&'static str; 2]],
 );
 
-const CASES: [Case; 17] = [
+const CASES: [Case; 20] = [
     (
         "a rotated file is sent again as a whole",
         |l| text(&[&l[..400], &l[400..500], &l[..400], &l[500..]]),
@@ -104,6 +104,35 @@ const CASES: [Case; 17] = [
         },
         false,
         &[["lost", "line 701 says that 100 lines were dropped"]],
+    ),
+    (
+        "a limit on the rate of somebody else",
+        |l| {
+            let note = "journald[33]: Suppressed 400 messages from sshd.service";
+            text(&[&l[..700], &l[701..740], &[note], &l[740..]])
+        },
+        false,
+        &[],
+    ),
+    (
+        "a block is sent again twice",
+        |l| text(&[&l[..450], &l[400..450], &l[400..450], &l[450..]]),
+        false,
+        &[[
+            "duplicated",
+            "a block of 50 lines that was sent or read again as a whole, 2 times",
+        ]],
+    ),
+    (
+        "single lines are dropped from a log that has its newest first",
+        |l| {
+            let kept = l.iter().enumerate().filter(|(i, _)| i % 300 != 250);
+            let mut kept: Vec<&str> = kept.map(|(_, line)| *line).collect();
+            kept.reverse();
+            text(&[&kept])
+        },
+        false,
+        &[],
     ),
     (
         "no limit on the rate, though somebody dropped something",

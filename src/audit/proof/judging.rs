@@ -366,6 +366,80 @@ fn nothing_that_can_be_read_is_cannot_tell() {
     );
 }
 
+/// A line that came too early stands where it stands, not where its thread's lines begin.
+#[test]
+fn a_line_that_came_too_early_is_named_where_it_stands() {
+    let (_, mut entries) = finished(3, 20);
+    let moved = of_worker(&entries, 1)[20];
+    let early = entries.remove(moved);
+    entries.insert(25, early);
+    let verdict = audit(&config(simulate::log(&entries)));
+    let [found] = &verdict.runs[0].findings[..] else {
+        panic!("{}", report(&verdict));
+    };
+    assert_eq!(found.kind, Kind::Reordered);
+    assert_eq!(found.at.as_ref().map(|at| at.line), Some(26));
+}
+
+#[test]
+fn another_level_is_a_change_of_the_level() {
+    let (_, entries) = finished(3, 20);
+    let log = String::from_utf8(simulate::log(&entries)).unwrap();
+    for prefix in ["", "Nov 26 12:19:31 host hifi[812]: "] {
+        let lines = log.lines().map(|line| format!("{prefix}{line}\n"));
+        let log: String = lines.collect();
+        let damaged = log.replacen(" ERROR ", " WARN ", 1);
+        let verdict = audit(&config(damaged.into_bytes()));
+        let [found] = &verdict.runs[0].findings[..] else {
+            panic!("{}", report(&verdict));
+        };
+        let fields: Vec<_> = found.changes.iter().map(|c| c.field.as_str()).collect();
+        assert_eq!((found.kind, &fields[..]), (Kind::Altered, &["level"][..]));
+    }
+}
+
+/// The times that a pipeline puts in front of JSON records count, that of a record that was torn off does not, and where there
+/// is none nobody says that no line was late.
+#[test]
+fn what_is_late_is_told_by_the_pipelines_own_times() {
+    let (_, entries) = finished(3, 20);
+    let with = |log: String| {
+        let mut config = config(log.into_bytes());
+        config.max_delay = Some(1000);
+        audit(&config)
+    };
+    let json = |e: &Entry| render(e.run, e.author, e.seq, e.stamp, &e.event, true);
+    let lines: Vec<String> = (entries.iter())
+        .map(|entry| String::from_utf8(json(entry)).unwrap())
+        .collect();
+    let late = |line: &String| format!("2099-12-31T23:59:59.999999999Z stderr F {line}\n");
+    let verdict = with(lines.iter().map(late).collect());
+    assert_eq!(verdict.runs[0].counts.late, entries.len() as u64);
+    assert_eq!(with(lines.join("\n")).exit_code(), 2);
+
+    let text = String::from_utf8(simulate::log(&entries)).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    let torn = format!("{}{}", &lines[30][..60], lines[31]);
+    lines.splice(30..32, [&*torn]);
+    let verdict = with(lines.join("\n"));
+    assert_eq!(verdict.runs[0].counts.late, 0, "{}", report(&verdict));
+}
+
+/// Lines of another program, be they much like each other, come as they like.
+#[test]
+fn lines_between_records_belong_to_them_only_where_they_come_regularly() {
+    let (_, entries) = finished(3, 30);
+    let log = String::from_utf8(simulate::log(&entries)).unwrap();
+    let mut mixed = String::new();
+    for (n, line) in log.lines().enumerate() {
+        for i in 0..(n * 7 % 5) {
+            mixed += &format!("10.1.2.{i} - - [26/Nov/2026] \"GET /items/{n} HTTP/1.1\" 200\n");
+        }
+        mixed += &format!("{line}\n");
+    }
+    assert_eq!(audit(&config(mixed.into_bytes())).exit_code(), 1);
+}
+
 #[test]
 fn every_format_says_what_is_wrong() {
     let (_, mut entries) = finished(3, 50);
@@ -386,4 +460,11 @@ fn every_format_says_what_is_wrong() {
             .sum::<usize>();
         assert_eq!(failed, 1);
     }
+    let mut config = config(simulate::log(&entries));
+    config.allow_lost = 1;
+    let accepted = audit(&config);
+    assert_clean(&accepted, "accepted");
+    assert!(!annotations(&accepted).contains("::error"));
+    #[cfg(feature = "monitoring")]
+    assert!(!xml(&accepted).unwrap().contains("<failure"));
 }
