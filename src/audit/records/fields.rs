@@ -387,7 +387,8 @@ fn level_width(rest: &str) -> usize {
     let is_word = rest.len() > word.len() && word[..length].bytes().all(|b| b.is_ascii_uppercase());
     match is_word {
         true => (rest.len() - word.len() + length + 1).min(rest.len()),
-        false => rest.floor_char_boundary(LEVEL_WIDTH),
+        false if rest.is_char_boundary(LEVEL_WIDTH) => LEVEL_WIDTH,
+        false => rest.len(),
     }
 }
 
