@@ -17,8 +17,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Body, Bytes, Incoming},
-    header::{CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
+    header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
+    http::request::Parts,
 };
+use serde::Serialize;
 use tokio::{sync::oneshot, time::timeout};
 
 use super::server::{self, Connection, Limits, Server, Service, only, plain};
@@ -129,10 +131,13 @@ impl Service for Operations {
         connection: &Connection,
     ) -> Response<Full<Bytes>> {
         let response = match (request.uri().path(), request.method()) {
-            ("/operations", &Method::POST) => match read(request.into_body()).await {
-                Ok(()) => return connection.keep_while(self.carry_out()).await,
-                Err((status, text)) => plain(status, text),
-            },
+            ("/operations", &Method::POST) => {
+                let (Parts { headers, .. }, body) = request.into_parts();
+                match read(body).await {
+                    Ok(()) => return connection.keep_while(self.carry_out(headers)).await,
+                    Err((status, text)) => plain(status, text),
+                }
+            }
             ("/", &Method::GET | &Method::HEAD) => return plain(StatusCode::OK, USAGE),
             ("/operations", _) => only("POST"),
             ("/", _) => only("GET, HEAD"),
@@ -166,7 +171,9 @@ impl Operations {
         self.backlog.deliver(context.waker());
     }
 
-    async fn carry_out(&self) -> Response<Full<Bytes>> {
+    /// Has an operation carried out. The request's `headers` become those of the response: to make new ones would cost more.
+    async fn carry_out(&self, mut headers: HeaderMap) -> Response<Full<Bytes>> {
+        headers.clear();
         let (sender, receiver) = oneshot::channel();
         let (figures, began) = (Arc::clone(&self.figures), Instant::now());
         // A client that has left is counted like any other: its operation was carried out.
@@ -177,7 +184,7 @@ impl Operations {
             let _ = sender.send(answer);
         }));
         match receiver.await {
-            Ok(answer) => respond(answer, self.backlog.is_closed()),
+            Ok(answer) => respond(answer, self.backlog.is_closed(), headers),
             Err(_) => plain(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "the operation was lost\n",
@@ -253,37 +260,57 @@ fn status(answer: Answer) -> StatusCode {
     }
 }
 
-/// An answer as a client is told it, in JSON. It has no word that would have to be escaped.
-fn told(answer: Answer) -> String {
-    let (worker, iteration, attempts, ending) = match answer {
+/// What a client is told of an operation, in JSON.
+#[derive(Serialize)]
+struct Told {
+    outcome: &'static str,
+    worker: u32,
+    iteration: u64,
+    attempts: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counter: Option<u64>,
+}
+
+/// What a client is told whose request was refused.
+#[derive(Serialize)]
+struct Refused {
+    outcome: &'static str,
+    reason: &'static str,
+}
+
+/// The body of the response to a request.
+fn told(answer: Answer) -> Vec<u8> {
+    let json = match answer {
         Answer::Ended {
             worker,
             iteration,
             attempts,
             ending,
-        } => (worker, iteration, attempts, ending),
-        Answer::Refused(refusal) => {
-            let reason = match refusal {
+        } => serde_json::to_vec(&Told {
+            outcome: outcome(ending).1,
+            worker,
+            iteration,
+            attempts,
+            counter: match ending {
+                Ending::Completed { counter } => Some(counter),
+                _ => None,
+            },
+        }),
+        Answer::Refused(refusal) => serde_json::to_vec(&Refused {
+            outcome: "refused",
+            reason: match refusal {
                 Refusal::Full => "too many requests wait",
                 Refusal::Closed => "no operation is begun any more",
-            };
-            return format!("{{\"outcome\":\"refused\",\"reason\":\"{reason}\"}}\n");
-        }
+            },
+        }),
     };
-    let (_, outcome) = outcome(ending);
-    let counter = match ending {
-        Ending::Completed { counter } => format!(",\"counter\":{counter}"),
-        _ => String::new(),
-    };
-    format!(
-        "{{\"outcome\":\"{outcome}\",\"worker\":{worker},\"iteration\":{iteration},\"attempts\":{attempts}{counter}}}\n"
-    )
+    let mut json = json.expect("words and numbers have a form in JSON");
+    json.push(b'\n');
+    json
 }
 
-/// The response to a request; with `is_last`, its client need not send another one.
-fn respond(answer: Answer, is_last: bool) -> Response<Full<Bytes>> {
-    let mut response = plain(status(answer), told(answer));
-    let headers = response.headers_mut();
+/// The response to a request; with `is_last`, its client need not send another one. `headers` are there to be filled.
+fn respond(answer: Answer, is_last: bool, mut headers: HeaderMap) -> Response<Full<Bytes>> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if answer == Answer::Refused(Refusal::Full) {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -291,5 +318,8 @@ fn respond(answer: Answer, is_last: bool) -> Response<Full<Bytes>> {
     if is_last {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    let mut response = Response::new(Full::new(told(answer).into()));
+    *response.status_mut() = status(answer);
+    *response.headers_mut() = headers;
     response
 }
