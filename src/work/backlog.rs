@@ -1,9 +1,14 @@
 //! The backlog: where requests for an operation wait for a worker, and answers for whoever asked.
 //!
-//! One thread, the frontend, hands requests over and collects the answers; each worker takes a request, carries it out
-//! and answers it. To wake a thread costs more than an operation without delays, so it is done as seldom as can be: requests are handed
+//! The frontend hands requests over and collects the answers; each worker takes a request, carries it out and answers it.
+//! To wake a thread costs more than an operation without delays, so it is done as seldom as can be: requests are handed
 //! over and answers given and collected many at a time, and an idle worker is woken only where more requests wait than those
 //! that are awake see to.
+//!
+//! For the same reason the frontend has a thread of its own, but does not always run there: a worker whose operations take no
+//! time would be asleep again as soon as it is woken. Such a worker leads: it runs the frontend itself until a request
+//! waits. There is one leader at most, and the frontend's thread sleeps meanwhile. The leader gives up the lead
+//! before it falls asleep in an operation, and is relieved when it does not come back.
 //!
 //! A request is answered once, whatever happens: by the worker that took it, or with a refusal if there is no room for
 //! it or no operation is begun any more. This file must not know HTTP; the model tests explore it under every
@@ -12,21 +17,31 @@
 use std::{
     collections::VecDeque,
     fmt, mem,
+    sync::{OnceLock, Weak},
     task::Waker,
     time::{Duration, Instant},
 };
 
 use crate::sync::{
-    AtomicBool, Mutex, MutexGuard, Ordering, PoisonError,
-    thread::{self, Thread},
+    AtomicBool, Condvar, Mutex, MutexGuard, Ordering, PoisonError,
+    thread::{self, Thread, ThreadId},
 };
 
 /// How many operations a worker may end before it answers the first of them.
-pub(crate) const ENDED_MAX: usize = 4;
+pub(crate) const ENDED_MAX: usize = 64;
 /// How many of the requests that wait each worker that is awake sees to. The tests have few requests.
 const SHARE: usize = if cfg!(test) { 2 } else { 64 };
 
-/// Who asked for an operation: is called with the answer, on the frontend's thread.
+/// The frontend waits for its leader no longer than this. A leader that nobody asks for anything is relieved as well.
+const LEADER_PATIENCE: Duration = Duration::from_millis(100);
+
+/// What reads requests, hands them over and sends the answers.
+pub trait Frontend: Send + Sync {
+    /// Runs the frontend on the calling thread, which leads, as long as the [leader waits](Backlog::leader_waits).
+    fn run(&self);
+}
+
+/// Who asked for an operation: is called with the answer, in the frontend.
 pub(crate) type Requester = Box<dyn FnOnce(Answer) + Send>;
 
 /// What became of a request.
@@ -77,6 +92,9 @@ pub enum Refusal {
 /// The requests and answers of a run. All workers and the frontend share it.
 pub struct Backlog {
     limit: usize,
+    frontend: OnceLock<Weak<dyn Frontend>>,
+    /// The frontend's thread waits for this while a worker leads.
+    lead_is_free: Condvar,
     /// The same as `requests.closed`, for each answer.
     closed: AtomicBool,
     requests: Mutex<Requests>,
@@ -95,9 +113,19 @@ struct Requests {
     woken: usize,
     /// Workers that are awake or were woken.
     awake: usize,
+    /// The worker that runs the frontend whenever it waits for a request.
+    leader: Option<ThreadId>,
+    /// The leader waits for a request.
+    leader_waits: bool,
+    /// How often the leader has waited.
+    turns: u64,
 }
 
 impl Requests {
+    fn leader_is_idle(&self, leader: ThreadId) -> bool {
+        self.leader == Some(leader) && self.waiting.is_empty() && !self.closed
+    }
+
     /// A worker that was idle is awake: it was woken for a request, or of its own accord.
     fn wakes_up(&mut self, worker: &Thread) {
         match self.idle.iter().rposition(|idle| idle.id() == worker.id()) {
@@ -145,9 +173,14 @@ impl Backlog {
             idle: Vec::new(),
             woken: 0,
             awake: workers as usize,
+            leader: None,
+            leader_waits: false,
+            turns: 0,
         };
         Self {
             limit,
+            frontend: OnceLock::new(),
+            lead_is_free: Condvar::new(),
             closed: AtomicBool::new(false),
             requests: Mutex::new(requests),
             answers: Mutex::default(),
@@ -161,7 +194,7 @@ impl Backlog {
             Refusal::Closed
         } else {
             // An idle worker will take its request at once: that one does not wait.
-            let idle = requests.idle.len() + requests.woken;
+            let idle = requests.idle.len() + requests.woken + usize::from(requests.leader_waits);
             let room = (self.limit + idle).saturating_sub(requests.waiting.len());
             let taken = room.min(arrived.len());
             requests.waiting.extend(arrived.drain(..taken));
@@ -181,10 +214,14 @@ impl Backlog {
         requester
     }
 
-    /// The next request, once there is one; none if none comes within `patience` or the backlog is closed.
-    pub fn take(&self, patience: Option<Duration>) -> Option<Requester> {
+    /// The next request, once there is one; none if none comes within `patience` or the backlog is closed. A worker that
+    /// `may_lead` does, if no other does.
+    pub fn take(&self, patience: Option<Duration>, may_lead: bool) -> Option<Requester> {
         let deadline = patience.and_then(|patience| Instant::now().checked_add(patience));
         let mut requests = self.requests();
+        if may_lead && patience.is_none_or(|patience| patience > LEADER_PATIENCE) {
+            requests = self.lead(requests);
+        }
         let mut time_up = false;
         while requests.waiting.is_empty() && !requests.closed && !time_up {
             requests.idle.push(thread::current());
@@ -199,11 +236,70 @@ impl Backlog {
         requester
     }
 
+    /// Lends the frontend to workers.
+    pub fn lend(&self, frontend: Weak<dyn Frontend>) {
+        let _ = self.frontend.set(frontend);
+    }
+
+    /// Runs the frontend until a request waits or no operation is begun any more, if the calling worker can get the lead and
+    /// as long as it has it.
+    fn lead<'a>(&'a self, mut requests: MutexGuard<'a, Requests>) -> MutexGuard<'a, Requests> {
+        let Some(frontend) = self.frontend.get().and_then(Weak::upgrade) else {
+            return requests;
+        };
+        let me = thread::current().id();
+        if requests.leader.is_none() {
+            requests.leader = Some(me);
+            drop(requests);
+            self.wake_frontend();
+            requests = self.requests();
+        }
+        while requests.leader_is_idle(me) {
+            requests.leader_waits = true;
+            requests.turns += 1;
+            drop(requests);
+            frontend.run();
+            requests = self.requests();
+            requests.leader_waits = false;
+        }
+        requests
+    }
+
+    /// Whether the calling worker leads, and no request waits for it.
+    pub fn leader_waits(&self) -> bool {
+        self.requests().leader_is_idle(thread::current().id())
+    }
+
+    /// Whether a worker leads, so that the frontend's thread has to sleep.
+    pub fn is_led(&self) -> bool {
+        self.requests().leader.is_some()
+    }
+
+    /// The frontend's thread sleeps while a worker leads. It relieves one that has not waited for a request in the meantime,
+    /// and one that waits for the same request all the time.
+    pub fn sleep_while_led(&self) {
+        let mut requests = self.requests();
+        while requests.leader.is_some() {
+            let turns = requests.turns;
+            let (guard, waited) = self
+                .lead_is_free
+                .wait_timeout(requests, LEADER_PATIENCE)
+                .unwrap_or_else(PoisonError::into_inner);
+            requests = guard;
+            if waited.timed_out() && requests.turns == turns {
+                requests.leader = None;
+            }
+        }
+        drop(requests);
+        self.wake_frontend();
+    }
+
     /// The calling worker falls asleep in the midst of an operation. Until it [wakes up](Self::wake_up) the others see to what
     /// waits.
     pub fn fall_asleep(&self) {
         let mut requests = self.requests();
         requests.awake -= 1;
+        self.give_up_lead(&mut requests);
         self.wake_one(requests);
     }
 
@@ -214,18 +310,8 @@ impl Backlog {
 
     /// Answers requests that were taken.
     pub fn answer(&self, ended: impl IntoIterator<Item = (Requester, Answer)>) {
-        let mut answers = self.answers();
-        answers.ready.extend(ended);
-        let frontend = answers.frontend.take();
-        drop(answers);
-        if let Some(frontend) = frontend {
-            frontend.wake();
-        }
-    }
-
-    /// Whether answers wait until they are collected.
-    pub fn answers_wait(&self) -> bool {
-        self.answers().frontend.is_none()
+        self.answers().ready.extend(ended);
+        self.wake_frontend();
     }
 
     /// Calls all those whose answer is ready. The next answer wakes `frontend`.
@@ -239,11 +325,25 @@ impl Backlog {
         }
     }
 
+    /// Wakes the frontend, where it runs.
+    pub fn wake_frontend(&self) {
+        let frontend = self.answers().frontend.take();
+        if let Some(frontend) = frontend {
+            frontend.wake();
+        }
+    }
+
+    /// The frontend runs no more for now: nothing need wake it.
+    pub fn let_frontend_sleep(&self) {
+        self.answers().frontend = None;
+    }
+
     /// A worker leaves; the last one closes the backlog.
     pub fn leave(&self) {
         let mut requests = self.requests();
         requests.workers -= 1;
         requests.awake -= 1;
+        self.give_up_lead(&mut requests);
         if requests.workers == 0 {
             drop(requests);
             self.close();
@@ -267,6 +367,13 @@ impl Backlog {
     /// Whether no operation is begun any more.
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
+    }
+
+    fn give_up_lead(&self, requests: &mut Requests) {
+        if requests.leader == Some(thread::current().id()) {
+            requests.leader = None;
+            self.lead_is_free.notify_one();
+        }
     }
 
     /// Wakes an idle worker if there is more to do than those that are awake see to. It wakes the next.
@@ -332,7 +439,7 @@ mod tests {
     /// A worker that carries out at most `count` requests.
     fn work(backlog: &Backlog, worker: u32, count: u64) {
         for iteration in 1..=count {
-            let Some(requester) = backlog.take(None) else {
+            let Some(requester) = backlog.take(None, false) else {
                 break;
             };
             let answer = Answer::Ended {
@@ -436,7 +543,7 @@ mod tests {
                 *answered.lock().unwrap(),
                 [Answer::Refused(Refusal::Full); 3]
             );
-            assert!(backlog.take(None).is_some());
+            assert!(backlog.take(None, false).is_some());
             backlog.submit(&mut vec![requester(&answered)]);
             assert_eq!(answered.lock().unwrap().len(), 3);
         });
@@ -452,7 +559,7 @@ mod tests {
                 .map(|_| {
                     let (backlog, asleep) = (Arc::clone(&backlog), Arc::clone(&asleep));
                     thread::spawn(move || {
-                        let requester = backlog.take(None).unwrap();
+                        let requester = backlog.take(None, false).unwrap();
                         backlog.fall_asleep();
                         *asleep.lock().unwrap() += 1;
                         while *asleep.lock().unwrap() < 2 {

@@ -5,6 +5,7 @@
 //! and nobody else. How outcomes are drawn and how a line is written is told elsewhere.
 
 use std::{
+    mem,
     ops::AddAssign,
     panic::{AssertUnwindSafe, catch_unwind, panic_any},
     sync::Arc,
@@ -81,6 +82,8 @@ struct Progress {
     requester: Option<Requester>,
     /// Operations that have ended, and whose requesters have no answer yet.
     ended: Vec<Unanswered>,
+    /// It slept since it last waited for a request.
+    slept: bool,
     /// The latest time that is known. It is taken from the lines that were logged: only a sleep
     /// costs a reading of the clock.
     now: Stamp,
@@ -198,12 +201,11 @@ impl Worker {
         Onward::Continue
     }
 
-    /// The next request for an operation. Before the worker waits for one, it answers those it had; and as soon as those
-    /// before them were collected, for the longer it waits with that, the less it costs.
+    /// The next request for an operation. Before the worker waits for one, it answers those it had.
     fn request(&self, backlog: &Backlog, progress: &mut Progress) -> Option<Requester> {
-        let more_may_end =
-            progress.ended.is_empty() || progress.ended.len() < ENDED_MAX && backlog.answers_wait();
-        if more_may_end && let Some(requester) = backlog.take_waiting() {
+        if progress.ended.len() < ENDED_MAX
+            && let Some(requester) = backlog.take_waiting()
+        {
             return Some(requester);
         }
         self.answer(progress);
@@ -211,7 +213,7 @@ impl Worker {
         let patience = self
             .deadline
             .map(|deadline| Duration::from_nanos(deadline.nanos_since(progress.now)));
-        let requester = backlog.take(patience);
+        let requester = backlog.take(patience, !mem::take(&mut progress.slept));
         progress.now = self.clock.now();
         requester
     }
@@ -288,6 +290,7 @@ impl Worker {
         if delay > Micros::ZERO {
             self.answer(progress);
             progress.now = self.sleep(attempt, progress.now, delay);
+            progress.slept = true;
         }
         if self.stop.requested() && matches!(attempt.outcome, Outcome::Retry { .. }) {
             self.recorder.interrupted();

@@ -8,6 +8,7 @@ use std::{
     future::poll_fn,
     mem,
     net::TcpListener,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
@@ -21,12 +22,12 @@ use hyper::{
     http::request::Parts,
 };
 use serde::Serialize;
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{runtime::Runtime, sync::oneshot, time::timeout};
 
 use super::server::{self, Connection, Limits, Server, Service, only, plain};
 use crate::{
     observe::process,
-    work::backlog::{Answer, Backlog, Ending, Refusal, Requester},
+    work::backlog::{Answer, Backlog, Ending, Frontend, Refusal, Requester},
     work::figures::{Count, Distribution, Histogram},
 };
 
@@ -57,7 +58,7 @@ The body, JSON, says which worker it was, which of its operations, after how man
 /// The codes that are answered.
 const CODES: [u16; 8] = [200, 400, 404, 405, 408, 413, 500, 503];
 
-/// Requests by the code of their answer, and how long they took. The server's thread alone counts.
+/// Requests by the code of their answer, and how long they took. Whoever runs the server counts.
 #[derive(Debug, Default)]
 pub(super) struct RequestFigures {
     codes: [Count; CODES.len()],
@@ -85,18 +86,11 @@ impl RequestFigures {
     }
 }
 
-/// The requests that came and were not handed over yet.
-#[derive(Default)]
-struct Arrived {
-    requesters: Vec<Requester>,
-    /// Wakes the task that hands over.
-    attendant: Option<Waker>,
-}
-
 /// What the answers are made from.
 struct Operations {
     backlog: Arc<Backlog>,
-    arrived: Mutex<Arrived>,
+    /// Who has come and was not handed over yet.
+    arrived: Mutex<Vec<Requester>>,
     figures: Arc<RequestFigures>,
 }
 
@@ -147,26 +141,60 @@ impl Service for Operations {
         response
     }
 
-    async fn attend(&self) {
-        let mut handed_over = Vec::new();
-        poll_fn(|context| {
-            self.hand_over(&mut handed_over, context);
-            Poll::<()>::Pending
-        })
-        .await;
+    fn run(self: Arc<Self>, runtime: Runtime, end: impl Future<Output = ()>) {
+        let backlog = Arc::clone(&self.backlog);
+        let tasks = Arc::new(Tasks {
+            operations: self,
+            runtime: Mutex::new(runtime),
+        });
+        let lent = Arc::downgrade(&tasks);
+        backlog.lend(lent);
+        let (mut end, mut ended) = (pin!(end), false);
+        while !ended {
+            tasks.run_until(|context| {
+                ended = end.as_mut().poll(context).is_ready();
+                ended || backlog.is_led()
+            });
+            if !ended {
+                backlog.sleep_while_led();
+            }
+        }
+    }
+}
+
+/// All that serves clients: whoever has it locked runs it.
+struct Tasks {
+    operations: Arc<Operations>,
+    runtime: Mutex<Runtime>,
+}
+
+impl Tasks {
+    fn run_until(&self, mut is_over: impl FnMut(&mut Context<'_>) -> bool) {
+        let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        runtime.block_on(poll_fn(|context| {
+            self.operations.hand_over(context);
+            if is_over(context) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        }));
+        self.operations.backlog.let_frontend_sleep();
+    }
+}
+
+impl Frontend for Tasks {
+    fn run(&self) {
+        self.run_until(|_| !self.operations.backlog.leader_waits());
     }
 }
 
 impl Operations {
-    /// Hands over what has arrived, and delivers the answers that are ready. It is woken by the first request that arrives and
-    /// comes after all tasks that were ready with that one: they have arrived by then as well.
-    fn hand_over(&self, requesters: &mut Vec<Requester>, context: &Context<'_>) {
-        let mut arrived = self.arrived();
-        arrived.attendant = Some(context.waker().clone());
-        mem::swap(&mut arrived.requesters, requesters);
-        drop(arrived);
-        if !requesters.is_empty() {
-            self.backlog.submit(requesters);
+    /// Hands over what has arrived, and delivers the answers that are ready.
+    fn hand_over(&self, context: &Context<'_>) {
+        let mut arrived = mem::take(&mut *self.arrived());
+        if !arrived.is_empty() {
+            self.backlog.submit(&mut arrived);
         }
         self.backlog.deliver(context.waker());
     }
@@ -194,16 +222,16 @@ impl Operations {
 
     fn arrive(&self, requester: Requester) {
         let mut arrived = self.arrived();
-        arrived.requesters.push(requester);
-        let attendant = arrived.attendant.take();
+        arrived.push(requester);
+        let is_first = arrived.len() == 1;
         drop(arrived);
-        if let Some(attendant) = attendant {
-            attendant.wake();
+        if is_first {
+            self.backlog.wake_frontend();
         }
     }
 
     /// Requests are added and taken whole, so poison is of no meaning here.
-    fn arrived(&self) -> MutexGuard<'_, Arrived> {
+    fn arrived(&self) -> MutexGuard<'_, Vec<Requester>> {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

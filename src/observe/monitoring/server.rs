@@ -28,6 +28,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::TcpStream,
+    runtime::Runtime,
     sync::oneshot,
     task::AbortHandle,
     time::{sleep, timeout},
@@ -68,9 +69,9 @@ pub(super) trait Service: Send + Sync + 'static {
         connection: &Connection,
     ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
 
-    /// What else there is to do on the server's thread while it serves.
-    fn attend(&self) -> impl Future<Output = ()> + Send {
-        std::future::ready(())
+    /// Runs the server's tasks on the calling thread, which is the server's, until `end`.
+    fn run(self: Arc<Self>, runtime: Runtime, end: impl Future<Output = ()>) {
+        runtime.block_on(end);
     }
 }
 
@@ -135,11 +136,14 @@ pub(super) fn start<S: Service>(
     let (end, ended) = oneshot::channel();
     Background::start(name, end, move || {
         let connections: Arc<Connections> = Arc::default();
-        let attended = Arc::clone(&service);
-        runtime.spawn(async move { attended.attend().await });
         runtime.spawn(close_silent(limits, Arc::clone(&connections)));
-        let accepting = runtime.spawn(accept(listener, limits, service, Arc::clone(&connections)));
-        runtime.block_on(async {
+        let accepting = runtime.spawn(accept(
+            listener,
+            limits,
+            Arc::clone(&service),
+            Arc::clone(&connections),
+        ));
+        service.run(runtime, async {
             // Nobody ever sends: it ends when the other side is dropped.
             let _ = ended.await;
             sleep(limits.grace).await;
