@@ -21,11 +21,11 @@ use hyper::{
     header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
     http::request::Parts,
 };
-use serde::Serialize;
 use tokio::{runtime::Runtime, sync::oneshot, time::timeout};
 
 use super::server::{self, Connection, Limits, Server, Service, only, plain};
 use crate::{
+    log::buffer::LineBuffer,
     observe::process,
     work::backlog::{Answer, Backlog, Ending, Frontend, Refusal, Requester},
     work::figures::{Count, Distribution, Histogram},
@@ -288,53 +288,34 @@ fn status(answer: Answer) -> StatusCode {
     }
 }
 
-/// What a client is told of an operation, in JSON.
-#[derive(Serialize)]
-struct Told {
-    outcome: &'static str,
-    worker: u32,
-    iteration: u64,
-    attempts: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    counter: Option<u64>,
-}
-
-/// What a client is told whose request was refused.
-#[derive(Serialize)]
-struct Refused {
-    outcome: &'static str,
-    reason: &'static str,
-}
-
-/// The body of the response to a request.
-fn told(answer: Answer) -> Vec<u8> {
-    let json = match answer {
+/// An answer as a client is told it, in JSON. It has no word that would have to be escaped.
+fn told(answer: Answer) -> Bytes {
+    let mut body = LineBuffer::default();
+    match answer {
         Answer::Ended {
             worker,
             iteration,
             attempts,
             ending,
-        } => serde_json::to_vec(&Told {
-            outcome: outcome(ending).1,
-            worker,
-            iteration,
-            attempts,
-            counter: match ending {
-                Ending::Completed { counter } => Some(counter),
-                _ => None,
-            },
-        }),
-        Answer::Refused(refusal) => serde_json::to_vec(&Refused {
-            outcome: "refused",
-            reason: match refusal {
+        } => {
+            body.push_name(*b"{\"outcome\":\"", outcome(ending).1, *b"\"");
+            body.push_named_number(*b",\"", "worker", *b"\":", worker.into());
+            body.push_named_number(*b",\"", "iteration", *b"\":", iteration);
+            body.push_named_number(*b",\"", "attempts", *b"\":", attempts);
+            if let Ending::Completed { counter } = ending {
+                body.push_named_number(*b",\"", "counter", *b"\":", counter);
+            }
+        }
+        Answer::Refused(refusal) => {
+            let reason = match refusal {
                 Refusal::Full => "too many requests wait",
                 Refusal::Closed => "no operation is begun any more",
-            },
-        }),
-    };
-    let mut json = json.expect("words and numbers have a form in JSON");
-    json.push(b'\n');
-    json
+            };
+            body.push_name(*b"{\"outcome\":\"refused\",\"reason\":\"", reason, *b"\"");
+        }
+    }
+    body.push(b"}\n");
+    Bytes::copy_from_slice(body.bytes())
 }
 
 /// The response to a request; with `is_last`, its client need not send another one. `headers` are there to be filled.
@@ -346,7 +327,7 @@ fn respond(answer: Answer, is_last: bool, mut headers: HeaderMap) -> Response<Fu
     if is_last {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    let mut response = Response::new(Full::new(told(answer).into()));
+    let mut response = Response::new(Full::new(told(answer)));
     *response.status_mut() = status(answer);
     *response.headers_mut() = headers;
     response
