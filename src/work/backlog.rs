@@ -115,8 +115,8 @@ struct Requests {
     awake: usize,
     /// The worker that runs the frontend whenever it waits for a request.
     leader: Option<ThreadId>,
-    /// The leader waits for a request.
-    leader_waits: bool,
+    /// Workers that run the frontend until a request waits: the leader, and one that was relieved a moment ago.
+    serving: usize,
     /// How often the leader has waited.
     turns: u64,
 }
@@ -174,7 +174,7 @@ impl Backlog {
             woken: 0,
             awake: workers as usize,
             leader: None,
-            leader_waits: false,
+            serving: 0,
             turns: 0,
         };
         Self {
@@ -194,7 +194,7 @@ impl Backlog {
             Refusal::Closed
         } else {
             // An idle worker will take its request at once: that one does not wait.
-            let idle = requests.idle.len() + requests.woken + usize::from(requests.leader_waits);
+            let idle = requests.idle.len() + requests.woken + requests.serving;
             let room = (self.limit + idle).saturating_sub(requests.waiting.len());
             let taken = room.min(arrived.len());
             requests.waiting.extend(arrived.drain(..taken));
@@ -215,11 +215,11 @@ impl Backlog {
     }
 
     /// The next request, once there is one; none if none comes within `patience` or the backlog is closed. A worker that
-    /// `may_lead` does, if no other does.
+    /// `may_lead` does so if no other does, unless it might not be relieved in time.
     pub fn take(&self, patience: Option<Duration>, may_lead: bool) -> Option<Requester> {
         let deadline = patience.and_then(|patience| Instant::now().checked_add(patience));
         let mut requests = self.requests();
-        if may_lead && patience.is_none_or(|patience| patience > LEADER_PATIENCE) {
+        if may_lead && patience.is_none_or(|patience| patience > 2 * LEADER_PATIENCE) {
             requests = self.lead(requests);
         }
         let mut time_up = false;
@@ -255,12 +255,12 @@ impl Backlog {
             requests = self.requests();
         }
         while requests.leader_is_idle(me) {
-            requests.leader_waits = true;
+            requests.serving += 1;
             requests.turns += 1;
             drop(requests);
             frontend.run();
             requests = self.requests();
-            requests.leader_waits = false;
+            requests.serving -= 1;
         }
         requests
     }
@@ -406,13 +406,17 @@ mod tests {
     use super::*;
     use crate::sync::{Arc, explore};
 
-    /// A frontend that sleeps until an answer wakes it.
-    struct Frontend(Thread);
+    /// Wakes a thread that waits for answers.
+    struct Unpark(Thread);
 
-    impl Wake for Frontend {
+    impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
             self.0.unpark();
         }
+    }
+
+    fn waker() -> Waker {
+        Arc::new(Unpark(thread::current())).into()
     }
 
     type Answered = Arc<Mutex<Vec<Answer>>>;
@@ -424,7 +428,7 @@ mod tests {
 
     /// Collects until all of `count` requests are answered.
     fn deliver_all(backlog: &Backlog, answered: &Answered, count: usize) -> Vec<Answer> {
-        let frontend = Arc::new(Frontend(thread::current())).into();
+        let frontend = waker();
         loop {
             backlog.deliver(&frontend);
             let answers = answered.lock().unwrap().clone();
@@ -593,6 +597,128 @@ mod tests {
             assert_eq!(ended(&deliver_all(&backlog, &answered, 2)), 1);
             for worker in workers {
                 worker.join().unwrap();
+            }
+        });
+    }
+
+    /// A frontend that can be lent.
+    struct Lent {
+        backlog: Arc<Backlog>,
+        arrived: Mutex<Vec<Requester>>,
+        running: Mutex<()>,
+    }
+
+    impl Lent {
+        fn new(workers: u32) -> Arc<Self> {
+            let lent = Arc::new(Self {
+                backlog: Arc::new(Backlog::new(9, workers)),
+                arrived: Mutex::default(),
+                running: Mutex::new(()),
+            });
+            let weak: Weak<Self> = Arc::downgrade(&lent);
+            lent.backlog.lend(weak);
+            lent
+        }
+
+        fn arrive(&self, requester: Requester) {
+            self.arrived.lock().unwrap().push(requester);
+            self.backlog.wake_frontend();
+        }
+
+        fn run_while(&self, goes_on: impl Fn() -> bool) {
+            let _running = self.running.lock().unwrap();
+            let waker = waker();
+            loop {
+                self.backlog.deliver(&waker);
+                let mut arrived = mem::take(&mut *self.arrived.lock().unwrap());
+                self.backlog.submit(&mut arrived);
+                if !goes_on() {
+                    return self.backlog.let_frontend_sleep();
+                }
+                thread::park();
+            }
+        }
+
+        /// What the frontend's thread does, until so many requests are answered.
+        fn answer_all(&self, answered: &Answered, count: usize) -> Vec<Answer> {
+            let all = || answered.lock().unwrap().len() == count;
+            while !all() {
+                self.run_while(|| !all() && !self.backlog.is_led());
+                self.backlog.sleep_while_led();
+            }
+            answered.lock().unwrap().clone()
+        }
+    }
+
+    impl Frontend for Lent {
+        fn run(&self) {
+            self.run_while(|| self.backlog.leader_waits());
+        }
+    }
+
+    /// A worker that leads if it can, and carries out at most `count` requests, each with a sleep if it `sleeps`.
+    fn lead(backlog: &Backlog, count: u64, sleeps: bool) {
+        for _ in 0..count {
+            let Some(requester) = backlog.take(None, true) else {
+                break;
+            };
+            if sleeps {
+                backlog.fall_asleep();
+                thread::yield_now();
+                backlog.wake_up();
+            }
+            let answer = Answer::Ended {
+                worker: 0,
+                iteration: 1,
+                attempts: 1,
+                ending: Ending::Abandoned,
+            };
+            backlog.answer([(requester, answer)]);
+        }
+        backlog.leave();
+    }
+
+    #[test]
+    fn whoever_leads_and_leaves_or_sleeps_every_request_is_carried_out_once() {
+        for sleeps in [false, true] {
+            explore(move || {
+                let (lent, answered) = (Lent::new(2), Answered::default());
+                let mut threads: Vec<_> = (0..2)
+                    .map(|_| {
+                        let backlog = Arc::clone(&lent.backlog);
+                        thread::spawn(move || lead(&backlog, 2, sleeps))
+                    })
+                    .collect();
+                let (client, asked) = (Arc::clone(&lent), Arc::clone(&answered));
+                threads.push(thread::spawn(move || {
+                    (0..4).for_each(|_| client.arrive(requester(&asked)));
+                }));
+                assert_eq!(ended(&lent.answer_all(&answered, 4)), 4);
+                for thread in threads {
+                    thread.join().unwrap();
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn a_leader_that_waits_ends_with_the_backlog() {
+        explore(|| {
+            let (lent, answered) = (Lent::new(2), Answered::default());
+            let mut threads: Vec<_> = (0..2)
+                .map(|_| {
+                    let backlog = Arc::clone(&lent.backlog);
+                    thread::spawn(move || lead(&backlog, u64::MAX, false))
+                })
+                .collect();
+            let (client, asked) = (Arc::clone(&lent), Arc::clone(&answered));
+            threads.push(thread::spawn(move || {
+                (0..2).for_each(|_| client.arrive(requester(&asked)));
+                client.backlog.close();
+            }));
+            lent.answer_all(&answered, 2);
+            for thread in threads {
+                thread.join().unwrap();
             }
         });
     }

@@ -489,6 +489,27 @@ fn a_thousand_slow_clients_are_in_nobodys_way() {
     assert_eq!(codes_of(&summary(&rig)), codes);
 }
 
+/// Here the only worker waits for a reader of the log, and it was the one that served.
+#[test]
+fn others_are_answered_while_a_worker_is_stuck() {
+    let rig = Rig::new();
+    let (mut reader, writer) = io::pipe().unwrap();
+    let mut command = rig.command("--serve 127.0.0.1:0 -t 1 --time-scale 0 -q --log-file -");
+    command.stderr(Stdio::from(File::create(rig.path("console")).unwrap()));
+    command.stdout(Stdio::from(writer));
+    let run = rig.start_command(command);
+    run.until("console", "/operations\n");
+    let addr = served_address(&rig.read("console"), "operations").unwrap();
+    let mut client = Client::connect(addr);
+    let patience = Some(Duration::from_millis(500));
+    client.0.get_ref().set_read_timeout(patience).unwrap();
+    while client.post().is_ok() {}
+    assert_eq!(get(addr, "/").unwrap().0, 200);
+    thread::spawn(move || io::copy(&mut reader, &mut io::sink()));
+    run.signal("TERM");
+    run.finish().code(143);
+}
+
 /// Operations go on while the disk is full: what was answered with success is in the log, and only that; the rest is in the
 /// gap that it announces.
 #[test]
