@@ -346,7 +346,10 @@ impl Finder {
         }
         let (mut most, mut better) = (None, None);
         for (number, escape) in escapes.iter().enumerate() {
-            let Some(decoded) = escape.undo(rest).filter(|decoded| decoded != rest) else {
+            // What stands there once may be the damage.
+            let least = if number < SURE { 1 } else { 2 };
+            let decoded = escape.undo(rest, least);
+            let Some(decoded) = decoded.filter(|decoded| decoded != rest) else {
                 continue;
             };
             let most = most.get_or_insert_with(|| {
