@@ -78,14 +78,20 @@ pub(crate) const ESCAPES: [Escape; 9] = [
 ];
 
 impl Escape {
-    /// The text, if it may have been written in this way: if there are so many marks of that.
-    pub(crate) fn undo(&self, bytes: &[u8], least: usize) -> Option<Vec<u8>> {
+    /// The text, if it may have been written in this way.
+    pub(crate) fn undo(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        self.has_marks(bytes, 1)
+            .then(|| replaced(bytes, self.replace))
+    }
+
+    /// Whether there are so many marks of it at least.
+    pub(crate) fn has_marks(&self, bytes: &[u8], least: usize) -> bool {
         // What they begin with is rare.
         let of = |mark: &'static [u8]| {
             memchr::memchr_iter(mark[0], bytes).filter(|at| bytes[*at..].starts_with(mark))
         };
         let marks = self.marks.iter().flat_map(|mark| of(mark));
-        (marks.take(least).count() == least).then(|| replaced(bytes, self.replace))
+        marks.take(least).count() == least
     }
 
     /// Where in `bytes` that stands which is at these `places` of the text, which rise.
@@ -323,7 +329,7 @@ mod tests {
         ] {
             let undone = ESCAPES
                 .iter()
-                .find_map(|escape| escape.undo(escaped.as_bytes(), 1));
+                .find_map(|escape| escape.undo(escaped.as_bytes()));
             assert_eq!(
                 undone
                     .map(|bytes| String::from_utf8(bytes).unwrap())
@@ -337,7 +343,7 @@ mod tests {
     fn what_stood_escaped_is_found_again() {
         let escape = &ESCAPES[6];
         let escaped = br#"x\n\"ab\" z"#;
-        assert_eq!(escape.undo(escaped, 2).unwrap(), b"x\n\"ab\" z");
+        assert_eq!(escape.undo(escaped).unwrap(), b"x\n\"ab\" z");
         assert_eq!(escape.origins(escaped, &[0, 2, 4, 5, 8]), [0, 3, 6, 7, 11]);
     }
 
