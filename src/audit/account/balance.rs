@@ -89,7 +89,7 @@ pub(crate) fn balance(account: &mut RunAccount, killed: bool, budget: &Budget) -
         out.notes.push(note);
     }
     account.settle_order();
-    account.reconsider_cuts();
+    account.reconsider_damaged();
     if account.joined {
         let note = "it began before the first line that was read of it, and is judged from there";
         out.notes.push(note.into());
@@ -436,7 +436,12 @@ impl Books<'_> {
     fn lost_of(&mut self, producer: Producer, named: &Range<u64>) -> u64 {
         let lost = self.lost.entry(producer).or_default();
         // A line that is cut short, and that a "Log gap" names, is what a full disk has left of it: it is lost.
-        for (of, seq) in self.account.cuts.iter().filter_map(|cut| cut.line) {
+        let cut_short = self
+            .account
+            .damaged
+            .iter()
+            .filter(|line| line.changes.is_empty());
+        for (of, seq) in cut_short.filter_map(|line| line.line) {
             if of == producer && named.contains(&seq) {
                 lost.insert(seq);
             }

@@ -20,7 +20,7 @@ use crate::{
         },
         registry::Run,
         verdict::{
-            Kind, Range as Lines,
+            Change, Kind, Range as Lines,
             findings::{Findings, KEPT_MAX, Location, Names},
         },
     },
@@ -28,11 +28,16 @@ use crate::{
     plan::{Position, per_worker::PerWorker},
 };
 
-/// A line that was cut short.
+/// Why a line is unexpected that cannot be made out.
+pub(crate) const NO_LINE: &str = "no line of the program, or none any more";
+
+/// A damaged line whose checksum does not say what it was: it was cut short, or more of it was changed than can be undone.
 #[derive(Clone, Debug)]
-pub(crate) struct CutLine {
+pub(crate) struct DamagedLine {
     /// Which line it was, as far as that can be told.
     pub line: Option<(Producer, u64)>,
+    /// What was changed; nothing if it was cut short.
+    pub changes: Vec<Change>,
     /// Nothing but its thread names it: its number is that of the thread's next line.
     pub guessed: bool,
     /// How long the line is that it stands in, with all that is around the record.
@@ -43,15 +48,23 @@ pub(crate) struct CutLine {
     pub text: String,
 }
 
-impl CutLine {
+impl DamagedLine {
     /// Adds it to the findings.
     pub(crate) fn tell(self, findings: &mut Findings) {
         let line = self
             .line
             .map(|(of, seq)| Lines::of(of, seq..seq.saturating_add(1)));
+        let kind = match line {
+            _ if self.changes.is_empty() => Kind::Truncated,
+            Some(_) => Kind::Altered,
+            None => return findings.unexpected(1, NO_LINE, self.at, || self.text),
+        };
         let lines = line.unwrap_or(Lines::unnamed(1));
-        findings.add(Kind::Truncated, lines, Some(self.at), |found| {
-            found.text = self.text;
+        findings.add(kind, lines, Some(self.at), |found| {
+            match kind {
+                Kind::Altered => found.changes = self.changes,
+                _ => found.text = self.text,
+            };
         });
     }
 }
@@ -87,7 +100,7 @@ pub(crate) struct RunAccount {
     /// What is wrong.
     pub findings: Findings,
     /// Lines that were cut short: which they were may become clearer.
-    pub cuts: Vec<CutLine>,
+    pub damaged: Vec<DamagedLine>,
     /// The lengths of the shortest and the longest line that was cut short.
     pub cut_lengths: Option<(u32, u32)>,
     /// The first and the last line that was there before, counted among the run's lines.
@@ -113,7 +126,7 @@ impl RunAccount {
                 ..Met::default()
             },
             findings: Findings::new(names),
-            cuts: Vec::new(),
+            damaged: Vec::new(),
             cut_lengths: None,
             copies: None,
             openings: Vec::new(),
@@ -133,7 +146,7 @@ impl RunAccount {
             + self.counter.missing.memory()
             + self.findings.memory()
             + self.arrivals.fell.memory()
-            + (self.cuts.len() * 400) as u64
+            + (self.damaged.len() * 400) as u64
             + self.arrivals.time.memory()
             + 1024
     }
@@ -296,50 +309,54 @@ impl RunAccount {
     }
 
     /// Takes in a line that was cut short.
-    pub(crate) fn cut(&mut self, cut: CutLine) {
-        if let Some((producer, seq)) = cut.line
+    pub(crate) fn damaged(&mut self, damaged: DamagedLine) {
+        if let Some((producer, seq)) = damaged.line
             && let Some(sequence) = self.sequence_mut(producer)
         {
             sequence.claimed.insert(seq);
         }
-        let (shortest, longest) = self.cut_lengths.get_or_insert((u32::MAX, 0));
-        *shortest = cut.length.min(*shortest);
-        *longest = cut.length.max(*longest);
-        if self.cuts.len() < KEPT_MAX {
-            self.cuts.push(cut);
-        } else {
+        if damaged.changes.is_empty() {
+            let (shortest, longest) = self.cut_lengths.get_or_insert((u32::MAX, 0));
+            *shortest = damaged.length.min(*shortest);
+            *longest = damaged.length.max(*longest);
+        }
+        if self.damaged.len() < KEPT_MAX {
+            self.damaged.push(damaged);
+        } else if damaged.changes.is_empty() {
             self.findings.counts.truncated += 1;
+        } else {
+            self.findings.counts.altered += 1;
         }
     }
 
-    /// Thinks again about lines that were cut short: they cannot have been lines that are there, nor, where they are only
-    /// guessed, others that were cut short.
-    pub(crate) fn reconsider_cuts(&mut self) {
-        let mut cuts = std::mem::take(&mut self.cuts);
-        let sure = cuts.iter().filter(|cut| !cut.guessed);
-        let sure: HashSet<_> = sure.filter_map(|cut| cut.line).collect();
+    /// Thinks again about damaged lines: they cannot have been lines that are there, nor, where they are only
+    /// guessed, others that are damaged.
+    pub(crate) fn reconsider_damaged(&mut self) {
+        let mut damaged = std::mem::take(&mut self.damaged);
+        let sure = damaged.iter().filter(|line| !line.guessed);
+        let sure: HashSet<_> = sure.filter_map(|line| line.line).collect();
         let moved = self.findings.kept(Kind::Reordered);
         let moved: HashSet<_> = moved
             .iter()
             .map(|found| found.lines.author.clone())
             .collect();
-        for cut in &mut cuts {
-            let Some((producer, seq)) = cut.line else {
+        for line in &mut damaged {
+            let Some((producer, seq)) = line.line else {
                 continue;
             };
-            let is_taken = cut.guessed && sure.contains(&(producer, seq));
+            let is_taken = line.guessed && sure.contains(&(producer, seq));
             // Where a thread's lines are out of order, its next line need not be the one that was cut short.
-            let is_astray = cut.guessed && moved.contains(&producer.thread());
+            let is_astray = line.guessed && moved.contains(&producer.thread());
             let sequence = self.sequence_mut(producer);
             let is_there = sequence.as_ref().is_some_and(|s| s.met.holds(seq));
             if let Some(sequence) = sequence.filter(|_| is_astray && !is_taken) {
                 sequence.claimed.remove(seq);
             }
             if is_taken || is_astray || is_there {
-                cut.line = None;
+                line.line = None;
             }
         }
-        self.cuts = cuts;
+        self.damaged = damaged;
     }
 
     /// Takes in a record of another event than an attempt's end.

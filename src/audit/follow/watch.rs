@@ -242,8 +242,8 @@ impl RunWatch {
         if findings.counts.reordered == 0 && !disordered {
             findings.take_over(Kind::Reordered, &mut account.arrivals.fell.clone());
         }
-        let cuts = account.cuts.iter().cloned();
-        cuts.for_each(|cut| cut.tell(&mut findings));
+        let damaged = account.damaged.iter().cloned();
+        damaged.for_each(|line| line.tell(&mut findings));
         findings
     }
 }

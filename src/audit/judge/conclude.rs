@@ -216,7 +216,7 @@ pub(crate) fn judge_run(
 ) -> RunVerdict {
     let mut out = balance::balance(&mut account, config.killed, budget);
     if account.run.workload().is_some() {
-        cuts(config, &mut account, &mut out);
+        damaged(config, &mut account, &mut out);
         if let Some(why) = rewritten(&account).or_else(|| unread(&account, evidence)) {
             out.cannot_tell.push(why);
             account.findings = Findings::default();
@@ -287,14 +287,14 @@ fn unread(account: &RunAccount, evidence: &Evidence) -> Option<String> {
     })
 }
 
-/// Names the lines that were cut short. The last line of a run that was killed may be.
-fn cuts(config: &AuditConfig, account: &mut RunAccount, verdict: &mut RunVerdict) {
-    for cut in std::mem::take(&mut account.cuts) {
-        if config.killed && !verdict.ended && account.ends_at(cut.at) {
+/// Names the damaged lines. The last line of a run that was killed may be cut short.
+fn damaged(config: &AuditConfig, account: &mut RunAccount, verdict: &mut RunVerdict) {
+    for line in std::mem::take(&mut account.damaged) {
+        if config.killed && !verdict.ended && line.changes.is_empty() && account.ends_at(line.at) {
             let note = "its last line is cut short, as a kill leaves it";
             verdict.notes.push(note.into());
         } else {
-            cut.tell(&mut account.findings);
+            line.tell(&mut account.findings);
         }
     }
 }

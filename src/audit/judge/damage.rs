@@ -33,12 +33,14 @@ use crate::{
 pub(crate) enum Diagnosis {
     /// The checksum bears out what record it was, and so what was changed in it.
     Altered(Box<Record>, Vec<Change>),
-    /// A part of a line.
-    Cut {
+    /// The checksum bears out nothing: it is a part of a line, or more of it was changed than can be undone.
+    Unsure {
         /// The run that it belongs to, by its place in the registry.
         run: Option<u32>,
         /// Which line of the run it is.
         line: Option<(Producer, u64)>,
+        /// What was changed; nothing if it is a part.
+        changes: Vec<Change>,
         /// Nothing but its thread names it: its number is that of the thread's next line.
         guessed: bool,
     },
@@ -83,11 +85,12 @@ impl Judge<'_> {
         if self.is_of_others(suspect, &hints) {
             return None;
         }
-        if let Some(run) = run
-            && let Some(found) = self.against_plan(suspect, &hints, run)
-        {
-            return Some(found);
-        }
+        let of_plan = run.and_then(|run| self.against_plan(suspect, &hints, run));
+        let unsure = match of_plan {
+            Some(Diagnosis::Unsure { ref changes, .. }) if !changes.is_empty() => of_plan,
+            None => None,
+            sure => return sure,
+        };
         if !whole {
             return self.part(&hints, run);
         }
@@ -102,7 +105,7 @@ impl Judge<'_> {
         } else {
             self.failures += 1;
         }
-        None
+        unsure
     }
 
     /// The run that a suspect belongs to: the one that it names, be it under another key, where two lines ran together.
@@ -149,28 +152,42 @@ impl Judge<'_> {
     /// one that its worker is to make.
     fn against_plan(&mut self, suspect: &Suspect, hints: &Hints, run: u32) -> Option<Diagnosis> {
         let account = self.accounts[run as usize].as_deref_mut()?;
-        hints.sum?;
+        let mut unsure = None;
         for &number in &hints.workers {
             let next = account.workers.get(number)?.cursor.seq;
             let claimed = hints.seq.filter(|seq| *seq <= next.saturating_add(1 << 20));
             let next = Some(next).filter(|seq| claimed != Some(*seq));
             for seq in claimed.into_iter().chain(next) {
-                let planned = planned(account, number, seq, hints, &self.budget);
-                let Some((_, record)) = planned.filter(|(_, record)| record.sum_holds()) else {
+                let Some((position, record)) = planned(account, number, seq, hints, &self.budget)
+                else {
                     continue;
                 };
+                if hints.sum.is_none() || !record.sum_holds() {
+                    let fits = (hints.iteration, hints.attempt)
+                        == (Some(position.iteration), Some(position.attempt));
+                    if hints.begins && hints.ends && fits && claimed == Some(seq) {
+                        unsure = unsure.or(Some(Diagnosis::Unsure {
+                            run: Some(run),
+                            line: Some((record.author, seq)),
+                            changes: unsure_changes(changes(&record, suspect), suspect),
+                            guessed: false,
+                        }));
+                    }
+                    continue;
+                }
                 let whole = record.render(suspect.json).unwrap_or_default();
                 if suspect.bytes.len() < whole.len() && whole.starts_with(&suspect.bytes) {
-                    return Some(Diagnosis::Cut {
+                    return Some(Diagnosis::Unsure {
                         run: Some(run),
                         line: Some((record.author, seq)),
+                        changes: Vec::new(),
                         guessed: false,
                     });
                 }
                 return Some(Diagnosis::altered(record, suspect));
             }
         }
-        None
+        unsure
     }
 
     /// A part of a line: what is left of it may still name it.
@@ -180,7 +197,12 @@ impl Judge<'_> {
             return None;
         }
         let guessed = hints.seq.is_none();
-        let cut = |line| Diagnosis::Cut { run, line, guessed };
+        let cut = |line| Diagnosis::Unsure {
+            run,
+            line,
+            changes: Vec::new(),
+            guessed,
+        };
         let unnamed = Some(cut(None));
         let producer = match hints.workers[..] {
             [worker] if !hints.main => Producer::Worker(worker),
@@ -228,6 +250,7 @@ struct Hints {
     main: bool,
     seq: Option<u64>,
     iteration: Option<u64>,
+    attempt: Option<u64>,
     counter: Option<u64>,
     sum: Option<u32>,
     /// It begins as a record does.
@@ -275,6 +298,7 @@ impl Hints {
             workers: worker.into_iter().chain(other).collect(),
             seq: whole("seq"),
             iteration: whole("iteration"),
+            attempt: whole("attempt"),
             counter: whole("counter"),
             sum: value("sum").and_then(|sum| hex8(sum.as_bytes())),
             begins,
@@ -453,4 +477,25 @@ fn field_by_field(expected: &[(String, String)], found: &[(String, String)]) -> 
         out.push(change);
     }
     out
+}
+
+/// What can be said to have changed where the checksum does not say: of time, counter and checksum it is not known what
+/// they were.
+fn unsure_changes(mut changes: Vec<Change>, found: &Suspect) -> Vec<Change> {
+    changes.retain(|change| change.field != "sum");
+    for change in &mut changes {
+        if matches!(change.field.as_str(), "timestamp" | "counter") {
+            change.expected = None;
+        }
+    }
+    if changes.is_empty() {
+        let stamp = found.field("timestamp").map(str::to_owned);
+        let start = &found.bytes[..found.bytes.len().min(STAMP_LEN)];
+        changes.push(Change {
+            field: "timestamp or counter".into(),
+            expected: None,
+            found: stamp.unwrap_or_else(|| String::from_utf8_lossy(start).into_owned()),
+        });
+    }
+    changes
 }

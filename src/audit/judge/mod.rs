@@ -25,7 +25,7 @@ use super::{
     account::{
         arrivals::Arrival,
         cursor::Budget,
-        run::{CutLine, RunAccount},
+        run::{DamagedLine, NO_LINE, RunAccount},
         time_order::TimedLine,
     },
     config::AuditConfig,
@@ -44,9 +44,6 @@ use super::{
     },
 };
 use crate::plan::workload::{Shard, Workload};
-
-/// Why something is unexpected that cannot be made out.
-const NO_LINE: &str = "no line of the program, or none any more";
 
 /// What is held back until its run is known.
 enum HeldBack {
@@ -494,13 +491,19 @@ impl<'a> Judge<'a> {
             Some(Diagnosis::Altered(record, changes)) => {
                 self.altered(suspect, &record, changes, at)
             }
-            Some(Diagnosis::Cut { run, line, guessed }) => {
+            Some(Diagnosis::Unsure {
+                run,
+                line,
+                changes,
+                guessed,
+            }) => {
                 let account = run.and_then(|run| self.accounts[run as usize].as_mut());
                 let Some(account) = account else {
                     return self.no_line(suspect, at);
                 };
-                account.cut(CutLine {
+                account.damaged(DamagedLine {
                     line,
+                    changes,
                     guessed,
                     length: suspect.line_length,
                     at,

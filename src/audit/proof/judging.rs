@@ -381,6 +381,36 @@ fn a_line_that_came_too_early_is_named_where_it_stands() {
     assert_eq!(found.at.as_ref().map(|at| at.line), Some(26));
 }
 
+/// What cannot be undone by trial is altered all the same where the rest of the line says which one it is.
+#[test]
+fn a_time_or_a_counter_that_is_another_or_none_is_altered() {
+    let (_, entries) = finished(3, 60);
+    for json in [false, true] {
+        let render = |e: &Entry| render(e.run, e.author, e.seq, e.stamp, &e.event, json);
+        let log = entries
+            .iter()
+            .map(render)
+            .collect::<Vec<_>>()
+            .join(&b"\n"[..]);
+        let log = String::from_utf8(log).unwrap();
+        let (mark, end) = if json {
+            ("\"counter\":", ",")
+        } else {
+            (" counter=", " ")
+        };
+        let at = log.find(&format!("{mark}100{end}")).unwrap() + mark.len();
+        let line = log[..at].rfind("\n").unwrap() + 1;
+        let second = line + if json { 14 } else { 0 } + 17;
+        for (place, text) in [(at, "831"), (at, "***"), (second, "61.")] {
+            let mut damaged = log.clone();
+            damaged.replace_range(place..place + 3, text);
+            let verdict = audit(&config(damaged.into_bytes()));
+            let counts = verdict.runs[0].counts;
+            assert_eq!(counts, only(|c| c.altered = 1), "{}", report(&verdict));
+        }
+    }
+}
+
 #[test]
 fn another_level_is_a_change_of_the_level() {
     let (_, entries) = finished(3, 20);
