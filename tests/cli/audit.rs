@@ -3,8 +3,10 @@
 use std::{fs, io::Write, os::unix::fs::symlink, process::Stdio};
 
 #[cfg(feature = "monitoring")]
-use flate2::{Compression, write::GzEncoder};
-use serde_json::json;
+use {
+    flate2::{Compression, write::GzEncoder},
+    serde_json::json,
+};
 
 use crate::rig::Rig;
 
