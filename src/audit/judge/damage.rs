@@ -119,8 +119,8 @@ impl Judge<'_> {
         let values = hints.fields.iter().map(|(_, value)| value.as_str());
         let elsewhere = || {
             values
-                .filter_map(|value| value.get(value.len().checked_sub(16)?..))
-                .find_map(|id| known(u64::from_str_radix(id, 16).ok()?))
+                .filter(|value| value.len() == 16)
+                .find_map(|value| known(u64::from_str_radix(value, 16).ok()?))
         };
         hints.run.and_then(known).or_else(elsewhere).or(near)
     }

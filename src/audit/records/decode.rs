@@ -80,18 +80,12 @@ pub(crate) const ESCAPES: [Escape; 9] = [
 impl Escape {
     /// The text, if it may have been written in this way.
     pub(crate) fn undo(&self, bytes: &[u8]) -> Option<Vec<u8>> {
-        self.has_marks(bytes, 1)
-            .then(|| replaced(bytes, self.replace))
-    }
-
-    /// Whether there are so many marks of it at least.
-    pub(crate) fn has_marks(&self, bytes: &[u8], least: usize) -> bool {
         // What they begin with is rare.
-        let of = |mark: &'static [u8]| {
-            memchr::memchr_iter(mark[0], bytes).filter(|at| bytes[*at..].starts_with(mark))
+        let has = |mark: &&[u8]| {
+            memchr::memchr_iter(mark[0], bytes).any(|at| bytes[at..].starts_with(mark))
         };
-        let marks = self.marks.iter().flat_map(|mark| of(mark));
-        marks.take(least).count() == least
+        let marked = self.marks.iter().any(has);
+        marked.then(|| replaced(bytes, self.replace))
     }
 
     /// Where in `bytes` that stands which is at these `places` of the text, which rise.

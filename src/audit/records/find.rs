@@ -356,10 +356,6 @@ impl Finder {
             });
             let inner = self.inner(&decoded, depth);
             let amount = readable(&inner);
-            // What stands in a record once, and makes it whole when it is gone, is the damage.
-            if amount == WHOLE && number >= SURE && !escape.has_marks(rest, 2) {
-                continue;
-            }
             // An escape that is none may look a little better, where what it takes away is the damage.
             let margin = if number < SURE { -1 } else { 4 };
             if amount > most.saturating_add(margin) {
@@ -756,9 +752,8 @@ pub(crate) fn suspect(bytes: &[u8], quoted: bool, line: Option<usize>) -> (Range
     let is_cell = quoted && (!json || rest.starts_with(b"{\"\""));
     let cell = is_cell.then(|| cell_end(rest)).flatten();
     let cell = cell.map(|end| span.start + end);
-    // A checksum is an end of its own, of which one character may be too much or missing.
-    let has_sum = !json && SUM.find(&bytes[span.clone()]).is_some();
-    let cell = cell.filter(|end| !has_sum || end.abs_diff(span.end) <= 1);
+    // What stands behind a checksum is not the record's; one character of it may be too much.
+    let cell = cell.filter(|end| json || *end <= span.end + 1);
     let span = span.start..cell.unwrap_or(span.end);
     let mut found = bytes[span.clone()][..span.len().min(SUSPECT_MAX)].to_vec();
     if cell.is_some() {

@@ -534,7 +534,7 @@ fn content(text: &[u8], prefix: usize) -> Cow<'_, [u8]> {
     static STARTS: LazyLock<[Word<'static>; 3]> =
         LazyLock::new(|| ["\"{\"\"", ESCAPED_START, "\":\""].map(Word::new));
     let whole = Cow::Borrowed(&text[prefix..]);
-    if memchr::memchr(b'"', text).is_none() || begins_json(&text[prefix..], JSON_START) {
+    if memchr::memchr(b'"', text).is_none() {
         return whole;
     }
     let [cell, escaped, string] = STARTS.each_ref().map(|start| start.find(text));
