@@ -49,17 +49,24 @@ pub(crate) struct DamagedLine {
 }
 
 impl DamagedLine {
+    /// What is wrong with it.
+    fn kind(&self) -> Kind {
+        match self.line {
+            _ if self.changes.is_empty() => Kind::Truncated,
+            Some(_) => Kind::Altered,
+            None => Kind::Unexpected,
+        }
+    }
+
     /// Adds it to the findings.
     pub(crate) fn tell(self, findings: &mut Findings) {
         let line = self
             .line
             .map(|(of, seq)| Lines::of(of, seq..seq.saturating_add(1)));
-        let kind = match line {
-            _ if self.changes.is_empty() => Kind::Truncated,
-            Some(_) => Kind::Altered,
-            None => return findings.unexpected(1, NO_LINE, self.at, || self.text),
-        };
-        let lines = line.unwrap_or(Lines::unnamed(1));
+        let (kind, lines) = (self.kind(), line.unwrap_or(Lines::unnamed(1)));
+        if kind == Kind::Unexpected {
+            return findings.unexpected(1, NO_LINE, self.at, || self.text);
+        }
         findings.add(kind, lines, Some(self.at), |found| {
             match kind {
                 Kind::Altered => found.changes = self.changes,
@@ -99,7 +106,7 @@ pub(crate) struct RunAccount {
     pub counter: Met,
     /// What is wrong.
     pub findings: Findings,
-    /// Lines that were cut short: which they were may become clearer.
+    /// Damaged lines: which they were may become clearer.
     pub damaged: Vec<DamagedLine>,
     /// The lengths of the shortest and the longest line that was cut short.
     pub cut_lengths: Option<(u32, u32)>,
@@ -308,7 +315,7 @@ impl RunAccount {
             });
     }
 
-    /// Takes in a line that was cut short.
+    /// Takes in a damaged line.
     pub(crate) fn damaged(&mut self, damaged: DamagedLine) {
         if let Some((producer, seq)) = damaged.line
             && let Some(sequence) = self.sequence_mut(producer)
@@ -322,10 +329,8 @@ impl RunAccount {
         }
         if self.damaged.len() < KEPT_MAX {
             self.damaged.push(damaged);
-        } else if damaged.changes.is_empty() {
-            self.findings.counts.truncated += 1;
         } else {
-            self.findings.counts.altered += 1;
+            *self.findings.counts.of_mut(damaged.kind()) += 1;
         }
     }
 

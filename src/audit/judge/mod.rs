@@ -93,7 +93,9 @@ pub(crate) struct Judge<'a> {
     /// Newlines of the input in front of the block.
     lines_before: u64,
     blocks: u64,
-    /// Records of runs whose "Run started" has not come yet.
+    /// Runs whose "Run started" has not come yet: a log may have more runs than blocks, and most are known when they are met.
+    to_open: Vec<u32>,
+    /// Their records.
     held: Vec<(u32, HeldBack, Location)>,
     /// Damaged lines in front of all that tell of a run.
     early: Vec<(Suspect, Location)>,
@@ -156,6 +158,7 @@ impl<'a> Judge<'a> {
             inputs: BTreeMap::new(),
             lines_before: 0,
             blocks: 0,
+            to_open: Vec::new(),
             held: Vec::new(),
             early: Vec::new(),
             early_bytes: 0,
@@ -243,16 +246,20 @@ impl<'a> Judge<'a> {
                 self.registry.adopt(&run, fallback);
             }
             let account = RunAccount::new(run, &self.names);
+            if !account.open {
+                self.to_open.push(account.run.index);
+            }
             self.accounts.push(Some(Box::new(account)));
         }
-        for index in 0..self.accounts.len() {
-            let account = self.accounts[index].as_mut();
-            let opens = |a: &&mut Box<RunAccount>| !a.open && a.run.known().is_some();
-            let Some(account) = account.filter(opens) else {
+        for run in mem::take(&mut self.to_open) {
+            let Some(account) = self.accounts[run as usize].as_mut() else {
                 continue;
             };
+            if account.run.known().is_none() {
+                self.to_open.push(run);
+                continue;
+            }
             **account = RunAccount::new(Arc::clone(&account.run), &self.names);
-            let run = index as u32;
             let held = mem::take(&mut self.held).into_iter();
             let (now, later) = held.partition(|(of, ..)| *of == run);
             self.held = later;
