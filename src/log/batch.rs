@@ -124,21 +124,29 @@ impl Batch {
         }
         // Each part is nearly sorted, which this sort makes use of.
         order.sort();
-        for (_, part, line) in order {
-            let part = &parts[*part as usize];
-            self.push(&part.line(*line as usize));
+        for lines in
+            order.chunk_by(|(_, part, line), (_, same, next)| part == same && line + 1 == *next)
+        {
+            let (_, part, first) = lines[0];
+            self.push_lines(&parts[part as usize], first as usize, lines.len());
         }
     }
 
-    fn line(&self, i: usize) -> FinishedLine<'_> {
-        let ((text_start, json_start), mark) = (self.end_before(i), self.marks[i]);
-        FinishedLine {
-            stamp: mark.stamp,
-            seq: 0,
-            text: &self.text[text_start..mark.text_end],
-            json: &self.json[json_start..mark.json_end],
-            to_console: mark.to_console,
-        }
+    /// Adds `count` lines of another batch from line number `first` on.
+    fn push_lines(&mut self, from: &Self, first: usize, count: usize) {
+        let (text_start, json_start) = from.end_before(first);
+        let (text_at, json_at) = (self.text.len(), self.json.len());
+        let marks = &from.marks[first..first + count];
+        self.marks.extend(marks.iter().map(|mark| Mark {
+            text_end: mark.text_end - text_start + text_at,
+            json_end: mark.json_end - json_start + json_at,
+            ..*mark
+        }));
+        let (text_end, json_end) = from.end_before(first + count);
+        self.text
+            .extend_from_slice(&from.text[text_start..text_end]);
+        self.json
+            .extend_from_slice(&from.json[json_start..json_end]);
     }
 
     /// Where the line before line number `i` ends, as text and as JSON.
