@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         Some(Command::Report(args)) => return report::run(&args.into_config()),
         Some(Command::Lab(args)) => lab::run(&args.into_config()),
         Some(Command::Dashboard(args)) => dashboard::print(args.audit),
-        Some(Command::Completions { shell }) => print_completions(shell),
+        Some(Command::Completions { shell }) => print_completions(&shell),
         Some(Command::Man) => print_man(),
         None => match cli.run.into_config() {
             Ok(config) => {

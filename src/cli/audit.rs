@@ -4,6 +4,7 @@ use std::{collections::HashSet, fs, os::unix::fs::MetadataExt, path::PathBuf};
 
 use anyhow::Result;
 use clap::Args;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::{
     WorkloadArgs,
@@ -17,7 +18,8 @@ use crate::{
 };
 
 /// The form of the verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum VerdictFormat {
     /// For people.
     Text,
@@ -60,9 +62,7 @@ pub struct AuditArgs {
     pub merge: bool,
 
     /// Form of the verdict
-    #[arg(long, value_name = "FORMAT", default_value = "text",
-          value_parser = one_of(&[("text", VerdictFormat::Text), ("json", VerdictFormat::Json),
-                                  ("github", VerdictFormat::Github), ("junit", VerdictFormat::Junit)]))]
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of::<VerdictFormat>())]
     pub format: VerdictFormat,
 
     /// How it is followed while it is written.

@@ -5,12 +5,13 @@ use std::{io, path::PathBuf};
 use clap::Args;
 
 use super::{
-    VerdictFormat,
     monitoring::built_in,
     replay, takes_colours,
     values::{file_path, one_of, specimen, whole},
 };
-use crate::{bugs::Specimen, lab::LabConfig, observe::monitoring::BUILT_IN};
+use crate::{
+    bugs::Specimen, lab::LabConfig, observe::monitoring::BUILT_IN, plan::format::TextOrJson,
+};
 
 /// The options of `hifi lab`.
 #[derive(Debug, Args)]
@@ -27,9 +28,8 @@ pub struct LabArgs {
     seed: Option<u64>,
 
     /// Form of what is printed
-    #[arg(long, value_name = "FORMAT", default_value = "text",
-          value_parser = one_of(&[("text", VerdictFormat::Text), ("json", VerdictFormat::Json)]))]
-    format: VerdictFormat,
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of::<TextOrJson>())]
+    format: TextOrJson,
 
     /// Write a page as well: each bug's run beside that of the fixed program
     #[arg(hide = !BUILT_IN, long, value_name = "FILE", value_parser = built_in(file_path()))]
@@ -44,7 +44,7 @@ impl LabArgs {
             seed: self.seed.unwrap_or_else(rand::random),
             report: self.report,
             replay,
-            json: self.format == VerdictFormat::Json,
+            json: self.format == TextOrJson::Json,
             coloured: takes_colours(&io::stdout()),
         }
     }

@@ -56,7 +56,7 @@ use crate::{
     },
     observe,
     observe::error_tracking::{DSN_VARIABLE, Dsn},
-    plan::printer::PlanFormat,
+    plan::format::TextOrJson,
     plan::workload::{
         Backoff, Limit, Micros, Probability, RetryPolicy, THREADS_MAX, TimeScale, Workload,
         parse_duration,
@@ -123,8 +123,8 @@ pub enum Command {
     /// Print a script with which a shell completes hifi's command line
     Completions {
         /// Shell that completes
-        #[arg(value_name = "SHELL", value_parser = built_in(one_of(&[("bash", "bash"), ("zsh", "zsh"), ("fish", "fish")])))]
-        shell: &'static str,
+        #[arg(value_name = "SHELL", value_parser = built_in(PossibleValuesParser::new(["bash", "zsh", "fish"])))]
+        shell: String,
     },
     /// Print the manual page, to be shown by man
     Man,
@@ -152,13 +152,12 @@ pub struct RunArgs {
     log_file: Option<PathBuf>,
 
     /// Form of the file
-    #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Log",
-          value_parser = one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)]))]
+    #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Log", value_parser = one_of::<LogFormat>())]
     log_format: LogFormat,
 
     /// When a new file is begun; its date (UTC) is appended to the name
     #[arg(hide_short_help = true, long, value_name = "WHEN", default_value = "never", help_heading = "Log",
-          value_parser = one_of(&[("never", Rotation::Never), ("hourly", Rotation::Hourly), ("daily", Rotation::Daily)]))]
+          value_parser = one_of::<Rotation>())]
     rotation: Rotation,
 
     /// The longest a line waits before its write starts; 0: a worker goes on when its line is written
@@ -191,8 +190,7 @@ pub struct RunArgs {
     bug: Option<&'static Specimen>,
 
     /// Form of the summary
-    #[arg(long, value_name = "FORMAT", default_value = "text",
-          value_parser = one_of(&[("text", SummaryFormat::Text), ("json", SummaryFormat::Json), ("none", SummaryFormat::None)]))]
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of::<SummaryFormat>())]
     summary: SummaryFormat,
 }
 
@@ -226,8 +224,7 @@ pub struct WorkloadArgs {
     retry_delay: Micros,
 
     /// How the delay grows from retry to retry
-    #[arg(hide_short_help = true, long, value_name = "HOW", default_value = "fixed",
-          value_parser = one_of(&[("fixed", Backoff::Fixed), ("exponential", Backoff::Exponential)]))]
+    #[arg(hide_short_help = true, long, value_name = "HOW", default_value = "fixed", value_parser = one_of::<Backoff>())]
     backoff: Backoff,
 
     /// Upper bound of the delay
@@ -283,9 +280,8 @@ pub struct PlanArgs {
     pub worker: Option<u32>,
 
     /// Form of the plan: a line an attempt
-    #[arg(long, value_name = "FORMAT", default_value = "text",
-          value_parser = one_of(&[("text", PlanFormat::Text), ("json", PlanFormat::Json)]))]
-    pub format: PlanFormat,
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of::<TextOrJson>())]
+    pub format: TextOrJson,
 }
 
 impl RunArgs {

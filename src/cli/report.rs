@@ -27,7 +27,7 @@ pub struct ReportArgs {
 
     /// Form: a page for a browser, a trace for Perfetto (ui.perfetto.dev), a format file with which lnav reads the JSON log
     #[arg(long, value_name = "FORMAT", default_value = "html",
-          value_parser = built_in(one_of(&[("html", ReportFormat::Html), ("trace", ReportFormat::Trace), ("lnav", ReportFormat::Lnav)])))]
+          value_parser = built_in(one_of::<ReportFormat>()))]
     format: ReportFormat,
 }
 

@@ -1,10 +1,11 @@
 //! Parsers of values: each says what is allowed, and refuses what can be known to be wrong before anything is created.
 
-use std::{ffi::OsString, fs, ops::RangeInclusive, path::PathBuf};
+use std::{ffi::OsString, fs, ops::RangeInclusive, path::PathBuf, str::FromStr};
 
 use clap::builder::{
     OsStringValueParser, PossibleValuesParser, StringValueParser, TypedValueParser,
 };
+use strum::VariantArray;
 
 use crate::{
     bugs::{self, Specimen},
@@ -31,16 +32,15 @@ where
     })
 }
 
-/// A parser for one of a few words, each standing for a value.
-pub(super) fn one_of<T: Clone + Send + Sync + 'static>(
-    choices: &'static [(&'static str, T)],
-) -> impl TypedValueParser<Value = T> {
-    PossibleValuesParser::new(choices.iter().map(|(word, _)| *word)).try_map(|word| {
-        let choice = choices.iter().find(|(w, _)| *w == word);
-        choice
-            .map(|(_, value)| value.clone())
-            .ok_or("no such choice")
-    })
+/// A parser for the words that stand for the variants of a type.
+pub(super) fn one_of<T>() -> impl TypedValueParser<Value = T>
+where
+    T: VariantArray + FromStr<Err = strum::ParseError> + Copy + Into<&'static str> + Send + Sync,
+{
+    let words = T::VARIANTS
+        .iter()
+        .map(|choice| -> &str { (*choice).into() });
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
 }
 
 /// A parser for the name of a specimen.

@@ -1,29 +1,14 @@
 //! The memory of a run over its completed operations, from the samples in its log.
 
-use super::records::LogRecord;
-use crate::log::event::{Event, Known};
-
 /// More memory for each further operation than this, and it rises. What the honest program takes does not depend on
 /// their number.
 const RISE_BYTES_MIN: f64 = 32.0;
+
 /// What the samples of one run tell: operations that were completed, and bytes that were resident.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Memory(pub Vec<(u64, u64)>);
 
 impl Memory {
-    /// The samples among the lines of a run.
-    pub(super) fn of(records: &[LogRecord]) -> Self {
-        let samples = records.iter().filter_map(|record| match record.event {
-            Event::Sample {
-                resident_bytes: Known(Some(bytes)),
-                counter,
-                ..
-            } => Some((counter, bytes)),
-            _ => None,
-        });
-        Self(samples.collect())
-    }
-
     /// Whether memory rises with the operations, if that can be told.
     pub(super) fn rises(&self) -> Option<bool> {
         let bytes = self.bytes_per_operation()?;

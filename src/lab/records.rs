@@ -1,43 +1,56 @@
-//! The lines of a run's log, read back.
+//! What the lines of a run's log tell, as the audit reads them.
 
-use crate::log::{
-    event::Event,
-    line::{Line, parse_stamp},
+use super::memory::Memory;
+use crate::{
+    audit::{AttemptKind, AttemptRecord, Location, Observer, Record, Run},
+    log::event::{Event, Known},
 };
 
-/// A line of the log.
-#[derive(Clone, Debug)]
-pub(super) struct LogRecord {
+/// A line that tells of a success.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Success {
     /// Its number in the file, from 1.
-    pub line: usize,
+    pub line: u64,
     /// Microseconds since 1970.
     pub micros: u64,
-    /// The worker that logged it; none for `main`.
-    pub worker: Option<u32>,
-    /// What it tells.
-    pub event: Event,
+    pub worker: u32,
+    /// What the worker brought the counter to.
+    pub counter: u64,
 }
 
-impl LogRecord {
-    /// Reads a log. What is no line of the program is left out: to find that is the audit's business.
-    pub(super) fn read_all(log: &str) -> Vec<Self> {
-        let read = |(number, text): (usize, &str)| {
-            let line = Line::parse(text.as_bytes())?;
-            Some(Self {
-                line: number,
-                micros: parse_stamp(&line.stamp)?,
-                worker: line.field("worker").and_then(|n| n.parse().ok()),
-                event: Event::read(&line)?,
-            })
-        };
-        (1..).zip(log.lines()).filter_map(read).collect()
+/// What the log of a run tells.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub successes: Vec<Success>,
+    /// From its samples.
+    pub memory: Memory,
+    /// When the run began.
+    pub start: Option<u64>,
+}
+
+impl Observer for Seen {
+    fn begins(&mut self, _: bool) {}
+
+    fn attempt(&mut self, _: &Run, attempt: &AttemptRecord, at: Location) {
+        if attempt.kind == AttemptKind::Success {
+            self.successes.push(Success {
+                line: at.line,
+                micros: attempt.stamp,
+                worker: attempt.worker,
+                counter: attempt.value,
+            });
+        }
     }
 
-    /// The worker and the counter that it has got to, if this tells of a success.
-    pub(super) fn success(&self) -> Option<(u32, u64)> {
-        match self.event {
-            Event::Succeeded { counter, .. } => Some((self.worker?, counter)),
-            _ => None,
+    fn event(&mut self, _: &Run, record: &Record, _: Location) {
+        self.start.get_or_insert(record.stamp);
+        if let Some(Event::Sample {
+            resident_bytes: Known(Some(bytes)),
+            counter,
+            ..
+        }) = record.event
+        {
+            self.memory.0.push((counter, bytes));
         }
     }
 }

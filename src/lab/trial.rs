@@ -12,7 +12,7 @@ use std::{
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::{memory::Memory, records::LogRecord};
+use super::records::Seen;
 use crate::{
     audit::{self, AuditConfig, Input, Range, RunVerdict, Status, Verdict},
     bugs::{ExhibitKind, Specimen},
@@ -44,8 +44,8 @@ pub(super) struct TrialRun {
     pub stderr: String,
     /// Its log.
     pub log: Vec<u8>,
-    /// The lines of its log.
-    pub records: Vec<LogRecord>,
+    /// What the lines of its log tell.
+    pub seen: Seen,
     /// What the audit says of the log.
     pub verdict: Verdict,
 }
@@ -85,7 +85,7 @@ impl Trial {
         let (broken, fixed) = (&self.broken, &self.fixed);
         // None where it cannot be measured: then nothing is said to be clean.
         let shows = |run: &TrialRun| match self.specimen.exhibit {
-            ExhibitKind::Memory => Memory::of(&run.records).rises(),
+            ExhibitKind::Memory => run.seen.memory.rises(),
             ExhibitKind::ThreadDump => {
                 Some(run.summary["stopped_by"] == "stall" && run.stderr.contains("\nDEADLOCK: "))
             }
@@ -117,15 +117,17 @@ impl TrialRun {
             .with_context(|| format!("cannot run {}", program.display()))?;
         let stderr = String::from_utf8_lossy(&ran.stderr).into_owned();
         let log = fs::read(folder.join(&log_file)).context("a run has left no log")?;
-        let audited = vec![Input::Bytes(log_file.clone(), log.clone())];
+        let audited = AuditConfig::new(vec![Input::Bytes(log_file.clone(), log.clone())]);
+        let mut seen = Seen::default();
+        let verdict = audit::run_observed(&audited, Some(&mut seen))?;
         Ok(Self {
             command: format!("hifi {typed}"),
             exit_code: ran.status.code(),
             summary: serde_json::from_slice(&ran.stdout)
                 .with_context(|| format!("a run has printed no summary: {stderr}"))?,
             stderr,
-            records: LogRecord::read_all(&String::from_utf8_lossy(&log)),
-            verdict: audit::run(&AuditConfig::new(audited))?,
+            seen,
+            verdict,
             log,
             log_file,
         })

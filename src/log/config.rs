@@ -5,6 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use strum::{EnumString, IntoStaticStr, VariantArray};
 use tracing::Level;
 
 use super::line::stamp_text;
@@ -37,7 +38,8 @@ pub struct ConsoleConfig {
 }
 
 /// The form of the log's file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum LogFormat {
     /// For people.
     Text,
@@ -46,7 +48,8 @@ pub enum LogFormat {
 }
 
 /// When a new log file is begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum Rotation {
     /// Never.
     Never,

@@ -7,10 +7,10 @@
 
 use std::{borrow::Cow, error::Error, fmt, str::FromStr};
 
+use strum::{Display, EnumString, IntoStaticStr};
 use tracing::{Level, field::Visit};
 
 use super::line::{Encoder, Line};
-use crate::plan::format::words;
 use crate::plan::workload::{
     Backoff, GroupId, Limit, Micros, Probability, RetryPolicy, Shard, THREADS_MAX, TimeScale,
     Workload,
@@ -368,7 +368,8 @@ pub struct Optional<T>(pub Option<T>);
 pub const OPTIONAL: [&str; 2] = ["shard", "group"];
 
 /// What follows a failed attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Next {
     /// Another attempt.
     Retry,
@@ -377,7 +378,8 @@ pub enum Next {
 }
 
 /// Why a worker, or the run, ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Reason {
     /// All that was planned is done.
     Finished,
@@ -386,9 +388,6 @@ pub enum Reason {
     /// An unexpected error.
     Panicked,
 }
-
-words!(Next { Retry = "retry", Abandon = "abandon" });
-words!(Reason { Finished = "finished", Stopped = "stopped", Panicked = "panicked" });
 
 /// How a field is read back from a line.
 trait ReadField: Sized {
@@ -440,9 +439,9 @@ written! {
     u64: number(number) = *number;
     Micros: number(micros) = micros.0;
     String: string(text) = text;
-    Next: string(next) = next.word();
-    Reason: string(reason) = reason.word();
-    Backoff: string(backoff) = backoff.word();
+    Next: string(next) = next.into();
+    Reason: string(reason) = reason.into();
+    Backoff: string(backoff) = backoff.into();
     Probability: float(probability) = probability.get();
     TimeScale: float(scale) = scale.get();
 }

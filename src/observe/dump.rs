@@ -5,9 +5,11 @@
 
 use std::{
     collections::HashSet,
-    fs,
+    fs, process,
     sync::{Arc, mpsc::Receiver},
 };
+
+use strum::VariantArray;
 
 use crate::{
     log::{event::Event, pipeline::Pipeline},
@@ -66,7 +68,7 @@ impl Dumper {
         let workers: HashSet<u64> = views.iter().map(|view| view.os_thread).collect();
         other_threads(&workers, &mut text);
         text.push('\n');
-        for lock in Lock::ALL {
+        for &lock in Lock::VARIANTS {
             let holds = |view: &View| view.holds(lock);
             let waits = |view: &View| view.waits_for == Some(lock);
             if lock == Lock::Processor || views.iter().any(|view| holds(view) || waits(view)) {
@@ -76,7 +78,7 @@ impl Dumper {
         }
         let deadlocks = board.deadlocks();
         for cycle in &deadlocks {
-            text += &format!("DEADLOCK: {}\n", cycle.describe());
+            text += &format!("DEADLOCK: {cycle}\n");
         }
         if deadlocks.is_empty() {
             text += "No deadlock found.\n";
@@ -115,15 +117,13 @@ fn words(state: State) -> &'static str {
 }
 
 fn named(views: &[View], which: impl Fn(&View) -> bool) -> String {
-    let names: Vec<String> = views
-        .iter()
-        .filter(|view| which(view))
+    let views = views.iter().filter(|view| which(view));
+    let names: Vec<_> = views
         .map(|view| format!("\"Worker-{}\"", view.worker))
         .collect();
-    if names.is_empty() {
-        "nobody".into()
-    } else {
-        names.join(", ")
+    match names[..] {
+        [] => "nobody".into(),
+        _ => names.join(", "),
     }
 }
 
@@ -143,10 +143,9 @@ fn other_threads(workers: &HashSet<u64>, text: &mut String) {
         let (Ok(name), Ok(stat)) = (read("comm"), read("stat")) else {
             continue;
         };
-        let name = if u64::from(std::process::id()) == id {
-            "main"
-        } else {
-            name.trim_end()
+        let name = match u64::from(process::id()) == id {
+            true => "main",
+            false => name.trim_end(),
         };
         let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.get(..1));
         let state = match state.unwrap_or_default() {

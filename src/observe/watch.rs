@@ -21,7 +21,7 @@ use crate::{
     threads::Background,
     work::backlog::Backlog,
     work::recorder::{Counters, Totals},
-    work::status::{Cycle, State, View},
+    work::status::{State, View},
 };
 
 /// What a run shows to those who look on.
@@ -61,13 +61,11 @@ pub(crate) fn repeat(
         let mut due = Instant::now();
         loop {
             let left = due.saturating_duration_since(Instant::now());
-            let again = ended.recv_timeout(left) == Err(RecvTimeoutError::Timeout);
-            let why = if again {
-                Look::Again
-            } else {
-                Look::ForTheLastTime
+            let why = match ended.recv_timeout(left) {
+                Err(RecvTimeoutError::Timeout) => Look::Again,
+                _ => Look::ForTheLastTime,
             };
-            if look(why).is_break() || !again {
+            if look(why).is_break() || why == Look::ForTheLastTime {
                 return;
             }
             // A look that took longer than the interval is followed by the next one whole interval later, not by a series
@@ -87,11 +85,7 @@ pub(crate) fn sample(interval: Micros, counters: Arc<[Arc<Counters>]>) -> anyhow
         let (counter, data_length) = Totals::latest(&counters);
         Event::Sample {
             resident_bytes: Known(usage.memory),
-            cpu_us: Known(
-                usage
-                    .cpu
-                    .and_then(|cpu| u64::try_from(cpu.as_micros()).ok()),
-            ),
+            cpu_us: Known(usage.cpu.map(|cpu| cpu.as_micros() as u64)),
             threads: Known(usage.threads),
             open_files: Known(usage.open_files),
             counter,
@@ -136,7 +130,6 @@ pub(crate) fn watch_for_stall(
             return ControlFlow::Continue(());
         }
         let deadlocks = dumper.board.deadlocks();
-        let deadlocks: Vec<String> = deadlocks.iter().map(Cycle::describe).collect();
         let text = dumper.text();
         // First the stop: it ends the patience with a console that stalls, which may be what the workers wait for.
         stop.request(Cause::Stall);

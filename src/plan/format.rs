@@ -1,36 +1,18 @@
-//! What people read: lengths of time, how many there are of something, the words for values, and lines of text.
+//! What people read: lengths of time, how many there are of something, and lines of text.
 
 use std::fmt;
 
-/// Declares how the variants of an enum are written, and from that how they are read.
-macro_rules! words {
-    ($type:ident { $($variant:ident = $word:literal),* $(,)? }) => {
-        impl $type {
-            /// The word for it.
-            pub fn word(self) -> &'static str {
-                match self { $( Self::$variant => $word, )* }
-            }
-        }
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
-        impl std::fmt::Display for $type {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.word())
-            }
-        }
-
-        impl std::str::FromStr for $type {
-            type Err = &'static str;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                match text {
-                    $( $word => Ok(Self::$variant), )*
-                    _ => Err(concat!("one of these is needed:", $(" ", $word),*)),
-                }
-            }
-        }
-    };
+/// The form of what is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
+pub enum TextOrJson {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
-pub(crate) use words;
 
 /// A length of time in the unit that suits it, with three digits that count.
 #[derive(Clone, Copy, Debug)]

@@ -12,18 +12,9 @@ use serde::Serialize;
 
 use super::{
     Attempt, Outcome, Plan, Position,
-    format::counted,
+    format::{TextOrJson, counted},
     workload::{Micros, Shard, Workload},
 };
-
-/// The form of a printed plan.
-#[derive(Clone, Copy, Debug)]
-pub enum PlanFormat {
-    /// For people.
-    Text,
-    /// A JSON object a line.
-    Json,
-}
 
 /// An attempt as `hifi plan --format json` prints it, named as in the log.
 #[derive(Serialize)]
@@ -46,12 +37,12 @@ struct PlannedAttempt {
 pub fn print(
     workload: &Workload,
     workers: Range<u32>,
-    format: PlanFormat,
+    format: TextOrJson,
 ) -> anyhow::Result<ExitCode> {
     let mut out = BufWriter::new(io::stdout().lock());
     let printed = match format {
-        PlanFormat::Text => print_text(&mut out, workload, workers),
-        PlanFormat::Json => print_json(&mut out, workload, workers),
+        TextOrJson::Text => print_text(&mut out, workload, workers),
+        TextOrJson::Json => print_json(&mut out, workload, workers),
     };
     match printed.and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {

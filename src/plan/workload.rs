@@ -9,8 +9,7 @@
 use std::{fmt, ops::Range, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-
-use super::format::words;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// The most workers a run may have.
 pub const THREADS_MAX: u32 = 4096;
@@ -153,15 +152,14 @@ pub struct RetryPolicy {
 }
 
 /// How the delay grows from one failed attempt of an operation to the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum Backoff {
     /// The same delay each time.
     Fixed,
     /// Twice the delay each time.
     Exponential,
 }
-
-words!(Backoff { Fixed = "fixed", Exponential = "exponential" });
 
 /// A count that may be without bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
 use crate::{audit::AuditConfig, plan::workload::Workload};
 
 /// The form of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum ReportFormat {
     /// A page for a browser.
     Html,

@@ -44,9 +44,9 @@ pub(super) fn logged(attempts: &Attempts) -> u64 {
     attempts[..LOST].iter().sum()
 }
 
-/// What a worker does in a stretch of time. They are drawn in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Activity {
+/// What a worker does in a stretch of time.
+#[derive(Clone, Copy, Debug)]
+enum Activity {
     /// Its lines are missing.
     Unknown,
     Wait,
@@ -54,12 +54,8 @@ pub(super) enum Activity {
     Work,
 }
 
-impl Activity {
-    /// The class of its colour.
-    pub(super) fn class(self) -> &'static str {
-        ["unknown", "wait", "back", "work"][self as usize]
-    }
-}
+/// The class of each [`Activity`]'s colour.
+const CLASSES: [&str; 4] = ["unknown", "wait", "back", "work"];
 
 /// What the workers of one row did in one column of time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -70,13 +66,12 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// What took most of the time, if anything is known.
-    pub(super) fn activity(&self) -> Option<Activity> {
-        use Activity::{Back, Unknown, Wait, Work};
-        let all = self.spent.into_iter().zip([Unknown, Wait, Back, Work]);
+    /// The class of what took most of the time, if anything is known.
+    pub(super) fn activity(&self) -> Option<&'static str> {
         // Of equals it is the last: an attempt that took no time is one nevertheless.
-        let (time, activity) = all.max_by_key(|(time, _)| *time)?;
-        (time > 0 || logged(&self.attempts) > 0).then_some(activity)
+        let all = self.spent.into_iter().zip(CLASSES);
+        let (time, class) = all.max_by_key(|(time, _)| *time)?;
+        (time > 0 || logged(&self.attempts) > 0).then_some(class)
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn of_log(verdict: &Verdict, sections: &[Section], files: &[String]) 
         }
         section.next aria-labelledby="next" {
             h2 id="next" { "What to do next" }
-            ul { @for step in words::next_steps(verdict) { li { (step) } } }
+            ul { @for step in words::next_steps(verdict) { li { (prose(step)) } } }
         }
         @for group in &verdict.groups { (table_of_group(group, sections)) }
         (table_of_runs(sections))

@@ -301,10 +301,6 @@ fn predicted(workload: &Workload) -> Vec<f64> {
 
 fn memory(history: &History) -> Markup {
     let mebibytes = |column: &Column| column.memory as f64 / (1 << 20) as f64;
-    let mut columns = history.columns.iter();
-    let first = columns
-        .find(|column| column.memory > 0)
-        .map_or(0.0, mebibytes);
     let mut latest = 0.0;
     // Until the next sample it is taken to stay the same.
     let values = history.columns.iter().map(|column| {
@@ -314,6 +310,7 @@ fn memory(history: &History) -> Markup {
         latest
     });
     let values: Vec<f64> = values.collect();
+    let first = values.iter().find(|value| **value > 0.0).unwrap_or(&0.0);
     let most = values.iter().copied().fold(0.0, f64::max);
     let told = format!("Memory in use: {first:.1} MiB at first, {most:.1} MiB at most.");
     let window = history.columns.window();

@@ -31,17 +31,13 @@ pub(super) fn draw(number: usize, seen: &SeenRun, history: &History, found: &[Da
         _ => (heat_map(history), heat_key(history)),
     };
     let (rows, window) = (history.rows, history.columns.window());
-    let row_height = match rows {
-        0..=12 => 20,
-        13..=32 => 12,
-        _ => 8,
-    };
+    let height = rows * (256 / rows).clamp(8, 20);
     let named = (0..rows).step_by(rows.div_ceil(12)).map(|row| {
         let worker = history.first_worker() + row as u32 * history.workers_a_row;
         (100.0 - middle(row, rows), format!("Worker-{worker}"))
     });
     let told = told(seen, history, window, found);
-    let plot = html! { div.plot style=(format!("height:{}px", rows * row_height)) {
+    let plot = html! { div.plot style=(format!("height:{height}px")) {
         (drawing(window.columns, rows * ROW, &told, &content))
         (marks(history, window, found, number))
     } };
@@ -89,9 +85,8 @@ fn heat_key(history: &History) -> Markup {
 
 /// What each worker did, each activity in its colour.
 fn activities(history: &History) -> Markup {
-    let activity = |cell: &Cell| cell.activity().map(|activity| activity.class().to_owned());
     html! {
-        (blocks(history, 1, BAR, activity))
+        (blocks(history, 1, BAR, |cell| cell.activity().map(str::to_owned)))
         (shares(history, "gone", true, ABANDONED))
         (shares(history, "lost", false, LOST))
     }

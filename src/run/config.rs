@@ -1,5 +1,7 @@
 //! The configuration of a run: validated, complete, and without a trace of the command line.
 
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
 use crate::{
     bugs::{Seam, Specimen},
     log::config::LogConfig,
@@ -43,7 +45,8 @@ impl RunConfig {
 }
 
 /// The form of the summary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum SummaryFormat {
     /// For people.
     Text,

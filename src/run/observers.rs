@@ -32,9 +32,8 @@ impl Observers {
         dump_requests: Receiver<()>,
     ) -> Self {
         let mut observers = Self::default();
-        if let Err(error) = observers.start_each(context, prepared, dump_requests) {
-            observers.refused = Some(in_words(&error));
-        }
+        let started = observers.start_each(context, prepared, dump_requests);
+        observers.refused = started.err().map(|error| in_words(&error));
         observers
     }
 

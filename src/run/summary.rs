@@ -130,7 +130,7 @@ fn json(outcome: &RunOutcome, replay: &str, problems: &[String]) -> Value {
     };
     let mut json = json!({
         "run": format!("{:016x}", outcome.run),
-        "reason": closing.reason.word(),
+        "reason": <&str>::from(closing.reason),
         "stopped_by": stopped_by,
         "seed": workload.seed,
         "shard": workload.group.as_ref().map(|_| workload.shard),

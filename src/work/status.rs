@@ -15,14 +15,17 @@ use std::{
     time::Duration,
 };
 
+use strum::{Display, VariantArray};
+
 use crate::{
     log::clock::{Clock, Stamp},
-    plan::{Position, format::words},
+    plan::Position,
     sync::if_free,
 };
 
 /// What a worker is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum State {
     /// Its thread has not begun to work.
     Starting,
@@ -40,33 +43,12 @@ pub enum State {
     Ended,
 }
 
-impl State {
-    /// All states, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
-        Self::Starting,
-        Self::Idle,
-        Self::Working,
-        Self::Waiting,
-        Self::Sleeping,
-        Self::BackingOff,
-        Self::Ended,
-    ];
-}
-
-words!(State {
-    Starting = "starting",
-    Idle = "idle",
-    Working = "working",
-    Waiting = "waiting",
-    Sleeping = "sleeping",
-    BackingOff = "backing_off",
-    Ended = "ended",
-});
-
 /// The locks that workers take. An honest run has the first; the others belong to a Processor that was split in two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum Lock {
     /// The Processor's.
+    #[strum(serialize = "Processor")]
     Processor,
     /// That of the counter alone.
     Counter,
@@ -75,19 +57,10 @@ pub enum Lock {
 }
 
 impl Lock {
-    /// All locks, in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::Processor, Self::Counter, Self::Data];
-
     fn bit(self) -> u64 {
         1 << self as u64
     }
 }
-
-words!(Lock {
-    Processor = "Processor",
-    Counter = "counter",
-    Data = "data",
-});
 
 /// The statuses of all workers of a run.
 #[derive(Debug)]
@@ -144,26 +117,15 @@ impl View {
     /// The locks that the worker held.
     pub fn held(&self) -> impl Iterator<Item = Lock> + use<> {
         let view = *self;
-        Lock::ALL.into_iter().filter(move |lock| view.holds(*lock))
+        Lock::VARIANTS
+            .iter()
+            .copied()
+            .filter(move |lock| view.holds(*lock))
     }
 }
 
 /// Workers that wait for each other: each for a lock that the next one holds, and the last for one of the first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cycle(Vec<(View, Lock)>);
-
-impl Cycle {
-    /// The cycle in words.
-    pub fn describe(&self) -> String {
-        let workers = &self.0;
-        let links = workers.iter().enumerate().map(|(i, (view, lock))| {
-            let (holder, _) = workers[(i + 1) % workers.len()];
-            let (waits, holds) = (view.worker, holder.worker);
-            format!("Worker-{waits} waits for {lock}, held by Worker-{holds}")
-        });
-        links.collect::<Vec<_>>().join("; ")
-    }
-}
+type Cycle = Vec<(View, Lock)>;
 
 impl StatusBoard {
     /// A board for the workers with these numbers, whose times are those of `clock`.
@@ -202,17 +164,29 @@ impl StatusBoard {
             .collect()
     }
 
-    /// The cycles in which workers wait for each other. The statuses are read one after the other, and none in one step, so
-    /// what is seen once may never have been. Who is seen to wait since the same moment twice has not moved in
-    /// between, and who is in a cycle never will.
-    pub fn deadlocks(&self) -> Vec<Cycle> {
+    /// The cycles in which workers wait for each other, in words. The statuses are read one after the other, and none in one
+    /// step, so what is seen once may never have been. Who is seen to wait since the same moment twice has not moved in between,
+    /// and who is in a cycle never will.
+    pub fn deadlocks(&self) -> Vec<String> {
         let mut found = cycles(&self.read());
         if !found.is_empty() {
             let again = cycles(&self.read());
             found.retain(|cycle| again.contains(cycle));
         }
-        found
+        found.iter().map(|cycle| described(cycle)).collect()
     }
+}
+
+fn described(cycle: &[(View, Lock)]) -> String {
+    let holders = cycle.iter().cycle().skip(1);
+    let links = cycle
+        .iter()
+        .zip(holders)
+        .map(|((view, lock), (holder, _))| {
+            let (waits, holds) = (view.worker, holder.worker);
+            format!("Worker-{waits} waits for {lock}, held by Worker-{holds}")
+        });
+    links.collect::<Vec<_>>().join("; ")
 }
 
 /// Follows from each worker the chain of who waits for whom.
@@ -240,7 +214,7 @@ fn cycles(views: &[View]) -> Vec<Cycle> {
         if let Some(first) = path.iter().position(|(worker, _)| *worker == at) {
             let links = path[first..].iter();
             let links = links.map(|(worker, lock)| (views[*worker], *lock));
-            found.push(Cycle(links.collect()));
+            found.push(links.collect());
         }
     }
     found
@@ -273,7 +247,7 @@ impl WorkerStatus {
         View {
             worker,
             os_thread: self.os_thread.load(Ordering::Relaxed),
-            state: State::ALL[(phase & ((1 << STATE_BITS) - 1)) as usize],
+            state: State::VARIANTS[(phase & ((1 << STATE_BITS) - 1)) as usize],
             since: Stamp(phase >> STATE_BITS),
             at: Position {
                 iteration: self.iteration.load(Ordering::Relaxed),
@@ -281,7 +255,7 @@ impl WorkerStatus {
             },
             waits_for: match self.waits_for.load(Ordering::Acquire) {
                 0 => None,
-                lock => Some(Lock::ALL[lock as usize - 1]),
+                lock => Some(Lock::VARIANTS[lock as usize - 1]),
             },
             holds: self.holds.load(Ordering::Acquire),
         }
@@ -356,7 +330,7 @@ impl<T> Drop for Held<'_, T> {
 }
 
 /// The system's id of the calling thread, as Linux tells it.
-pub(crate) fn os_thread_id() -> Option<u64> {
+fn os_thread_id() -> Option<u64> {
     let task = fs::read_link("/proc/thread-self").ok()?;
     task.file_name()?.to_str()?.parse().ok()
 }
@@ -403,7 +377,7 @@ mod tests {
             (view.state, view.held().count(), view.waits_for),
             (State::Ended, 0, None)
         );
-        assert_eq!(board.deadlocks(), []);
+        assert_eq!(board.deadlocks(), [""; 0]);
     }
 
     #[test]
@@ -448,10 +422,11 @@ mod tests {
             thread::yield_now();
         }
         let cycles = board.deadlocks();
-        assert_eq!(cycles.len(), 1);
         assert_eq!(
-            cycles[0].describe(),
-            "Worker-0 waits for data, held by Worker-1; Worker-1 waits for counter, held by Worker-0"
+            cycles,
+            [
+                "Worker-0 waits for data, held by Worker-1; Worker-1 waits for counter, held by Worker-0"
+            ]
         );
     }
 }

@@ -3,29 +3,29 @@
 use std::collections::HashMap;
 
 use super::Exhibit;
-use crate::lab::{records::LogRecord, trial::Trial};
+use crate::lab::{records::Success, trial::Trial};
 
 pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
     let run = &trial.broken;
-    let success = |record| Some((LogRecord::success(record)?, record));
-    let successes: Vec<((u32, u64), &LogRecord)> = run.records.iter().filter_map(success).collect();
+    let successes = &run.seen.successes;
     // The first value that two workers have written.
     let mut written = HashMap::new();
-    let (then, now) = (0..)
-        .zip(&successes)
-        .find_map(|(now, ((worker, value), _))| {
-            let (first, then) = *written.entry(*value).or_insert((*worker, now));
-            (first != *worker).then_some((then, now))
-        })?;
-    let (((one, value), first), ((two, _), second)) = (successes[then], successes[now]);
+    let again = |(now, success): (usize, &Success)| {
+        let known = written.entry(success.counter);
+        let (worker, then) = *known.or_insert((success.worker, now));
+        (worker != success.worker).then_some((then, now))
+    };
+    let (then, now) = successes.iter().enumerate().find_map(again)?;
+    let (first, second) = (successes[then], successes[now]);
+    let (one, two, value) = (first.worker, second.worker, first.counter);
     let between = successes[then + 1..now].iter();
-    let highest = between.clone().map(|((_, value), _)| *value).max();
+    let highest = between.clone().map(|success| success.counter).max();
     let (others, highest) = (between.len(), highest.unwrap_or(value));
     let (log, before) = (&run.log_file, value - 1);
     let (completed, counter) = (run.number("/operations/completed"), run.number("/counter"));
 
-    let start = run.records.first().map_or(0, |record| record.micros);
-    let time = |record: &LogRecord| format!("{} us", record.micros.saturating_sub(start));
+    let start = run.seen.start.unwrap_or(0);
+    let time = |success: Success| format!("{} us", success.micros.saturating_sub(start));
     let row = |line: &str, time: &str, left: &str, right: &str, counter: u64| {
         format!("{line:>5}  {time:>9}  {left:<22}{right:<22}{counter:>7}")
     };

@@ -8,9 +8,9 @@ const WIDTH: u64 = 60;
 const HEIGHT: u64 = 10;
 
 pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
-    let [broken, fixed] = [&trial.broken, &trial.fixed].map(|run| Memory::of(&run.records));
+    let [broken, fixed] = [&trial.broken, &trial.fixed].map(|run| &run.seen.memory);
     let (rise, flat) = (broken.bytes_per_operation()?, fixed.bytes_per_operation()?);
-    let peaks = [&broken, &fixed].map(|memory| memory.peak(u64::MAX) as f64 / 1e6);
+    let peaks = [broken, fixed].map(|memory| memory.peak(u64::MAX) as f64 / 1e6);
     let [at_the_end, at_most] = peaks;
     Some(Exhibit {
         brief: format!(
@@ -18,7 +18,7 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
              The fixed program has {at_most:.1} MB, and {:.1} bytes more for each operation.",
             flat.max(0.0)
         ),
-        lines: draw(&broken, &fixed),
+        lines: draw(broken, fixed),
     })
 }
 

@@ -53,14 +53,11 @@ impl Prepared {
     /// One of them cannot be had.
     pub fn new(metrics: &MetricsConfig, serve: Option<&ServeConfig>) -> anyhow::Result<Self> {
         let metrics = metrics.addr;
-        let operations = serve.map(|serve| serve.addr);
+        let metrics = metrics.map(|addr| listen(addr, "metrics", "--metrics-addr"));
+        let operations = serve.map(|serve| listen(serve.addr, "operations", "--serve"));
         Ok(Self {
-            metrics: metrics
-                .map(|addr| listen(addr, "metrics", "--metrics-addr"))
-                .transpose()?,
-            operations: operations
-                .map(|addr| listen(addr, "operations", "--serve"))
-                .transpose()?,
+            metrics: metrics.transpose()?,
+            operations: operations.transpose()?,
         })
     }
 
@@ -70,44 +67,41 @@ impl Prepared {
     /// The system refuses a thread.
     pub fn start(
         self,
-        metrics: MetricsConfig,
+        config: MetricsConfig,
         progress: bool,
         sources: Sources,
     ) -> anyhow::Result<Monitoring> {
+        let mut monitoring = Monitoring {
+            config,
+            ..Monitoring::default()
+        };
         let pipeline = &sources.dumper.pipeline;
         let served = |what, addr, path| {
             pipeline.say(&format!(
                 "hifi: {what} are served on http://{addr}/{path}\n"
             ));
         };
-        let mut requests = None;
-        let mut operations = None;
         if let (Some((listener, addr)), Some(backlog)) = (self.operations, &sources.backlog) {
-            let figures: Arc<RequestFigures> = Arc::default();
-            requests = Some(Arc::clone(&figures));
-            operations = Some(operations::serve(listener, Arc::clone(backlog), figures)?);
+            let figures = Arc::<RequestFigures>::default();
+            monitoring.requests = Some(Arc::clone(&figures));
+            let server = operations::serve(listener, Arc::clone(backlog), figures)?;
+            monitoring.operations = Some(server);
             served("operations", addr, "operations");
         }
-        let mut scrapes = None;
         if let Some((listener, addr)) = self.metrics {
-            let (told, requests, log) = (sources.clone(), requests.clone(), LogFigures::default());
-            let dumper = sources.dumper.clone();
+            let (told, dumper) = (sources.clone(), sources.dumper.clone());
+            let (requests, log) = (monitoring.requests.clone(), LogFigures::default());
             let pages = Pages {
                 metrics: Box::new(move || metrics::text(&told, requests.as_deref(), &log)),
                 threads: Some(Box::new(move || dumper.text())),
             };
-            scrapes = Some(pages.serve(listener)?);
+            monitoring.scrapes = Some(pages.serve(listener)?);
             served("metrics", addr, "metrics");
         }
-        let progress = progress.then(|| progress::start(sources.clone()));
-        let progress = progress.transpose()?;
-        Ok(Monitoring {
-            config: metrics,
-            requests,
-            operations,
-            scrapes,
-            progress,
-        })
+        if progress {
+            monitoring.progress = Some(progress::start(sources.clone())?);
+        }
+        Ok(monitoring)
     }
 }
 
@@ -151,9 +145,8 @@ impl Monitoring {
     /// person should be told of it.
     pub fn run_ended(&self, sources: &Sources) -> Option<String> {
         let path = self.config.file.as_ref()?;
-        let written = metrics::final_text(sources, self.requests.as_deref())
-            .and_then(|text| write_file(path, text));
-        written.err().map(|error| {
+        let text = metrics::final_text(sources, self.requests.as_deref());
+        write_file(path, text).err().map(|error| {
             format!(
                 "the metrics file {} could not be written: {}; name another with --metrics-file",
                 displayed(path),

@@ -20,13 +20,13 @@ const LIMITS: Limits = Limits {
 };
 
 /// What makes the text of a page.
-pub(super) type Render<T> = Box<dyn Fn() -> T + Send + Sync>;
+pub(super) type Render = Box<dyn Fn() -> String + Send + Sync>;
 
 /// What is answered.
 pub(super) struct Pages {
-    pub metrics: Render<anyhow::Result<String>>,
+    pub metrics: Render,
     /// The thread dump, where there is one.
-    pub threads: Option<Render<String>>,
+    pub threads: Option<Render>,
 }
 
 impl Pages {
@@ -45,16 +45,12 @@ impl Service for Pages {
             return only("GET, HEAD");
         }
         match (request.uri().path(), &self.threads) {
-            ("/metrics", _) => match (self.metrics)() {
-                Ok(text) => {
-                    let mut response = plain(StatusCode::OK, text);
-                    let format =
-                        HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-                    response.headers_mut().insert(CONTENT_TYPE, format);
-                    response
-                }
-                Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
-            },
+            ("/metrics", _) => {
+                let mut response = plain(StatusCode::OK, (self.metrics)());
+                let format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+                response.headers_mut().insert(CONTENT_TYPE, format);
+                response
+            }
             ("/healthz", _) => plain(StatusCode::OK, "ok\n"),
             ("/threads", Some(threads)) => plain(StatusCode::OK, threads()),
             (_, Some(_)) => plain(
