@@ -27,7 +27,10 @@ fn main() -> ExitCode {
             }
         }
         Some(Command::Audit(args)) => return audit(args),
-        Some(Command::Report(args)) => return report::run(&args.into_config()),
+        Some(Command::Report(args)) => match args.into_config() {
+            Ok(config) => return report::run(&config),
+            Err(error) => error.exit(),
+        },
         Some(Command::Lab(args)) => lab::run(&args.into_config()),
         Some(Command::Dashboard(args)) => dashboard::print(args.audit),
         Some(Command::Completions { shell }) => print_completions(&shell),

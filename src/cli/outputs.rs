@@ -92,7 +92,7 @@ fn appends(stream: u8) -> bool {
 
 /// Whether two paths lead to one file, whatever links they go through. Files that are there are compared by device and
 /// inode, others by the place where they would be made.
-fn is_same_file(one: &Path, other: &Path) -> bool {
+pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
     match (fs::metadata(one), fs::metadata(other)) {
         (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
         (Err(_), Err(_)) => match (destination(one), destination(other)) {

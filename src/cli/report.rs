@@ -4,8 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{audit::JudgingArgs, file_path, monitoring::built_in, one_of, replay};
+use super::{
+    audit::JudgingArgs, file_path, invalid, monitoring::built_in, one_of, outputs::is_same_file,
+    replay,
+};
 use crate::{
+    audit::Input,
+    log::line::displayed,
     observe::monitoring::BUILT_IN,
     report::{ReportConfig, ReportFormat},
 };
@@ -33,17 +38,28 @@ pub struct ReportArgs {
 
 impl ReportArgs {
     /// What to report on, and where to.
-    pub fn into_config(self) -> ReportConfig {
+    ///
+    /// # Errors
+    /// The report would take the place of a log that it is made of.
+    pub fn into_config(self) -> Result<ReportConfig, clap::Error> {
         let default = match self.format {
             ReportFormat::Html => "report.html",
             ReportFormat::Trace => "trace.json",
             ReportFormat::Lnav => "-",
         };
-        ReportConfig {
-            audit: self.judging.into_config(),
-            format: self.format,
-            output: self.output.unwrap_or_else(|| default.into()),
-            replay,
+        let output = self.output.unwrap_or_else(|| default.into());
+        let audit = self.judging.into_config();
+        let is_output =
+            |input: &Input| matches!(input, Input::File(path) if is_same_file(path, &output));
+        if output.is_file() && audit.inputs.iter().any(is_output) {
+            let why = "a log is read from there, and would be gone; name another file";
+            return Err(invalid(displayed(&output), "'--output <PATH>'", why));
         }
+        Ok(ReportConfig {
+            audit,
+            format: self.format,
+            output,
+            replay,
+        })
     }
 }

@@ -305,6 +305,21 @@ fn nothing_that_a_log_says_acts_in_the_page() {
 }
 
 #[test]
+fn a_report_never_takes_the_place_of_its_log() {
+    let rig = Rig::new();
+    rig.hifi("-q -t 2 -n 5 --time-scale 0 --seed 1").code(0);
+    std::os::unix::fs::symlink("app.log", rig.path("link")).unwrap();
+    let log = rig.read("app.log");
+    for args in ["-o app.log", "-o link", "link -o ./app.log --format trace"] {
+        rig.hifi(&format!("report {args}"))
+            .code(2)
+            .complains("name another file");
+    }
+    assert_eq!(rig.read("app.log"), log);
+    rig.hifi("report /dev/null -o /dev/null").code(0);
+}
+
+#[test]
 fn an_output_is_replaced_whole_or_not_at_all() {
     let rig = Rig::new();
     rig.hifi("-q -t 2 -n 5 --time-scale 0 --seed 1").code(0);
