@@ -3,9 +3,8 @@
 use super::{
     cursor::Budget,
     entered::Placed,
-    order::Moved,
+    order::{Moved, Order},
     sequence::Sequence,
-    time_order::{TimeOrder, TimedLine},
 };
 use crate::audit::{
     config::AuditConfig,
@@ -16,6 +15,19 @@ use crate::audit::{
         findings::{Findings, Location},
     },
 };
+
+/// A line, as far as its place in the order is concerned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TimedLine {
+    /// Its time in microseconds since 1970.
+    pub stamp: u64,
+    /// Who logged it.
+    pub producer: Producer,
+    /// Its number.
+    pub seq: u64,
+    /// Where it stands.
+    pub at: Location,
+}
 
 /// A line that has come, and how it is to be judged.
 #[derive(Clone, Copy)]
@@ -53,8 +65,9 @@ pub(crate) struct Arrivals {
     pub same_stamp: u64,
     /// How long the lines took.
     pub delays: Delays,
-    /// The lines by their time.
-    pub time: TimeOrder,
+    /// The lines by their time. Where each producer's numbers rise, it must not fall either: the program logs lines in the order of
+    /// their stamps.
+    pub time: Order<(Producer, u64)>,
     /// Lines whose numbers are in order, and their times are not.
     pub fell: Findings,
 }
@@ -98,39 +111,40 @@ impl Arrivals {
         if config.any_order {
             return;
         }
-        let (order, missing) = (&mut sequence.order, &sequence.met.missing);
-        if let Some(moved) = order.arrive(seq, at, backwards, missing) {
+        if !sequence.order.goes_on(seq, at, backwards) {
+            let moved = sequence.order.arrive(seq, at, backwards, ());
             reordered(findings, producer, moved);
         }
         // The time is asked only where the numbers are in order.
         if findings.counts.reordered == 0 {
-            let mut fell = |line| time_fell(&mut self.fell, line);
-            self.time.arrive(line, backwards, &mut fell);
+            let moved = self.time.arrive(stamp, at, backwards, (producer, seq));
+            time_fell(&mut self.fell, moved);
         }
     }
 
     /// Names the lines whose time fell, where the numbers are in order: else it tells nothing more.
     pub(crate) fn settle(&mut self, findings: &mut Findings) {
-        let fell = &mut self.fell;
-        self.time.settle(&mut |line| time_fell(fell, line));
+        time_fell(&mut self.fell, self.time.settle());
         if findings.counts.reordered == 0 {
-            findings.take_over(Kind::Reordered, fell);
+            findings.take_over(Kind::Reordered, &mut self.fell);
         }
     }
 }
 
 /// Names lines that stand behind later ones of their producer.
-#[cold]
+#[inline]
 pub(crate) fn reordered(findings: &mut Findings, producer: Producer, moved: Moved) {
-    for (numbers, at) in moved {
+    for (numbers, at, ()) in moved {
         findings.add_lines(Kind::Reordered, producer, numbers, at, |_| {});
     }
 }
 
-#[cold]
-fn time_fell(findings: &mut Findings, line: TimedLine) {
-    let numbers = line.seq..line.seq.saturating_add(1);
-    findings.add_lines(Kind::Reordered, line.producer, numbers, line.at, |found| {
-        found.why = "time runs backwards".into();
-    });
+#[inline]
+fn time_fell(findings: &mut Findings, moved: Moved<(Producer, u64)>) {
+    for (_, at, (producer, seq)) in moved {
+        let numbers = seq..seq.saturating_add(1);
+        findings.add_lines(Kind::Reordered, producer, numbers, at, |found| {
+            found.why = "time runs backwards".into();
+        });
+    }
 }

@@ -12,5 +12,4 @@ pub(super) mod numbers;
 pub(super) mod order;
 pub(super) mod run;
 pub(super) mod sequence;
-pub(super) mod time_order;
 pub(super) mod worker;

@@ -87,21 +87,6 @@ impl Numbers {
         first.map_or(number, |members| members.end)
     }
 
-    /// The first number from this one down that is no member.
-    pub(crate) fn absent_down_from(&self, number: u64) -> u64 {
-        let all = self
-            .0
-            .bitmaps()
-            .find(|(high, _)| u64::from(*high) == number >> 32);
-        let before = all.and_then(|(_, members)| {
-            let mut members = members.iter();
-            members.advance_back_to(number as u32);
-            let run = members.next_range_back()?;
-            (*run.end() == number as u32).then(|| u64::from(run.end() - run.start()) + 1)
-        });
-        number.saturating_sub(before.unwrap_or(0))
-    }
-
     /// The members in `range` as ranges, ascending.
     pub(crate) fn ranges_in(&self, range: Range<u64>) -> impl Iterator<Item = Range<u64>> + '_ {
         let Range { start, end } = range;
@@ -118,20 +103,6 @@ impl Numbers {
             ranges.map(of).take_while(move |found| found.start < end)
         })
     }
-
-    /// Shows `each` the parts of `range` that are no members, ascending.
-    pub(crate) fn each_gap_in(&self, range: Range<u64>, mut each: impl FnMut(Range<u64>)) {
-        let mut start = range.start;
-        for members in self.ranges_in(range.clone()) {
-            if start < members.start {
-                each(start..members.start);
-            }
-            start = members.end;
-        }
-        if start < range.end {
-            each(start..range.end);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -143,7 +114,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Members, ranges and gaps are those of a set.
+        /// Members and ranges are those of a set.
         #[test]
         fn it_is_a_set(
             steps in prop::collection::vec((0_u8..3, 0_u64..6000, 1_u64..3000), 0..60),
@@ -166,15 +137,10 @@ mod tests {
             }
             let range = base + from..base + from + length;
             prop_assert_eq!(set.count_in(range.clone()), model.range(range.clone()).count() as u64);
-            let (mut members, mut gaps) = (Vec::new(), Vec::new());
-            members.extend(set.ranges_in(range.clone()).flatten());
-            set.each_gap_in(range.clone(), |part| gaps.extend(part));
-            prop_assert_eq!(members, model.range(range.clone()).copied().collect::<Vec<_>>());
-            prop_assert_eq!(gaps, range.filter(|n| !model.contains(n)).collect::<Vec<_>>());
+            let members: Vec<u64> = set.ranges_in(range.clone()).flatten().collect();
+            prop_assert_eq!(members, model.range(range).copied().collect::<Vec<_>>());
             if base == 0 {
                 prop_assert_eq!(Some(set.absent_from(from)), (from..).find(|n| !model.contains(n)));
-                let down = (0..=from).rev().find(|n| !model.contains(n));
-                prop_assert_eq!(set.absent_down_from(from), down.unwrap_or(0));
             }
         }
     }

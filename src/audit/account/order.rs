@@ -1,222 +1,211 @@
-//! The order in which the lines of one producer arrive, and the fewest of them that must be moved to restore it.
+//! What must rise while lines arrive: the numbers of one producer, or the time of a run. Where it falls, the fewest lines are named
+//! that must be moved to restore the order.
 //!
-//! Arrivals are kept as runs of rising numbers: a log in order is one run. The lines to be moved are those outside the
-//! heaviest rising sequence of runs. Of two ways to restore the order with as many lines the one counts that moves the lower
-//! numbers: that depends on the numbers alone, not on where the lines stand. When the runs become too many, those so
-//! far are settled, so that memory stays bounded.
+//! The last arrivals are kept, numbers that follow each other as one. The lines to be moved are those outside the longest rising
+//! sequence. Of two ways to restore the order with as many lines the one counts that moves the lower numbers: that depends on the
+//! numbers alone, not on where the lines stand.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+    ops::Range,
+};
 
-use super::numbers::Numbers;
 use crate::audit::verdict::findings::Location;
 
-/// More runs than this are settled before the next one begins.
-const RUNS_MAX: usize = 4096;
+/// So many of the last arrivals are kept: where the next one is lower, they may be those that stand too early.
+const RECENT_MAX: usize = 256;
+/// Where there is disorder again and again, so many are looked at together.
+const DISORDER_MAX: usize = 1 << 13;
 
-/// Lines that arrived one after the other, their numbers rising; there may be holes between them.
+/// Lines that arrived one after the other, and whose numbers follow each other.
 #[derive(Clone, Copy, Debug)]
-struct Stretch {
+struct Stretch<T> {
     first: u64,
     last: u64,
-    /// Counts the runs in the order of their arrival.
-    arrival: u32,
-    at: Location,
-    /// The number with which it last left some out, and where that stands: if these come later, it was too early.
-    leap: (u64, Location),
+    /// The line of the input that the first of them stands in.
+    line: u64,
+    what: T,
 }
 
-impl Stretch {
-    /// The numbers as the log has them.
-    fn numbers(&self, backwards: bool) -> Range<u64> {
-        if backwards {
-            !self.last..(!self.first).saturating_add(1)
-        } else {
-            self.first..self.last.saturating_add(1)
-        }
-    }
-}
-
-/// The arrivals of one producer.
+/// What arrives. Of each line, or the first of those that follow each other, something may be kept.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Order {
-    /// By their first numbers, but for the last to arrive; no two overlap.
-    runs: BTreeMap<u64, Stretch>,
-    /// The last to arrive.
-    current: Option<Stretch>,
-    /// It may go on up to, but not including, this number: there another run begins.
-    limit: u64,
-    /// Up to this number the order is settled: what arrives below it is behind.
-    settled: Option<u64>,
-    /// The input that the arrivals are from; where another begins, the order begins anew.
+pub(crate) struct Order<T = ()> {
+    /// The input that it comes from; where another begins, the order begins anew.
     file: u32,
-    /// The input stands on its head.
+    /// The input stands on its head: turned round, its numbers rise.
     backwards: bool,
+    /// The highest number so far.
+    high: u64,
+    /// What was kept before reached up to this number: what comes below it is out of order.
+    settled: u64,
+    /// The last arrivals.
+    recent: VecDeque<Stretch<T>>,
+    /// How many of them came since the numbers fell; none where all are in order.
+    since_fall: Option<u32>,
 }
 
-/// Lines that stand out of order: their numbers, and where the first of them stands.
-pub(crate) type Moved = Vec<(Range<u64>, Location)>;
+/// Lines that stand out of order: their numbers, where the first of them stands, and what is kept of it.
+pub(crate) type Moved<T = ()> = Vec<(Range<u64>, Location, T)>;
 
-impl Order {
-    /// About how many bytes it takes.
+impl<T: Copy> Order<T> {
+    /// About how many bytes it takes besides itself.
     pub(crate) fn memory(&self) -> u64 {
-        (self.runs.len() * 2 * size_of::<(u64, Stretch)>()) as u64
+        (self.recent.capacity() * size_of::<Stretch<T>>()) as u64
     }
 
     /// Whether some lines may have to be moved.
     pub(crate) fn is_disordered(&self) -> bool {
-        !self.runs.is_empty()
+        self.since_fall.is_some()
     }
 
-    /// Takes in the arrival of a line that was not there before. `missing` are the numbers below the highest that have not
-    /// arrived; of these `number` is none any more. Returns lines out of order where some must be settled now.
+    /// Whether the last line is in order, whatever came before.
+    pub(crate) fn is_restored(&self) -> bool {
+        self.since_fall != Some(0)
+    }
+
+    /// Takes in a line whose number is the next one, if it is.
+    #[inline]
+    pub(crate) fn goes_on(&mut self, number: u64, at: Location, backwards: bool) -> bool {
+        let number = turned(number, backwards);
+        match self.recent.back_mut() {
+            Some(last)
+                if number.checked_sub(1) == Some(last.last)
+                    && (at.file, backwards) == (self.file, self.backwards) =>
+            {
+                last.last = number;
+                self.high = self.high.max(number);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes in a line. Returns lines out of order where some must be settled now.
     #[inline]
     pub(crate) fn arrive(
         &mut self,
         number: u64,
         at: Location,
         backwards: bool,
-        missing: &Numbers,
-    ) -> Option<Moved> {
-        // Turned round, the numbers of an input that stands on its head rise.
-        let number = if backwards { !number } else { number };
-        if let Some(run) = &mut self.current
-            && number > run.last
-            && number < self.limit
-            && at.file == self.file
-        {
-            if number > run.last + 1 {
-                run.leap = (number, at);
-            }
-            run.last = number;
-            return None;
+        what: T,
+    ) -> Moved<T> {
+        let mut moved = Vec::new();
+        if (at.file, backwards) != (self.file, self.backwards) {
+            moved = self.settle();
+            self.recent.clear();
+            (self.file, self.backwards) = (at.file, backwards);
+            (self.high, self.settled) = (0, 0);
         }
-        self.begin_run(number, at, backwards, missing)
-    }
-
-    #[cold]
-    fn begin_run(
-        &mut self,
-        number: u64,
-        at: Location,
-        backwards: bool,
-        missing: &Numbers,
-    ) -> Option<Moved> {
-        let other = at.file != self.file || backwards != self.backwards;
-        let settled = (other || self.runs.len() >= RUNS_MAX).then(|| self.settle(missing));
-        if other {
-            (self.file, self.backwards, self.settled) = (at.file, backwards, None);
-        }
-        let run = Stretch {
+        let number = turned(number, backwards);
+        let line = Stretch {
             first: number,
             last: number,
-            arrival: self.current.map_or(0, |run| run.arrival + 1),
-            at,
-            leap: (number, at),
+            line: at.line,
+            what,
         };
-        if self.settled.is_some_and(|settled| number < settled) {
-            let mut moved = settled.unwrap_or_default();
-            moved.push((run.numbers(backwards), at));
-            return Some(moved);
+        if number < self.high || self.since_fall.is_some() {
+            moved.extend(self.disordered(line));
+            return moved;
         }
-        self.runs.extend(self.current.map(|run| (run.first, run)));
-        if let Some((_, &whole)) = self.runs.range(..=number).next_back()
-            && number <= whole.last
+        self.high = number;
+        if self.recent.len() == RECENT_MAX
+            && let Some(oldest) = self.recent.pop_front()
         {
-            // The number fills a hole of this run, which so falls in two.
-            self.runs.remove(&whole.first);
-            let before = Stretch {
-                last: number.wrapping_sub(1),
-                ..whole
-            };
-            let first = match backwards {
-                true => !missing.absent_down_from(!(number + 1)),
-                false => missing.absent_from(number + 1),
-            };
-            let behind = Stretch {
-                first,
-                at: match whole.leap {
-                    (leap, at) if leap == first => at,
-                    _ => whole.at,
-                },
-                ..whole
-            };
-            let parts = [
-                (whole.first < number).then_some(before),
-                (behind.first <= whole.last).then_some(behind),
-            ];
-            self.runs
-                .extend(parts.into_iter().flatten().map(|part| (part.first, part)));
+            self.settled = oldest.last;
         }
-        let behind = self.runs.range(number..).next();
-        self.limit = behind.map_or(u64::MAX, |(first, _)| *first);
-        self.current = Some(run);
-        settled
+        self.recent.push_back(line);
+        moved
     }
 
-    /// The lines out of order so far. From now on whatever is below the highest of the others is behind.
-    pub(crate) fn settle(&mut self, missing: &Numbers) -> Moved {
-        let mut runs: Vec<Stretch> = self.runs.values().copied().chain(self.current).collect();
-        runs.sort_unstable_by_key(|run| (run.arrival, run.first));
-        let kept = heaviest(&runs, self.backwards, missing);
+    /// Takes in a line with which the numbers fall, or behind such a line.
+    #[cold]
+    fn disordered(&mut self, line: Stretch<T>) -> Moved<T> {
+        let since_fall = match line.first < self.high {
+            true => 0,
+            false => self.since_fall.map_or(0, |lines| lines + 1),
+        };
+        self.since_fall = Some(since_fall);
+        self.high = self.high.max(line.last);
+        self.recent.push_back(line);
+        match since_fall as usize == RECENT_MAX || self.recent.len() >= DISORDER_MAX {
+            true => self.settle(),
+            false => Vec::new(),
+        }
+    }
+
+    /// The lines out of order so far.
+    pub(crate) fn settle(&mut self) -> Moved<T> {
+        if self.since_fall.take().is_none() {
+            return Vec::new();
+        }
+        let mut lines: Vec<_> = mem::take(&mut self.recent).into();
+        let backwards = self.backwards;
+        let numbers = |of: &Stretch<T>| match backwards {
+            true => !of.last..(!of.first).saturating_add(1),
+            false => of.first..of.last.saturating_add(1),
+        };
+        // As the log was written: so the same lines are named as if it stood on its feet.
+        if backwards {
+            lines.reverse();
+        }
+        let early = |of: &Stretch<T>| of.first < self.settled;
+        let rising = rising(lines.iter().map(|of| (numbers(of), early(of))));
         let mut moved = Vec::new();
-        for (run, kept) in runs.into_iter().zip(kept) {
-            if kept {
-                self.settled = Some(run.last);
-            } else {
-                missing.each_gap_in(run.numbers(self.backwards), |part| {
-                    moved.push((part, run.at))
-                });
+        for (of, kept) in lines.into_iter().zip(rising) {
+            let (file, line) = (self.file, of.line);
+            match (kept, backwards) {
+                (true, true) => self.recent.push_front(of),
+                (true, false) => self.recent.push_back(of),
+                _ => moved.push((numbers(&of), Location { file, line }, of.what)),
             }
         }
-        self.runs.clear();
-        (self.current, self.limit) = (None, u64::MAX);
+        self.high = self.recent.back().map_or(self.settled, |last| last.last);
+        let old = self.recent.len().saturating_sub(RECENT_MAX);
+        let oldest = self.recent.drain(..old).next_back();
+        self.settled = oldest.map_or(self.settled, |oldest| oldest.last);
         moved
     }
 }
 
-/// Which runs belong to the heaviest rising sequence.
-fn heaviest(runs: &[Stretch], backwards: bool, missing: &Numbers) -> Vec<bool> {
-    let mut runs: Vec<Range<u64>> = runs.iter().map(|run| run.numbers(backwards)).collect();
-    if backwards {
-        // As the log was written: so the same lines are named as if it stood on its feet.
-        runs.reverse();
+/// A number of an input, which rises also where that stands on its head.
+#[inline]
+fn turned(number: u64, backwards: bool) -> u64 {
+    match backwards {
+        true => !number,
+        false => number,
     }
-    // By the numbers that they end with the rising sequences of which no other has more lines and ends lower.
-    let mut best: BTreeMap<u64, Rising> = BTreeMap::new();
-    let mut before = vec![None; runs.len()];
-    for (i, run) in runs.iter().enumerate() {
-        let lower = best.range(..run.start).next_back().map(|(_, end)| *end);
-        before[i] = lower.map(|lower| lower.run);
-        let own = run.end - run.start - missing.count_in(run.clone());
-        let lines = lower.map_or(0, |lower| lower.lines) + own;
-        let worse = |end: &(&u64, &Rising)| end.1.lines < lines;
-        let worse: Vec<u64> = (best.range(run.start..).take_while(worse))
-            .map(|(number, _)| *number)
-            .collect();
-        for number in worse {
-            best.remove(&number);
+}
+
+/// Which of these belong to the rising sequence with the most lines, and of several to the one with the highest numbers. None that
+/// is `out`, as is said beside it.
+fn rising(runs: impl Iterator<Item = (Range<u64>, bool)>) -> Vec<bool> {
+    // By what they end with, the sequences of which no other has more lines and ends lower; of equal numbers the later is higher.
+    let mut best: BTreeMap<(u64, usize), u64> = BTreeMap::new();
+    let mut before = Vec::new();
+    for (i, (numbers, out)) in runs.enumerate() {
+        let end = (numbers.start, i);
+        let lower = best
+            .range(..end)
+            .next_back()
+            .map(|(end, lines)| (*end, *lines));
+        before.push(lower.map(|((_, i), _)| i));
+        if out {
+            continue;
         }
-        best.insert(run.start, Rising { lines, run: i });
+        let lines = lower.map_or(0, |(_, lines)| lines) + (numbers.end - numbers.start);
+        while let Some((&worse, _)) = best.range(end..).next().filter(|(_, of)| **of < lines) {
+            best.remove(&worse);
+        }
+        best.insert(end, lines);
     }
-    let mut kept = vec![false; runs.len()];
-    let mut next = best.last_key_value().map(|(_, end)| end.run);
+    let mut kept = vec![false; before.len()];
+    let mut next = best.last_key_value().map(|((_, i), _)| *i);
     while let Some(i) = next {
         kept[i] = true;
         next = before[i];
     }
-    if backwards {
-        kept.reverse();
-    }
     kept
-}
-
-/// A rising sequence of runs.
-#[derive(Clone, Copy, Debug)]
-struct Rising {
-    /// How many lines the sequence has.
-    lines: u64,
-    /// Its last run.
-    run: usize,
 }
 
 #[cfg(test)]
@@ -228,20 +217,16 @@ mod tests {
 
     /// The lines to be moved, by their numbers, as [`Order`] finds them.
     fn moved(arrivals: &[u64]) -> Vec<u64> {
-        let (mut order, mut missing, mut next) = (Order::default(), Numbers::default(), 0);
+        let mut order = Order::default();
         let mut out = Vec::new();
         for &number in arrivals {
-            if number >= next {
-                missing.insert_range(next..number);
-                next = number + 1;
-            } else {
-                missing.remove(number);
+            let at = Location::default();
+            if !order.goes_on(number, at, false) {
+                out.extend(order.arrive(number, at, false, ()));
             }
-            let moved = order.arrive(number, Location::default(), false, &missing);
-            out.extend(moved.into_iter().flatten());
         }
-        out.extend(order.settle(&missing));
-        let mut numbers: Vec<u64> = out.into_iter().flat_map(|(range, _)| range).collect();
+        out.extend(order.settle());
+        let mut numbers: Vec<u64> = out.into_iter().flat_map(|(range, ..)| range).collect();
         numbers.sort_unstable();
         numbers
     }
@@ -272,18 +257,11 @@ mod tests {
 
     #[test]
     fn a_shuffled_log_takes_bounded_memory() {
-        let (mut order, mut missing) = (Order::default(), Numbers::default());
-        missing.insert_range(0..1 << 15);
+        let mut order = Order::default();
         let mut named = 0;
         for n in 0..1 << 15_u64 {
-            let number = (n * 7919) % (1 << 15);
-            missing.remove(number);
-            let moved = order.arrive(number, Location::default(), false, &missing);
-            named += moved
-                .into_iter()
-                .flatten()
-                .map(|(range, _)| range.end - range.start)
-                .sum::<u64>();
+            let moved = order.arrive((n * 7919) % (1 << 15), Location::default(), false, ());
+            named += moved.len();
         }
         // Each line is named once at most.
         assert!(named < 1 << 15, "{named}");

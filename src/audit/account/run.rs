@@ -5,11 +5,10 @@
 use std::{collections::HashSet, ops::Range, sync::Arc};
 
 use super::{
-    arrivals::{Arrival, Arrivals, reordered},
+    arrivals::{Arrival, Arrivals, TimedLine, reordered},
     entered::{Entered, NO_WORKER, TOO_FAR},
     main_thread::MainThread,
     sequence::{Met, Sequence},
-    time_order::TimedLine,
     worker::WorkerAccount,
 };
 use crate::{
@@ -269,7 +268,9 @@ impl RunAccount {
 
     /// Names the lines of a producer that stand out of order, all lines before being there: what comes later changes nothing.
     pub(crate) fn settle_order_of(&mut self, producer: Producer) {
-        let moved = self.sequence_mut(producer).map(Sequence::settle);
+        let moved = self
+            .sequence_mut(producer)
+            .map(|sequence| sequence.order.settle());
         reordered(&mut self.findings, producer, moved.unwrap_or_default());
     }
 
@@ -331,6 +332,27 @@ impl RunAccount {
             self.damaged.push(damaged);
         } else {
             *self.findings.counts.of_mut(damaged.kind()) += 1;
+        }
+    }
+
+    /// Takes in another part of the line that was damaged last: it may tell which it is.
+    pub(crate) fn damaged_further(&mut self, part: DamagedLine) {
+        let is_open =
+            |line: &mut DamagedLine| line.at == part.at && (line.guessed || line.line.is_none());
+        if part.line.is_some()
+            && !part.guessed
+            && let Some(line) = self.damaged.pop_if(is_open)
+        {
+            if let Some((producer, seq)) = line.line
+                && let Some(sequence) = self.sequence_mut(producer)
+            {
+                sequence.claimed.remove(seq);
+            }
+            self.damaged(DamagedLine {
+                line: part.line,
+                guessed: false,
+                ..line
+            });
         }
     }
 

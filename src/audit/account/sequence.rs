@@ -6,7 +6,7 @@ use super::{
     cursor::Budget,
     entered::{Entered, TOO_FAR},
     numbers::Numbers,
-    order::{Moved, Order},
+    order::Order,
 };
 
 /// Numbers that are there once each, as they are met.
@@ -69,11 +69,6 @@ impl Sequence {
     /// About how many bytes it takes besides itself.
     pub(crate) fn memory(&self) -> u64 {
         self.met.missing.memory() + self.claimed.memory() + self.order.memory()
-    }
-
-    /// The lines that are out of order, if what is missing now is all that ever will be.
-    pub(crate) fn settle(&mut self) -> Moved {
-        self.order.settle(&self.met.missing)
     }
 
     /// The numbers that are not there, and must be. What is claimed is there, if not as it should be.

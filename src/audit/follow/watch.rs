@@ -234,13 +234,13 @@ impl RunWatch {
             if let Some(sequence) = sequence.filter(|s| s.order.is_disordered()) {
                 disordered = true;
                 if !holes.undecided {
-                    reordered(&mut findings, *producer, sequence.clone().settle());
+                    reordered(&mut findings, *producer, sequence.order.clone().settle());
                 }
             }
         }
         // Where the numbers tell that lines are out of order, the time need not.
-        if findings.counts.reordered == 0 && !disordered {
-            findings.take_over(Kind::Reordered, &mut account.arrivals.fell.clone());
+        if !disordered && account.arrivals.time.is_restored() {
+            account.arrivals.clone().settle(&mut findings);
         }
         let damaged = account.damaged.iter().cloned();
         damaged.for_each(|line| line.tell(&mut findings));

@@ -1,8 +1,10 @@
 //! What probably made the differences: said only where the evidence points at it.
 
+use std::collections::BTreeMap;
+
 use super::evidence::{Dropped, Evidence};
 use crate::audit::{
-    account::run::RunAccount,
+    account::{numbers::Numbers, run::RunAccount},
     verdict::{Counts, Finding, Kind, LikelyCause, Place, Range, findings::Findings},
 };
 
@@ -133,21 +135,20 @@ fn duplicated(account: &RunAccount) -> Option<String> {
 
 /// A block of lines that came again as a whole, once or several times.
 fn block(count: u64, found: &[Finding]) -> String {
-    let mut ranges: Vec<&Range> = found.iter().map(|found| &found.lines).collect();
-    ranges.sort_by_key(|range| (&range.author, range.first));
-    let (mut distinct, mut author, mut end) = (0, "", 0);
-    for range in ranges {
-        let (Some(first), Some(last)) = (range.first, range.last) else {
-            continue;
-        };
-        let from = if range.author == author {
-            first.max(end)
-        } else {
-            first
-        };
-        distinct += (last + 1).saturating_sub(from);
-        (author, end) = (&range.author, from.max(last + 1));
+    let mut numbers = BTreeMap::<&str, Numbers>::new();
+    for Range {
+        author,
+        first,
+        last,
+        ..
+    } in found.iter().map(|found| &found.lines)
+    {
+        if let (Some(first), Some(last)) = (first, last) {
+            let of_author = numbers.entry(author).or_default();
+            of_author.insert_range(*first..=*last);
+        }
     }
+    let distinct: u64 = numbers.values().map(|numbers| numbers.len()).sum();
     let times = count.div_ceil(distinct.max(1));
     let lines = count / times;
     let again = match times {

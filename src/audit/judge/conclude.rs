@@ -33,50 +33,45 @@ pub(crate) fn verdict(mut judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<St
     if of_a_run && strays > 0 && judge.evidence.of_no_run == strays {
         judge.strays = Findings::default();
     }
-    let Judge {
-        config,
-        names,
-        inputs,
-        evidence,
-        folded,
-        budget,
-        accounts,
-        closed,
-        strays,
-        no_room,
-        lines,
-        ..
-    } = judge;
-    let backwards = inputs.iter().filter(|(_, input)| input.backwards);
+    let config = judge.config;
+    let backwards = judge.inputs.iter().filter(|(_, input)| input.backwards);
     let backwards = backwards.map(|(file, _)| {
-        let name = names.input(*file);
+        let name = judge.names.input(*file);
         format!("{name} has its newest lines first, and was judged backwards")
     });
+    let unread = some_unreadable || !whole || judge.no_room > 0;
     let mut out = Verdict {
-        notes: backwards.chain(folded.words()).collect(),
-        unread: some_unreadable || !whole || no_room > 0,
+        notes: backwards.chain(judge.folded.words()).collect(),
+        unread,
         cannot_tell: unreadable,
-        lines,
+        lines: judge.lines,
         bytes,
-        stray_count: strays.counts.unexpected,
-        strays: strays.into_kept(),
+        stray_count: judge.strays.counts.unexpected,
+        strays: judge.strays.into_kept(),
         ..Verdict::default()
     };
-    out.runs.extend(closed);
-    for account in accounts.into_iter().flatten() {
+    out.runs.extend(judge.closed);
+    for account in judge.accounts.into_iter().flatten() {
         if is_selected(&account) {
-            let run = judge_run(config, *account, &evidence, &budget, some_unreadable);
+            let run = judge_run(
+                config,
+                *account,
+                &judge.evidence,
+                &judge.budget,
+                some_unreadable,
+            );
             out.runs.push(run);
         }
     }
-    if out.runs.is_empty() && out.cannot_tell.is_empty() && whole && no_room == 0 {
-        out.cannot_tell.push(no_run(config, &evidence, &names));
+    if out.runs.is_empty() && out.cannot_tell.is_empty() && !unread {
+        out.cannot_tell
+            .push(no_run(config, &judge.evidence, &judge.names));
     }
     out.cannot_tell.extend(too_little);
     if config.select == Select::All {
         out.groups = group::judge(&mut out.runs, !out.unread);
     }
-    out.status = match folded.findings {
+    out.status = match judge.folded.findings {
         true => Status::Findings,
         false => overall(&out, config.select),
     };

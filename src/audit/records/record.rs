@@ -17,9 +17,10 @@ use crate::{
 };
 
 /// Who logs: the main thread or a worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Producer {
     /// The main thread.
+    #[default]
     Main,
     /// A worker, by its number.
     Worker(u32),

@@ -242,15 +242,16 @@ impl<'a> Scanner<'a> {
             let next = hits.peek().map_or(end, |next| at + next.span.start);
             let span = at + hit.span.start..at + hit.span.end;
             let start = span.start.max(counted);
-            out.lines += newlines(&bytes[counted..start]);
+            let before = &bytes[counted..start];
+            out.lines += newlines(before);
             counted = start;
             let location = BlockLocation {
                 line: out.lines,
                 offset: start as u32,
             };
+            hole(before, location, out);
             match hit.what {
                 HitKind::Whole(record) => {
-                    hole(&bytes[at..start], location, out);
                     let frame = hit.frame.map(|frame| at + frame.start..at + frame.end);
                     // What is a document of its own has its line around it.
                     let frame = frame.filter(|frame| *frame != span);
@@ -560,9 +561,9 @@ fn other(out: &mut Scanned, location: BlockLocation, what: What) {
     });
 }
 
-/// Notes the NUL bytes at the end of what stands in front of a record: a sparse file has them there.
+/// Notes the NUL bytes in what stands in front of a record: a sparse file has them there.
 fn hole(before: &[u8], location: BlockLocation, out: &mut Scanned) {
-    let length = before.iter().rev().take_while(|byte| **byte == 0).count();
+    let length = memchr::memchr_iter(0, before).count();
     if length > 0 {
         let foreign = Foreign {
             count: 1,

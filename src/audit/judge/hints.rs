@@ -1,0 +1,180 @@
+//! What can still be read of a record that is not whole.
+
+use memchr::memmem;
+
+use crate::{
+    audit::records::{
+        fields::{of_broken_json, of_text},
+        record::{self, Producer, hex8},
+        scanned::Suspect,
+        times::{STAMP, differences},
+    },
+    log::{
+        event::{Event, OPTIONAL},
+        line::{STAMP_LEN, parse_stamp},
+    },
+};
+
+/// What can still be read of a suspect.
+#[derive(Debug, Default)]
+pub(crate) struct Hints {
+    pub fields: Vec<(String, String)>,
+    pub stamp: Option<u64>,
+    pub run: Option<u64>,
+    pub workers: Vec<u32>,
+    pub main: bool,
+    pub seq: Option<u64>,
+    pub iteration: Option<u64>,
+    pub attempt: Option<u64>,
+    pub counter: Option<u64>,
+    pub sum: Option<u32>,
+    /// It begins as a record does.
+    pub begins: bool,
+    /// It ends as a record does.
+    pub ends: bool,
+}
+
+impl Hints {
+    /// What can be read of a suspect.
+    pub(super) fn of(suspect: &Suspect) -> Self {
+        let (bytes, json) = (&suspect.bytes, suspect.json);
+        let (begins, ends) = (begins(bytes, json), ends(bytes, json));
+        let mut text = String::from_utf8_lossy(bytes).into_owned();
+        // What is whole though nothing stands behind it is as if the next field began.
+        match bytes.last() {
+            Some(b'"') if json => text += ",\"",
+            Some(b',') if json => text += "\"",
+            _ => {}
+        }
+        let mut fields = match json {
+            true if !suspect.fields.is_empty() => suspect.fields.clone(),
+            true => of_broken_json(&text),
+            false => of_text(&text, begins),
+        };
+        // The last one may go on behind the end, but for a blank; a checksum is whole by its length.
+        let goes_on = !ends && (json || !text.ends_with(' '));
+        fields.pop_if(|(name, value)| goes_on && (name != "sum" || value.len() < 8));
+        let value = |name: &str| value_of(&fields, name);
+        let whole = |name: &str| value(name)?.parse::<u64>().ok();
+        let thread = value("thread").unwrap_or_default();
+        let named = Producer::named(thread).and_then(Producer::worker);
+        let worker = whole("worker").and_then(|worker| u32::try_from(worker).ok());
+        let other = named.filter(|named| worker != Some(*named));
+        let run = value("run").filter(|run| run.len() == 16);
+        let run = run.and_then(|run| u64::from_str_radix(run, 16).ok());
+        Self {
+            stamp: value("timestamp").and_then(parse_stamp),
+            run,
+            // The end of a line of main has a run, and no worker.
+            main: thread == "main"
+                || thread.is_empty() && run.is_some() && value("worker").is_none(),
+            workers: worker.into_iter().chain(other).collect(),
+            seq: whole("seq"),
+            iteration: whole("iteration"),
+            attempt: whole("attempt"),
+            counter: whole("counter"),
+            sum: value("sum").and_then(|sum| hex8(sum.as_bytes())),
+            begins,
+            ends,
+            fields,
+        }
+    }
+
+    /// A suspect without the blanks behind its end, which are the pipeline's.
+    pub(super) fn without_blanks(suspect: &Suspect) -> &[u8] {
+        let trimmed = suspect.bytes.trim_ascii_end();
+        match ends(trimmed, suspect.json) {
+            true => trimmed,
+            false => &suspect.bytes,
+        }
+    }
+
+    /// The value of a field.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        value_of(&self.fields, name)
+    }
+
+    /// Whether it begins and ends as a record does.
+    pub(super) fn is_whole(&self) -> bool {
+        self.begins && self.ends
+    }
+
+    /// Whether all fields are there that its message has.
+    pub(super) fn is_complete(&self) -> bool {
+        let names = self.value("message").and_then(Event::field_names);
+        let there = |name: &&str| OPTIONAL.contains(name) || self.value(name).is_some();
+        names.is_some_and(|names| names.iter().all(there))
+    }
+
+    /// Whether this may be what comes behind a beginning, of the same line.
+    pub(super) fn go_on(&self, begun: &Self) -> bool {
+        let differ = |one: Option<u64>, other: Option<u64>| {
+            one.is_some_and(|n| other.is_some_and(|m| n != m))
+        };
+        let worker = |hints: &Self| hints.workers.first().map(|worker| u64::from(*worker));
+        !self.begins
+            && !differ(begun.run, self.run)
+            && !differ(worker(begun), worker(self))
+            && !differ(begun.seq, self.seq)
+    }
+
+    /// Adds what the beginning of its line tells.
+    pub(super) fn complete(&mut self, begun: &Self) {
+        self.run = self.run.or(begun.run);
+        self.seq = self.seq.or(begun.seq);
+        if self.workers.is_empty() {
+            (self.main, self.workers) = (begun.main, begun.workers.clone());
+        }
+    }
+}
+
+fn value_of<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let mut named = fields.iter().filter(|(n, _)| n == name);
+    named.next().map(|(_, value)| value.as_str())
+}
+
+/// Whether a suspect begins as a record does, however short it is.
+fn begins(bytes: &[u8], json: bool) -> bool {
+    if json || bytes.starts_with(b"{") {
+        let start = bytes.iter().zip(record::JSON_START);
+        return bytes.starts_with(b"{") || start.filter(|(byte, form)| byte != form).count() <= 1;
+    }
+    if bytes.len() <= STAMP_LEN {
+        return !bytes.is_empty() && record::has_stamp_shape(bytes);
+    }
+    // One character of the stamp may have been changed; that of another program goes on behind it.
+    differences(bytes, STAMP) <= 2 && (bytes[STAMP_LEN - 1] == b'Z' || bytes[STAMP_LEN] == b' ')
+}
+
+/// Whether a suspect ends as a record does, give or take a character.
+fn ends(bytes: &[u8], json: bool) -> bool {
+    if json {
+        let tail = bytes[bytes.len().saturating_sub(32)..].iter();
+        let tail: Vec<u8> = tail.filter(|b| !b.is_ascii_whitespace()).copied().collect();
+        let tail = &tail[tail.len().saturating_sub(18)..];
+        let named = || {
+            bytes
+                .windows(5)
+                .any(|key| differences(key, b"\"sum\"") <= 1)
+        };
+        return bytes.ends_with(b"}") && named()
+            || tail.len() == 18 && differences(tail, b"?\"sum\":\"????????\"}") <= 1;
+    }
+    let wrong_at = |tail: &[u8; record::SUM_LEN]| {
+        let mark = tail[..5].iter().zip(b" sum=").filter(|(a, b)| a != b);
+        let digits = tail[5..].iter().filter(|byte| !byte.is_ascii_hexdigit());
+        mark.count() + digits.count()
+    };
+    bytes.last_chunk().is_some_and(|tail| wrong_at(tail) <= 1) || has_another_sum(bytes)
+}
+
+/// Whether the last field of a line of text is a checksum that is none, and no part of one either.
+fn has_another_sum(bytes: &[u8]) -> bool {
+    let mark = memmem::rfind(bytes, b" sum=");
+    let sum = mark.map_or(&[][..], |at| &bytes[at + 5..]);
+    let other = |byte: &u8| byte.is_ascii_graphic() && !byte.is_ascii_hexdigit();
+    match sum.len() {
+        8 => sum.iter().any(other) && sum.iter().all(u8::is_ascii_graphic),
+        length => length < 8 && !sum.is_empty() && sum.iter().all(other),
+    }
+}

@@ -1,0 +1,161 @@
+//! Runs are met, known, given up and closed; what comes of them before they are known is held back.
+
+use std::{mem, sync::Arc};
+
+use super::{Judge, conclude, group::same_run};
+use crate::{
+    audit::{
+        account::run::RunAccount,
+        records::{
+            attempt::AttemptRecord,
+            record::{Producer, Record},
+        },
+        registry::Run,
+        verdict::findings::Location,
+    },
+    plan::workload::{Shard, Workload},
+};
+
+/// Of so many closed accounts it is kept what is said of each.
+const CLOSED_MAX: usize = 1000;
+
+/// What is held back until its run is known.
+pub(super) enum HeldBack {
+    Attempt(AttemptRecord),
+    Record(Box<Record>, u64),
+}
+
+impl HeldBack {
+    fn producer(&self) -> Producer {
+        match self {
+            Self::Attempt(attempt) => Producer::Worker(attempt.worker),
+            Self::Record(record, _) => record.author,
+        }
+    }
+}
+
+impl Judge<'_> {
+    /// Opens the accounts of runs that are known now, and judges what was held back of them.
+    pub(super) fn meet_runs(&mut self) {
+        let fallback = self.config.fallback.as_ref();
+        for run in self.registry.behind(self.accounts.len()) {
+            if fallback.is_some() && run.known().is_none() {
+                self.registry.adopt(&run, fallback);
+            }
+            let account = RunAccount::new(run, &self.names);
+            if !account.open {
+                self.to_open.push(account.run.index);
+            }
+            self.accounts.push(Some(Box::new(account)));
+        }
+        for run in mem::take(&mut self.to_open) {
+            let Some(account) = self.accounts[run as usize].as_mut() else {
+                continue;
+            };
+            if account.run.known().is_none() {
+                self.to_open.push(run);
+                continue;
+            }
+            **account = RunAccount::new(Arc::clone(&account.run), &self.names);
+            let held = mem::take(&mut self.held).into_iter();
+            let (now, later) = held.partition(|(of, ..)| *of == run);
+            self.held = later;
+            for (_, held, at) in now {
+                match held {
+                    HeldBack::Attempt(attempt) => self.attempt(&attempt, at, &String::new),
+                    HeldBack::Record(record, received) => {
+                        self.record(run, &record, received, at, &String::new);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives up hoping for the "Run started" of a run.
+    pub(crate) fn give_up(&mut self, run: &Run) {
+        self.registry.adopt(run, self.config.fallback.as_ref());
+        self.meet_runs();
+    }
+
+    /// About how many bytes the lines take that are held back of runs whose "Run started" has not come yet.
+    pub(crate) fn memory_held(&self) -> u64 {
+        (self.held.len() * size_of::<(u32, HeldBack, Location)>()) as u64
+    }
+
+    /// Closes the account of a run that is over. What is said of the latest is kept; those before are only counted, so that
+    /// a canary of years needs no more memory than one of hours.
+    pub(crate) fn close(&mut self, run: u32) {
+        let Some(account) = self.accounts[run as usize].take() else {
+            return;
+        };
+        self.registry.release(&account.run);
+        if self.config.select.may_be(account.run.id) {
+            let (evidence, budget) = (&self.evidence, &self.budget);
+            let run = conclude::judge_run(self.config, *account, evidence, budget, false);
+            self.closed.push_back(run);
+        }
+        if self.closed.len() > CLOSED_MAX
+            && let Some(oldest) = self.closed.pop_front()
+        {
+            self.folded.add(&oldest);
+        }
+    }
+
+    /// Gives up hoping for a "Run started" of the runs that were met, and judges what was held back of them.
+    pub(crate) fn finish(&mut self) {
+        self.judge_early();
+        let group = self.group();
+        for account in self.accounts.iter().flatten() {
+            let run = &account.run;
+            if run.known().is_none() {
+                let shard = group.as_ref();
+                let shard = shard.and_then(|group| self.shard(run.index, group));
+                let fallback = self.config.fallback.as_ref().or(shard.as_ref());
+                self.registry.adopt(run, fallback);
+            }
+        }
+        self.meet_runs();
+    }
+
+    /// The configuration of the one group that all shards belong to whose "Run started" was found.
+    fn group(&self) -> Option<Workload> {
+        let workloads = self
+            .accounts
+            .iter()
+            .flatten()
+            .filter_map(|account| account.run.workload());
+        let mut shards = workloads.filter(|workload| workload.group.is_some());
+        let first = shards.next()?;
+        shards
+            .all(|other| same_run(first, other))
+            .then(|| first.clone())
+    }
+
+    /// Which shard of the group a run is whose "Run started" is lost: the numbers of its workers tell.
+    fn shard(&self, run: u32, group: &Workload) -> Option<Workload> {
+        let held = self.held.iter().filter(|(of, ..)| *of == run);
+        let workers = held.filter_map(|(_, held, _)| held.producer().worker());
+        let (lowest, highest) =
+            workers.fold((u32::MAX, 0), |(low, high), n| (low.min(n), high.max(n)));
+        let shard = Workload {
+            shard: Shard::new(lowest / group.threads, group.shard.count())?,
+            ..group.clone()
+        };
+        shard.workers().contains(&highest).then_some(shard)
+    }
+
+    /// Holds back a line of a run that is not known yet. Of a run that is over, with its account closed, none is to come.
+    #[cold]
+    pub(super) fn hold(
+        &mut self,
+        run: u32,
+        held: HeldBack,
+        at: Location,
+        text: &impl Fn() -> String,
+    ) {
+        match self.accounts[run as usize] {
+            Some(_) => self.held.push((run, held, at)),
+            None => self.strays.unexpected(1, "of a run that is over", at, text),
+        }
+    }
+}
