@@ -10,8 +10,7 @@ use std::sync::{
 use super::{Setting, bad_luck::BadLuck};
 use crate::{
     sync::if_free,
-    work::items::Item,
-    work::processor::{Contents, Handle, Recorded},
+    work::processor::{Contents, Handle, Item, Recorded},
     work::status::{Lock, WorkerStatus},
 };
 

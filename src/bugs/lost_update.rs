@@ -7,8 +7,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Setting, bad_luck::BadLuck};
 use crate::{
     sync::{Mutex, PoisonError},
-    work::items::Item,
-    work::processor::{Contents, Handle, Recorded},
+    work::processor::{Contents, Handle, Item, Recorded},
     work::status::{Lock, WorkerStatus},
 };
 

@@ -7,13 +7,12 @@
 //!
 //! No sleep, log call or I/O happens while the lock is held.
 
-use std::{panic::panic_any, sync::Arc, time::Duration};
+use std::{collections::VecDeque, fmt, panic::panic_any, sync::Arc, time::Duration};
 
 use crate::{
     plan::PanicPlace,
     plan::workload::Limit,
     sync::{Mutex, PoisonError, if_free},
-    work::items::{Item, Items},
     work::panics::SimulatedPanic,
     work::status::{Lock, WorkerStatus},
 };
@@ -23,36 +22,58 @@ pub(crate) type SharedProcessor = Arc<Mutex<Processor>>;
 
 /// What the workers work on.
 #[derive(Debug)]
-#[repr(C)]
 pub(crate) struct Processor {
     /// Completed operations.
     counter: u64,
-    /// The newest items, up to a limit; each completed operation adds one.
-    data: Items,
+    /// The newest items; each completed operation adds one.
+    data: VecDeque<Item>,
+    /// So many items are kept.
+    data_limit: u64,
 }
+
+/// One item of the Processor's data: it reads as `Data-17`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Item(pub u64);
+
+impl fmt::Display for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Data-{}", self.0)
+    }
+}
+
+/// Room that is made in advance, so that the lock is seldom held for an allocation.
+const RESERVED_MAX: u64 = 1 << 17;
 
 impl Processor {
     /// An empty Processor that keeps at most `data_limit` items.
     pub(crate) fn new(data_limit: Limit) -> Self {
+        let data_limit = data_limit.or_max();
+        let reserved = data_limit.min(RESERVED_MAX) as usize;
         Self {
             counter: 0,
-            data: Items::new(data_limit),
+            data: VecDeque::with_capacity(reserved + 1),
+            data_limit,
         }
     }
 
-    /// Counts one operation and adds its item.
+    /// Counts one operation and adds its item. The oldest makes room where there are too many.
     #[inline]
     fn complete_operation(&mut self) {
         self.counter += 1;
-        self.data.push(Item(self.counter));
+        self.data.push_back(Item(self.counter));
+        if self.data.len() as u64 > self.data_limit {
+            self.data.pop_front();
+        }
     }
 
     fn contents(&self) -> Contents {
-        let expected = self.data.dropped() + 1..=self.counter;
+        let data_len = self.data.len() as u64;
+        let dropped = self.counter - data_len;
+        let expected = dropped + 1..=self.counter;
         Contents {
             counter: self.counter,
-            data_len: self.data.len(),
-            dropped: self.data.dropped(),
+            data_len,
+            dropped,
             data_in_order: self.data.iter().map(|item| item.0).eq(expected),
         }
     }
@@ -85,7 +106,7 @@ impl Handle for Mutex<Processor> {
         processor.complete_operation();
         Recorded {
             counter: processor.counter,
-            data_len: processor.data.len(),
+            data_len: processor.data.len() as u64,
             wait,
         }
     }

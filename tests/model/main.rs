@@ -30,7 +30,6 @@ mod plan {
 #[path = "../../src/work"]
 mod work {
     mod backlog;
-    pub mod items;
     pub mod panics;
     pub mod processor;
     #[path = "../../tests/model/board.rs"]
