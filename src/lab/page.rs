@@ -150,7 +150,9 @@ impl Page {
                 self.text += format!("{INDENT}{line}").trim_end();
                 self.text.push('\n');
             }
-            self.text.push('\n');
+            if !exhibit.lines.is_empty() {
+                self.text.push('\n');
+            }
         }
         self.prose(trial.specimen.prose("Evidence"));
     }

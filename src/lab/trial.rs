@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::records::Seen;
 use crate::{
-    audit::{self, AuditConfig, Input, Range, RunVerdict, Status, Verdict},
+    audit::{self, AuditConfig, Input, Status, Verdict},
     bugs::{ExhibitKind, Specimen},
 };
 
@@ -150,9 +150,9 @@ impl TrialRun {
         self.log.iter().filter(|byte| **byte == b'\n').count()
     }
 
-    /// The lines that the audit finds lost.
-    pub(super) fn lost(&self) -> impl Iterator<Item = &Range> {
-        self.verdict.runs.iter().flat_map(RunVerdict::lost)
+    /// How many lines the audit finds lost.
+    pub(super) fn lost(&self) -> u64 {
+        self.verdict.runs.iter().map(|run| run.counts.lost).sum()
     }
 
     /// What a program may want to know of it.

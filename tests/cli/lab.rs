@@ -214,7 +214,7 @@ fn a_page_fits_80_columns_and_tells_all_of_it() {
         "DEADLOCK",
         "left its plan",
         "counter values that were there before",
-        "lines are not there",
+        "lost, says the summary",
     ] {
         assert!(pages.contains(exhibit), "{exhibit}");
     }
