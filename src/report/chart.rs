@@ -12,7 +12,7 @@ use super::{
 };
 
 /// The height of a drawing in its own units.
-pub(super) const HEIGHT: usize = 1000;
+const HEIGHT: usize = 1000;
 
 /// Words along an axis, each with its place in percent.
 pub(super) type Ticks = Vec<(f64, String)>;
@@ -52,7 +52,8 @@ pub(super) fn areas(window: Window, unit: &str, told: &str, layers: &[(&str, Vec
     }
     let highest = sum.into_iter().fold(0.0, f64::max);
     let top = highest.max(f64::MIN_POSITIVE) * 1.04;
-    let y = value_ticks(highest, top);
+    let y = ticks(highest, 4.0).into_iter();
+    let y: Ticks = y.map(|tick| (tick / top * 100.0, rate(tick))).collect();
     // The highest goes first: the others are painted upon it.
     let paths = html! { @for (class, edge) in edges.iter().rev() {
         path class=(class) d=(area(edge, top)) {}
@@ -62,12 +63,6 @@ pub(super) fn areas(window: Window, unit: &str, told: &str, layers: &[(&str, Vec
         (drawing(window.columns, HEIGHT, told, &paths))
     } };
     chart("", unit, &y, &time_axis(window), &plot)
-}
-
-/// Round values on an axis that goes as far up as `top`.
-pub(super) fn value_ticks(highest: f64, top: f64) -> Ticks {
-    let ticks = ticks(highest, 4.0).into_iter();
-    ticks.map(|tick| (tick / top * 100.0, rate(tick))).collect()
 }
 
 /// Round times, counted from the start of the stretch.
@@ -88,6 +83,16 @@ fn area(values: &[f64], top: f64) -> String {
         let _ = write!(path, "V{}h{}", equal[0], equal.len());
     }
     path + &format!("V{HEIGHT}z")
+}
+
+/// The cell of a table that shows a share as a bar, and what was to be expected as an upright line.
+pub(super) fn bar(share: f64, expected: Option<f64>) -> Markup {
+    html! {
+        td.drawn aria-hidden="true" {
+            i.bar style=(format!("width:{:.1}%", share * 100.0)) {}
+            @if let Some(expected) = expected { i.expected style=(format!("left:{:.1}%", expected * 100.0)) {} }
+        }
+    }
 }
 
 /// The meaning of colours, as a list.

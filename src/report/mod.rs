@@ -145,7 +145,7 @@ fn write<T>(
 ) -> Result<T, (anyhow::Error, u8)> {
     let cannot = || {
         let name = name(output).unwrap_or_else(|| "standard output".into());
-        format!("the report cannot be written to {name}")
+        format!("the report cannot be written to {name}; choose another place for it")
     };
     let opened = match name(output) {
         Some(_) => Pending::open(output),

@@ -5,7 +5,7 @@
 use maud::{Markup, html};
 
 use super::{
-    chart::{areas, legend},
+    chart::{areas, bar, legend},
     collector::SeenRun,
     findings::{Dated, LISTED_MAX, details},
     history::{ATTEMPTS_MAX, Attempts, Column, History, LOST, RETRIES_SHOWN, failed, logged},
@@ -261,20 +261,17 @@ fn attempts_needed(history: &History) -> Markup {
     let rows = (1..).zip(history.attempts_needed.iter().zip(predicted));
     let rows = rows.filter(|(_, (found, expected))| **found > 0 || *expected >= 0.0005);
     html! {
-        table.needed {
+        table.bars {
             thead { tr {
                 th scope="col" { "attempts" } th scope="col" { "operations" } th scope="col" { "share" }
-                th scope="col" { "predicted" } th.bars aria-hidden="true" {}
+                th scope="col" { "predicted" } th.drawn aria-hidden="true" {}
             } }
             tbody { @for (attempts, (found, expected)) in rows {
                 @let share = *found as f64 / all.max(1) as f64;
                 tr {
                     th scope="row" { (attempts) @if attempts == ATTEMPTS_MAX { " or more" } }
                     td { (count(*found)) } td { (percent(share, 1.0)) } td { (percent(expected, 1.0)) }
-                    td.bars aria-hidden="true" {
-                        i.bar style=(format!("width:{:.1}%", share * 100.0)) {}
-                        i.expected style=(format!("left:{:.1}%", expected * 100.0)) {}
-                    }
+                    (bar(share, Some(expected)))
                 }
             } }
         }

@@ -84,15 +84,10 @@ pub(super) fn ticks(end: f64, wanted: f64) -> Vec<f64> {
 pub(super) fn time_ticks(end: f64) -> Vec<(f64, String)> {
     let (unit, name) = time_unit(end);
     let ticks = ticks(end / unit, 6.0).into_iter();
+    let round = |tick: f64| (tick * 1000.0).round() / 1000.0;
     ticks
-        .map(|tick| (tick * unit, in_unit(tick, name)))
+        .map(|tick| (tick * unit, format!("{} {name}", round(tick))))
         .collect()
-}
-
-/// A round time in microseconds, in the unit that suits it.
-pub(super) fn round_time(value: f64) -> String {
-    let (unit, name) = time_unit(value);
-    in_unit(value / unit, name)
 }
 
 fn time_unit(longest: f64) -> (f64, &'static str) {
@@ -103,10 +98,6 @@ fn time_unit(longest: f64) -> (f64, &'static str) {
         e if e >= 1e3 => (1e3, "ms"),
         _ => (1.0, "µs"),
     }
-}
-
-fn in_unit(value: f64, name: &str) -> String {
-    format!("{} {name}", (value * 1000.0).round() / 1000.0)
 }
 
 #[cfg(test)]
@@ -128,7 +119,6 @@ mod tests {
             [1_250_000.0, 37.0, 2000.0].map(rate),
             ["1.2M", "37", "2,000"]
         );
-        assert_eq!(round_time(1_500_000.0), "1.5 s");
     }
 
     #[test]

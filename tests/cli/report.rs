@@ -152,8 +152,8 @@ fn figures(page: &str) -> Vec<&str> {
     let times = page.split("Operation times, ").nth(1).unwrap();
     vec![
         figures.split("</dl>").next().unwrap(),
-        times.split('"').next().unwrap(),
-        page.split("<table class=\"needed\">").nth(1).unwrap(),
+        times.split("</figcaption>").next().unwrap(),
+        page.split_once("<table class=\"bars\">").unwrap().1,
     ]
 }
 
