@@ -57,21 +57,13 @@ pub struct Stop {
     state: Mutex<StopState>,
 }
 
-#[derive(Default)]
+#[derive(Default, derive_more::Debug)]
 struct StopState {
     request: Option<(Cause, Instant)>,
     sleepers: Vec<Thread>,
     /// What else is to be done when the stop is asked for.
+    #[debug(skip)]
     hooks: Vec<Box<dyn Fn() + Send>>,
-}
-
-impl fmt::Debug for StopState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StopState")
-            .field("request", &self.request)
-            .field("sleepers", &self.sleepers)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Stop {

@@ -3,22 +3,21 @@
 //! The model tests compile the same files with a scheduler's own in place of these, and then explore how threads
 //! may interleave (`tests/model`).
 
+use std::sync::{self, TryLockError, TryLockResult};
 pub(crate) use std::sync::{
     Condvar, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 pub(crate) use std::thread;
-use std::{
-    ops::Deref,
-    sync::{self, TryLockError, TryLockResult},
-};
+
+use derive_more::Deref;
 
 #[cfg(test)]
 pub(crate) use std::sync::Arc;
 
 /// The standard library's lock, side by side with what it guards, on cache lines that hold nothing else. The price of a lock that
 /// two cores share is the cache lines that travel between them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Deref)]
 #[repr(align(128))]
 pub(crate) struct Mutex<T>(sync::Mutex<T>);
 
@@ -26,15 +25,6 @@ impl<T> Mutex<T> {
     /// A free lock.
     pub(crate) const fn new(value: T) -> Self {
         Self(sync::Mutex::new(value))
-    }
-}
-
-impl<T> Deref for Mutex<T> {
-    type Target = sync::Mutex<T>;
-
-    #[inline]
-    fn deref(&self) -> &Self::Target {
-        &self.0
     }
 }
 

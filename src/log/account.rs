@@ -1,12 +1,12 @@
 //! The account that each worker closes with, and the run: how operations ended, and how many attempts it took.
 
-use std::ops::AddAssign;
+use derive_more::AddAssign;
 
 use super::event::{Event, Reason};
 use crate::plan::{Outcome, workload::Limit};
 
 /// How operations ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(AddAssign, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     /// Operations that ended with a success.
     pub completed: u64,
@@ -68,17 +68,6 @@ impl Account {
             }
             Outcome::Panic(_) => self.panicked += 1,
         }
-    }
-}
-
-impl AddAssign for Account {
-    fn add_assign(&mut self, other: Self) {
-        self.completed += other.completed;
-        self.abandoned += other.abandoned;
-        self.panicked += other.panicked;
-        self.interrupted += other.interrupted;
-        self.failed_attempts += other.failed_attempts;
-        self.retries += other.retries;
     }
 }
 

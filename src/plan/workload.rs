@@ -3,13 +3,14 @@
 //! Everything that decides which lines a run must log stands here and nothing else does, so a
 //! [`Workload`] is what the "Run started" line carries and what the audit reads back from it.
 //! Each value is a type that holds only what is allowed, with one way to read it ([`FromStr`])
-//! and one to write it ([`fmt::Display`]), which the command line and the log share.
+//! and one to write it ([`Display`]), which the command line and the log share.
 //! This file must not know the command line, the log or the clock.
 
-use std::{fmt, ops::Range, str::FromStr, time::Duration};
+use std::{ops::Range, str::FromStr, time::Duration};
 
+use derive_more::Display;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// The most workers a run may have.
 pub const THREADS_MAX: u32 = 4096;
@@ -66,7 +67,8 @@ impl Workload {
 }
 
 /// One of the parts that a run is divided into, each for a process of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Display, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[display("{index}/{count}")]
 pub struct Shard {
     index: u32,
     count: u32,
@@ -92,12 +94,6 @@ impl Shard {
     }
 }
 
-impl fmt::Display for Shard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.index, self.count)
-    }
-}
-
 impl FromStr for Shard {
     type Err = String;
 
@@ -112,14 +108,8 @@ impl FromStr for Shard {
 }
 
 /// The id that the shards of one run have in common.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, Display, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupId(String);
-
-impl fmt::Display for GroupId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 impl FromStr for GroupId {
     type Err = String;
@@ -152,7 +142,9 @@ pub struct RetryPolicy {
 }
 
 /// How the delay grows from one failed attempt of an operation to the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, IntoStaticStr, VariantArray)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, strum::Display, EnumString, IntoStaticStr, VariantArray,
+)]
 #[strum(serialize_all = "lowercase")]
 pub enum Backoff {
     /// The same delay each time.
@@ -162,9 +154,10 @@ pub enum Backoff {
 }
 
 /// A count that may be without bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Display, PartialEq, Eq)]
 pub enum Limit {
     /// No bound.
+    #[display("unlimited")]
     Unlimited,
     /// At most this many.
     At(u64),
@@ -193,15 +186,6 @@ impl Limit {
     }
 }
 
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unlimited => f.write_str("unlimited"),
-            Self::At(limit) => limit.fmt(f),
-        }
-    }
-}
-
 impl FromStr for Limit {
     type Err = String;
 
@@ -223,7 +207,7 @@ impl FromStr for Limit {
 macro_rules! number {
     ($(#[$doc:meta])* $type:ident, $allowed:expr, $needed:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq)]
+        #[derive(Clone, Copy, Debug, Display, PartialEq)]
         pub struct $type(f64);
 
         impl $type {
@@ -236,12 +220,6 @@ macro_rules! number {
             /// The number.
             pub fn get(self) -> f64 {
                 self.0
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
             }
         }
 
@@ -288,8 +266,10 @@ impl TimeScale {
     }
 }
 
-/// A length of time in whole microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+/// A length of time in whole microseconds. It is written as the number alone: field names carry the unit.
+#[derive(
+    Clone, Copy, Debug, Default, Display, derive_more::FromStr, PartialEq, Eq, PartialOrd, Ord,
+)]
 pub struct Micros(pub u64);
 
 impl Micros {
@@ -315,21 +295,6 @@ impl Micros {
 impl From<Micros> for Duration {
     fn from(micros: Micros) -> Self {
         Self::from_micros(micros.0)
-    }
-}
-
-impl fmt::Display for Micros {
-    /// The number alone: field names carry the unit.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for Micros {
-    type Err = std::num::ParseIntError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
     }
 }
 

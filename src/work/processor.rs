@@ -7,7 +7,9 @@
 //!
 //! No sleep, log call or I/O happens while the lock is held.
 
-use std::{collections::VecDeque, fmt, panic::panic_any, sync::Arc, time::Duration};
+use std::{collections::VecDeque, panic::panic_any, sync::Arc, time::Duration};
+
+use derive_more::Display;
 
 use crate::{
     plan::PanicPlace,
@@ -32,14 +34,9 @@ pub(crate) struct Processor {
 }
 
 /// One item of the Processor's data: it reads as `Data-17`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Display, PartialEq, Eq)]
+#[display("Data-{_0}")]
 pub(crate) struct Item(pub u64);
-
-impl fmt::Display for Item {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Data-{}", self.0)
-    }
-}
 
 /// Room that is made in advance, so that the lock is seldom held for an allocation.
 const RESERVED_MAX: u64 = 1 << 17;

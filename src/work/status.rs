@@ -7,7 +7,7 @@
 
 use std::{
     fs,
-    ops::{Deref, DerefMut, Range},
+    ops::Range,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use derive_more::{Deref, DerefMut};
 use strum::{Display, VariantArray};
 
 use crate::{
@@ -296,25 +297,13 @@ impl WorkerStatus {
 }
 
 /// A lock that a worker holds, until this is dropped.
-#[derive(Debug)]
+#[derive(Debug, Deref, DerefMut)]
 pub struct Held<'a, T> {
+    #[deref(forward)]
+    #[deref_mut(forward)]
     guard: MutexGuard<'a, T>,
     worker: &'a WorkerStatus,
     lock: Lock,
-}
-
-impl<T> Deref for Held<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.guard
-    }
-}
-
-impl<T> DerefMut for Held<'_, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        &mut self.guard
-    }
 }
 
 impl<T> Drop for Held<'_, T> {

@@ -6,11 +6,12 @@
 
 use std::{
     mem,
-    ops::AddAssign,
     panic::{AssertUnwindSafe, catch_unwind, panic_any},
     sync::Arc,
     time::{Duration, Instant},
 };
+
+use derive_more::AddAssign;
 
 use crate::{
     log::{
@@ -51,7 +52,7 @@ pub(crate) struct Worker {
 }
 
 /// What workers have done when they have ended, one or several together.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(AddAssign, Clone, Copy, Debug, Default)]
 pub struct Done {
     /// Operations that were begun.
     pub begun: u64,
@@ -59,14 +60,6 @@ pub struct Done {
     pub account: Account,
     /// Workers that a stop or an unexpected error ended before their work was done.
     pub ended_early: u64,
-}
-
-impl AddAssign for Done {
-    fn add_assign(&mut self, other: Self) {
-        self.begun += other.begun;
-        self.account += other.account;
-        self.ended_early += other.ended_early;
-    }
 }
 
 /// What the worker has done so far; a panic leaves it whole.

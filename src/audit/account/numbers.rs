@@ -3,27 +3,19 @@
 //! A log in order leaves these sets empty. Whole stretches of 65,536 members, such as those of a file's lost head, take a
 //! few bytes each.
 
-use std::ops::{Deref, DerefMut, Range};
+use std::ops::Range;
 
+use derive_more::{Deref, DerefMut};
 use roaring::RoaringTreemap;
 
 /// A set of numbers, compact where its members lie together, and quick where many of them are taken out one by one.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Numbers(RoaringTreemap, u32);
-
-impl Deref for Numbers {
-    type Target = RoaringTreemap;
-
-    fn deref(&self) -> &RoaringTreemap {
-        &self.0
-    }
-}
-
-impl DerefMut for Numbers {
-    fn deref_mut(&mut self) -> &mut RoaringTreemap {
-        &mut self.0
-    }
-}
+#[derive(Clone, Debug, Default, Deref, DerefMut)]
+pub(crate) struct Numbers(
+    #[deref]
+    #[deref_mut]
+    RoaringTreemap,
+    u32,
+);
 
 /// After so many numbers were taken out the set is put into its best form: stretches with many holes are slow to change.
 const REMOVALS: u32 = 4096;
