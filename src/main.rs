@@ -21,28 +21,21 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Some(Command::Plan(args)) => {
             let workload = args.workload.clone().into_workload();
-            match args.workers(&workload) {
-                Ok(workers) => printer::print(&workload, workers, args.format),
-                Err(error) => error.exit(),
-            }
+            let workers = valid(args.workers(&workload));
+            printer::print(&workload, workers, args.format)
         }
         Some(Command::Audit(args)) => return audit(args),
-        Some(Command::Report(args)) => match args.into_config() {
-            Ok(config) => return report::run(&config),
-            Err(error) => error.exit(),
-        },
+        Some(Command::Report(args)) => return report::run(&valid(args.into_config())),
         Some(Command::Lab(args)) => lab::run(&args.into_config()),
         Some(Command::Dashboard(args)) => dashboard::print(args.audit),
         Some(Command::Completions { shell }) => print_completions(&shell),
         Some(Command::Man) => print_man(),
-        None => match cli.run.into_config() {
-            Ok(config) => {
-                let profile = HeapProfile::start();
-                let conclude = |outcome: &_, stop: &_| summary::conclude(&config, outcome, stop);
-                run::run(&config, conclude).and_then(|code| profile.finish().map(|()| code))
-            }
-            Err(error) => error.exit(),
-        },
+        None => {
+            let config = valid(cli.run.into_config());
+            let profile = HeapProfile::start();
+            let conclude = |outcome: &_, stop: &_| summary::conclude(&config, outcome, stop);
+            run::run(&config, conclude).and_then(|code| profile.finish().map(|()| code))
+        }
     };
     result.unwrap_or_else(|error| {
         complain(&in_words(&error));
@@ -50,14 +43,18 @@ fn main() -> ExitCode {
     })
 }
 
+/// What was asked for; where that cannot be carried out, the program says why, and ends with 2: nothing has begun yet.
+fn valid<T>(asked: Result<T, clap::Error>) -> T {
+    asked.unwrap_or_else(|error| error.exit())
+}
+
 /// Audits; whatever keeps the audit from telling ends with 2.
 fn audit(args: AuditArgs) -> ExitCode {
     let format = args.format;
-    let verdict = match args.canary() {
-        Err(error) => error.exit(),
-        Ok(Some(config)) => canary::run(&config),
-        Ok(None) if args.merge => audit::merge_files(&args.judging.files),
-        Ok(None) => audit::run(&args.judging.into_config()),
+    let verdict = match valid(args.canary()) {
+        Some(config) => canary::run(&config),
+        None if args.merge => audit::merge_files(&args.judging.files),
+        None => audit::run(&args.judging.into_config()),
     };
     let told = verdict.and_then(|verdict| {
         let text = format.render(&verdict)?;

@@ -56,15 +56,20 @@ pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
         None => SPECIMENS,
     };
     let print = |text: String| print_out("what the lab shows", text.as_bytes());
+    let show = |draw: &dyn Fn(&mut Page)| {
+        let mut page = Page::new(config.coloured);
+        draw(&mut page);
+        print(page.text + "\n")
+    };
     let (mut found, mut logs) = (Vec::new(), Vec::new());
     if !config.json && specimens.len() > 1 {
-        let mut page = Page::new(config.coloured);
-        page.paragraph("", &format!(
+        let told = format!(
             "{} bugs, each let loose in a run and caught. Beside it stands the same run of the fixed program, from the same \
              seed ({}).",
-            specimens.len(), config.seed,
-        ));
-        print(page.text + "\n")?;
+            specimens.len(),
+            config.seed,
+        );
+        show(&|page| page.paragraph("", &told))?;
     }
     let mut good = true;
     for specimen in specimens {
@@ -92,18 +97,14 @@ pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
                 "exhibit": exhibit.map(|exhibit| exhibit.brief),
             }));
         } else {
-            let mut page = Page::new(config.coloured);
-            page.specimen(&trial, exhibit.as_ref(), conclusion);
-            print(page.text + "\n")?;
+            show(&|page| page.specimen(&trial, exhibit.as_ref(), conclusion))?;
         }
     }
     if config.json {
         let all = json!({"seed": config.seed, "good": good, "specimens": found});
         print(format!("{all}\n"))?;
     } else if !good {
-        let mut page = Page::new(config.coloured);
-        page.failed();
-        print(page.text)?;
+        show(&Page::failed)?;
     }
     if let Some(output) = &config.report {
         report::run_lab(logs, config.seed, output, config.replay)?;

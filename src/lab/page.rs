@@ -77,10 +77,7 @@ impl Page {
         self.source(&specimen.fix);
         self.heading("The fixed run");
         self.run(&trial.fixed);
-        match conclusion.fixed_is_clean {
-            true => self.line(GOOD, "  CLEAN"),
-            false => self.line(BAD, "  NOT CLEAN"),
-        }
+        self.verdict(conclusion.fixed_is_clean, "CLEAN");
         self.audit(&trial.fixed, 1);
         let path = specimen.cause.path;
         self.text.push('\n');
@@ -135,10 +132,7 @@ impl Page {
             bugs::ExhibitKind::ThreadDump => "the stall watchdog",
             _ => "the audit of its log",
         };
-        match caught {
-            true => self.line(GOOD, &format!("{INDENT}CAUGHT by {by}")),
-            false => self.line(BAD, &format!("{INDENT}NOT CAUGHT by {by}")),
-        }
+        self.verdict(caught, &format!("CAUGHT by {by}"));
         if trial.broken.verdict.status == Status::Findings {
             self.audit(&trial.broken, AUDIT_LINES);
             self.text.push('\n');
@@ -173,6 +167,12 @@ impl Page {
             let first = format!("{number:>NUMBER$}  {space}");
             self.wrapped(&first, &format!("{:NUMBER$}  {space}{next}", ""), code);
         }
+    }
+
+    /// What is so, or is not.
+    fn verdict(&mut self, is_so: bool, words: &str) {
+        let (colour, not) = if is_so { (GOOD, "") } else { (BAD, "NOT ") };
+        self.line(colour, &format!("{INDENT}{not}{words}"));
     }
 
     fn heading(&mut self, text: &str) {

@@ -24,7 +24,6 @@ const CLEAR: &str = "\x1b[J\r";
 pub struct AuditLine {
     /// Standard error; none where it is no terminal, or one that obeys nothing.
     terminal: Option<Term>,
-    shown: bool,
     /// How many lines had come at some times of late.
     before: VecDeque<(Instant, u64)>,
 }
@@ -33,7 +32,6 @@ impl Default for AuditLine {
     fn default() -> Self {
         Self {
             terminal: takes_controls(&io::stderr()).then(Term::stderr),
-            shown: false,
             before: VecDeque::new(),
         }
     }
@@ -60,15 +58,13 @@ impl AuditLine {
         if let Some(terminal) = &self.terminal {
             let line = fitted(facts, terminal.size().1.into());
             let _ = terminal.write_str(&format!("{line}{CLEAR}"));
-            self.shown = true;
         }
     }
 
     /// Takes the line away, for something else to be shown there.
     pub fn hide(&mut self) {
-        if let (Some(terminal), true) = (&self.terminal, self.shown) {
+        if let Some(terminal) = &self.terminal {
             let _ = terminal.write_str(CLEAR);
-            self.shown = false;
         }
     }
 }
