@@ -24,20 +24,8 @@ pub struct Expected {
     pub workload: Result<Workload, String>,
     /// Its "Run started" tells the configuration; else the caller does.
     pub started: bool,
-    rules: PerWorker<Rules>,
-}
-
-impl Expected {
-    /// The configuration, if there is one.
-    pub fn workload(&self) -> Option<&Workload> {
-        self.workload.as_ref().ok()
-    }
-
-    /// The rules of a worker; none for a worker that the run does not have.
-    #[inline]
-    pub fn rules(&self, worker: u32) -> Option<&Rules> {
-        self.rules.get(worker)
-    }
+    /// The rules of its workers.
+    pub(super) rules: PerWorker<Rules>,
 }
 
 /// A run that was met.
@@ -73,7 +61,7 @@ impl Run {
 
     /// The configuration, if there is one.
     pub fn workload(&self) -> Option<&Workload> {
-        self.known()?.workload()
+        self.known()?.workload.as_ref().ok()
     }
 
     /// The numbers of its workers, as far as it is known which they are.
@@ -84,7 +72,7 @@ impl Run {
     /// The rules of a worker; none for a worker that the run does not have.
     #[inline]
     pub fn rules(&self, worker: u32) -> Option<&Rules> {
-        self.known()?.rules(worker)
+        self.known()?.rules.get(worker)
     }
 }
 

@@ -1,18 +1,19 @@
 //! How things stand while a log is followed, for whoever shows or exports it.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
-};
+use std::{sync::Mutex, time::SystemTime};
+
+use strum::{IntoStaticStr, VariantArray};
 
 use super::since_1970;
 use crate::audit::{
+    input::readers::lock,
     records::scanned::{Scanned, What},
     verdict::{Counts, delay::Delays},
 };
 
 /// The state of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum RunState {
     /// Its lines come.
     Running,
@@ -23,16 +24,6 @@ pub enum RunState {
     /// Its "Run started" is not there.
     #[default]
     Unknown,
-}
-
-impl RunState {
-    /// All states, with their names.
-    pub const ALL: [(Self, &'static str); 4] = [
-        (Self::Running, "running"),
-        (Self::Silent, "silent"),
-        (Self::Ended, "ended"),
-        (Self::Unknown, "unknown"),
-    ];
 }
 
 /// How things stand.
@@ -52,7 +43,7 @@ pub struct Figures {
     pub began: f64,
     /// When the last line came, in seconds since 1970; none if none did.
     pub last_line: Option<f64>,
-    /// Runs in each state, in the order of [`RunState::ALL`].
+    /// Runs in each state, in the order of [`RunState`].
     pub runs: [u64; 4],
 }
 
@@ -86,16 +77,11 @@ pub struct Board(Mutex<Figures>);
 impl Board {
     /// Sets them.
     pub fn set(&self, figures: &Figures) {
-        self.lock().clone_from(figures);
+        lock(&self.0).clone_from(figures);
     }
 
     /// Reads them.
     pub fn get(&self) -> Figures {
-        self.lock().clone()
-    }
-
-    /// Figures are set whole, so poison is of no meaning here.
-    fn lock(&self) -> MutexGuard<'_, Figures> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0).clone()
     }
 }

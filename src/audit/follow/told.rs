@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use strum::VariantArray;
+
 use super::news::NewsItem;
 use crate::audit::{
     account::{numbers::Numbers, run::RunAccount},
@@ -35,7 +37,7 @@ impl Told {
 
     /// Tells of all kinds what was not told, but for lost lines.
     pub(super) fn all(&mut self, findings: &Findings) {
-        for (kind, _) in Kind::ALL {
+        for &kind in Kind::VARIANTS {
             let count = findings.counts.of(kind);
             if kind == Kind::Lost || count <= self.counts.of(kind) {
                 continue;

@@ -107,10 +107,10 @@ impl Watch {
         news.iter().for_each(|news| self.count(&news.item));
         self.figures.lines = judge.lines;
         self.figures.missing = self.runs.values().map(|run| run.missing).sum();
-        self.figures.runs = RunState::ALL.map(|(state, _)| {
-            let open = self.runs.values().filter(|run| run.state == state);
-            open.count() as u64
-        });
+        self.figures.runs = <[u64; 4]>::default();
+        for run in self.runs.values() {
+            self.figures.runs[run.state as usize] += 1;
+        }
         self.figures.runs[RunState::Ended as usize] +=
             judge.closed.len() as u64 + judge.folded.runs;
         news

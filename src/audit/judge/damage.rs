@@ -58,16 +58,12 @@ impl Judge<'_> {
         if let Some(hole) = hole_in(&found.bytes) {
             // A part of one line stands in front of it, and a part of another behind.
             self.hole(hole.len() as u64, at);
-            for part in [&found.bytes[..hole.start], &found.bytes[hole.end..]] {
-                let bytes = part.to_vec();
-                self.suspect(
-                    &Suspect {
-                        bytes,
-                        ..found.clone()
-                    },
-                    next_run,
-                    at,
-                );
+            for part in [0..hole.start, hole.end..found.bytes.len()] {
+                let part = Suspect {
+                    bytes: found.bytes[part].to_vec(),
+                    ..found.clone()
+                };
+                self.suspect(&part, next_run, at);
                 self.input().beginning = None;
             }
             return;
@@ -92,14 +88,15 @@ impl Judge<'_> {
         if goes_on.is_none() && self.is_of_others(suspect, &hints) {
             return self.no_line(suspect, near, at);
         }
-        if let Some(record) = self.original(suspect, &hints, run) {
+        let planned = self.planned(&hints, run);
+        if let Some(record) = self.original(suspect, &hints, &planned) {
             let whole = record.render(suspect.json).unwrap_or_default();
             let is_cut = suspect.bytes.len() < whole.len() && whole.starts_with(&suspect.bytes);
             if !is_cut {
                 return self.altered(suspect, record, at);
             }
         }
-        let damaged = self.remains(suspect, &hints, run, at);
+        let damaged = self.remains(suspect, &hints, &planned, run, at);
         let account = run.and_then(|run| self.accounts[run as usize].as_mut());
         match (account, damaged) {
             (Some(account), Some(part)) if goes_on.is_some() => account.damaged_further(part),
@@ -113,11 +110,15 @@ impl Judge<'_> {
     }
 
     /// The record that a suspect was, where the checksum bears that out.
-    fn original(&mut self, suspect: &Suspect, hints: &Hints, run: Option<u32>) -> Option<Record> {
-        let planned = self.planned(hints, run).into_iter();
-        let mut planned = planned.map(|(_, record)| record);
+    fn original(
+        &mut self,
+        suspect: &Suspect,
+        hints: &Hints,
+        planned: &[(Position, Record)],
+    ) -> Option<Record> {
+        let mut planned = planned.iter().map(|(_, record)| record);
         if let Some(record) = planned.find(|record| hints.sum.is_some() && record.sum_holds()) {
-            return Some(record);
+            return Some(record.clone());
         }
         if !hints.is_whole() {
             return None;
@@ -179,9 +180,10 @@ impl Judge<'_> {
 
     /// What can be said of a suspect whose checksum does not say what it was; none if nothing can.
     fn remains(
-        &mut self,
+        &self,
         suspect: &Suspect,
         hints: &Hints,
+        planned: &[(Position, Record)],
         run: Option<u32>,
         at: Location,
     ) -> Option<DamagedLine> {
@@ -191,30 +193,26 @@ impl Judge<'_> {
         }
         // Where it tells of its attempt, the plan must agree.
         let agrees = |told: Option<u64>, planned| told.is_none_or(|told| told == planned);
-        let planned = self
-            .planned(hints, run)
-            .into_iter()
-            .find(|(position, record)| {
-                hints.seq == Some(record.seq)
-                    && agrees(hints.iteration, position.iteration)
-                    && agrees(hints.attempt, position.attempt)
-            });
-        let planned = planned.map(|(_, record)| record);
-        let named = match &planned {
-            Some(record) if hints.iteration.is_some() => Some((record.author, record.seq)),
+        let planned = planned.iter().find(|(position, record)| {
+            hints.seq == Some(record.seq)
+                && agrees(hints.iteration, position.iteration)
+                && agrees(hints.attempt, position.attempt)
+        });
+        let line = match planned {
+            Some((_, record)) if hints.iteration.is_some() => Some((record.author, record.seq)),
             _ => self.named(hints, run).filter(|_| hints.iteration.is_none()),
         };
         let changes = match planned {
             _ if !hints.is_whole() => Vec::new(),
-            _ if named.is_none() || hints.seq.is_none() => return None,
-            Some(record) if hints.iteration.is_some() && hints.attempt.is_some() => {
-                unsure_changes(changes(&record, suspect), suspect, hints)
+            _ if line.is_none() || hints.seq.is_none() => return None,
+            Some((_, record)) if hints.iteration.is_some() && hints.attempt.is_some() => {
+                unsure_changes(changes(record, suspect), suspect, hints)
             }
             _ if hints.is_complete() => unsure_changes(Vec::new(), suspect, hints),
             _ => return None,
         };
         Some(DamagedLine {
-            line: named,
+            line,
             changes,
             guessed: hints.seq.is_none(),
             length: suspect.line_length,
@@ -280,7 +278,7 @@ impl Judge<'_> {
                 < 2
         };
         let mut known = self.accounts.iter().flatten().map(|account| account.run.id);
-        let starts = hints.value("message") == Some("Run started");
+        let starts = hints.fields.iter().any(|(_, value)| value == "Run started");
         !self.accounts.is_empty() && !starts && !known.any(|run| near(&run))
     }
 

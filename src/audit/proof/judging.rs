@@ -498,3 +498,120 @@ fn every_format_says_what_is_wrong() {
     #[cfg(feature = "monitoring")]
     assert!(!xml(&accepted).unwrap().contains("<failure"));
 }
+
+/// Where each thread's lines are in order, time tells which were moved, and how few.
+#[test]
+fn a_log_that_is_sorted_by_thread_has_the_fewest_lines_moved() {
+    let (_, mut entries) = finished(3, 60);
+    let first = entries.remove(0);
+    entries.sort_by_key(|entry| entry.author);
+    entries.insert(0, first);
+    let mut ends: Vec<u64> = Vec::new();
+    for entry in &entries {
+        let longest = ends.partition_point(|end| *end <= entry.stamp);
+        match ends.get_mut(longest) {
+            Some(end) => *end = entry.stamp,
+            None => ends.push(entry.stamp),
+        }
+    }
+    let moved = (entries.len() - ends.len()) as u64;
+    assert_eq!(counts(&entries), only(|c| c.reordered = moved));
+    entries.reverse();
+    assert_eq!(counts(&entries), only(|c| c.reordered = moved), "backwards");
+}
+
+/// What a line is made of that came in two parts, or stands in one with what others wrote, is one damage.
+#[test]
+fn a_line_in_two_parts_is_damaged_once() {
+    let (_, entries) = finished(3, 60);
+    for json in [false, true] {
+        let lines = entries.iter().map(|e| {
+            let line = render(e.run, e.author, e.seq, e.stamp, &e.event, json);
+            String::from_utf8(line).unwrap()
+        });
+        let lines: Vec<String> = lines.collect();
+        let at = of_worker(&entries, 1)[20];
+        for part in [70, 100, lines[at].len() - 20] {
+            for between in ["\n", &"x".repeat(3 << 20)] {
+                let mut damaged = lines.clone();
+                damaged[at].insert_str(part, between);
+                let verdict = audit(&config(damaged.join("\n").into_bytes()));
+                let run = &verdict.runs[0];
+                let said = (run.counts, verdict.stray_count);
+                let expected = (only(|c| c.truncated = 1), 0);
+                assert_eq!(said, expected, "{part}: {}", report(&verdict));
+            }
+        }
+    }
+}
+
+/// A checksum that is none is a change of the checksum, also in lines that no plan has.
+#[test]
+fn a_checksum_that_is_none_is_altered() {
+    let (_, entries) = finished(3, 60);
+    let log = String::from_utf8(simulate::log(&entries)).unwrap();
+    for message in [" Operation result", " Worker ended", " Started thread"] {
+        let line = log.lines().find(|line| line.contains(message)).unwrap();
+        let (rest, sum) = line.rsplit_once("sum=").unwrap();
+        for other in ["***", "********", &format!("xyz{}", &sum[3..])] {
+            let damaged = log.replace(line, &format!("{rest}sum={other}"));
+            let verdict = audit(&config(damaged.into_bytes()));
+            let [found] = &verdict.runs[0].findings[..] else {
+                panic!("{}", report(&verdict));
+            };
+            let changes: Vec<_> = (found.changes.iter())
+                .map(|change| (change.field.as_str(), change.found.as_str()))
+                .collect();
+            assert_eq!(
+                (found.kind, &changes[..]),
+                (Kind::Altered, &[("sum", other)][..])
+            );
+        }
+    }
+}
+
+/// A hole of NUL bytes is the cause wherever it lies: between lines, in front of what a pipeline puts there, and over parts of lines.
+#[test]
+fn a_hole_is_the_cause_of_what_it_took() {
+    let (_, entries) = finished(3, 60);
+    let log = String::from_utf8(simulate::log(&entries)).unwrap();
+    let wraps: [fn(&str) -> String; 3] = [
+        |line| format!("{line}\n"),
+        |line| format!("2026-11-23T17:42:00.000000001Z stderr F {line}\n"),
+        |line| format!("{{\"log\":\"{line}\\n\",\"stream\":\"stderr\"}}\n"),
+    ];
+    for wrap in wraps {
+        let lines: Vec<String> = log.lines().map(wrap).collect();
+        for (cut, left) in [(0, 0), (40, 50)] {
+            let mut damaged = lines[..100].concat();
+            damaged.truncate(damaged.len() - cut);
+            damaged += &"\0".repeat(4096);
+            damaged += &lines[108..].concat()[left..];
+            let verdict = audit(&config(damaged.into_bytes()));
+            let run = &verdict.runs[0];
+            let causes: Vec<_> = run.causes.iter().map(|cause| &*cause.text).collect();
+            let [cause] = causes[..] else {
+                panic!("{causes:?}: {}", report(&verdict));
+            };
+            assert!(cause.contains("4096 NUL bytes"), "{cause}");
+            assert!(run.counts.lost >= 8, "{}", report(&verdict));
+        }
+    }
+}
+
+/// Lines that arrived before they were logged.
+#[test]
+fn clocks_that_disagree_are_pointed_out() {
+    let (_, entries) = finished(3, 20);
+    let log = String::from_utf8(simulate::log(&entries)).unwrap();
+    for (time, disagree) in [
+        ("2026-11-23T17:41:59.5Z", true),
+        ("2099-11-23T17:41:59.5Z", false),
+    ] {
+        let lines = log.lines().map(|line| format!("{time} stderr F {line}\n"));
+        let verdict = audit(&config(lines.collect::<String>().into_bytes()));
+        assert_clean(&verdict, time);
+        let said = report(&verdict);
+        assert_eq!(said.contains("disagree"), disagree, "{said}");
+    }
+}

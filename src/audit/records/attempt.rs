@@ -125,8 +125,8 @@ fn planned(
     if position.iteration == 0 || position.attempt == 0 {
         return Some(false);
     }
-    let Some(rules) = known.rules(worker) else {
-        return Some(known.workload().is_none());
+    let Some(rules) = known.rules.get(worker) else {
+        return Some(known.workload.is_err());
     };
     Some(match rules.outcome(position) {
         Outcome::Success { .. } => kind == AttemptKind::Success,

@@ -5,6 +5,8 @@
 
 use std::{collections::HashMap, ops, sync::Arc};
 
+use strum::VariantArray;
+
 use super::{Counts, Finding, Kind, Place, Range};
 use crate::audit::records::record::Producer;
 
@@ -46,7 +48,7 @@ pub(crate) struct Findings {
     pub names: Names,
     /// How many lines, or balances, are of each kind.
     pub counts: Counts,
-    kept: [Vec<Finding>; Kind::ALL.len()],
+    kept: [Vec<Finding>; Kind::VARIANTS.len()],
     /// Of each kind and producer what a neighbour is added to, and which number that would have.
     open: HashMap<(Kind, Producer), (usize, u64)>,
 }

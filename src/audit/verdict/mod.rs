@@ -15,6 +15,7 @@ mod sections;
 use std::{fmt, ops};
 
 use serde::{Deserialize, Serialize, Serializer};
+use strum::{Display, IntoStaticStr, VariantArray};
 
 use self::delay::DelaySummary;
 use super::records::record::Producer;
@@ -89,8 +90,11 @@ pub struct Change {
 }
 
 /// What is wrong with lines, in the order in which it is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, VariantArray, IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Kind {
     /// They are not there.
     Lost,
@@ -111,21 +115,9 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them, with the names that [`Counts`] has for them.
-    pub(crate) const ALL: [(Self, &'static str); 8] = [
-        (Self::Lost, "lost"),
-        (Self::Duplicated, "duplicated"),
-        (Self::Reordered, "reordered"),
-        (Self::Altered, "altered"),
-        (Self::Truncated, "truncated"),
-        (Self::Unexpected, "unexpected"),
-        (Self::Late, "late"),
-        (Self::Books, "books"),
-    ];
-
-    /// Its name.
+    /// Its name, which [`Counts`] has for it as well.
     pub fn name(self) -> &'static str {
-        Self::ALL[self as usize].1
+        self.into()
     }
 }
 
@@ -209,14 +201,14 @@ impl Counts {
     /// Adds the counts of another run.
     pub fn add(&mut self, other: &Self) {
         self.announced += other.announced;
-        for (kind, _) in Kind::ALL {
-            *self.of_mut(kind) += other.of(kind);
+        for kind in Kind::VARIANTS {
+            *self.of_mut(*kind) += other.of(*kind);
         }
     }
 
     /// Each kind's name and count.
     pub fn by_name(&self) -> [(&'static str, u64); 8] {
-        Kind::ALL.map(|(kind, name)| (name, self.of(kind)))
+        std::array::from_fn(|i| (Kind::VARIANTS[i].name(), self.of(Kind::VARIANTS[i])))
     }
 
     /// That of one kind.
@@ -242,8 +234,9 @@ impl Counts {
 }
 
 /// What is said of a run, or of a log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "lowercase")]
 pub enum Status {
     /// The log holds what must exist and nothing else.
     #[default]
@@ -251,17 +244,8 @@ pub enum Status {
     /// There are differences.
     Findings,
     /// It cannot be told whether there are.
+    #[strum(to_string = "cannot tell")]
     CannotTell,
-}
-
-impl Status {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Clean => "clean",
-            Self::Findings => "findings",
-            Self::CannotTell => "cannot tell",
-        }
-    }
 }
 
 /// What is said of one run.

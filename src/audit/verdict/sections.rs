@@ -111,7 +111,7 @@ fn of_group(group: &GroupVerdict) -> Section<'_> {
     Section {
         head: format!(
             "{title}: {}, {} of {}, {}, {}, seed {}",
-            group.status.word(),
+            group.status,
             group.present,
             counted(group.shards, "shard"),
             counted(group.lines, "line"),
@@ -131,7 +131,7 @@ fn of_group(group: &GroupVerdict) -> Section<'_> {
 fn of_run(run: &RunVerdict) -> Section<'_> {
     let title = format!("run {}", run.run);
     let lines = counted(run.lines, "line");
-    let mut head = format!("{title}: {}, {lines}", run.status.word());
+    let mut head = format!("{title}: {}, {lines}", run.status);
     if let (Some(threads), Some(seed)) = (run.threads, run.seed) {
         head += &format!(", {}, seed {seed}", counted(threads, "worker"));
     }

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, ops::RangeInclusive, sync::Arc};
 
+use strum::VariantArray;
+
 use super::{
     listen,
     metrics::{Values, by, families, histogram, known, one, process_families},
@@ -34,8 +36,8 @@ pub fn export(addr: Option<SocketAddr>, board: &Arc<Board>) -> anyhow::Result<im
 const POWERS: RangeInclusive<u32> = 10..=28;
 
 fn families(figures: &Figures) -> String {
-    let runs = RunState::ALL.iter().zip(figures.runs);
-    let runs = runs.map(|((_, state), count)| (*state, count));
+    let states = RunState::VARIANTS.iter().map(<&str>::from);
+    let runs = states.zip(figures.runs);
     // Where no line came, it is silent since the beginning.
     let last = figures.last_line.unwrap_or(figures.began);
     families! {
