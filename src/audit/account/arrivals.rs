@@ -16,24 +16,17 @@ use crate::audit::{
     },
 };
 
-/// A line, as far as its place in the order is concerned.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TimedLine {
-    /// Its time in microseconds since 1970.
-    pub stamp: u64,
+/// A line that has come, and how it is to be judged.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrival<'a> {
     /// Who logged it.
     pub producer: Producer,
     /// Its number.
     pub seq: u64,
+    /// Its time in microseconds since 1970.
+    pub stamp: u64,
     /// Where it stands.
     pub at: Location,
-}
-
-/// A line that has come, and how it is to be judged.
-#[derive(Clone, Copy)]
-pub(crate) struct Arrival<'a> {
-    /// Which it is, when it was logged and where it stands.
-    pub line: TimedLine,
     /// When the pipeline received it, or 0.
     pub received: u64,
     /// How strictly it is judged.
@@ -49,7 +42,7 @@ pub(crate) struct Arrival<'a> {
 impl Arrival<'_> {
     /// The line with what it tells.
     pub(crate) fn placed<T>(self, value: T) -> Placed<T> {
-        let TimedLine { seq, at, .. } = self.line;
+        let Self { seq, at, .. } = self;
         Placed { value, seq, at }
     }
 }
@@ -83,42 +76,42 @@ impl Arrivals {
         findings: &mut Findings,
     ) {
         let Arrival {
-            line,
-            received,
-            config,
+            producer,
+            seq,
+            stamp,
+            at,
             backwards,
             ..
         } = arrival;
-        let TimedLine {
-            stamp,
-            producer,
-            seq,
-            at,
-        } = line;
         self.same_stamp += u64::from(self.last.is_some_and(|(last, _)| last == stamp));
         self.last = Some((stamp, at));
         let is_first = |first| backwards && stamp < first;
         if self.first_stamp.is_none_or(is_first) {
             self.first_stamp = Some(stamp);
         }
-        if received > 0 {
-            let delay = self.delays.count(stamp, received);
-            if config.max_delay.is_some_and(|max| delay > max as i64) {
+        if arrival.received > 0 {
+            let delay = self.delays.count(stamp, arrival.received);
+            let max = arrival.config.max_delay;
+            if max.is_some_and(|max| delay > max as i64) {
                 findings.add_line(Kind::Late, producer, seq, at);
             }
         }
         sequence.first.get_or_insert(seq);
-        if config.any_order {
+        if arrival.config.any_order {
             return;
         }
         if !sequence.order.goes_on(seq, at, backwards) {
             let moved = sequence.order.arrive(seq, at, backwards, ());
-            reordered(findings, producer, moved);
+            if !moved.is_empty() {
+                reordered(findings, producer, moved);
+            }
         }
         // The time is asked only where the numbers are in order.
         if findings.counts.reordered == 0 {
             let moved = self.time.arrive(stamp, at, backwards, (producer, seq));
-            time_fell(&mut self.fell, moved);
+            if !moved.is_empty() {
+                time_fell(&mut self.fell, moved);
+            }
         }
     }
 
@@ -132,14 +125,14 @@ impl Arrivals {
 }
 
 /// Names lines that stand behind later ones of their producer.
-#[inline]
+#[cold]
 pub(crate) fn reordered(findings: &mut Findings, producer: Producer, moved: Moved) {
     for (numbers, at, ()) in moved {
         findings.add_lines(Kind::Reordered, producer, numbers, at, |_| {});
     }
 }
 
-#[inline]
+#[cold]
 fn time_fell(findings: &mut Findings, moved: Moved<(Producer, u64)>) {
     for (_, at, (producer, seq)) in moved {
         let numbers = seq..seq.saturating_add(1);

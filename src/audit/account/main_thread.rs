@@ -104,7 +104,7 @@ impl MainThread {
         if entered != Entered::New {
             return entered;
         }
-        let entered = self.sequence.met.meet(arrival.line.seq, arrival.budget);
+        let entered = self.sequence.met.meet(arrival.seq, arrival.budget);
         if entered.is_new()
             && let Event::LogGap { lost, ranges } = event
         {

@@ -6,6 +6,7 @@
 pub(super) mod arrivals;
 pub(super) mod balance;
 pub(super) mod cursor;
+pub(super) mod damaged;
 pub(super) mod entered;
 pub(super) mod main_thread;
 pub(super) mod numbers;

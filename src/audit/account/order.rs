@@ -39,8 +39,10 @@ pub(crate) struct Order<T = ()> {
     high: u64,
     /// What was kept before reached up to this number: what comes below it is out of order.
     settled: u64,
-    /// The last arrivals.
+    /// The last arrivals. The very last reaches up to `next`.
     recent: VecDeque<Stretch<T>>,
+    /// The number behind that of the last line; 0 where nothing can go on.
+    next: u64,
     /// How many of them came since the numbers fell; none where all are in order.
     since_fall: Option<u32>,
 }
@@ -68,16 +70,22 @@ impl<T: Copy> Order<T> {
     #[inline]
     pub(crate) fn goes_on(&mut self, number: u64, at: Location, backwards: bool) -> bool {
         let number = turned(number, backwards);
-        match self.recent.back_mut() {
-            Some(last)
-                if number.checked_sub(1) == Some(last.last)
-                    && (at.file, backwards) == (self.file, self.backwards) =>
-            {
-                last.last = number;
-                self.high = self.high.max(number);
-                true
-            }
-            _ => false,
+        let is_same = at.file == self.file && backwards == self.backwards;
+        let is_next = number == self.next && number > 0 && number < u64::MAX && is_same;
+        match is_next {
+            true => self.next += 1,
+            false => self.catch_up(),
+        }
+        is_next
+    }
+
+    /// Adds the lines that went on to the last arrival.
+    fn catch_up(&mut self) {
+        if let Some(last) = self.recent.back_mut()
+            && self.next > 0
+        {
+            last.last = self.next - 1;
+            self.high = self.high.max(last.last);
         }
     }
 
@@ -90,13 +98,6 @@ impl<T: Copy> Order<T> {
         backwards: bool,
         what: T,
     ) -> Moved<T> {
-        let mut moved = Vec::new();
-        if (at.file, backwards) != (self.file, self.backwards) {
-            moved = self.settle();
-            self.recent.clear();
-            (self.file, self.backwards) = (at.file, backwards);
-            (self.high, self.settled) = (0, 0);
-        }
         let number = turned(number, backwards);
         let line = Stretch {
             first: number,
@@ -104,9 +105,9 @@ impl<T: Copy> Order<T> {
             line: at.line,
             what,
         };
-        if number < self.high || self.since_fall.is_some() {
-            moved.extend(self.disordered(line));
-            return moved;
+        let is_same = at.file == self.file && backwards == self.backwards;
+        if number < self.high || self.since_fall.is_some() || !is_same {
+            return self.disordered(line, at.file, backwards);
         }
         self.high = number;
         if self.recent.len() == RECENT_MAX
@@ -114,20 +115,34 @@ impl<T: Copy> Order<T> {
         {
             self.settled = oldest.last;
         }
-        self.recent.push_back(line);
-        moved
+        self.put(line);
+        Vec::new()
     }
 
-    /// Takes in a line with which the numbers fall, or behind such a line.
+    #[inline]
+    fn put(&mut self, line: Stretch<T>) {
+        self.next = line.last.wrapping_add(1);
+        self.recent.push_back(line);
+    }
+
+    /// Takes in a line with which the numbers fall, or behind such a line, or the first of another input.
     #[cold]
-    fn disordered(&mut self, line: Stretch<T>) -> Moved<T> {
+    fn disordered(&mut self, line: Stretch<T>, file: u32, backwards: bool) -> Moved<T> {
+        if (file, backwards) != (self.file, self.backwards) {
+            let moved = self.settle();
+            (self.file, self.backwards) = (file, backwards);
+            (self.high, self.settled) = (line.last, 0);
+            self.recent.clear();
+            self.put(line);
+            return moved;
+        }
         let since_fall = match line.first < self.high {
             true => 0,
             false => self.since_fall.map_or(0, |lines| lines + 1),
         };
         self.since_fall = Some(since_fall);
         self.high = self.high.max(line.last);
-        self.recent.push_back(line);
+        self.put(line);
         match since_fall as usize == RECENT_MAX || self.recent.len() >= DISORDER_MAX {
             true => self.settle(),
             false => Vec::new(),
@@ -139,6 +154,7 @@ impl<T: Copy> Order<T> {
         if self.since_fall.take().is_none() {
             return Vec::new();
         }
+        self.catch_up();
         let mut lines: Vec<_> = mem::take(&mut self.recent).into();
         let backwards = self.backwards;
         let numbers = |of: &Stretch<T>| match backwards {
@@ -160,7 +176,9 @@ impl<T: Copy> Order<T> {
                 _ => moved.push((numbers(&of), Location { file, line }, of.what)),
             }
         }
-        self.high = self.recent.back().map_or(self.settled, |last| last.last);
+        let high = self.recent.back().map(|last| last.last);
+        self.high = high.unwrap_or(self.settled);
+        self.next = high.map_or(0, |high| high.wrapping_add(1));
         let old = self.recent.len().saturating_sub(RECENT_MAX);
         let oldest = self.recent.drain(..old).next_back();
         self.settled = oldest.map_or(self.settled, |oldest| oldest.last);

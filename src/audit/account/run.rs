@@ -2,10 +2,11 @@
 //!
 //! Lines come in one by one, in the order of the input; what they add up to is for [`balance`](super::balance) to say.
 
-use std::{collections::HashSet, ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc};
 
 use super::{
-    arrivals::{Arrival, Arrivals, TimedLine, reordered},
+    arrivals::{Arrival, Arrivals, reordered},
+    damaged::DamagedLine,
     entered::{Entered, NO_WORKER, TOO_FAR},
     main_thread::MainThread,
     sequence::{Met, Sequence},
@@ -19,61 +20,13 @@ use crate::{
         },
         registry::Run,
         verdict::{
-            Change, Kind, Range as Lines,
+            Kind,
             findings::{Findings, KEPT_MAX, Location, Names},
         },
     },
     log::{account::Closing, event::Event},
     plan::{Position, per_worker::PerWorker},
 };
-
-/// Why a line is unexpected that cannot be made out.
-pub(crate) const NO_LINE: &str = "no line of the program, or none any more";
-
-/// A damaged line whose checksum does not say what it was: it was cut short, or more of it was changed than can be undone.
-#[derive(Clone, Debug)]
-pub(crate) struct DamagedLine {
-    /// Which line it was, as far as that can be told.
-    pub line: Option<(Producer, u64)>,
-    /// What was changed; nothing if it was cut short.
-    pub changes: Vec<Change>,
-    /// Nothing but its thread names it: its number is that of the thread's next line.
-    pub guessed: bool,
-    /// How long the line is that it stands in, with all that is around the record.
-    pub length: u32,
-    /// Where it stands.
-    pub at: Location,
-    /// What is there.
-    pub text: String,
-}
-
-impl DamagedLine {
-    /// What is wrong with it.
-    fn kind(&self) -> Kind {
-        match self.line {
-            _ if self.changes.is_empty() => Kind::Truncated,
-            Some(_) => Kind::Altered,
-            None => Kind::Unexpected,
-        }
-    }
-
-    /// Adds it to the findings.
-    pub(crate) fn tell(self, findings: &mut Findings) {
-        let line = self
-            .line
-            .map(|(of, seq)| Lines::of(of, seq..seq.saturating_add(1)));
-        let (kind, lines) = (self.kind(), line.unwrap_or(Lines::unnamed(1)));
-        if kind == Kind::Unexpected {
-            return findings.unexpected(1, NO_LINE, self.at, || self.text);
-        }
-        findings.add(kind, lines, Some(self.at), |found| {
-            match kind {
-                Kind::Altered => found.changes = self.changes,
-                _ => found.text = self.text,
-            };
-        });
-    }
-}
 
 /// Where a gap was noticed: the first number behind it, and where that line stands.
 #[derive(Clone, Debug)]
@@ -165,7 +118,7 @@ impl RunAccount {
         }
     }
 
-    fn sequence_mut(&mut self, producer: Producer) -> Option<&mut Sequence> {
+    pub(super) fn sequence_mut(&mut self, producer: Producer) -> Option<&mut Sequence> {
         match producer {
             Producer::Main => Some(&mut self.main.sequence),
             Producer::Worker(worker) => Some(&mut self.workers.get_mut(worker)?.sequence),
@@ -238,9 +191,8 @@ impl RunAccount {
     /// Notes what a line is to the account of its thread.
     #[cold]
     fn enter(&mut self, arrival: Arrival<'_>, entered: Entered) {
-        let line = arrival.line;
         if entered.is_new() {
-            let sequence = match line.producer {
+            let sequence = match arrival.producer {
                 Producer::Main => &mut self.main.sequence,
                 Producer::Worker(worker) => &mut self.workers[worker].sequence,
             };
@@ -250,18 +202,18 @@ impl RunAccount {
             Entered::BehindGap(first) => {
                 if self.openings.len() < KEPT_MAX && !arrival.backwards {
                     self.openings.push(NoticedGap {
-                        producer: line.producer,
-                        numbers: first..line.seq,
-                        at: line.at,
+                        producer: arrival.producer,
+                        numbers: first..arrival.seq,
+                        at: arrival.at,
                     });
                 }
             }
             Entered::Duplicate => {
                 self.copies.get_or_insert((self.lines, 0)).1 = self.lines;
                 self.findings
-                    .add_line(Kind::Duplicated, line.producer, line.seq, line.at);
+                    .add_line(Kind::Duplicated, arrival.producer, arrival.seq, arrival.at);
             }
-            Entered::Unexpected(why) => self.findings.unexpected(1, why, line.at, arrival.text),
+            Entered::Unexpected(why) => self.findings.unexpected(1, why, arrival.at, arrival.text),
             Entered::New | Entered::OffPlan => {}
         }
     }
@@ -306,7 +258,7 @@ impl RunAccount {
         };
         let numbers = attempt.seq..attempt.seq.saturating_add(1);
         let producer = Producer::Worker(attempt.worker);
-        let at = arrival.line.at;
+        let at = arrival.at;
         self.findings
             .add_lines(Kind::Unexpected, producer, numbers, at, |found| {
                 let why = why().unwrap_or_else(|| "the plan has no such attempt".into());
@@ -314,76 +266,6 @@ impl RunAccount {
                 found.why = format!("{thread} at seq {seq} left its plan: {why}");
                 found.text = (arrival.text)();
             });
-    }
-
-    /// Takes in a damaged line.
-    pub(crate) fn damaged(&mut self, damaged: DamagedLine) {
-        if let Some((producer, seq)) = damaged.line
-            && let Some(sequence) = self.sequence_mut(producer)
-        {
-            sequence.claimed.insert(seq);
-        }
-        if damaged.changes.is_empty() {
-            let (shortest, longest) = self.cut_lengths.get_or_insert((u32::MAX, 0));
-            *shortest = damaged.length.min(*shortest);
-            *longest = damaged.length.max(*longest);
-        }
-        if self.damaged.len() < KEPT_MAX {
-            self.damaged.push(damaged);
-        } else {
-            *self.findings.counts.of_mut(damaged.kind()) += 1;
-        }
-    }
-
-    /// Takes in another part of the line that was damaged last: it may tell which it is.
-    pub(crate) fn damaged_further(&mut self, part: DamagedLine) {
-        let is_open =
-            |line: &mut DamagedLine| line.at == part.at && (line.guessed || line.line.is_none());
-        if part.line.is_some()
-            && !part.guessed
-            && let Some(line) = self.damaged.pop_if(is_open)
-        {
-            if let Some((producer, seq)) = line.line
-                && let Some(sequence) = self.sequence_mut(producer)
-            {
-                sequence.claimed.remove(seq);
-            }
-            self.damaged(DamagedLine {
-                line: part.line,
-                guessed: false,
-                ..line
-            });
-        }
-    }
-
-    /// Thinks again about damaged lines: they cannot have been lines that are there, nor, where they are only
-    /// guessed, others that are damaged.
-    pub(crate) fn reconsider_damaged(&mut self) {
-        let mut damaged = std::mem::take(&mut self.damaged);
-        let sure = damaged.iter().filter(|line| !line.guessed);
-        let sure: HashSet<_> = sure.filter_map(|line| line.line).collect();
-        let moved = self.findings.kept(Kind::Reordered);
-        let moved: HashSet<_> = moved
-            .iter()
-            .map(|found| found.lines.author.clone())
-            .collect();
-        for line in &mut damaged {
-            let Some((producer, seq)) = line.line else {
-                continue;
-            };
-            let is_taken = line.guessed && sure.contains(&(producer, seq));
-            // Where a thread's lines are out of order, its next line need not be the one that was cut short.
-            let is_astray = line.guessed && moved.contains(&producer.thread());
-            let sequence = self.sequence_mut(producer);
-            let is_there = sequence.as_ref().is_some_and(|s| s.met.holds(seq));
-            if let Some(sequence) = sequence.filter(|_| is_astray && !is_taken) {
-                sequence.claimed.remove(seq);
-            }
-            if is_taken || is_astray || is_there {
-                line.line = None;
-            }
-        }
-        self.damaged = damaged;
     }
 
     /// Takes in a record of another event than an attempt's end.
@@ -426,9 +308,9 @@ fn count(
     arrival: Arrival<'_>,
     findings: &mut Findings,
 ) {
-    let TimedLine {
+    let Arrival {
         producer, seq, at, ..
-    } = arrival.line;
+    } = arrival;
     let why = match counter.meet(value, arrival.budget) {
         Entered::Duplicate => "counter values that were there before",
         TOO_FAR => "counter values far from all others",

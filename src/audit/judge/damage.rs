@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     audit::{
-        account::run::{DamagedLine, NO_LINE},
+        account::damaged::{DamagedLine, NO_LINE},
         records::{
             block::EARLY_BYTES,
             find,

@@ -4,7 +4,7 @@ use std::mem;
 
 use super::Judge;
 use crate::audit::{
-    account::run::NO_LINE,
+    account::damaged::NO_LINE,
     records::{
         block::BlockLocation,
         scanned::{Foreign, Note},

@@ -23,11 +23,7 @@ use self::{
     runs::HeldBack,
 };
 use super::{
-    account::{
-        arrivals::{Arrival, TimedLine},
-        cursor::Budget,
-        run::RunAccount,
-    },
+    account::{arrivals::Arrival, cursor::Budget, run::RunAccount},
     config::AuditConfig,
     input::source::Input,
     records::{
@@ -253,12 +249,10 @@ impl<'a> Judge<'a> {
             observer.attempt(&account.run, attempt, at);
         }
         let arrival = Arrival {
-            line: TimedLine {
-                stamp: attempt.stamp,
-                producer: Producer::Worker(attempt.worker),
-                seq: attempt.seq,
-                at,
-            },
+            producer: Producer::Worker(attempt.worker),
+            seq: attempt.seq,
+            stamp: attempt.stamp,
+            at,
             received: attempt.received,
             config: self.config,
             backwards: self.backwards,
@@ -289,12 +283,10 @@ impl<'a> Judge<'a> {
             observer.event(&account.run, record, at);
         }
         let arrival = Arrival {
-            line: TimedLine {
-                stamp: record.stamp,
-                producer: record.author,
-                seq: record.seq,
-                at,
-            },
+            producer: record.author,
+            seq: record.seq,
+            stamp: record.stamp,
+            at,
             received,
             config: self.config,
             backwards: self.backwards,
