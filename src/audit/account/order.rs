@@ -80,7 +80,12 @@ impl<T: Copy> Order<T> {
     }
 
     /// Adds the lines that went on to the last arrival.
+    #[cold]
     fn catch_up(&mut self) {
+        if self.recent.is_empty() {
+            // In a log in order there is but one.
+            self.recent.reserve_exact(1);
+        }
         if let Some(last) = self.recent.back_mut()
             && self.next > 0
         {

@@ -71,10 +71,7 @@ pub(crate) fn verdict(mut judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<St
     if config.select == Select::All {
         out.groups = group::judge(&mut out.runs, !out.unread);
     }
-    out.status = match judge.folded.findings {
-        true => Status::Findings,
-        false => overall(&out, config.select),
-    };
+    out.status = overall(&out, config.select).max(judge.folded.status);
     out
 }
 
@@ -108,8 +105,8 @@ pub(crate) struct Folded {
     lines: u64,
     /// Their differences.
     counts: Counts,
-    /// Some of them are not clean.
-    findings: bool,
+    /// What is said of them.
+    status: Status,
 }
 
 impl Folded {
@@ -118,7 +115,9 @@ impl Folded {
         self.runs += 1;
         self.lines += run.lines;
         self.counts.add(&run.counts);
-        self.findings |= run.status == Status::Findings;
+        if run.status == Status::Findings {
+            self.status = run.status;
+        }
     }
 
     /// What there is to say of runs of which no more is kept.
@@ -181,24 +180,20 @@ fn last(judge: &Judge<'_>) -> Option<u32> {
         .map(|account| account.run.index)
 }
 
-/// Findings are certain, and win; of runs, one that cannot be told makes the whole so.
+/// What is said of all runs and groups together, and of what belongs to none.
 pub(crate) fn overall(verdict: &Verdict, select: Select) -> Status {
-    let any = |status| {
-        let runs = verdict.runs.iter().filter(|run| run.set_aside.is_none());
-        let statuses = runs.map(|run| run.status);
-        statuses
-            .chain(verdict.groups.iter().map(|group| group.status))
-            .any(|s| s == status)
-    };
-    if any(Status::Findings)
-        || (verdict.stray_count > 0 && select == Select::All && !verdict.runs.is_empty())
-    {
+    let own = if verdict.stray_count > 0 && select == Select::All && !verdict.runs.is_empty() {
         Status::Findings
-    } else if any(Status::CannotTell) || !verdict.cannot_tell.is_empty() {
+    } else if !verdict.cannot_tell.is_empty() {
         Status::CannotTell
     } else {
         Status::Clean
-    }
+    };
+    let runs = verdict.runs.iter().filter(|run| run.set_aside.is_none());
+    let groups = verdict.groups.iter().map(|group| group.status);
+    runs.map(|run| run.status)
+        .chain(groups)
+        .fold(own, Status::max)
 }
 
 /// Judges a run of which nothing more is to come. `unreadable` says that there are inputs that could not be read.

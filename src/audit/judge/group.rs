@@ -144,25 +144,17 @@ impl GroupVerdict {
         }
     }
 
-    /// Findings are certain, and win. That a run which was set aside has no end is no obstacle.
+    /// That a run which was set aside has no end is no obstacle.
     fn sum_up(&mut self, members: &[usize], runs: &[RunVerdict]) {
-        let of = |status| {
-            let runs = members.iter().map(|index| &runs[*index]);
-            runs.filter(move |run| run.status == status)
-        };
-        for index in members {
-            self.counts.add(&runs[*index].counts);
+        if self.lost_count > 0 || !self.differing.is_empty() {
+            self.status = Status::Findings;
         }
-        self.status = if self.lost_count > 0
-            || !self.differing.is_empty()
-            || of(Status::Findings).next().is_some()
-        {
-            Status::Findings
-        } else if of(Status::CannotTell).any(|run| run.set_aside.is_none()) {
-            Status::CannotTell
-        } else {
-            Status::Clean
-        };
+        for run in members.iter().map(|index| &runs[*index]) {
+            self.counts.add(&run.counts);
+            if run.set_aside.is_none() || run.status == Status::Findings {
+                self.status = self.status.max(run.status);
+            }
+        }
     }
 }
 

@@ -233,19 +233,21 @@ impl Counts {
     }
 }
 
-/// What is said of a run, or of a log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display)]
+/// What is said of a run, or of a log, which of several together is the highest: findings are certain.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Display,
+)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "lowercase")]
 pub enum Status {
     /// The log holds what must exist and nothing else.
     #[default]
     Clean,
-    /// There are differences.
-    Findings,
-    /// It cannot be told whether there are.
+    /// It cannot be told whether there are differences.
     #[strum(to_string = "cannot tell")]
     CannotTell,
+    /// There are differences.
+    Findings,
 }
 
 /// What is said of one run.
