@@ -44,7 +44,11 @@ fn lost(account: &RunAccount, evidence: &Evidence) -> Option<String> {
     let entries = account.findings.kept(Kind::Lost);
     // So soon behind the place one of the producers goes on that has lost lines.
     let near = 2 * (account.run.workers().len() as u64 + 1);
-    let loses_lines = |place: &Place| entries.iter().any(|entry| is_behind(entry, place, near));
+    let is_near = |next: &Place, place: &Place| {
+        next.file == place.file && (place.line..=place.line + near).contains(&next.line)
+    };
+    let behind = || entries.iter().filter_map(|entry| entry.at.as_ref());
+    let loses_lines = |place: &Place| behind().any(|next| is_near(next, place));
     if evidence.dropped.places.iter().any(loses_lines) {
         return Some(rate_limit(&evidence.dropped));
     }
@@ -88,14 +92,6 @@ fn rate_limit(dropped: &Dropped) -> String {
         _ => format!("{notes} notes, the first in line {first}, say"),
     };
     format!("a limit on the rate of lines: {told} that {dropped}")
-}
-
-/// Whether the line that shows a loss stands so soon behind this place that the loss may lie there.
-fn is_behind(lost: &Finding, place: &Place, near: u64) -> bool {
-    let soon = place.line..=place.line + near;
-    lost.at
-        .as_ref()
-        .is_some_and(|next| next.file == place.file && soon.contains(&next.line))
 }
 
 /// Whether no two lines that follow each other share their time stamp though so many lines in so little time would.

@@ -20,7 +20,7 @@ use crate::{
             block::EARLY_BYTES,
             find,
             record::{self, Producer, Record},
-            scanned::Suspect,
+            scanned::{HOLE_MIN, Suspect},
             times::differences,
         },
         verdict::{Finding, Kind, Range as Lines, findings::Location},
@@ -314,9 +314,6 @@ impl Judge<'_> {
         self.unexpected(1, NO_LINE, at, &suspect.bytes);
     }
 }
-
-/// So many NUL bytes are no character that was changed.
-const HOLE_MIN: usize = 16;
 
 /// The NUL bytes that a hole in a file has left.
 fn hole_in(bytes: &[u8]) -> Option<Range<usize>> {

@@ -181,7 +181,7 @@ fn most_common(members: &[usize], runs: &[RunVerdict]) -> Option<Workload> {
 }
 
 /// Whether these are configurations of shards of one run.
-pub(crate) fn same_run(a: &Workload, b: &Workload) -> bool {
+fn same_run(a: &Workload, b: &Workload) -> bool {
     a.shard.count() == b.shard.count()
         && *a
             == Workload {

@@ -1,8 +1,8 @@
 //! Runs are met, known, given up and closed; what comes of them before they are known is held back.
 
-use std::{mem, sync::Arc};
+use std::{collections::BTreeSet, mem, sync::Arc};
 
-use super::{Judge, conclude, group::same_run};
+use super::{Judge, conclude};
 use crate::{
     audit::{
         account::run::RunAccount,
@@ -104,12 +104,10 @@ impl Judge<'_> {
     /// Gives up hoping for a "Run started" of the runs that were met, and judges what was held back of them.
     pub(crate) fn finish(&mut self) {
         self.judge_early();
-        let group = self.group();
         for account in self.accounts.iter().flatten() {
             let run = &account.run;
             if run.known().is_none() {
-                let shard = group.as_ref();
-                let shard = shard.and_then(|group| self.shard(run.index, group));
+                let shard = self.shard(run.index);
                 let fallback = self.config.fallback.as_ref().or(shard.as_ref());
                 self.registry.adopt(run, fallback);
             }
@@ -117,31 +115,27 @@ impl Judge<'_> {
         self.meet_runs();
     }
 
-    /// The configuration of the one group that all shards belong to whose "Run started" was found.
-    fn group(&self) -> Option<Workload> {
-        let workloads = self
-            .accounts
-            .iter()
-            .flatten()
-            .filter_map(|account| account.run.workload());
-        let mut shards = workloads.filter(|workload| workload.group.is_some());
-        let first = shards.next()?;
-        shards
-            .all(|other| same_run(first, other))
-            .then(|| first.clone())
-    }
-
-    /// Which shard of the group a run is whose "Run started" is lost: the numbers of its workers tell.
-    fn shard(&self, run: u32, group: &Workload) -> Option<Workload> {
+    /// Which shard a run is whose "Run started" is lost, where all others are shards of one run: the numbers of its workers tell.
+    fn shard(&self, run: u32) -> Option<Workload> {
+        let known = self.accounts.iter().flatten();
+        let known = known.filter_map(|account| account.run.workload());
+        let known = known.filter(|workload| workload.group.is_some());
+        known.clone().next()?;
         let held = self.held.iter().filter(|(of, ..)| *of == run);
         let workers = held.filter_map(|(_, held, _)| held.producer().worker());
-        let (lowest, highest) =
-            workers.fold((u32::MAX, 0), |(low, high), n| (low.min(n), high.max(n)));
-        let shard = Workload {
-            shard: Shard::new(lowest / group.threads, group.shard.count())?,
-            ..group.clone()
-        };
-        shard.workers().contains(&highest).then_some(shard)
+        let workers: BTreeSet<u32> = workers.collect();
+        let (lowest, highest) = (workers.first()?, workers.last()?);
+        let mut shards = known.map(|known| {
+            let index = lowest / known.threads;
+            let shard = Shard::new(index, known.shard.count())?;
+            Some(Workload {
+                shard,
+                ..known.clone()
+            })
+        });
+        let first = shards.next()??;
+        let is_one = shards.all(|other| other.as_ref() == Some(&first));
+        (is_one && first.workers().contains(highest)).then_some(first)
     }
 
     /// Holds back a line of a run that is not known yet. Of a run that is over, with its account closed, none is to come.

@@ -20,7 +20,7 @@ use super::{
     gap::Gaps,
     keyed, notes, parts,
     record::{JSON_START, LEVEL_WIDTH, Record, has_stamp_shape, starts_here, tells_ours},
-    scanned::{Foreign, Note, Other, Scanned, Suspect, What},
+    scanned::{Foreign, HOLE_MIN, Note, Other, Scanned, Suspect, What},
     times::beside,
 };
 use crate::{
@@ -561,10 +561,11 @@ fn other(out: &mut Scanned, location: BlockLocation, what: What) {
     });
 }
 
-/// Notes the NUL bytes in what stands in front of a record: a sparse file has them there.
+/// Notes the NUL bytes in what stands in front of a record: a sparse file has them there, and many of them.
 fn hole(before: &[u8], location: BlockLocation, out: &mut Scanned) {
-    let length = memchr::memchr_iter(0, before).count();
-    if length > 0 {
+    let holes = before.split(|byte| *byte != 0).map(<[u8]>::len);
+    let length = holes.max().unwrap_or(0);
+    if length >= HOLE_MIN {
         let foreign = Foreign {
             count: 1,
             note: Some(Note::Hole(length as u64)),

@@ -87,6 +87,9 @@ impl Suspect {
     }
 }
 
+/// So many NUL bytes are a hole, and no character that was changed, nor a part of a binary format.
+pub(crate) const HOLE_MIN: usize = 16;
+
 /// Lines that follow each other and are not of this program.
 #[derive(Clone, Debug)]
 pub(crate) struct Foreign {
