@@ -11,7 +11,7 @@ use super::{
 use crate::work::figures::Distribution;
 
 /// Where the rows of a power of ten begin, and where its last one ends.
-const STEPS: [f64; 6] = [1.0, 1.5, 2.0, 3.0, 5.0, 10.0];
+const STEPS: [f64; 4] = [1.0, 2.0, 5.0, 10.0];
 
 /// A power of ten, and which of its steps; none of what is shorter than the log's stamps, whole microseconds, can tell.
 type Row = Option<(u32, usize)>;
@@ -89,13 +89,13 @@ mod tests {
     fn every_time_is_in_the_row_that_says_so() {
         for (micros, expected) in [
             (0, "under 1 µs"),
-            (1, "1 µs to 1.5 µs"),
+            (1, "1 µs to 2 µs"),
             (99, "50 µs to 100 µs"),
-            (1500, "1.5 ms to 2 ms"),
+            (1500, "1 ms to 2 ms"),
             (700_000, "500 ms to 1 s"),
             (500_000, "500 ms to 1 s"),
-            (1_999_999, "1.5 s to 2 s"),
-            (3_600_000_000, "3000 s to 5000 s"),
+            (1_999_999, "1 s to 2 s"),
+            (3_600_000_000, "2000 s to 5000 s"),
         ] {
             assert_eq!(range(row(micros * 1000)), expected);
         }
