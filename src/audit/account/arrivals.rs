@@ -93,7 +93,7 @@ impl Arrivals {
             let delay = self.delays.count(stamp, arrival.received);
             let max = arrival.config.max_delay;
             if max.is_some_and(|max| delay > max as i64) {
-                findings.add_line(Kind::Late, producer, seq, at);
+                findings.add_line(Kind::Late, producer, seq, at, |_| {});
             }
         }
         sequence.first.get_or_insert(seq);
@@ -135,8 +135,7 @@ pub(crate) fn reordered(findings: &mut Findings, producer: Producer, moved: Move
 #[cold]
 fn time_fell(findings: &mut Findings, moved: Moved<(Producer, u64)>) {
     for (_, at, (producer, seq)) in moved {
-        let numbers = seq..seq.saturating_add(1);
-        findings.add_lines(Kind::Reordered, producer, numbers, at, |found| {
+        findings.add_line(Kind::Reordered, producer, seq, at, |found| {
             found.why = "time runs backwards".into();
         });
     }

@@ -210,8 +210,13 @@ impl RunAccount {
             }
             Entered::Duplicate => {
                 self.copies.get_or_insert((self.lines, 0)).1 = self.lines;
-                self.findings
-                    .add_line(Kind::Duplicated, arrival.producer, arrival.seq, arrival.at);
+                self.findings.add_line(
+                    Kind::Duplicated,
+                    arrival.producer,
+                    arrival.seq,
+                    arrival.at,
+                    |_| {},
+                );
             }
             Entered::Unexpected(why) => self.findings.unexpected(1, why, arrival.at, arrival.text),
             Entered::New | Entered::OffPlan => {}
@@ -256,11 +261,10 @@ impl RunAccount {
                 }
             })
         };
-        let numbers = attempt.seq..attempt.seq.saturating_add(1);
         let producer = Producer::Worker(attempt.worker);
         let at = arrival.at;
         self.findings
-            .add_lines(Kind::Unexpected, producer, numbers, at, |found| {
+            .add_line(Kind::Unexpected, producer, attempt.seq, at, |found| {
                 let why = why().unwrap_or_else(|| "the plan has no such attempt".into());
                 let (thread, seq) = (producer.thread(), attempt.seq);
                 found.why = format!("{thread} at seq {seq} left its plan: {why}");
@@ -317,15 +321,13 @@ fn count(
         _ => "",
     };
     if !why.is_empty() {
-        let values = value..value.saturating_add(1);
-        findings.add_lines(Kind::Books, Producer::Main, values, at, |found| {
+        findings.add_line(Kind::Books, Producer::Main, value, at, |found| {
             found.lines.author = "counter".into();
             found.why = why.into();
         });
     }
     if !worker.count(seq, value) {
-        let numbers = seq..seq.saturating_add(1);
-        findings.add_lines(Kind::Books, producer, numbers, at, |found| {
+        findings.add_line(Kind::Books, producer, seq, at, |found| {
             let thread = producer.thread();
             found.why = format!("the counter does not rise along {thread}, at seq");
         });

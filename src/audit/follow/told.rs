@@ -160,7 +160,7 @@ mod tests {
         let (mut findings, mut told) = (Findings::default(), Told::default());
         let add = |findings: &mut Findings, seq| {
             let at = Location::default();
-            findings.add_line(Kind::Duplicated, Producer::Main, seq, at);
+            findings.add_line(Kind::Duplicated, Producer::Main, seq, at, |_| {});
         };
         let mut news = |findings: &Findings| -> Vec<(Option<u64>, u64)> {
             told.all(findings);

@@ -114,7 +114,7 @@ impl Folded {
     pub(crate) fn add(&mut self, run: &RunVerdict) {
         self.runs += 1;
         self.lines += run.lines;
-        self.counts.add(&run.counts);
+        self.counts += run.counts;
         if run.status == Status::Findings {
             self.status = run.status;
         }

@@ -150,7 +150,7 @@ impl GroupVerdict {
             self.status = Status::Findings;
         }
         for run in members.iter().map(|index| &runs[*index]) {
-            self.counts.add(&run.counts);
+            self.counts += run.counts;
             if run.set_aside.is_none() || run.status == Status::Findings {
                 self.status = self.status.max(run.status);
             }

@@ -87,10 +87,16 @@ impl Findings {
         }
     }
 
-    /// Adds one line of which nothing else is to be said.
-    pub(crate) fn add_line(&mut self, kind: Kind, producer: Producer, seq: u64, at: Location) {
-        let numbers = seq..seq.saturating_add(1);
-        self.add_lines(kind, producer, numbers, at, |_| {});
+    /// Adds one line in the same way.
+    pub(crate) fn add_line(
+        &mut self,
+        kind: Kind,
+        producer: Producer,
+        seq: u64,
+        at: Location,
+        more: impl FnOnce(&mut Finding),
+    ) {
+        self.add_lines(kind, producer, seq..seq.saturating_add(1), at, more);
     }
 
     /// Adds so many lines that follow each other and that nothing predicts.
@@ -157,7 +163,8 @@ mod tests {
     fn neighbours_are_joined_and_all_are_counted() {
         let mut findings = Findings::default();
         let worker = Producer::Worker(1);
-        let mut add = |seq| findings.add_line(Kind::Duplicated, worker, seq, Location::default());
+        let at = Location::default();
+        let mut add = |seq| findings.add_line(Kind::Duplicated, worker, seq, at, |_| {});
         (5..9).chain([20]).for_each(&mut add);
         (0..4000).for_each(|n| add(100 + 2 * n));
         assert_eq!(findings.counts.duplicated, 4005);

@@ -12,8 +12,9 @@ pub(super) mod junit;
 pub(super) mod report;
 mod sections;
 
-use std::{fmt, ops};
+use std::ops;
 
+use derive_more::AddAssign;
 use serde::{Deserialize, Serialize, Serializer};
 use strum::{Display, IntoStaticStr, VariantArray};
 
@@ -22,18 +23,13 @@ use super::records::record::Producer;
 use crate::plan::workload::{GroupId, Shard, Workload};
 
 /// Where something stands.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, derive_more::Display, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[display("{file}:{line}")]
 pub struct Place {
     /// The name of the input.
     pub file: String,
     /// The number of the line, from 1.
     pub line: u64,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
-    }
 }
 
 /// Consecutive lines of one author.
@@ -140,7 +136,7 @@ pub struct Finding {
 }
 
 /// How many lines, or balances, each kind of difference concerns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, AddAssign, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Lines that are not there.
     pub lost: u64,
@@ -198,14 +194,6 @@ pub struct LikelyCause {
 }
 
 impl Counts {
-    /// Adds the counts of another run.
-    pub fn add(&mut self, other: &Self) {
-        self.announced += other.announced;
-        for kind in Kind::VARIANTS {
-            *self.of_mut(*kind) += other.of(*kind);
-        }
-    }
-
     /// Each kind's name and count.
     pub fn by_name(&self) -> [(&'static str, u64); 8] {
         std::array::from_fn(|i| (Kind::VARIANTS[i].name(), self.of(Kind::VARIANTS[i])))
