@@ -59,12 +59,15 @@ impl Judge<'_> {
             // A part of one line stands in front of it, and a part of another behind.
             self.hole(hole.len() as u64, at);
             for part in [0..hole.start, hole.end..found.bytes.len()] {
-                let part = Suspect {
-                    bytes: found.bytes[part].to_vec(),
-                    ..found.clone()
-                };
-                self.suspect(&part, next_run, at);
-                self.input().beginning = None;
+                let bytes = found.bytes[part].to_vec();
+                if find::has_marks(&bytes) {
+                    let part = Suspect {
+                        bytes,
+                        ..found.clone()
+                    };
+                    self.suspect(&part, next_run, at);
+                    self.input().beginning = None;
+                }
             }
             return;
         }
