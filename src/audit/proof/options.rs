@@ -360,6 +360,35 @@ fn lines_that_are_all_rewritten_cannot_be_told() {
     );
 }
 
+/// Much that cannot be read hides no run behind it, whatever its form.
+#[test]
+fn a_run_is_found_behind_much_that_cannot_be_read() {
+    let workload = simulate::workload(7, 4, 50);
+    for json in [false, true] {
+        let entries = simulate::run(&workload, &course(1, json, None), &mut Dice(5));
+        let lines = entries
+            .iter()
+            .map(|entry| String::from_utf8_lossy(&entry.bytes));
+        let lines: Vec<_> = lines.map(|line| line.into_owned()).collect();
+        let another = lines.join("\n").replace("0000000000000001", "2");
+        let unreadable = another.replace("sum", "hash") + "\n";
+        let unreadable = unreadable.repeat((5 << 19) / unreadable.len());
+        for layer in LAYERS {
+            let mut log = unreadable.clone();
+            for line in &lines {
+                log += &layer(line.clone(), 42);
+                log.push('\n');
+            }
+            let verdict = audit(&config(log.into_bytes()));
+            let shape = layer(lines[0].clone(), 42);
+            assert_eq!(verdict.runs.len(), 1, "{shape}");
+            let run = &verdict.runs[0];
+            let found = (run.lines, run.counts.lost, run.counts.altered);
+            assert_eq!(found, (lines.len() as u64, 0, 0), "{shape}");
+        }
+    }
+}
+
 /// A header without what stands in front of each record is none of the program's lines, as is what a tool prints at the end; more
 /// lines than a header has are.
 #[test]

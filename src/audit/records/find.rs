@@ -119,7 +119,8 @@ impl Finder {
         if !opened && open.is_empty() {
             return line;
         }
-        if self.brief && !opened && !may_be_whole(text, &open) {
+        let is_plain = || memchr::memchr2(b'{', b'[', text).is_none() && !begin_escapes(text);
+        if self.brief && !opened && (is_plain() || !may_hold_record(text)) {
             self.suspects(text, &open, hits);
             hits.sort_by_key(|hit| hit.span.start);
             return line;
@@ -600,10 +601,43 @@ fn names_a_thread(bytes: &[u8]) -> bool {
     THREAD.find(bytes).is_some()
 }
 
-/// Whether a whole record may be in a line that has these marks: as text, as keys and values, or escaped.
-fn may_be_whole(line: &[u8], marks: &[RecordMark]) -> bool {
-    marks.iter().any(|mark| mark.line) || names_a_thread(line) || begin_escapes(line)
+/// Whether a whole record may be in `bytes`, in whatever form: whether each part of one is named. It is much faster than to find
+/// it.
+pub(crate) fn may_hold_record(bytes: &[u8]) -> bool {
+    static NAMED: [Words; 3] = [
+        LazyLock::new(|| words(["hread", "HREAD", "Worker", "main"])),
+        LazyLock::new(|| words(["run", "RUN"])),
+        LazyLock::new(|| words(["seq", "SEQ"])),
+    ];
+    NAMED.iter().all(|words| words.find(bytes).is_some())
+        && MESSAGES.find(bytes).is_some()
+        && names_a_sum(bytes)
 }
+
+/// Whether there is a checksum. Others call theirs otherwise: a blank, a quote or the code of one is in front of the record's own.
+fn names_a_sum(bytes: &[u8]) -> bool {
+    static SUMS: Words = LazyLock::new(|| words(["sum", "SUM"]));
+    SUMS.find_iter(bytes).any(|sum| {
+        let before = &bytes[sum.start().saturating_sub(6)..sum.start()];
+        before.last().is_none_or(|b| !b.is_ascii_alphanumeric())
+            || before.iter().any(|b| b"%\\=[".contains(b))
+    })
+}
+
+/// What the program's messages are known by.
+static MESSAGES: Words = LazyLock::new(|| {
+    words([
+        "Run",
+        "Started",
+        "Thread",
+        "peration",
+        "Unexpected",
+        "Worker ",
+        "Total",
+        "Log ",
+        "Sample",
+    ])
+});
 
 /// What the hits explain, in order, without overlaps.
 fn explained(hits: &[Hit]) -> Vec<Range<usize>> {
@@ -689,19 +723,6 @@ fn named(bytes: &[u8]) -> impl Iterator<Item = RecordMark> {
 
 /// Whether one of this program's threads stands at the start of `bytes`, and a message of its own behind, in whatever form.
 fn is_head(bytes: &[u8]) -> bool {
-    static OURS: Words = LazyLock::new(|| {
-        words([
-            "Run",
-            "Started",
-            "Thread",
-            "peration",
-            "Unexpected",
-            "Worker ",
-            "Total",
-            "Log ",
-            "Sample",
-        ])
-    });
     let near = |bytes: &[u8], word: &[u8]| {
         let near = &bytes[..bytes.len().min(MARK_GAP_MAX)];
         memmem::find(near, word).map(|at| at + word.len())
@@ -709,8 +730,8 @@ fn is_head(bytes: &[u8]) -> bool {
     let thread = near(bytes, b"Worker").or_else(|| near(bytes, b"main"));
     let message = thread.and_then(|at| Some(at + near(&bytes[at..], b"message")?));
     message.is_some_and(|at| {
-        OURS.find(&bytes[at..bytes.len().min(at + MARK_GAP_MAX)])
-            .is_some()
+        let near = &bytes[at..bytes.len().min(at + MARK_GAP_MAX)];
+        MESSAGES.find(near).is_some()
     })
 }
 

@@ -16,7 +16,7 @@ use super::{
     block::{Block, BlockLocation},
     decode::doubled_quotes,
     exact,
-    find::{Finder, Hit, HitKind, has_marks, next_text, suspect},
+    find::{Finder, Hit, HitKind, has_marks, may_hold_record, next_text, suspect},
     gap::Gaps,
     keyed, notes, parts,
     record::{JSON_START, LEVEL_WIDTH, Record, has_stamp_shape, starts_here, tells_ours},
@@ -113,11 +113,25 @@ impl<'a> Scanner<'a> {
             }
         }
         let bytes = block.bytes();
+        if self.rewritten && !may_hold_record(bytes) {
+            return self.count(bytes, out);
+        }
         let mut at = 0;
         while at < bytes.len() {
             at = self
                 .exact(bytes, at, out)
                 .unwrap_or_else(|| self.search(block, at, out));
+        }
+    }
+
+    /// Counts the lines of a block that holds no record. They are like the first of them.
+    fn count(&mut self, bytes: &[u8], out: &mut Scanned) {
+        let line = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
+        let note = has_marks(&bytes[..line]).then_some(Note::Unreadable);
+        self.foreign(&bytes[..line], note, BlockLocation::default(), out);
+        (out.lines, out.brief) = (newlines(bytes), true);
+        if let Some(What::Foreign(foreign)) = out.others.last_mut().map(|other| &mut other.what) {
+            foreign.count = u64::from(out.lines);
         }
     }
 
