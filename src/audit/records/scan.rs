@@ -114,7 +114,7 @@ impl<'a> Scanner<'a> {
         }
         let bytes = block.bytes();
         if self.rewritten && !may_hold_record(bytes) {
-            return self.count(bytes, out);
+            return self.count(block, out);
         }
         let mut at = 0;
         while at < bytes.len() {
@@ -124,14 +124,24 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Counts the lines of a block that holds no record. They are like the first of them.
-    fn count(&mut self, bytes: &[u8], out: &mut Scanned) {
-        let line = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
-        let note = has_marks(&bytes[..line]).then_some(Note::Unreadable);
-        self.foreign(&bytes[..line], note, BlockLocation::default(), out);
-        (out.lines, out.brief) = (newlines(bytes), true);
-        if let Some(What::Foreign(foreign)) = out.others.last_mut().map(|other| &mut other.what) {
-            foreign.count = u64::from(out.lines);
+    /// Counts the lines of a block that holds no record. Where the first and the last have a record's marks, so have all.
+    fn count(&mut self, block: &Block, out: &mut Scanned) {
+        out.brief = true;
+        let lines = || block.bytes().split_inclusive(|byte| *byte == b'\n');
+        let ends = [lines().next(), lines().next_back()];
+        let unreadable = ends.into_iter().flatten().all(has_marks);
+        let mut at = 0;
+        for line in lines() {
+            let location = BlockLocation {
+                line: out.lines,
+                offset: at as u32,
+            };
+            match unreadable {
+                true => self.foreign(line, Some(Note::Unreadable), location, out),
+                false => self.no_record(line, block, at, out),
+            }
+            out.lines += u32::from(line.ends_with(b"\n"));
+            at += line.len();
         }
     }
 

@@ -41,15 +41,15 @@ fn families(figures: &Figures) -> String {
     // Where no line came, it is silent since the beginning.
     let last = figures.last_line.unwrap_or(figures.began);
     families! {
-        counter "hifi_audit_lines_total" "Lines that were read.": one(figures.lines);
-        counter "hifi_audit_findings_total"
+        COUNTER "hifi_audit_lines_total" "Lines that were read.": one(figures.lines);
+        COUNTER "hifi_audit_findings_total"
             "Lines, or balances, that are not as they must be, by what is wrong; lost lines that came after all are late.":
             by("kind", figures.found.by_name());
-        gauge "hifi_audit_missing" "Lines that are missing now, given up or not.": one(figures.missing);
-        gauge "hifi_audit_runs" "Runs by their state.": by("state", runs);
-        histogram "hifi_audit_delay_seconds" "From a line's own time to its arrival: where the pipeline noted one, to that.":
+        GAUGE "hifi_audit_missing" "Lines that are missing now, given up or not.": one(figures.missing);
+        GAUGE "hifi_audit_runs" "Runs by their state.": by("state", runs);
+        HISTOGRAM "hifi_audit_delay_seconds" "From a line's own time to its arrival: where the pipeline noted one, to that.":
             delays(&figures.delays);
-        gauge "hifi_audit_last_line_timestamp_seconds"
+        GAUGE "hifi_audit_last_line_timestamp_seconds"
             "When the last line came, or following began, since unix epoch in seconds.":
             known((figures.began > 0.0).then_some(last));
     }

@@ -7,6 +7,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use prometheus::{
+    TextEncoder,
+    proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType},
+};
 use strum::VariantArray;
 
 use super::operations::RequestFigures;
@@ -45,7 +49,9 @@ pub(super) fn final_text(sources: &Sources, requests: Option<&RequestFigures>) -
 /// Declares families of metrics: the kind, the name, what it tells, and its values.
 macro_rules! families {
     ($($kind:ident $name:literal $help:literal: $values:expr;)*) => {
-        [$($crate::observe::monitoring::metrics::family(stringify!($kind), $name, $help, &$values)),*].concat()
+        [$($crate::observe::monitoring::metrics::family(
+            prometheus::proto::MetricType::$kind, $name, $help, $values
+        )),*].concat()
     };
 }
 pub(super) use families;
@@ -60,35 +66,35 @@ fn run_families(sources: &Sources, requests: Option<&RequestFigures>, log: &LogF
     let codes = requests.map(RequestFigures::by_code).unwrap_or_default();
     let (file, console) = log.latest(sources);
     families! {
-        gauge "hifi_run_info" "The run that these metrics are of.": run_info(sources);
-        counter "hifi_attempts_total" "Attempts by how they ended.": by("outcome", [
+        GAUGE "hifi_run_info" "The run that these metrics are of.": run_info(sources);
+        COUNTER "hifi_attempts_total" "Attempts by how they ended.": by("outcome", [
             ("success", account.completed),
             ("failure", account.failed_attempts),
             ("panic", account.panicked),
         ]);
-        counter "hifi_operations_total" "Operations that were completed, or abandoned after their last retry.": by("outcome", [
+        COUNTER "hifi_operations_total" "Operations that were completed, or abandoned after their last retry.": by("outcome", [
             ("completed", account.completed),
             ("abandoned", account.abandoned),
         ]);
-        counter "hifi_retries_total" "Attempts beyond the first of their operation.": one(account.retries);
-        gauge "hifi_data_items" "Items that the Processor holds.": one(totals.data_len);
-        counter "hifi_data_dropped_total" "Items that were dropped because of the data limit.": one(dropped);
-        gauge "hifi_workers" "Workers by what they are doing.":
+        COUNTER "hifi_retries_total" "Attempts beyond the first of their operation.": one(account.retries);
+        GAUGE "hifi_data_items" "Items that the Processor holds.": one(totals.data_len);
+        COUNTER "hifi_data_dropped_total" "Items that were dropped because of the data limit.": one(dropped);
+        GAUGE "hifi_workers" "Workers by what they are doing.":
             by("state", State::VARIANTS.iter().map(|state| (state, workers(*state))));
-        histogram "hifi_operation_seconds"
+        HISTOGRAM "hifi_operation_seconds"
             "Time from the start of an operation to its completion or abandonment, retries included.":
             times(&totals.operation_time, false);
-        histogram "hifi_lock_wait_seconds" "Time that a worker waited for the Processor's lock; 0 where it was free.":
+        HISTOGRAM "hifi_lock_wait_seconds" "Time that a worker waited for the Processor's lock; 0 where it was free.":
             times(&totals.lock_wait, true);
-        histogram "hifi_lock_hold_seconds"
+        HISTOGRAM "hifi_lock_hold_seconds"
             "Time that a worker held the Processor's lock, measured once in 64 operations of each worker.":
             times(&totals.lock_hold, false);
-        counter "hifi_log_lines_total" "Lines that were written to the log's file and to the console.":
+        COUNTER "hifi_log_lines_total" "Lines that were written to the log's file and to the console.":
             by("sink", [("file", file.lines), ("console", console.lines)]);
-        counter "hifi_log_errors_total" "Errors in writing to the log's file and to the console.":
+        COUNTER "hifi_log_errors_total" "Errors in writing to the log's file and to the console.":
             by("sink", [("file", file.errors), ("console", console.errors)]);
-        counter "hifi_requests_total" "Requests for operations by the status code of their answer.": by("code", codes);
-        histogram "hifi_request_seconds"
+        COUNTER "hifi_requests_total" "Requests for operations by the status code of their answer.": by("code", codes);
+        HISTOGRAM "hifi_request_seconds"
             "Time from the arrival of a request for an operation to its answer, the wait for a worker included.":
             requests.map_or_else(Values::new, |requests| times(&requests.seconds(), false));
     }
@@ -97,13 +103,16 @@ fn run_families(sources: &Sources, requests: Option<&RequestFigures>, log: &LogF
 /// The run by its names: its own, and those of the larger run that it is a shard of.
 fn run_info(sources: &Sources) -> Values {
     let workload = &sources.workload;
-    let run = format!("{:016x}", sources.dumper.run);
-    let (seed, version) = (workload.seed, env!("CARGO_PKG_VERSION"));
-    let mut labels = format!("run=\"{run}\",seed=\"{seed}\",version=\"{version}\"");
+    let mut labels = vec![
+        ("run", format!("{:016x}", sources.dumper.run)),
+        ("seed", workload.seed.to_string()),
+        ("version", env!("CARGO_PKG_VERSION").into()),
+    ];
     if let Some(group) = &workload.group {
-        labels += &format!(",shard=\"{}\",group=\"{group}\"", workload.shard);
+        labels.push(("shard", workload.shard.to_string()));
+        labels.push(("group", group.to_string()));
     }
-    vec![(format!("{{{labels}}}"), 1.0)]
+    vec![number(labels, 1.0)]
 }
 
 /// The standard figures of a process, as far as the system tells them.
@@ -111,15 +120,15 @@ pub(super) fn process_families() -> String {
     let usage = Usage::now();
     let count = |value: Option<u64>| known(value.map(|value| value as f64));
     families! {
-        counter "process_cpu_seconds_total" "Total user and system CPU time spent in seconds.":
+        COUNTER "process_cpu_seconds_total" "Total user and system CPU time spent in seconds.":
             known(usage.cpu.map(|cpu| cpu.as_secs_f64()));
-        gauge "process_open_fds" "Number of open file descriptors.": count(usage.open_files);
-        gauge "process_max_fds" "Maximum number of open file descriptors.": count(process::open_files_max());
-        gauge "process_resident_memory_bytes" "Resident memory size in bytes.": count(usage.memory);
-        gauge "process_virtual_memory_bytes" "Virtual memory size in bytes.": count(usage.virtual_memory);
-        gauge "process_start_time_seconds" "Start time of the process since unix epoch in seconds.":
+        GAUGE "process_open_fds" "Number of open file descriptors.": count(usage.open_files);
+        GAUGE "process_max_fds" "Maximum number of open file descriptors.": count(process::open_files_max());
+        GAUGE "process_resident_memory_bytes" "Resident memory size in bytes.": count(usage.memory);
+        GAUGE "process_virtual_memory_bytes" "Virtual memory size in bytes.": count(usage.virtual_memory);
+        GAUGE "process_start_time_seconds" "Start time of the process since unix epoch in seconds.":
             known(process::start_time());
-        gauge "process_threads" "Number of OS threads in the process.": count(usage.threads);
+        GAUGE "process_threads" "Number of OS threads in the process.": count(usage.threads);
     }
 }
 
@@ -133,20 +142,21 @@ impl LogFigures {
     }
 }
 
-/// The values of a family, each with what follows the family's name. No label that the program has holds what would have to be
-/// escaped.
-pub(super) type Values = Vec<(String, f64)>;
+/// The values of a family.
+pub(super) type Values = Vec<Metric>;
 
 /// A family in Prometheus' text format; nothing of one without values.
-pub(super) fn family(kind: &str, name: &str, help: &str, values: &Values) -> String {
+pub(super) fn family(kind: MetricType, name: &str, help: &str, values: Values) -> String {
     if values.is_empty() {
         return String::new();
     }
-    let mut text = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
-    for (labels, value) in values {
-        text += &format!("{name}{labels} {value}\n");
-    }
-    text
+    let mut family = MetricFamily::default();
+    family.set_name(name.to_owned());
+    family.set_help(help.to_owned());
+    family.set_field_type(kind);
+    family.set_metric(values);
+    let text = TextEncoder::new().encode_to_string(&[family]);
+    text.expect("a family that has a name and values can be told")
 }
 
 /// A value alone.
@@ -156,18 +166,33 @@ pub(super) fn one(value: u64) -> Values {
 
 /// A value alone, if it is known.
 pub(super) fn known(value: Option<f64>) -> Values {
-    value
-        .map(|value| (String::new(), value))
-        .into_iter()
-        .collect()
+    let value = value.map(|value| number(Vec::new(), value));
+    value.into_iter().collect()
 }
 
 /// A value for each value of a label.
 pub(super) fn by<L: Display>(name: &str, values: impl IntoIterator<Item = (L, u64)>) -> Values {
     let values = values.into_iter();
     values
-        .map(|(label, value)| (format!("{{{name}=\"{label}\"}}"), value as f64))
+        .map(|(label, value)| number(vec![(name, label.to_string())], value as f64))
         .collect()
+}
+
+/// A metric that is both, counter and gauge: its family says which.
+fn number(labels: Vec<(&str, String)>, value: f64) -> Metric {
+    let pairs = labels.into_iter().map(|(name, value)| {
+        let mut pair = LabelPair::default();
+        pair.set_name(name.to_owned());
+        pair.set_value(value);
+        pair
+    });
+    let mut metric = Metric::from_label(pairs.collect());
+    let (mut counter, mut gauge) = (Counter::default(), Gauge::default());
+    counter.set_value(value);
+    gauge.set_value(value);
+    metric.set_counter(counter);
+    metric.set_gauge(gauge);
+    metric
 }
 
 /// A histogram of the run's; where `zero`, the times that are 0 have a bucket of their own.
@@ -181,14 +206,19 @@ fn times<const STEPS: u64>(times: &Distribution<STEPS>, zero: bool) -> Values {
 
 /// A histogram: the upper bound of each bucket with how many are below it, how many there are, and their sum.
 pub(super) fn histogram(buckets: impl Iterator<Item = (f64, u64)>, count: u64, sum: f64) -> Values {
-    let buckets = buckets.map(|(bound, below)| (bound.to_string(), below));
-    let buckets = buckets.chain([("+Inf".to_owned(), count)]);
-    let buckets = buckets.map(|(le, below)| (format!("_bucket{{le=\"{le}\"}}"), below as f64));
-    let ends = [
-        ("_sum".to_owned(), sum),
-        ("_count".to_owned(), count as f64),
-    ];
-    buckets.chain(ends).collect()
+    let buckets = buckets.map(|(bound, below)| {
+        let mut bucket = Bucket::default();
+        bucket.set_upper_bound(bound);
+        bucket.set_cumulative_count(below);
+        bucket
+    });
+    let mut histogram = Histogram::default();
+    histogram.set_bucket(buckets.collect());
+    histogram.set_sample_count(count);
+    histogram.set_sample_sum(sum);
+    let mut metric = Metric::default();
+    metric.set_histogram(histogram);
+    vec![metric]
 }
 
 #[cfg(test)]
@@ -204,7 +234,7 @@ mod tests {
         }
         let mut all = Distribution::default();
         all.add(&powers);
-        let text = families! { histogram "x_seconds" "Times.": times(&all, true); };
+        let text = families! { HISTOGRAM "x_seconds" "Times.": times(&all, true); };
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines[..6],
