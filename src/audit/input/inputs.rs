@@ -19,7 +19,7 @@ use crate::audit::{
         block::{Block, BlockLocation, EARLY_BYTES},
         find::has_marks,
         keyed::frame_start,
-        notes::{controls, form, is_around},
+        notes::{controls, form},
         parts,
         record::starts_here,
         scan::{ESCAPED_START, Scanner},
@@ -49,8 +49,6 @@ struct Survey {
     starts_whole: bool,
     /// The newest record comes first.
     falling: bool,
-    /// Each record has lines around it that belong to it.
-    spread: bool,
     /// The forms of lines that stand between most records.
     usual: Arc<[Vec<u8>]>,
     /// What stands in front of the first record on its line.
@@ -98,19 +96,7 @@ impl Survey {
         let attempts = scanned.attempts.iter().map(|a| (a.location, a.stamp));
         let mut records: Vec<(BlockLocation, u64)> = attempts.chain(others).collect();
         records.sort_by_key(|(at, _)| at.offset);
-        let (first, last) = (records.first(), records.last());
-        let within = |at: BlockLocation| {
-            first.is_some_and(|(first, _)| first.offset < at.offset)
-                && last.is_some_and(|(last, _)| at.offset < last.offset)
-        };
-        let between = scanned.others.iter().filter(|other| within(other.location));
-        let between = between.filter_map(|other| match &other.what {
-            What::Foreign(lines) if is_around(&lines.text) => Some(lines.count),
-            _ => None,
-        });
-        let between: Vec<u64> = between.collect();
-        let alike = |count: &u64| between.iter().filter(|other| *other == count).count();
-        let alike = between.iter().map(alike).max().unwrap_or(0);
+        let first = records.first();
         let steps = records.windows(2).map(|pair| pair[1].1.cmp(&pair[0].1));
         let place = first.map(|(at, _)| at.offset as usize);
         let front = place.unwrap_or(0);
@@ -123,7 +109,6 @@ impl Survey {
             first: first.map(|(_, stamp)| *stamp),
             starts_whole: first.is_some_and(|(at, _)| at.line == 0),
             falling: falls > 3 * rises && falls > 2,
-            spread: alike > 1 && alike * 2 > records.len(),
             usual: usual_between(&head[..length], &records),
             prefix: head[line..front].into(),
             binary: records.len() > 1 && controls(head) >= records.len(),
@@ -361,7 +346,6 @@ impl Part {
         block.offset = self.offset;
         // Lines that arrive while they are logged come in the order of time.
         block.backwards = self.survey.falling && self.grows.is_none();
-        block.spread = self.survey.spread;
         block.usual = Arc::clone(&self.survey.usual);
         block.prefix = Arc::clone(&self.survey.prefix);
         block.framed = self.survey.frame.is_some();

@@ -43,7 +43,7 @@ impl Judge<'_> {
         self.input().beginning = None;
         let evidence = &mut self.evidence;
         match foreign.note {
-            Some(Note::Blank | Note::Banner | Note::Summary) => {}
+            Some(Note::Banner | Note::Summary) => {}
             Some(Note::Outside) => {
                 let input = self.input();
                 input.outside += foreign.count;

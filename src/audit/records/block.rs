@@ -16,8 +16,6 @@ pub(crate) struct Block {
     pub offset: u64,
     /// Its first line began in the block before.
     pub continues: bool,
-    /// Each record has lines around it that belong to it.
-    pub spread: bool,
     /// The input has its newest lines first.
     pub backwards: bool,
     /// The forms of lines that stand between most records, and belong to them.

@@ -56,7 +56,7 @@ pub(crate) const ESCAPES: [Escape; 9] = [
         replace: quoted_printable,
     },
     Escape {
-        marks: &[b"&quot;", b"&#", b"&amp;", b"&lt;"],
+        marks: &[b"&"],
         replace: entity,
     },
     Escape {
@@ -68,7 +68,7 @@ pub(crate) const ESCAPES: [Escape; 9] = [
         replace: backslash,
     },
     Escape {
-        marks: &[b"%22", b"%20", b"%3D"],
+        marks: &[b"%"],
         replace: percent,
     },
     Escape {

@@ -6,7 +6,7 @@ use std::{borrow::Cow, iter};
 use super::{
     keyed::{Frame, Leaf},
     parts::string_length,
-    record::{LEVEL_WIDTH, Producer, Record, record},
+    record::{LEVEL_WIDTH, Producer, Record, level_word, record},
     times::normal_stamp,
 };
 use crate::log::{
@@ -20,14 +20,17 @@ const ALIASES: [(&str, &[&str]); 4] = [
     ("timestamp", &["@timestamp", "time", "ts", "_time"]),
     ("level", &["severity", "log.level", "severityText"]),
     ("thread", &["thread.name", "thread_name", "threadName"]),
-    ("message", &["msg", "body.stringValue", "body", "MESSAGE"]),
+    ("message", &["msg", "body", "MESSAGE"]),
 ];
 
-/// The levels, and how else they are written.
-const LEVELS: [(&str, [&str; 4]); 3] = [
-    ("INFO", ["info", "Info", "informational", "notice"]),
-    ("ERROR", ["error", "Error", "err", "ERR"]),
-    ("WARN", ["warn", "Warn", "warning", "WARNING"]),
+/// The levels, and how else they are written, also as numbers of syslog and of OpenTelemetry.
+const LEVELS: [(&str, [&str; 6]); 3] = [
+    (
+        "INFO",
+        ["info", "Info", "informational", "notice", "6", "9"],
+    ),
+    ("ERROR", ["error", "Error", "err", "ERR", "3", "17"]),
+    ("WARN", ["warn", "Warn", "warning", "WARNING", "4", "13"]),
 ];
 
 /// The four that stand in front of a record's own fields.
@@ -106,7 +109,7 @@ impl<'a, 'b> Keyed<'a, 'b> {
     }
 
     fn is_null(&self, leaf: &Leaf) -> bool {
-        !leaf.quoted && self.frame.value(leaf) == "null"
+        !leaf.quoted && matches!(&*self.frame.value(leaf), "null" | "nil" | "None")
     }
 
     /// The whole record, if its checksum holds.
@@ -271,7 +274,10 @@ fn is_near(key: &[u8], name: &[u8]) -> bool {
 fn is_head(name: &str, value: &str) -> bool {
     match name {
         "timestamp" => value.contains(':') && normal_stamp(value).is_some(),
-        "level" => normal_level(value).is_some(),
+        // Many a number is no level.
+        "level" => {
+            !value.starts_with(|c: char| c.is_ascii_digit()) && normal_level(value).is_some()
+        }
         "thread" => Producer::named(value).is_some(),
         _ => Event::field_names(value).is_some(),
     }
@@ -382,13 +388,10 @@ fn of_head<'a>(text: &'a str, out: &mut Vec<(String, String)>) -> &'a str {
 
 /// How much of what stands behind the time is the level: a word and the blanks around it, or as much as they mostly take.
 fn level_width(rest: &str) -> usize {
-    let word = rest.trim_start();
-    let length = word.find(' ').unwrap_or(word.len());
-    let is_word = rest.len() > word.len() && word[..length].bytes().all(|b| b.is_ascii_uppercase());
-    match is_word {
-        true => (rest.len() - word.len() + length + 1).min(rest.len()),
-        false if rest.is_char_boundary(LEVEL_WIDTH) => LEVEL_WIDTH,
-        false => rest.len(),
+    match level_word(rest.as_bytes()) {
+        Some(level) => level.end + 1,
+        None if rest.is_char_boundary(LEVEL_WIDTH) => LEVEL_WIDTH,
+        None => rest.len(),
     }
 }
 

@@ -18,7 +18,8 @@ use super::{
     fields::{self, Keyed},
     keyed::{Frame, TRIES_MAX, Walked, Walker},
     record::{
-        JSON_START, LEVELS, Record, SUM_LEN, Words, hex8, record, starts_here, tells_ours, words,
+        JSON_START, LEVELS, Record, SUM_LEN, Words, hex8, level_word, record, starts_here,
+        tells_ours, words,
     },
     scanned::{Framed, Suspect},
     times::{STAMP, differences},
@@ -92,8 +93,6 @@ pub(crate) enum HitKind {
 #[derive(Debug, Default)]
 pub(crate) struct Finder {
     walker: Walker,
-    /// Of what is not whole nobody wants to know what it is: it has no bytes.
-    pub brief: bool,
 }
 
 impl Finder {
@@ -117,12 +116,6 @@ impl Finder {
             self.unescaped(text, 0..line, &ESCAPES[..1], depth, hits);
         }
         if !opened && open.is_empty() {
-            return line;
-        }
-        let is_plain = || memchr::memchr2(b'{', b'[', text).is_none() && !begin_escapes(text);
-        if self.brief && !opened && (is_plain() || !may_hold_record(text)) {
-            self.suspects(text, &open, hits);
-            hits.sort_by_key(|hit| hit.span.start);
             return line;
         }
         // A terminal's colours, a page's tags and blanks may stand within a document's strings, which would be read with them.
@@ -152,7 +145,7 @@ impl Finder {
             explain(&mut open, hits);
             self.escaped(&bytes[..end], &ESCAPES, &mut open, depth, hits);
         }
-        self.suspects(&bytes[..end], &open, hits);
+        suspects(&bytes[..end], &open, hits);
         hits.sort_by_key(|hit| hit.span.start);
         end
     }
@@ -215,7 +208,7 @@ impl Finder {
     /// took out of it one is the record, and the other a copy; so is what an object has under two keys, or once more in a list
     /// within it.
     fn in_frame(&mut self, frame: &Frame<'_>, bytes: &[u8], depth: u32, hits: &mut Vec<Hit>) {
-        let keyed = keyed_hits(frame, self.brief);
+        let keyed = keyed_hits(frame);
         if keyed.iter().any(Hit::is_whole) {
             return hits.extend(keyed);
         }
@@ -352,7 +345,7 @@ impl Finder {
             };
             let most = most.get_or_insert_with(|| {
                 let mut as_it_is = Vec::new();
-                self.suspects(rest, &marks(rest).collect::<Vec<_>>(), &mut as_it_is);
+                suspects(rest, &marks(rest).collect::<Vec<_>>(), &mut as_it_is);
                 readable(&as_it_is).max(-1000)
             });
             let inner = self.inner(&decoded, depth);
@@ -384,50 +377,47 @@ impl Finder {
             ..hit
         }));
     }
+}
 
-    /// What of `bytes` no record explains, though marks are there that are left open.
-    fn suspects(&self, bytes: &[u8], open: &[RecordMark], hits: &mut Vec<Hit>) {
-        // Others begin their lines as this program does.
-        let is_ours = |mark: &&RecordMark| !mark.line || tells_ours(&bytes[mark.at..]);
-        let open: Vec<RecordMark> = open.iter().filter(is_ours).copied().collect();
-        if open.is_empty() {
-            return;
-        }
-        let mut from = 0;
-        let end = bytes.len()..bytes.len();
-        for span in explained(hits).into_iter().chain([end]) {
-            if span.start > from {
-                self.segment(bytes, from..span.start, &open, hits);
-            }
-            from = from.max(span.end);
-        }
+/// What of `bytes` no record explains, though marks are there that are left open.
+fn suspects(bytes: &[u8], open: &[RecordMark], hits: &mut Vec<Hit>) {
+    // Others begin their lines as this program does.
+    let is_ours = |mark: &&RecordMark| !mark.line || tells_ours(&bytes[mark.at..]);
+    let open: Vec<RecordMark> = open.iter().filter(is_ours).copied().collect();
+    if open.is_empty() {
+        return;
     }
-
-    /// The suspects between two records: each begins where a line of text begins, if one does.
-    fn segment(&self, bytes: &[u8], span: Range<usize>, marks: &[RecordMark], hits: &mut Vec<Hit>) {
-        let marks = marks.iter().filter(|mark| span.contains(&mark.at));
-        let starts = marks.clone().filter(|mark| mark.line).map(|mark| mark.at);
-        let mut from = span.start;
-        for to in starts.chain([span.end]) {
-            let piece = from..to;
-            from = to;
-            let Some(first) = marks.clone().find(|mark| piece.contains(&mark.at)) else {
-                continue;
-            };
-            let quoted = piece.start > 0 && bytes[piece.start - 1] == b'"';
-            let line = first.line.then(|| first.at - piece.start);
-            let (within, suspect) = match self.brief {
-                true => (0..piece.len(), Suspect::default()),
-                false => suspect(&bytes[piece.clone()], quoted, line),
-            };
-            hits.push(Hit {
-                span: piece.start + within.start..piece.start + within.end,
-                plain: false,
-                around: Some(piece),
-                frame: None,
-                what: HitKind::Suspect(suspect),
-            });
+    let mut from = 0;
+    let end = bytes.len()..bytes.len();
+    for span in explained(hits).into_iter().chain([end]) {
+        if span.start > from {
+            segment(bytes, from..span.start, &open, hits);
         }
+        from = from.max(span.end);
+    }
+}
+
+/// The suspects between two records: each begins where a line of text begins, if one does.
+fn segment(bytes: &[u8], span: Range<usize>, marks: &[RecordMark], hits: &mut Vec<Hit>) {
+    let marks = marks.iter().filter(|mark| span.contains(&mark.at));
+    let starts = marks.clone().filter(|mark| mark.line).map(|mark| mark.at);
+    let mut from = span.start;
+    for to in starts.chain([span.end]) {
+        let piece = from..to;
+        from = to;
+        let Some(first) = marks.clone().find(|mark| piece.contains(&mark.at)) else {
+            continue;
+        };
+        let quoted = piece.start > 0 && bytes[piece.start - 1] == b'"';
+        let line = first.line.then(|| first.at - piece.start);
+        let (within, suspect) = suspect(&bytes[piece.clone()], quoted, line);
+        hits.push(Hit {
+            span: piece.start + within.start..piece.start + within.end,
+            plain: false,
+            around: Some(piece),
+            frame: None,
+            what: HitKind::Suspect(suspect),
+        });
     }
 }
 
@@ -466,7 +456,7 @@ fn readable(hits: &[Hit]) -> i64 {
 }
 
 /// The records that are fields of a frame of a document.
-fn keyed_hits(frame: &Frame<'_>, brief: bool) -> Vec<Hit> {
+fn keyed_hits(frame: &Frame<'_>) -> Vec<Hit> {
     let (mut hits, mut around) = (Vec::new(), None);
     for container in frame.candidates() {
         let Some(keyed) = Keyed::new(frame, container) else {
@@ -476,18 +466,21 @@ fn keyed_hits(frame: &Frame<'_>, brief: bool) -> Vec<Hit> {
         let threaded = names_a_thread(frame.bytes(frame.span.clone()));
         let what = match threaded.then(|| keyed.record()).flatten() {
             Some(record) => HitKind::Whole(Box::new(record)),
-            None if brief => HitKind::Suspect(Suspect::default()),
-            None => HitKind::Suspect(Suspect {
-                bytes: frame.bytes(span.clone()).to_vec(),
-                json: true,
-                frame: match span == frame.span {
+            None => {
+                let other = frame.as_json(container);
+                let framed = match other.is_some() || span == frame.span {
                     true => Framed::Alone,
                     false => Framed::Within(Arc::clone(
                         around.get_or_insert_with(|| frame.bytes(frame.span.clone()).into()),
                     )),
-                },
-                ..Suspect::default()
-            }),
+                };
+                HitKind::Suspect(Suspect {
+                    bytes: other.unwrap_or_else(|| frame.bytes(span.clone()).to_vec()),
+                    json: true,
+                    frame: framed,
+                    ..Suspect::default()
+                })
+            }
         };
         hits.push(Hit {
             span,
@@ -595,10 +588,10 @@ fn opens(line: &[u8]) -> bool {
     bracket(line.last()) || bracket(line.first()) && line.last() == Some(&b',')
 }
 
-/// Whether the thread may be among these keys, under whatever name: it is what others leave out most often.
+/// Whether one of this program's threads may be named there: it is what others leave out most often.
 fn names_a_thread(bytes: &[u8]) -> bool {
-    static THREAD: Words = LazyLock::new(|| words(["hread", "HREAD"]));
-    THREAD.find(bytes).is_some()
+    static THREADS: Words = LazyLock::new(|| words(["Worker-", "main"]));
+    THREADS.find(bytes).is_some()
 }
 
 /// Whether a whole record may be in `bytes`, in whatever form: whether each part of one is named. It is much faster than to find
@@ -612,6 +605,16 @@ pub(crate) fn may_hold_record(bytes: &[u8]) -> bool {
     NAMED.iter().all(|words| words.find(bytes).is_some())
         && MESSAGES.find(bytes).is_some()
         && names_a_sum(bytes)
+}
+
+/// Whether a whole record may be in a line, which has marks or none: as text, as keys and values, or escaped; or begin there.
+pub(crate) fn may_be_whole(line: &[u8], marked: bool) -> bool {
+    let in_a_form = || {
+        let keyed = memchr::memchr2(b'{', b'[', line).is_some();
+        keyed || next_text(line, 0).is_some() || begin_escapes(line)
+    };
+    let whole = || names_a_sum(line) && names_a_thread(line) && in_a_form();
+    opens(line) || if marked { whole() } else { has_colours(line) }
 }
 
 /// Whether there is a checksum. Others call theirs otherwise: a blank, a quote or the code of one is in front of the record's own.
@@ -892,53 +895,17 @@ fn text_span(bytes: &[u8], line: Option<usize>) -> Range<usize> {
     start..start + without_newline(&bytes[start..end]).len()
 }
 
-/// Where a time stands with a level behind it, a few characters of which are damaged at most.
+/// Where a time stands with a level behind it, of whose characters three are damaged at most.
 fn damaged_start(bytes: &[u8]) -> Option<usize> {
-    let wrong = |at: usize| {
-        let (stamp, level) = bytes[at..].split_at(STAMP_LEN);
-        let levels = LEVELS.map(|shape| differences(level, &shape));
-        let wrong = levels.into_iter().min().unwrap_or(0);
-        // Another level is one change, whatever its length.
-        let other = if is_level(level) { 1 } else { wrong };
-        differences(stamp, STAMP) + wrong.min(other)
-    };
     let last = bytes.len().min(4096).checked_sub(STAMP_LEN)?;
-    // Of what is no digit in a time, most is in its place: of the first four at least one.
-    let starts =
-        memchr::memchr3_iter(b'-', b'T', b':', &bytes[..last + STAMP_LEN]).flat_map(|at| {
-            let places: &[usize] = match bytes[at] {
-                b'-' => &[4, 7],
-                b'T' => &[10],
-                _ => &[13],
-            };
-            places
-                .iter()
-                .filter_map(move |place| at.checked_sub(*place))
-        });
-    let near = |at: &usize| {
-        let stamp = bytes.get(*at..).and_then(<[u8]>::first_chunk);
-        stamp.filter(|_| *at <= last).is_some_and(has_marks_of_time)
-    };
-    // Each mark of a time tells of the same start.
-    let mut before = None;
-    starts
-        .filter(near)
-        .filter(|at| before.replace(*at) != Some(*at))
-        .map(|at| (wrong(at), at))
-        .filter(|(wrong, _)| *wrong < 4)
-        .min()
-        .map(|(_, at)| at)
-}
-
-/// Whether a word in capitals stands at the start, with blanks around it.
-fn is_level(bytes: &[u8]) -> bool {
-    let word = bytes.trim_ascii_start();
-    let length = word.iter().take_while(|b| b.is_ascii_uppercase()).count();
-    word.len() < bytes.len() && (4..=5).contains(&length) && word.get(length) == Some(&b' ')
-}
-
-/// Whether at least half of what is no digit in a time stands in its place.
-fn has_marks_of_time(bytes: &[u8; STAMP_LEN]) -> bool {
-    let right = [4, 7, 10, 13, 16, 19, 26].map(|at| u8::from(bytes[at] == STAMP[at]));
-    right.iter().sum::<u8>() > 3
+    let places = (0..=last).filter_map(|at| {
+        let (stamp, level) = bytes[at..].split_at(STAMP_LEN);
+        let wrong = Some(differences(stamp, STAMP)).filter(|wrong| *wrong < 4)?;
+        // Another level is one change, whatever its length.
+        let shapes = LEVELS.iter().map(|shape| differences(level, shape));
+        let level = shapes.chain(level_word(level).map(|_| 1)).min()?;
+        Some((wrong + level, at))
+    });
+    let near = places.filter(|(wrong, _)| *wrong < 4);
+    near.min().map(|(_, at)| at)
 }

@@ -1,4 +1,4 @@
-//! JSON, and what others print that is like it (`=>` for the colon, times without quotes), walked from its start to its end.
+//! JSON, and what others print that is like it (`=>` for the colon, single quotes or none), walked from its start to its end.
 //!
 //! It is taken apart into frames: the elements of arrays, however deep, and the values at the top. A frame is what one record
 //! came in; it is shown as soon as it closes, so that a document of any length costs no more memory than one of them. A
@@ -8,7 +8,7 @@ use std::{borrow::Cow, iter, ops::Range};
 
 use memchr::memmem;
 
-use super::{decode::backslashes, parts::string_length};
+use super::{decode::backslashes, parts::quoted_length};
 
 /// How deep objects and arrays may lie in each other.
 const DEPTH_MAX: usize = 64;
@@ -107,20 +107,20 @@ impl Walker {
                     (at + 1, Expect::Next)
                 }
                 (Expect::Value, _) => {
-                    let Some(value) = scalar(bytes, at) else {
+                    let Some(value) = scalar(bytes, at, OF_VALUES) else {
                         return self.broken(at);
                     };
-                    let quoted = *byte == b'"';
+                    let quoted = is_quote(byte);
                     let end = value.end + usize::from(quoted);
                     self.leaf(bytes, key.clone(), value, quoted, &mut each);
                     (end, Expect::Next)
                 }
-                (Expect::Key, b'"') => {
-                    let Some(name) = scalar(bytes, at) else {
+                (Expect::Key, _) if *byte != b'}' => {
+                    let Some(name) = scalar(bytes, at, OF_NAMES) else {
                         return self.broken(at);
                     };
                     key = name;
-                    (key.end + 1, Expect::Colon)
+                    (key.end + usize::from(is_quote(byte)), Expect::Colon)
                 }
                 (Expect::Colon, b':') => (at + 1, Expect::Value),
                 (Expect::Colon, b'=') if bytes.get(at + 1) == Some(&b'>') => {
@@ -219,10 +219,18 @@ impl Walker {
             return;
         };
         self.containers[container].span.end = end;
+        let first = self.containers[container].first_leaf;
         if !self.is_frame(container) {
+            if let [only] = &mut self.leaves[first..]
+                && only.container == container
+                && is_type(&bytes[only.key.clone()])
+                && let Some(parent) = self.containers[container].parent
+            {
+                only.key = self.containers[container].key.clone();
+                only.container = parent;
+            }
             return;
         }
-        let first = self.containers[container].first_leaf;
         let hoisted = self.hoisted(bytes, container);
         if hoisted.is_none() {
             self.show(bytes, container, end, each);
@@ -243,8 +251,8 @@ impl Walker {
         });
     }
 
-    /// The field that `{"key": K, "value": V}` in a list is to the object around the list; or to the list itself, where it is
-    /// `{"field": K, …}`: CloudWatch gives one such list for each record. Numbers and the like may follow.
+    /// The field that `{"key": K, "value": V}` in a list is to the object around the list; or to the list itself, where it
+    /// has one for each record. Numbers and the like may follow.
     fn hoisted(&self, bytes: &[u8], container: usize) -> Option<Leaf> {
         let list = self.containers[container].parent?;
         let around = self.containers[list].parent;
@@ -257,10 +265,8 @@ impl Walker {
             return None;
         }
         let key = &bytes[name.key.clone()];
-        let named = match around {
-            Some(_) => matches!(key, b"key" | b"name" | b"Name" | b"Key"),
-            None => key == b"field",
-        };
+        let named = matches!(key, b"key" | b"Key" | b"name" | b"Name" | b"field")
+            && (around.is_some() || bytes[value.key.clone()].eq_ignore_ascii_case(b"value"));
         (named && name.quoted && name.container == container).then(|| Leaf {
             key: name.value.clone(),
             container: around.unwrap_or(list),
@@ -310,6 +316,26 @@ impl<'a> Frame<'a> {
     /// What stands there, as it is.
     pub(crate) fn bytes(&self, span: Range<usize>) -> &'a [u8] {
         &self.bytes[span]
+    }
+
+    /// An object with its quotes and colons as JSON has them, where it is written otherwise.
+    pub(crate) fn as_json(&self, container: usize) -> Option<Vec<u8>> {
+        let object = self.bytes(self.span_of(container));
+        let first = 1 + blanks(object.get(1..)?);
+        (object.get(first) != Some(&b'"')).then_some(())?;
+        let own = self
+            .leaves
+            .iter()
+            .filter(|leaf| leaf.container == container);
+        let fields = own.map(|leaf| {
+            let (key, value) = (String::from_utf8_lossy(self.key(leaf)), self.value(leaf));
+            let value = match leaf.quoted {
+                true => serde_json::Value::from(value).to_string(),
+                false => value.into_owned(),
+            };
+            format!("\"{key}\":{value}")
+        });
+        Some(format!("{{{}}}", fields.collect::<Vec<_>>().join(",")).into_bytes())
     }
 
     /// All values.
@@ -417,14 +443,27 @@ fn blanks(bytes: &[u8]) -> usize {
     bytes.iter().take_while(blank).count()
 }
 
-/// What stands in a string, without its quotes, or a number, word or time without any.
-fn scalar(bytes: &[u8], at: usize) -> Option<Range<usize>> {
-    if bytes[at] == b'"' {
-        let length = string_length(&bytes[at + 1..])?;
+/// Whether a key says only of which type the value is that has nothing else beside it: `{"stringValue": "x"}`, `{"N": "3"}`.
+fn is_type(key: &[u8]) -> bool {
+    const TYPES: [&[u8]; 6] = [b"string", b"long", b"int", b"double", b"S", b"N"];
+    key.ends_with(b"Value") || key.starts_with(b"$") || TYPES.contains(&key)
+}
+
+fn is_quote(byte: &u8) -> bool {
+    matches!(byte, b'"' | b'\'')
+}
+
+/// What may stand beside letters and digits in a name, and in a number, word or time.
+const OF_NAMES: &[u8] = b"_$";
+const OF_VALUES: &[u8] = b"+-.:_";
+
+/// What stands in a string, without its quotes, or letters, digits and `others` without any.
+fn scalar(bytes: &[u8], at: usize, others: &[u8]) -> Option<Range<usize>> {
+    if is_quote(&bytes[at]) {
+        let length = quoted_length(&bytes[at + 1..], bytes[at])?;
         return Some(at + 1..at + length);
     }
-    let plain =
-        |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.' | b':' | b'_');
+    let plain = |b: &&u8| b.is_ascii_alphanumeric() || others.contains(b);
     let length = bytes[at..].iter().take_while(plain).count();
     (length > 0).then_some(at..at + length)
 }
@@ -465,6 +504,14 @@ mod tests {
             (
                 "{\n  \"a\" => 2026-11-23T17:42:00Z,\n \"b\" => nil\n}",
                 &["a=2026-11-23T17:42:00Z b=nil"],
+            ),
+            (
+                r#"{'a': 'x"y', b: 1, 'c': {d: None}}"#,
+                &["a=x\"y b=1 c.d=None"],
+            ),
+            (
+                r#"{"a":{"S":"x"},"b":{"$numberInt":"3"},"c":{"N":"1","S":"y"}}"#,
+                &["a=x b=3 c.N=1 c.S=y"],
             ),
         ] {
             assert_eq!(

@@ -11,17 +11,9 @@ use super::{
 
 /// What others write between lines.
 const BANNERS: &[&str] = &[
-    // tail, more
+    // tail
     "==> ",
     "tail: ",
-    "::::::::::::::",
-    // journalctl
-    "-- Logs begin at",
-    "-- Journal begins at",
-    "-- Boot ",
-    "-- Reboot --",
-    "-- No entries --",
-    "-- cursor:",
     // script, screen, tmux, asciinema
     "{\"version\": 2, \"width\"",
     "{\"version\":2,\"width\"",
@@ -34,7 +26,6 @@ const BANNERS: &[&str] = &[
     "Attaching to ",
     "Defaulted container ",
     "Following log",
-    "exited with code",
     // Grafana, logcli
     "Common labels:",
     "Line limit:",
@@ -62,9 +53,15 @@ const BANNERS: &[&str] = &[
     "diff --git ",
     "new file mode ",
     "index ",
-    "--- ",
-    "+++ ",
-    "@@ -",
+    // mail, Markdown, LaTeX
+    "From ",
+    "Subject: ",
+    "Content-",
+    "MIME-Version: ",
+    "```",
+    "# ",
+    "\\begin{",
+    "\\end{",
     // PowerShell's and pm2's headers, rotation
     "#TYPE ",
     "#< CLIXML",
@@ -180,9 +177,6 @@ const REPEATED: &str = "last message repeated ";
 /// What is known of a line without a record; whether it is the `first` of its input.
 pub(crate) fn note(line: &[u8], first: bool) -> Option<Note> {
     let line = &*with_bars(line);
-    if line.iter().all(|byte| byte.is_ascii_whitespace()) {
-        return Some(Note::Blank);
-    }
     if line.iter().all(|byte| *byte == 0) {
         return Some(Note::Hole(line.len() as u64));
     }
@@ -204,34 +198,41 @@ pub(crate) fn note(line: &[u8], first: bool) -> Option<Note> {
     let repeated = telling && has(&REPEATED);
     let banner = repeated
         || BEGINS_BANNER[usize::from(line[0])] && BANNERS.iter().any(begins)
+        || is_ruled(line)
         || is_row_count(line)
         || is_header(line, first);
     banner.then_some(Note::Banner)
 }
 
-/// Whether this is how a database's shell ends a table: `(63 rows)`, `63 rows in set (0.00 sec)`, `63 rows selected.`.
+/// Whether a line begins with a rule, as headings have one, or ends with one, behind which what was announced stands.
+fn is_ruled(line: &[u8]) -> bool {
+    let mut words = line.trim_ascii().split(|byte| *byte == b' ');
+    let all_of =
+        |word: &[u8], rule: &[u8]| word.len() > 1 && word.iter().all(|byte| rule.contains(byte));
+    words.next().is_some_and(|word| all_of(word, b"=-~+#@:"))
+        || words.next_back().is_some_and(|word| all_of(word, b"=-~'>"))
+}
+
+/// Whether this is how a database's shell ends a table: `(63 rows)`, `63 rows in set (0.00 sec)`, `1 row selected.`.
 fn is_row_count(line: &[u8]) -> bool {
     let line = line.strip_prefix(b"(").unwrap_or(line);
     let digits = line.iter().take_while(|b| b.is_ascii_digit()).count();
     let behind = line[digits..].strip_prefix(b" row");
-    digits > 0
-        && behind.is_some_and(|rest| {
-            let rest = rest.strip_prefix(b"s").unwrap_or(rest);
-            rest == b")" || rest == b" selected." || rest.starts_with(b" in set")
-        })
+    let behind = behind.map(|rest| rest.strip_prefix(b"s").unwrap_or(rest));
+    digits > 0 && behind.is_some_and(|rest| !rest.first().is_some_and(u8::is_ascii_alphabetic))
 }
 
-/// Whether there is nothing but what holds a document together: tags, brackets, fences, rules, or one word in braces.
+/// Whether there is nothing but what holds a document together: tags, brackets, fences, rules, or words in braces.
 fn holds_together(line: &[u8]) -> bool {
     let tags = (line.starts_with(b"<") || line.starts_with(b"]]>")) && line.ends_with(b">");
-    let braced = line.starts_with(b"{") && line.ends_with(b"}");
-    let word = || {
-        line[1..line.len() - 1]
+    let braced = match line {
+        [b'{', words @ .., b'}'] | [b'[', words @ .., b']'] => words
             .iter()
-            .all(u8::is_ascii_alphanumeric)
+            .all(|b| b.is_ascii_alphanumeric() || *b == b','),
+        _ => false,
     };
-    tags || line == b"null"
-        || braced && word()
+    tags || braced
+        || line == b"null"
         || line
             .iter()
             .all(|b| b"[]{}(),;\"' \t\r`-+=|_*~\\.".contains(b))
@@ -247,24 +248,13 @@ fn with_bars(line: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(text.replace(is_box, "|").into_bytes())
 }
 
-/// What the only column of a table is called.
-const COLUMNS: &[&[u8]] = &[
-    b"_raw",
-    b"log",
-    b"line",
-    b"message",
-    b"@message",
-    b"msg",
-    b"body",
-    b"text",
-    b"textPayload",
-    b"raw",
-    b"event",
-    b"value",
-];
-
-/// Whether this is the header of a table: names alone. A single bare name is one only in the `first` line, and a usual one.
+/// Whether this is the header of a table: names alone. A single bare name is one only in the `first` line.
 fn is_header(line: &[u8], first: bool) -> bool {
+    // How many lines follow is said without a letter.
+    let no_letter = |b: &u8| b.is_ascii_digit() || b.is_ascii_punctuation();
+    if first && line.len() < FORM_MAX && line.iter().all(no_letter) {
+        return true;
+    }
     // A cell begins with no digit. Most lines have something else early on.
     if line.first().is_some_and(u8::is_ascii_digit) {
         return false;
@@ -290,28 +280,14 @@ fn is_header(line: &[u8], first: bool) -> bool {
         .map(<[u8]>::trim_ascii)
         .filter(|cell| !cell.is_empty());
     let many = cells.clone().nth(1).is_some();
-    let usual = |column: &&[u8]| column.eq_ignore_ascii_case(line.trim_ascii());
     let quoted = line.starts_with(b"\"") || line.trim_ascii().starts_with(b"|");
-    (many || wide || first && COLUMNS.iter().any(usual) || quoted) && cells.all(name)
+    (many || first && line.len() < FORM_MAX || quoted) && cells.all(name)
 }
 
-/// Whether a line looks like a piece of what stands around each record, where each has more lines than one: `NAME=value`,
-/// `name: value`, `name : value`, `name | value`, no letter in front, or journald's cursor behind.
-pub(crate) fn is_around(line: &[u8]) -> bool {
-    let cursor = || find(line, b" [s=").is_some_and(|at| find(&line[at..], b";i=").is_some());
-    let word = line.split(|byte| *byte == b' ').next().unwrap_or(line);
-    let behind = line[word.len()..].trim_ascii_start();
-    !line.first().is_some_and(u8::is_ascii_alphanumeric)
-        || word.contains(&b'=')
-        || word.ends_with(b":")
-        || behind.starts_with(b"| ")
-        || behind.starts_with(b": ")
-        || cursor()
-}
-
-/// The form of a line: what stands in front of the first `=`, with a zero for each number.
+/// The form of a line: what stands in front of the first `=`, `:` or `|`, with a zero for each number.
 pub(crate) fn form(line: &[u8]) -> Vec<u8> {
-    let name = line.split(|byte| *byte == b'=').next().unwrap_or(line);
+    let mut parts = line.split(|byte| b"=:|".contains(byte));
+    let name = parts.next().unwrap_or(line);
     let mut form: Vec<u8> = name.iter().take(FORM_MAX).copied().collect();
     let digits = form.iter_mut().filter(|byte| byte.is_ascii_digit());
     digits.for_each(|byte| *byte = b'0');
@@ -380,13 +356,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_journalctl_prints_over_an_entrys_fields_is_around_it() {
-        let line = b"Wed 2026-11-18 11:06:40.000000 UTC [s=ef46884e;i=1;b=01234567;m=f4240;t=6608b015f3000;x=9d697c50]";
-        assert!(is_around(line));
-        assert!(!is_around(b"Wed 2026-11-18 11:06:40.000000 UTC [s=1]"));
-    }
-
-    #[test]
     fn a_limit_on_the_rate_is_known_by_what_it_says() {
         for (line, dropped) in [
             (
@@ -428,8 +397,18 @@ mod tests {
             ("]]></system-out>", true),
             (" line ", true),
             ("TIMESTAMP       TEXT_PAYLOAD", true),
+            ("-- Boot 0a1b2c3d4e5f --", true),
+            ("=~=~=~=~= PuTTY log 2026.11.26 15:00:00 =~=~=~=~=", true),
+            ("--- /dev/null", true),
+            ("n1 | CHANGED | rc=0 >>", true),
+            ("log = '''", true),
+            ("[source,log]", true),
+            ("```text", true),
+            ("--> GET /", false),
+            ("*** buffer overflow detected ***", false),
+            ("[error] 3", false),
             ("3 rowboats", false),
-            (" lines ", false),
+            (" two words ", false),
         ] {
             let note = note(line.as_bytes(), true);
             assert_eq!(note == Some(Note::Banner), known, "{line}: {note:?}");

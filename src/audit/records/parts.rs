@@ -71,11 +71,13 @@ pub(crate) fn joined(bytes: &[u8], line: usize) -> Option<(Vec<u8>, usize)> {
 pub(crate) fn ends_open(bytes: &[u8]) -> bool {
     let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let start = memchr::memrchr(b'\n', body).map_or(0, |n| n + 1);
-    let line = &bytes[start..];
-    FORMS
-        .iter()
-        .find_map(|form| form(line))
-        .is_some_and(|piece| piece.more)
+    is_begun(&bytes[start..])
+}
+
+/// Whether a line is a piece that another one follows.
+pub(crate) fn is_begun(line: &[u8]) -> bool {
+    let mut pieces = FORMS.iter().filter_map(|form| form(line));
+    pieces.next().is_some_and(|piece| piece.more)
 }
 
 /// `2026-11-23T17:42:00.123456789Z stdout P TEXT`; the last piece has F.
@@ -212,13 +214,18 @@ pub(crate) fn string(bytes: &[u8]) -> Vec<u8> {
 
 /// How long a string is, with its closing quote; none if its line ends before it.
 pub(crate) fn string_length(bytes: &[u8]) -> Option<usize> {
+    quoted_length(bytes, b'"')
+}
+
+/// How long a string is that this quote closes.
+pub(crate) fn quoted_length(bytes: &[u8], quote: u8) -> Option<usize> {
     let mut at = 0;
     loop {
-        at += memchr::memchr3(b'"', b'\\', b'\n', bytes.get(at..)?)?;
+        at += memchr::memchr3(quote, b'\\', b'\n', bytes.get(at..)?)?;
         match bytes[at] {
-            b'"' => return Some(at + 1),
             b'\\' => at += 2,
-            _ => return None,
+            b'\n' => return None,
+            _ => return Some(at + 1),
         }
     }
 }

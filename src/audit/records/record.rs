@@ -3,7 +3,7 @@
 //! A [`Record`] is a line whose checksum holds. It knows who logged what and when; whether that is what
 //! should have been logged, this file must not know.
 
-use std::sync::LazyLock;
+use std::{ops::Range, sync::LazyLock};
 
 use aho_corasick::packed::Searcher;
 
@@ -192,6 +192,14 @@ pub(crate) const LEVELS: [[u8; LEVEL_WIDTH]; 5] = [
     *b" DEBUG ",
     *b" TRACE ",
 ];
+
+/// Where the word of a level stands in what is behind a time: in capitals, with blanks around it.
+pub(crate) fn level_word(behind: &[u8]) -> Option<Range<usize>> {
+    let start = behind.iter().take_while(|b| **b == b' ').count();
+    let word = behind[start..].iter();
+    let end = start + word.take_while(|b| b.is_ascii_uppercase()).count();
+    ((3..=5).contains(&(end - start)) && behind.get(end) == Some(&b' ')).then_some(start..end)
+}
 
 /// The event that an attempt's end is logged as.
 pub(crate) fn attempt_event(position: Position, outcome: Outcome, counter: u64) -> Event {

@@ -16,7 +16,7 @@ use super::{
     block::{Block, BlockLocation},
     decode::doubled_quotes,
     exact,
-    find::{Finder, Hit, HitKind, has_marks, may_hold_record, next_text, suspect},
+    find::{Finder, Hit, HitKind, has_marks, may_be_whole, may_hold_record, next_text, suspect},
     gap::Gaps,
     keyed, notes, parts,
     record::{JSON_START, LEVEL_WIDTH, Record, has_stamp_shape, starts_here, tells_ours},
@@ -30,8 +30,6 @@ use crate::{
 
 /// A block has fewer records than this, be they damaged: what is beyond must not cost memory.
 const SUSPECTS_MAX: usize = 8192;
-/// In an input that was rewritten so many suspects in a row are looked at closely.
-const CLOSELY_MAX: usize = 64;
 /// What is kept of a foreign line.
 const FOREIGN_MAX: usize = 1024;
 /// A longer line is searched piece by piece.
@@ -60,9 +58,8 @@ pub(crate) struct Scanner<'a> {
     pub closely: bool,
     /// What is known of the block.
     continues: bool,
-    rewritten: bool,
-    /// So many suspects in a row came in it.
-    suspects: usize,
+    /// What is not whole in an input that was rewritten is not looked at.
+    brief: bool,
 }
 
 /// The last record.
@@ -89,8 +86,7 @@ impl<'a> Scanner<'a> {
             file: u32::MAX,
             closely: false,
             continues: false,
-            rewritten: false,
-            suspects: 0,
+            brief: false,
         }
     }
 
@@ -101,8 +97,7 @@ impl<'a> Scanner<'a> {
         (out.lines, out.brief) = (0, false);
         self.last = None;
         self.continues = block.continues;
-        self.rewritten = block.rewritten && !self.closely;
-        self.suspects = 0;
+        self.brief = block.rewritten && !self.closely;
         if self.file != block.file {
             self.file = block.file;
             self.gaps.clear();
@@ -113,7 +108,7 @@ impl<'a> Scanner<'a> {
             }
         }
         let bytes = block.bytes();
-        if self.rewritten && !may_hold_record(bytes) {
+        if self.brief && !may_hold_record(bytes) {
             return self.count(block, out);
         }
         let mut at = 0;
@@ -137,7 +132,7 @@ impl<'a> Scanner<'a> {
                 offset: at as u32,
             };
             match unreadable {
-                true => self.foreign(line, Some(Note::Unreadable), location, out),
+                true => self.foreign(line, 1, Some(Note::Unreadable), location, out),
                 false => self.no_record(line, block, at, out),
             }
             out.lines += u32::from(line.ends_with(b"\n"));
@@ -203,9 +198,13 @@ impl<'a> Scanner<'a> {
         if let Some((joined, length)) = parts::joined(&block.bytes()[start..], at + line - start) {
             return self.pieces(&joined, length, block.bytes(), start, out);
         }
+        if self.brief
+            && let Some(end) = self.passed_over(block, at, line, behind_record, out)
+        {
+            return end;
+        }
         let window = line.min(WINDOW);
         let mut hits = Vec::new();
-        self.finder.brief = self.rewritten && self.suspects >= CLOSELY_MAX;
         let mut end = self.finder.find(rest, window, &mut hits);
         // A record may be longer than that: a line is looked at as a whole once, where it begins.
         let whole = |hits: &[Hit]| hits.iter().any(Hit::is_whole);
@@ -255,9 +254,47 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Takes in lines in which there can be no whole record, all that have marks of one at once; returns where they end.
+    fn passed_over(
+        &mut self,
+        block: &Block,
+        at: usize,
+        line: usize,
+        behind_record: bool,
+        out: &mut Scanned,
+    ) -> Option<usize> {
+        let rest = &block.bytes()[at..];
+        let mut length = line;
+        let marked = has_marks(&rest[..line]);
+        if may_be_whole(&rest[..line], marked) || !marked && behind_record {
+            return None;
+        }
+        if marked {
+            let mut count = 1;
+            let ends = memchr::memchr_iter(b'\n', &rest[line..]).map(|n| line + n + 1);
+            for end in ends.chain([rest.len()]) {
+                let next = &rest[length..end];
+                if !has_marks(next) || may_be_whole(next, true) || parts::is_begun(next) {
+                    break;
+                }
+                (count, length) = (count + 1, end);
+            }
+            let location = BlockLocation {
+                line: out.lines,
+                offset: at as u32,
+            };
+            out.brief = true;
+            self.foreign(&rest[..line], count, Some(Note::Unreadable), location, out);
+        } else {
+            self.no_record(&rest[..line], block, at, out);
+        }
+        out.lines += newlines(&rest[..length]);
+        Some(at + length)
+    }
+
     /// Takes in what was found between `at` and `end`, where hits count from `at`.
     fn take(&mut self, mut hits: Vec<Hit>, bytes: &[u8], at: usize, end: usize, out: &mut Scanned) {
-        if !self.finder.brief {
+        if !self.brief {
             drop_copies(&mut hits, &bytes[at..]);
         }
         let (mut counted, mut line) = (at, 0..0);
@@ -289,10 +326,10 @@ impl<'a> Scanner<'a> {
                     if !line.contains(&start) {
                         line = line_at(bytes, start);
                     }
-                    if self.finder.brief {
+                    if self.brief {
                         let text = &bytes[line.clone()];
                         out.brief = true;
-                        self.foreign(text, Some(Note::Unreadable), location, out);
+                        self.foreign(text, 1, Some(Note::Unreadable), location, out);
                         continue;
                     }
                     suspect.line_length = line.len() as u32;
@@ -354,25 +391,22 @@ impl<'a> Scanner<'a> {
         let note = notes::note(text, first);
         let around = || {
             (block.framed || block.offset == 0 && at == 0) && keyed::is_piece(text)
-                || block.spread && notes::is_around(text)
                 || block.binary && notes::is_binary(text)
         };
-        if parts::is_blank(text)
-            || prefix > 0 && text.len() == prefix
-            || note.is_none() && around()
-            || note == Some(Note::Blank) && text.len() < 2
+        if parts::is_blank(text) || prefix > 0 && text.len() == prefix || note.is_none() && around()
         {
             return;
         }
         let outside = prefix == 0 && self.prefix.len() > 0 && self.prefix.before(text).is_none();
         let note = note.or(outside.then_some(Note::Outside));
-        self.foreign(text, note, location, out);
+        self.foreign(text, 1, note, location, out);
     }
 
-    /// A line of another program, or one of so many like it that nobody looks at them closely.
+    /// Lines of another program, or so many like it that nobody looks at them closely.
     fn foreign(
         &mut self,
         text: &[u8],
+        count: u64,
         note: Option<Note>,
         location: BlockLocation,
         out: &mut Scanned,
@@ -389,11 +423,11 @@ impl<'a> Scanner<'a> {
             && (location.offset > 0 || !self.continues)
             && foreign.note == note
         {
-            foreign.count += 1;
+            foreign.count += count;
             return;
         }
         let foreign = Foreign {
-            count: 1,
+            count,
             note,
             text: text[..text.len().min(FOREIGN_MAX)].to_vec(),
         };
@@ -433,7 +467,6 @@ impl<'a> Scanner<'a> {
 
     fn suspect(&mut self, suspect: Suspect, location: BlockLocation, out: &mut Scanned) {
         self.last = None;
-        self.suspects += 1;
         if out.others.len() >= SUSPECTS_MAX {
             return;
         }
@@ -483,7 +516,6 @@ impl<'a> Scanner<'a> {
                 .map(|place| place.and_then(|place| place.checked_sub(last.end)));
             self.gaps.learn(&bytes[last.end..span.start], times);
         }
-        self.suspects = 0;
         let is_attempt = self.told(record, received, location, out);
         self.last = plain.then_some(Last {
             end: span.end,
@@ -677,11 +709,12 @@ fn begins_json(bytes: &[u8], start: &[u8]) -> bool {
     begun && has_stamp_shape(&bytes[length..]) && !bytes.ends_with(b"}")
 }
 
-/// Whether this is the beginning of a record, though too short to have anything by which one is known.
+/// Whether this is the beginning of a record, though too short to have anything by which one is known: no year before 2000 has
+/// any, nor one behind 2999.
 fn begins_like_a_record(bytes: &[u8]) -> bool {
     begins_json(bytes, JSON_START)
         || begins_json(bytes, ESCAPED_START.as_bytes())
-        || !bytes.is_empty()
+        || bytes.starts_with(b"2")
             && (bytes.len() <= STAMP_LEN + LEVEL_WIDTH || starts_here(bytes) && tells_ours(bytes))
             && has_stamp_shape(bytes)
 }

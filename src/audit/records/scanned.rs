@@ -104,8 +104,6 @@ pub(crate) struct Foreign {
 /// What is known to stand between the records of a log that is all right, or says something about what is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Note {
-    /// Nothing but blanks.
-    Blank,
     /// So many NUL bytes: a hole in a sparse file.
     Hole(u64),
     /// What tools write between the lines that they print: the banner of `tail`, a header, a session's start and end.

@@ -5,7 +5,7 @@ use std::{ops::Range, time::UNIX_EPOCH};
 
 use humantime::parse_rfc3339_weak;
 
-use super::record::starts_here;
+use super::record::{level_word, starts_here};
 use crate::log::line::{STAMP_LEN, parse_stamp, stamp_text};
 
 const MICROS: u64 = 1_000_000;
@@ -183,12 +183,9 @@ pub(crate) fn restored(bytes: &[u8]) -> Option<Vec<u8>> {
         out.push(b'Z');
         from = start + stamp.len();
         from += zone(&bytes[from..]).map_or(0, |(_, length)| length);
-        let blanks = bytes[from..].iter().take_while(|b| **b == b' ').count();
-        let level = &bytes[from + blanks..];
-        let length = level.iter().take_while(|b| b.is_ascii_uppercase()).count();
-        if blanks > 0 && (4..=5).contains(&length) && level.get(length) == Some(&b' ') {
-            out.resize(out.len() + 6 - length, b' ');
-            from += blanks;
+        if let Some(level) = level_word(&bytes[from..]).filter(|level| level.start > 0) {
+            out.resize(out.len() + 6 - level.len(), b' ');
+            from += level.start;
         }
     }
     (from > 0).then(|| {
