@@ -328,6 +328,30 @@ fn documents_that_hold_a_log_are_read_line_by_line() {
     }
 }
 
+/// An element of a list is no copy of the one before, wherever it stands.
+#[test]
+fn a_line_that_a_list_holds_twice_is_a_duplicate() {
+    let workload = simulate::workload(7, 2, 15);
+    let entries = simulate::run(&workload, &course(1, true, None), &mut Dice(5));
+    let lines = entries
+        .iter()
+        .map(|entry| String::from_utf8_lossy(&entry.bytes));
+    let lines: Vec<_> = lines.collect();
+    for place in 0..lines.len() {
+        let mut lines = lines.clone();
+        lines.insert(place, lines[place].clone());
+        let list = serde_json::json!(lines);
+        for document in [list.clone(), serde_json::json!({"lines": list})] {
+            let verdict = audit(&config(document.to_string().into_bytes()));
+            let doubled = Counts {
+                duplicated: 1,
+                ..Counts::default()
+            };
+            assert_eq!(verdict.runs[0].counts, doubled, "{}", report(&verdict));
+        }
+    }
+}
+
 /// What a pipeline has done to all lines is no thousand findings; what is damaged in one line is one.
 #[test]
 fn lines_that_are_all_rewritten_cannot_be_told() {

@@ -212,7 +212,7 @@ impl Finder {
         if keyed.iter().any(Hit::is_whole) {
             return hits.extend(keyed);
         }
-        let (mut inner, mut known): (Vec<Hit>, _) = (Vec::new(), false);
+        let (mut inner, mut known, mut copies): (Vec<Hit>, _, _) = (Vec::new(), false, false);
         let (mut list, mut others) = (None, 0);
         let mut strings: Vec<_> = frame.strings().collect();
         // Lists come first: a long one was shown in parts before.
@@ -224,19 +224,27 @@ impl Finder {
             let (is_known, mut found) = self.string(bytes, string, &frame.span, depth, hits);
             known |= is_known;
             found.retain(|hit| !inner[..others].iter().any(|other| other.is_same(hit)));
+            // What was shown before is a copy too, but for the elements of the same list.
+            let own = of_list.map_or(frame.span.end, |list| frame.span_of(list).start);
+            let before = frame.span.start..own;
+            let is_copy = |hit: &Hit| {
+                let mut shown = hits.iter().filter(|hit| before.contains(&hit.span.start));
+                shown.any(|other| other.is_same(hit))
+            };
+            let all = found.len();
+            found.retain(|hit| !is_copy(hit));
+            copies |= found.len() < all;
             inner.append(&mut found);
         }
         // What stands in the frames within this one.
         let within = |hit: &&mut Hit| frame.span.contains(&hit.span.start);
         let shown: Vec<&mut Hit> = hits.iter_mut().filter(within).collect();
-        let all = inner.len();
-        inner.retain(|hit| !shown.iter().any(|other| other.is_same(hit)));
         known |= shown.iter().any(|hit| hit.reaches_its_end());
         if !known && !keyed.is_empty() && !inner.iter().any(Hit::reaches_its_end) {
             return hits.extend(keyed);
         }
         // Copies, and fields that a pipeline took out of them, belong to them.
-        if frame.has_ours() || inner.len() < all {
+        if frame.has_ours() || copies {
             let around = |hit: &mut Hit| hit.around = Some(frame.span.clone());
             shown.into_iter().for_each(around);
         }
@@ -599,8 +607,8 @@ fn names_a_thread(bytes: &[u8]) -> bool {
 pub(crate) fn may_hold_record(bytes: &[u8]) -> bool {
     static NAMED: [Words; 3] = [
         LazyLock::new(|| words(["hread", "HREAD", "Worker", "main"])),
-        LazyLock::new(|| words(["run", "RUN"])),
-        LazyLock::new(|| words(["seq", "SEQ"])),
+        LazyLock::new(|| words(["run", "RUN", "Run"])),
+        LazyLock::new(|| words(["seq", "SEQ", "Seq"])),
     ];
     NAMED.iter().all(|words| words.find(bytes).is_some())
         && MESSAGES.find(bytes).is_some()
@@ -619,7 +627,7 @@ pub(crate) fn may_be_whole(line: &[u8], marked: bool) -> bool {
 
 /// Whether there is a checksum. Others call theirs otherwise: a blank, a quote or the code of one is in front of the record's own.
 fn names_a_sum(bytes: &[u8]) -> bool {
-    static SUMS: Words = LazyLock::new(|| words(["sum", "SUM"]));
+    static SUMS: Words = LazyLock::new(|| words(["sum", "SUM", "Sum"]));
     SUMS.find_iter(bytes).any(|sum| {
         let before = &bytes[sum.start().saturating_sub(6)..sum.start()];
         before.last().is_none_or(|b| !b.is_ascii_alphanumeric())
