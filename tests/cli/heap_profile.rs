@@ -32,13 +32,13 @@ fn the_file_and_the_list_name_who_allocated() {
         .skip(1)
         .collect();
     assert_eq!(list.len(), 10, "{said}");
-    // The ring of the Processor's 100,000 items of 8 bytes, and the four that are added before the oldest are dropped.
+    // The ring of the Processor's 100,000 items of 8 bytes, and the one that is added before the oldest is dropped.
     let ring = list
         .iter()
-        .find(|line| line.contains("hifi::work::items::Items::new ("))
+        .find(|line| line.contains("hifi::work::processor::Processor::new ("))
         .unwrap_or_else(|| panic!("{said}"));
     let figures: Vec<&str> = ring.split_whitespace().take(4).collect();
-    assert_eq!(figures, ["800032", "1", "800032", "1"], "{said}");
+    assert_eq!(figures, ["800008", "1", "800008", "1"], "{said}");
 }
 
 #[test]
