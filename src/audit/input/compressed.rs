@@ -98,7 +98,8 @@ mod unpack {
             Form::Gz => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
             Form::Zst => Box::new(Frames::Between(raw)),
             Form::Xz => Box::new(lzma_rust2::XzReader::new(raw, true)),
-            _ => Box::new(bzip2::bufread::MultiBzDecoder::new(raw)),
+            Form::Bz2 => Box::new(bzip2::bufread::MultiBzDecoder::new(raw)),
+            Form::Utf16Le | Form::Utf16Be => Box::new(raw),
         })
     }
 

@@ -9,8 +9,8 @@ fn what_shippers_do_to_lines_is_clean() {
         let entries = simulate::run(&workload, &course(1, json, None), &mut Dice(5));
         for layer in LAYERS {
             let mut log = String::new();
-            for entry in &entries {
-                log += &layer(String::from_utf8(entry.bytes.clone()).unwrap(), 42);
+            for line in lines_of(&entries) {
+                log += &layer(line, 42);
                 log.push('\n');
             }
             assert_clean(&audit(&config(log.clone().into_bytes())), &log[..300]);
@@ -303,15 +303,17 @@ fn taken_out(line: &str) -> serde_json::Map<String, serde_json::Value> {
         .collect()
 }
 
+fn lines_of(entries: &[Entry]) -> Vec<String> {
+    let text = |entry: &Entry| String::from_utf8(entry.bytes.clone()).unwrap();
+    entries.iter().map(text).collect()
+}
+
 #[test]
 fn documents_that_hold_a_log_are_read_line_by_line() {
     let workload = simulate::workload(7, 4, 50);
     for json in [false, true] {
         let entries = simulate::run(&workload, &course(1, json, None), &mut Dice(5));
-        let lines = entries
-            .iter()
-            .map(|e| String::from_utf8(e.bytes.clone()).unwrap());
-        let mut lines: Vec<String> = lines.collect();
+        let mut lines = lines_of(&entries);
         for (name, document) in DOCUMENTS {
             assert_clean(&audit(&config(document(&lines).into_bytes())), name);
         }
@@ -333,10 +335,7 @@ fn documents_that_hold_a_log_are_read_line_by_line() {
 fn a_line_that_a_list_holds_twice_is_a_duplicate() {
     let workload = simulate::workload(7, 2, 15);
     let entries = simulate::run(&workload, &course(1, true, None), &mut Dice(5));
-    let lines = entries
-        .iter()
-        .map(|entry| String::from_utf8_lossy(&entry.bytes));
-    let lines: Vec<_> = lines.collect();
+    let lines = lines_of(&entries);
     for place in 0..lines.len() {
         let mut lines = lines.clone();
         lines.insert(place, lines[place].clone());
@@ -390,10 +389,7 @@ fn a_run_is_found_behind_much_that_cannot_be_read() {
     let workload = simulate::workload(7, 4, 50);
     for json in [false, true] {
         let entries = simulate::run(&workload, &course(1, json, None), &mut Dice(5));
-        let lines = entries
-            .iter()
-            .map(|entry| String::from_utf8_lossy(&entry.bytes));
-        let lines: Vec<_> = lines.map(|line| line.into_owned()).collect();
+        let lines = lines_of(&entries);
         let another = lines.join("\n").replace("0000000000000001", "2");
         let unreadable = another.replace("sum", "hash") + "\n";
         let unreadable = unreadable.repeat((5 << 19) / unreadable.len());

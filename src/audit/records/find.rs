@@ -598,20 +598,20 @@ fn opens(line: &[u8]) -> bool {
 
 /// Whether one of this program's threads may be named there: it is what others leave out most often.
 fn names_a_thread(bytes: &[u8]) -> bool {
-    static THREADS: Words = LazyLock::new(|| words(["Worker-", "main"]));
+    static THREADS: Words = LazyLock::new(|| words(["Worker", "main"]));
     THREADS.find(bytes).is_some()
 }
 
 /// Whether a whole record may be in `bytes`, in whatever form: whether each part of one is named. It is much faster than to find
 /// it.
 pub(crate) fn may_hold_record(bytes: &[u8]) -> bool {
-    static NAMED: [Words; 3] = [
-        LazyLock::new(|| words(["hread", "HREAD", "Worker", "main"])),
+    static NAMED: [Words; 2] = [
         LazyLock::new(|| words(["run", "RUN", "Run"])),
         LazyLock::new(|| words(["seq", "SEQ", "Seq"])),
     ];
     NAMED.iter().all(|words| words.find(bytes).is_some())
         && MESSAGES.find(bytes).is_some()
+        && names_a_thread(bytes)
         && names_a_sum(bytes)
 }
 

@@ -619,7 +619,10 @@ fn other(out: &mut Scanned, location: BlockLocation, what: What) {
 
 /// Notes the NUL bytes in what stands in front of a record: a sparse file has them there, and many of them.
 fn hole(before: &[u8], location: BlockLocation, out: &mut Scanned) {
-    let holes = before.split(|byte| *byte != 0).map(<[u8]>::len);
+    let Some(first) = memchr::memchr(0, before) else {
+        return;
+    };
+    let holes = before[first..].split(|byte| *byte != 0).map(<[u8]>::len);
     let length = holes.max().unwrap_or(0);
     if length >= HOLE_MIN {
         let foreign = Foreign {
