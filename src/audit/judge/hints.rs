@@ -6,7 +6,7 @@ use crate::{
     audit::records::{
         fields::{of_broken_json, of_text},
         record::{self, Producer, hex8},
-        scanned::Suspect,
+        scanned::{Suspect, value_of},
         times::{STAMP, differences},
     },
     log::{
@@ -126,11 +126,6 @@ impl Hints {
             (self.main, self.workers) = (begun.main, begun.workers.clone());
         }
     }
-}
-
-fn value_of<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    let mut named = fields.iter().filter(|(n, _)| n == name);
-    named.next().map(|(_, value)| value.as_str())
 }
 
 /// Whether a suspect begins as a record does, however short it is.

@@ -82,9 +82,14 @@ pub(crate) enum Framed {
 impl Suspect {
     /// The value of a field.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        let mut named = self.fields.iter().filter(|(n, _)| n == name);
-        named.next().map(|(_, value)| value.as_str())
+        value_of(&self.fields, name)
     }
+}
+
+/// The value of the first field with this name.
+pub(crate) fn value_of<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let mut named = fields.iter().filter(|(n, _)| n == name);
+    named.next().map(|(_, value)| value.as_str())
 }
 
 /// So many NUL bytes are a hole, and no character that was changed, nor a part of a binary format.
