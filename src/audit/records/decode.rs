@@ -5,8 +5,6 @@ use std::{borrow::Cow, iter, sync::LazyLock};
 
 use memchr::memmem::Finder;
 
-use super::record::{Words, words};
-
 /// A way to write text otherwise.
 pub(crate) struct Escape {
     /// What stands in text that was written in that way.
@@ -106,18 +104,6 @@ impl Escape {
         origins.resize(places.len(), bytes.len());
         origins
     }
-}
-
-/// Whether there is anything in `bytes` that an escape may begin with.
-pub(crate) fn begin_escapes(bytes: &[u8]) -> bool {
-    static RARE: Words = LazyLock::new(|| words(["\"\"", "=3D"]));
-    memchr::memchr2(b'\\', b'%', bytes).is_some()
-        || has_colours(bytes)
-        || memchr::memchr(b'<', bytes).is_some()
-        || memchr::memchr3(b'&', b'#', b'^', bytes).is_some()
-        || memchr::memchr3(0xc2, 0xe2, 0xef, bytes).is_some()
-        || memchr::memchr(0, bytes).is_some()
-        || RARE.find(bytes).is_some()
 }
 
 /// Whether a terminal's colours may be there.

@@ -14,7 +14,7 @@ use aho_corasick::Match;
 use memchr::memmem;
 
 use super::{
-    decode::{ESCAPES, Escape, SURE, backslashes, begin_escapes, doubled_quotes, has_colours},
+    decode::{ESCAPES, Escape, SURE, backslashes, doubled_quotes, has_colours},
     fields::{self, Keyed},
     keyed::{Frame, TRIES_MAX, Walked, Walker},
     record::{
@@ -22,7 +22,7 @@ use super::{
         tells_ours, words,
     },
     scanned::{Framed, Suspect},
-    times::{STAMP, differences},
+    times::{STAMP, differences, shaped},
 };
 use crate::log::line::{Line, STAMP_LEN, checksum};
 
@@ -343,9 +343,6 @@ impl Finder {
         hits: &mut Vec<Hit>,
     ) {
         let rest = &bytes[span.clone()];
-        if !begin_escapes(rest) {
-            return;
-        }
         let (mut most, mut better) = (None, None);
         for (number, escape) in escapes.iter().enumerate() {
             let Some(decoded) = escape.undo(rest).filter(|decoded| decoded != rest) else {
@@ -590,7 +587,7 @@ fn text_at(bytes: &[u8]) -> Option<(Record, usize)> {
 }
 
 /// Whether a document goes on behind this line: the last thing in it is open.
-fn opens(line: &[u8]) -> bool {
+pub(crate) fn opens(line: &[u8]) -> bool {
     let line = line.trim_ascii();
     let bracket = |byte: Option<&u8>| matches!(byte, Some(b'{' | b'['));
     bracket(line.last()) || bracket(line.first()) && line.last() == Some(&b',')
@@ -602,36 +599,48 @@ fn names_a_thread(bytes: &[u8]) -> bool {
     THREADS.find(bytes).is_some()
 }
 
-/// Whether a whole record may be in `bytes`, in whatever form: whether each part of one is named. It is much faster than to find
-/// it.
+/// Whether a whole record may be in `bytes`, in whatever form: whether each part of one is named, and a line of text begins if
+/// the checksum is that of one. It is much faster than to find it.
 pub(crate) fn may_hold_record(bytes: &[u8]) -> bool {
     static NAMED: [Words; 2] = [
         LazyLock::new(|| words(["run", "RUN", "Run"])),
         LazyLock::new(|| words(["seq", "SEQ", "Seq"])),
     ];
+    let is_keyed = |sum: Match| {
+        let behind = &bytes[sum.end()..];
+        !behind.starts_with(b"=") || behind.starts_with(b"=>")
+    };
     NAMED.iter().all(|words| words.find(bytes).is_some())
         && MESSAGES.find(bytes).is_some()
         && names_a_thread(bytes)
-        && names_a_sum(bytes)
+        && sums(bytes).next().is_some()
+        && (may_begin_text(bytes) || sums(bytes).any(is_keyed))
 }
 
-/// Whether a whole record may be in a line, which has marks or none: as text, as keys and values, or escaped; or begin there.
-pub(crate) fn may_be_whole(line: &[u8], marked: bool) -> bool {
-    let in_a_form = || {
-        let keyed = memchr::memchr2(b'{', b'[', line).is_some();
-        keyed || next_text(line, 0).is_some() || begin_escapes(line)
-    };
-    let whole = || names_a_sum(line) && names_a_thread(line) && in_a_form();
-    opens(line) || if marked { whole() } else { has_colours(line) }
-}
-
-/// Whether there is a checksum. Others call theirs otherwise: a blank, a quote or the code of one is in front of the record's own.
-fn names_a_sum(bytes: &[u8]) -> bool {
+/// Where a checksum is named. Others call theirs otherwise: a blank, a quote or the code of one is in front of the record's own.
+fn sums(bytes: &[u8]) -> impl Iterator<Item = Match> {
     static SUMS: Words = LazyLock::new(|| words(["sum", "SUM", "Sum"]));
-    SUMS.find_iter(bytes).any(|sum| {
+    SUMS.find_iter(bytes).filter(|sum| {
         let before = &bytes[sum.start().saturating_sub(6)..sum.start()];
         before.last().is_none_or(|b| !b.is_ascii_alphanumeric())
             || before.iter().any(|b| b"%\\=[".contains(b))
+    })
+}
+
+/// Whether a line of text may begin somewhere, as it is or escaped: there is a time with a level behind it, or with what neither
+/// is a word nor closes a string.
+fn may_begin_text(bytes: &[u8]) -> bool {
+    memchr::memchr_iter(b'Z', bytes).any(|z| {
+        let behind = bytes[z + 1..].trim_ascii_start();
+        let level = || {
+            LEVELS
+                .iter()
+                .any(|level| behind.starts_with(level.trim_ascii()))
+        };
+        let escape = |b: &u8| !b.is_ascii_alphanumeric() && !b"\"')]},".contains(b);
+        let micros = bytes[..z].last_chunk::<7>();
+        micros.is_some_and(|micros| shaped(micros, b".dddddd"))
+            && (behind.first().is_some_and(escape) || level())
     })
 }
 

@@ -72,16 +72,14 @@ const BANNERS: &[&str] = &[
     "log rotated",
 ];
 
-/// The bytes with which these begin.
-const BEGINS_BANNER: [bool; 256] = {
-    let mut begins = [false; 256];
-    let mut i = 0;
-    while i < BANNERS.len() {
-        begins[BANNERS[i].as_bytes()[0] as usize] = true;
-        i += 1;
+/// These, by the byte with which they begin.
+static BANNERS_BY_START: LazyLock<[Vec<&[u8]>; 256]> = LazyLock::new(|| {
+    let mut by_start = [const { Vec::new() }; 256];
+    for banner in BANNERS.iter().map(|banner| banner.as_bytes()) {
+        by_start[usize::from(banner[0])].push(banner);
     }
-    begins
-};
+    by_start
+});
 
 /// What a limit on the rate of lines says when it has dropped some: words that stand in one line.
 const RATE_LIMITS: &[&[&str]] = &[
@@ -194,10 +192,10 @@ pub(crate) fn note(line: &[u8], first: bool) -> Option<Note> {
     if telling && RATE_LIMITS.iter().any(|words| words.iter().all(has)) {
         return Some(Note::Dropped(number(line)));
     }
-    let begins = |word: &&str| line.starts_with(word.as_bytes());
+    let mut banners = BANNERS_BY_START[usize::from(line[0])].iter();
     let repeated = telling && has(&REPEATED);
     let banner = repeated
-        || BEGINS_BANNER[usize::from(line[0])] && BANNERS.iter().any(begins)
+        || banners.any(|banner| line.starts_with(banner))
         || is_ruled(line)
         || is_row_count(line)
         || is_header(line, first);
@@ -206,11 +204,13 @@ pub(crate) fn note(line: &[u8], first: bool) -> Option<Note> {
 
 /// Whether a line begins with a rule, as headings have one, or ends with one, behind which what was announced stands.
 fn is_ruled(line: &[u8]) -> bool {
-    let mut words = line.trim_ascii().split(|byte| *byte == b' ');
-    let all_of =
-        |word: &[u8], rule: &[u8]| word.len() > 1 && word.iter().all(|byte| rule.contains(byte));
-    words.next().is_some_and(|word| all_of(word, b"=-~+#@:"))
-        || words.next_back().is_some_and(|word| all_of(word, b"=-~'>"))
+    let line = line.trim_ascii();
+    let begin = line.iter().take_while(|b| b"=-~+#@:".contains(b)).count();
+    let mut from_end = line.iter().rev();
+    let end = from_end.clone();
+    let end = end.take_while(|b| b"=-~'>".contains(b)).count();
+    let is_word = |length, beside: Option<&u8>| length > 1 && beside.is_none_or(|b| *b == b' ');
+    is_word(begin, line.get(begin)) || is_word(end, from_end.nth(end))
 }
 
 /// Whether this is how a database's shell ends a table: `(63 rows)`, `63 rows in set (0.00 sec)`, `1 row selected.`.

@@ -16,7 +16,7 @@ use super::{
     block::{Block, BlockLocation},
     decode::doubled_quotes,
     exact,
-    find::{Finder, Hit, HitKind, has_marks, may_be_whole, may_hold_record, next_text, suspect},
+    find::{Finder, Hit, HitKind, has_marks, may_hold_record, next_text, opens, suspect},
     gap::Gaps,
     keyed, notes, parts,
     record::{JSON_START, LEVEL_WIDTH, Record, has_stamp_shape, starts_here, tells_ours},
@@ -60,6 +60,8 @@ pub(crate) struct Scanner<'a> {
     continues: bool,
     /// What is not whole in an input that was rewritten is not looked at.
     brief: bool,
+    /// There is something in it by which a record is known.
+    marked: bool,
 }
 
 /// The last record.
@@ -87,6 +89,7 @@ impl<'a> Scanner<'a> {
             closely: false,
             continues: false,
             brief: false,
+            marked: false,
         }
     }
 
@@ -108,35 +111,16 @@ impl<'a> Scanner<'a> {
             }
         }
         let bytes = block.bytes();
-        if self.brief && !may_hold_record(bytes) {
-            return self.count(block, out);
-        }
+        let hopeless = self.brief && !may_hold_record(bytes);
+        self.marked = !hopeless || has_marks(bytes);
         let mut at = 0;
         while at < bytes.len() {
-            at = self
-                .exact(bytes, at, out)
-                .unwrap_or_else(|| self.search(block, at, out));
-        }
-    }
-
-    /// Counts the lines of a block that holds no record. Where the first and the last have a record's marks, so have all.
-    fn count(&mut self, block: &Block, out: &mut Scanned) {
-        out.brief = true;
-        let lines = || block.bytes().split_inclusive(|byte| *byte == b'\n');
-        let ends = [lines().next(), lines().next_back()];
-        let unreadable = ends.into_iter().flatten().all(has_marks);
-        let mut at = 0;
-        for line in lines() {
-            let location = BlockLocation {
-                line: out.lines,
-                offset: at as u32,
+            at = match hopeless {
+                true => self.pass_over(block, at, out),
+                false => self
+                    .exact(bytes, at, out)
+                    .unwrap_or_else(|| self.search(block, at, out)),
             };
-            match unreadable {
-                true => self.foreign(line, 1, Some(Note::Unreadable), location, out),
-                false => self.no_record(line, block, at, out),
-            }
-            out.lines += u32::from(line.ends_with(b"\n"));
-            at += line.len();
         }
     }
 
@@ -198,10 +182,9 @@ impl<'a> Scanner<'a> {
         if let Some((joined, length)) = parts::joined(&block.bytes()[start..], at + line - start) {
             return self.pieces(&joined, length, block.bytes(), start, out);
         }
-        if self.brief
-            && let Some(end) = self.passed_over(block, at, line, behind_record, out)
-        {
-            return end;
+        let hopeless = |line| !opens(line) && !may_hold_record(line);
+        if self.brief && !behind_record && hopeless(&rest[..line]) {
+            return self.pass_over(block, at, out);
         }
         let window = line.min(WINDOW);
         let mut hits = Vec::new();
@@ -254,42 +237,23 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Takes in lines in which there can be no whole record, all that have marks of one at once; returns where they end.
-    fn passed_over(
-        &mut self,
-        block: &Block,
-        at: usize,
-        line: usize,
-        behind_record: bool,
-        out: &mut Scanned,
-    ) -> Option<usize> {
+    /// Takes in a line in which there can be no whole record; returns where it ends.
+    fn pass_over(&mut self, block: &Block, at: usize, out: &mut Scanned) -> usize {
         let rest = &block.bytes()[at..];
-        let mut length = line;
-        let marked = has_marks(&rest[..line]);
-        if may_be_whole(&rest[..line], marked) || !marked && behind_record {
-            return None;
-        }
-        if marked {
-            let mut count = 1;
-            let ends = memchr::memchr_iter(b'\n', &rest[line..]).map(|n| line + n + 1);
-            for end in ends.chain([rest.len()]) {
-                let next = &rest[length..end];
-                if !has_marks(next) || may_be_whole(next, true) || parts::is_begun(next) {
-                    break;
-                }
-                (count, length) = (count + 1, end);
-            }
+        let end = memchr::memchr(b'\n', rest);
+        let line = &rest[..end.map_or(rest.len(), |n| n + 1)];
+        if self.marked && has_marks(line) {
             let location = BlockLocation {
                 line: out.lines,
                 offset: at as u32,
             };
             out.brief = true;
-            self.foreign(&rest[..line], count, Some(Note::Unreadable), location, out);
+            self.foreign(line, Some(Note::Unreadable), location, out);
         } else {
-            self.no_record(&rest[..line], block, at, out);
+            self.no_record(line, block, at, out);
         }
-        out.lines += newlines(&rest[..length]);
-        Some(at + length)
+        out.lines += u32::from(end.is_some());
+        at + line.len()
     }
 
     /// Takes in what was found between `at` and `end`, where hits count from `at`.
@@ -329,7 +293,7 @@ impl<'a> Scanner<'a> {
                     if self.brief {
                         let text = &bytes[line.clone()];
                         out.brief = true;
-                        self.foreign(text, 1, Some(Note::Unreadable), location, out);
+                        self.foreign(text, Some(Note::Unreadable), location, out);
                         continue;
                     }
                     suspect.line_length = line.len() as u32;
@@ -399,14 +363,13 @@ impl<'a> Scanner<'a> {
         }
         let outside = prefix == 0 && self.prefix.len() > 0 && self.prefix.before(text).is_none();
         let note = note.or(outside.then_some(Note::Outside));
-        self.foreign(text, 1, note, location, out);
+        self.foreign(text, note, location, out);
     }
 
-    /// Lines of another program, or so many like it that nobody looks at them closely.
+    /// A line of another program, or one that nobody can read.
     fn foreign(
         &mut self,
         text: &[u8],
-        count: u64,
         note: Option<Note>,
         location: BlockLocation,
         out: &mut Scanned,
@@ -423,11 +386,11 @@ impl<'a> Scanner<'a> {
             && (location.offset > 0 || !self.continues)
             && foreign.note == note
         {
-            foreign.count += count;
+            foreign.count += 1;
             return;
         }
         let foreign = Foreign {
-            count,
+            count: 1,
             note,
             text: text[..text.len().min(FOREIGN_MAX)].to_vec(),
         };

@@ -205,11 +205,15 @@ pub(crate) fn shaped(bytes: &[u8], shape: &[u8]) -> bool {
         .all(|(byte, form)| is_like(*byte, *form))
 }
 
+/// More differences than this need not be counted.
+const DIFFERENCES_MAX: usize = 4;
+
 /// How many of `bytes` are not like `shape`.
 pub(crate) fn differences(bytes: &[u8], shape: &[u8]) -> usize {
     let pairs = bytes.iter().zip(shape);
     pairs
         .filter(|(byte, form)| !is_like(**byte, **form))
+        .take(DIFFERENCES_MAX)
         .count()
 }
 
