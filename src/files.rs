@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempPath;
 
-use crate::log::file::folder_of;
+use crate::{log::file::folder_of, shutdown::before_signal_ends};
 
 /// What is being written to a path. Until it is kept, there stands what stood there before.
 pub(crate) struct Pending {
@@ -58,6 +58,15 @@ impl Pending {
             file.set_permissions(mode)?;
         }
         Ok(Self::new(file, Some((beside, path))))
+    }
+
+    /// Nothing of it is left where a signal ends the program. From now on these do so at once.
+    pub(crate) fn gone_at_signal(self) -> io::Result<Self> {
+        if let Some((beside, _)) = &self.place {
+            let beside = beside.to_path_buf();
+            before_signal_ends(move || drop(fs::remove_file(&beside)))?;
+        }
+        Ok(self)
     }
 
     /// Writes some more. An error is kept until the end.

@@ -18,6 +18,7 @@ use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ},
     flag,
     iterator::{Handle, Signals},
+    low_level,
 };
 
 use crate::threads::Background;
@@ -39,7 +40,7 @@ pub enum Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Signal(number) => match signal_hook::low_level::signal_name(*number) {
+            Self::Signal(number) => match low_level::signal_name(*number) {
                 Some(name) => f.write_str(name),
                 None => write!(f, "signal {number}"),
             },
@@ -223,15 +224,36 @@ fn register() -> io::Result<(Signals, Arc<AtomicBool>)> {
 fn register_all() -> io::Result<(Signals, Arc<AtomicBool>)> {
     // A file that may not grow further answers a write with an error, once this signal does not kill.
     flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
-    let ending = [SIGINT, SIGTERM, SIGHUP]
-        .into_iter()
-        .filter(|signal| *signal != SIGHUP || !hangup_ignored());
-    let signals = Signals::new(ending.clone().chain([SIGQUIT]))?;
+    let signals = Signals::new(ending().chain([SIGQUIT]))?;
     let second_ends = Arc::new(AtomicBool::new(false));
-    for signal in ending {
+    for signal in ending() {
         flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&second_ends))?;
     }
     Ok((signals, second_ends))
+}
+
+/// Has `clean_up` called before a signal ends the program, as it would without this.
+///
+/// # Errors
+/// The system refuses a handler or a thread.
+#[cfg(feature = "monitoring")]
+pub(crate) fn before_signal_ends(clean_up: impl Fn() + Send + 'static) -> io::Result<()> {
+    let mut signals = Signals::new(ending())?;
+    let wait = move || {
+        for signal in signals.forever() {
+            clean_up();
+            let _ = low_level::emulate_default_handler(signal);
+        }
+    };
+    crate::threads::spawn("signals", wait)
+        .map(drop)
+        .map_err(io::Error::other)
+}
+
+/// The signals that end a program.
+fn ending() -> impl Iterator<Item = i32> {
+    let is_heard = |signal: &i32| *signal != SIGHUP || !hangup_ignored();
+    [SIGINT, SIGTERM, SIGHUP].into_iter().filter(is_heard)
 }
 
 /// Whether the program was started with hang-ups ignored, as `nohup` does, which then is to stay so.

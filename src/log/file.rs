@@ -37,6 +37,8 @@ const RETRY: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The open log file.
+#[derive(derive_more::Debug)]
+#[debug("{name:?}")]
 pub(crate) struct LogFile {
     path: PathBuf,
     rotation: Rotation,
@@ -70,14 +72,6 @@ pub(crate) type Wrap = fn(RollingFileAppender) -> Box<dyn Write + Send>;
 struct Name {
     path: PathBuf,
     device_and_inode: Option<(u64, u64)>,
-}
-
-impl fmt::Debug for LogFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LogFile")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
 }
 
 impl LogFile {

@@ -7,7 +7,7 @@
 
 use std::{
     collections::VecDeque,
-    env, fmt,
+    env,
     fs::File,
     io::{self, ErrorKind, IsTerminal, Write},
     os::{fd::AsFd, unix::fs::FileTypeExt},
@@ -21,9 +21,11 @@ use std::{
 };
 
 use anyhow::Context;
+use derive_more::Display;
 
 use super::report::SinkReport;
 use crate::{
+    errors::unless_closed,
     shutdown::{PATIENCE_AFTER_STOP, Stop},
     threads,
 };
@@ -36,21 +38,14 @@ const PIECE_BYTES: usize = 4096;
 const LOOK: Duration = Duration::from_millis(100);
 
 /// One of the two standard streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Display, PartialEq, Eq)]
 pub enum Standard {
     /// Standard output.
+    #[display("standard output")]
     Output,
     /// Standard error.
+    #[display("standard error")]
     Error,
-}
-
-impl fmt::Display for Standard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Output => "standard output",
-            Self::Error => "standard error",
-        })
-    }
 }
 
 impl Standard {
@@ -127,7 +122,8 @@ struct SharedStream {
     patience: Patience,
 }
 
-#[derive(Default)]
+#[derive(Default, derive_more::Debug)]
+#[debug("{report:?}")]
 struct StreamState {
     /// What is written to at once; none where a thread writes.
     direct: Option<Box<dyn Write + Send>>,
@@ -147,14 +143,6 @@ struct StreamState {
     given_up: bool,
     /// The stream was dropped: the thread is to end.
     closing: bool,
-}
-
-impl fmt::Debug for StreamState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamState")
-            .field("report", &self.report)
-            .finish_non_exhaustive()
-    }
 }
 
 /// What is written in one go.
@@ -445,12 +433,8 @@ fn print_within(to: Standard, bytes: &[u8], patience: Patience) -> io::Result<()
 /// Those of the write but this one.
 pub fn print_out(what: &str, bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(error).with_context(|| format!("cannot write {what} to standard output"))
-        }
-        _ => Ok(()),
-    }
+    unless_closed(out.write_all(bytes).and_then(|()| out.flush()))
+        .with_context(|| format!("cannot write {what} to standard output"))
 }
 
 /// A write that came to an end too soon.

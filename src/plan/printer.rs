@@ -1,7 +1,7 @@
 //! `hifi plan`: prints what must happen in a run, before it does.
 
 use std::{
-    io::{self, BufWriter, ErrorKind, Write},
+    io::{self, BufWriter, Write},
     ops::Range,
     process::ExitCode,
 };
@@ -15,6 +15,7 @@ use super::{
     format::{TextOrJson, counted},
     workload::{Micros, Shard, Workload},
 };
+use crate::errors::unless_closed;
 
 /// An attempt as `hifi plan --format json` prints it, named as in the log.
 #[derive(Serialize)]
@@ -44,12 +45,8 @@ pub fn print(
         TextOrJson::Text => print_text(&mut out, workload, workers),
         TextOrJson::Json => print_json(&mut out, workload, workers),
     };
-    match printed.and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write the plan")
-        }
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    unless_closed(printed.and_then(|()| out.flush())).context("cannot write the plan")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// How an attempt ends, in a word as the log has it and in words for people, which go on with the delay; and the error.

@@ -37,6 +37,7 @@ use self::{
 use crate::{
     audit::{self, AuditConfig, Input, Observer, Select, Verdict},
     bugs::Specimen,
+    errors::unless_closed,
     files::Pending,
     log::{
         line::displayed,
@@ -148,12 +149,12 @@ fn write<T>(
         format!("the report cannot be written to {name}; choose another place for it")
     };
     let opened = match name(output) {
-        Some(_) => Pending::open(output),
+        Some(_) => Pending::open(output).and_then(Pending::gone_at_signal),
         None => Ok(Pending::stdout()),
     };
     let mut file = opened.with_context(cannot).map_err(|error| (error, 1))?;
     let made = make(&mut file).map_err(|error| (error, 2))?;
-    let kept = file.keep().with_context(cannot);
+    let kept = unless_closed(file.keep()).with_context(cannot);
     kept.map(|()| made).map_err(|error| (error, 1))
 }
 

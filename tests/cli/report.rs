@@ -1,4 +1,8 @@
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::BTreeMap,
+    fs,
+    process::{Command, Stdio},
+};
 
 use serde_json::Value;
 
@@ -479,7 +483,7 @@ fn a_trace_has_nested_slices_in_microseconds() {
 
 /// The date of a time in microseconds since 1970, as the system's own tool says it.
 fn humantime_day(micros: u64) -> String {
-    let output = std::process::Command::new("date")
+    let output = Command::new("date")
         .args(["-u", "+%F", "-d", &format!("@{}", micros / 1_000_000)])
         .output()
         .unwrap();
@@ -534,6 +538,47 @@ fn a_trace_of_a_log_with_its_newest_lines_first_is_the_same() {
         tracks.collect::<Vec<_>>()
     });
     assert_eq!(slices[0], slices[1]);
+}
+
+#[test]
+fn a_signal_leaves_nothing_of_a_report_behind() {
+    let rig = Rig::new();
+    for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
+        let mut command = rig.command("report - -o page.html");
+        command.stdin(Stdio::piped());
+        let report = rig.start_command(command);
+        // Besides the first one there is that which waits for signals.
+        report.until_threads(2);
+        assert!(files(&rig)[0].starts_with(".hifi-"));
+        report.signal(name);
+        let report = report.finish();
+        assert_eq!(report.ended_by(), Some(number));
+        assert_eq!(files(&rig), Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_closes_its_end_of_any_output() {
+    let rig = Rig::new();
+    rig.hifi("-q -t 4 -n 400 --time-scale 0").code(0);
+    for command in [
+        "report -o -",
+        "report -o - --format trace",
+        "report -o - --format lnav",
+        "plan -n unlimited",
+        "audit",
+        "audit --format junit",
+        "dashboard",
+        "completions bash",
+        "man",
+        "lab lossy-log",
+    ] {
+        let hifi = env!("CARGO_BIN_EXE_hifi");
+        let script = format!("set -o pipefail; (sleep 0.1; exec '{hifi}' {command}) | true");
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &script]).current_dir(rig.path(""));
+        rig.finish(bash).code(0);
+    }
 }
 
 #[test]
