@@ -7,8 +7,8 @@
 //!
 //! For the same reason the frontend has a thread of its own, but does not always run there: a worker whose operations take no
 //! time would be asleep again as soon as it is woken. Such a worker leads: it runs the frontend itself until a request
-//! waits. There is one leader at most, and the frontend's thread sleeps meanwhile. The leader gives up the lead
-//! before it falls asleep in an operation, and is relieved when it does not come back.
+//! waits. There is one leader at most, to whom the frontend's thread lends it, and sleeps meanwhile. The leader gives up
+//! the lead before it falls asleep in an operation, and is relieved when it does not come back.
 //!
 //! A request is answered once, whatever happens: by the worker that took it, or with a refusal if there is no room for
 //! it or no operation is begun any more. This file must not know HTTP; the model tests explore it under every
@@ -16,9 +16,8 @@
 
 use std::{
     collections::VecDeque,
-    fmt, mem,
-    sync::{OnceLock, Weak},
-    task::Waker,
+    mem,
+    task::{Context, Waker},
     time::{Duration, Instant},
 };
 
@@ -35,10 +34,10 @@ const SHARE: usize = if cfg!(test) { 2 } else { 64 };
 /// The frontend waits for its leader no longer than this. A leader that nobody asks for anything is relieved as well.
 const LEADER_PATIENCE: Duration = Duration::from_millis(100);
 
-/// What reads requests, hands them over and sends the answers.
-pub trait Frontend: Send + Sync {
-    /// Runs the frontend on the calling thread, which leads, as long as the [leader waits](Backlog::leader_waits).
-    fn run(&self);
+/// What reads requests, hands them over and sends the answers. Whoever has it runs it.
+pub trait Frontend: Send {
+    /// Runs the frontend on the calling thread until it `is_over`, which is asked each time that something has happened.
+    fn run_until(&mut self, is_over: &mut dyn FnMut(&mut Context<'_>) -> bool);
 }
 
 /// Who asked for an operation: is called with the answer, in the frontend.
@@ -90,11 +89,12 @@ pub enum Refusal {
 }
 
 /// The requests and answers of a run. All workers and the frontend share it.
+#[derive(derive_more::Debug)]
+#[debug("Backlog")]
 pub struct Backlog {
     limit: usize,
-    frontend: OnceLock<Weak<dyn Frontend>>,
-    /// The frontend's thread waits for this while a worker leads.
-    lead_is_free: Condvar,
+    /// Those who want the frontend wait for this: the leader until it is lent, its thread while a worker leads.
+    frontend_moves: Condvar,
     /// The same as `requests.closed`, for each answer.
     closed: AtomicBool,
     requests: Mutex<Requests>,
@@ -115,6 +115,8 @@ struct Requests {
     awake: usize,
     /// The worker that runs the frontend whenever it waits for a request.
     leader: Option<ThreadId>,
+    /// The frontend, where it is lent and nobody runs it.
+    frontend: Option<Box<dyn Frontend>>,
     /// Workers that run the frontend until a request waits: the leader, and one that was relieved a moment ago.
     serving: usize,
     /// How often the leader has waited.
@@ -155,11 +157,15 @@ struct Answers {
     frontend: Option<Waker>,
 }
 
-impl fmt::Debug for Backlog {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Backlog")
-            .field("limit", &self.limit)
-            .finish_non_exhaustive()
+/// The frontend in the hands of the leader. Whatever ends its turn, it is there again for the next.
+struct Lent<'a> {
+    backlog: &'a Backlog,
+    frontend: Option<Box<dyn Frontend>>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.backlog.put_down(self.frontend.take());
     }
 }
 
@@ -174,13 +180,13 @@ impl Backlog {
             woken: 0,
             awake: workers as usize,
             leader: None,
+            frontend: None,
             serving: 0,
             turns: 0,
         };
         Self {
             limit,
-            frontend: OnceLock::new(),
-            lead_is_free: Condvar::new(),
+            frontend_moves: Condvar::new(),
             closed: AtomicBool::new(false),
             requests: Mutex::new(requests),
             answers: Mutex::default(),
@@ -236,62 +242,85 @@ impl Backlog {
         requester
     }
 
-    /// Lends the frontend to workers.
-    pub fn lend(&self, frontend: Weak<dyn Frontend>) {
-        let _ = self.frontend.set(frontend);
-    }
-
     /// Runs the frontend until a request waits or no operation is begun any more, if the calling worker can get the lead and
     /// as long as it has it.
     fn lead<'a>(&'a self, mut requests: MutexGuard<'a, Requests>) -> MutexGuard<'a, Requests> {
-        let Some(frontend) = self.frontend.get().and_then(Weak::upgrade) else {
-            return requests;
-        };
         let me = thread::current().id();
         if requests.leader.is_none() {
             requests.leader = Some(me);
             drop(requests);
+            // Where its thread runs the frontend, it is to lend it.
             self.wake_frontend();
             requests = self.requests();
         }
         while requests.leader_is_idle(me) {
             requests.serving += 1;
             requests.turns += 1;
-            drop(requests);
-            frontend.run();
-            requests = self.requests();
+            let lent = requests.frontend.take();
+            requests = match lent {
+                Some(frontend) => {
+                    drop(requests);
+                    self.take_turn(frontend);
+                    self.requests()
+                }
+                None => {
+                    let waited = self.frontend_moves.wait(requests);
+                    waited.unwrap_or_else(PoisonError::into_inner)
+                }
+            };
             requests.serving -= 1;
         }
         requests
     }
 
-    /// Whether the calling worker leads, and no request waits for it.
-    pub fn leader_waits(&self) -> bool {
-        self.requests().leader_is_idle(thread::current().id())
+    /// The leader runs the frontend until a request waits for it.
+    fn take_turn(&self, frontend: Box<dyn Frontend>) {
+        let mut lent = Lent {
+            backlog: self,
+            frontend: Some(frontend),
+        };
+        let me = thread::current().id();
+        if let Some(frontend) = &mut lent.frontend {
+            frontend.run_until(&mut |_| !self.requests().leader_is_idle(me));
+        }
     }
 
-    /// Whether a worker leads, so that the frontend's thread has to sleep.
+    /// Nobody runs the frontend for now, so nothing need wake it.
+    fn put_down(&self, frontend: Option<Box<dyn Frontend>>) {
+        self.answers().frontend = None;
+        self.requests().frontend = frontend;
+        self.frontend_moves.notify_all();
+    }
+
+    /// Whether a worker leads, to whom the frontend is to be lent.
     pub fn is_led(&self) -> bool {
         self.requests().leader.is_some()
     }
 
-    /// The frontend's thread sleeps while a worker leads. It relieves one that has not waited for a request in the meantime,
-    /// and one that waits for the same request all the time.
-    pub fn sleep_while_led(&self) {
+    /// The frontend's thread sleeps while a worker leads, and has the frontend back afterwards. It relieves one that has not
+    /// waited for a request in the meantime, and one that waits for the same request all the time.
+    pub fn lend(&self, frontend: Box<dyn Frontend>) -> Box<dyn Frontend> {
+        self.put_down(Some(frontend));
         let mut requests = self.requests();
-        while requests.leader.is_some() {
+        loop {
+            if requests.leader.is_none()
+                && let Some(frontend) = requests.frontend.take()
+            {
+                return frontend;
+            }
             let turns = requests.turns;
             let (guard, waited) = self
-                .lead_is_free
+                .frontend_moves
                 .wait_timeout(requests, LEADER_PATIENCE)
                 .unwrap_or_else(PoisonError::into_inner);
             requests = guard;
             if waited.timed_out() && requests.turns == turns {
                 requests.leader = None;
+                drop(requests);
+                self.wake_frontend();
+                requests = self.requests();
             }
         }
-        drop(requests);
-        self.wake_frontend();
     }
 
     /// The calling worker falls asleep in the midst of an operation. Until it [wakes up](Self::wake_up) the others see to what
@@ -333,11 +362,6 @@ impl Backlog {
         }
     }
 
-    /// The frontend runs no more for now: nothing need wake it.
-    pub fn let_frontend_sleep(&self) {
-        self.answers().frontend = None;
-    }
-
     /// A worker leaves; the last one closes the backlog.
     pub fn leave(&self) {
         let mut requests = self.requests();
@@ -359,6 +383,7 @@ impl Backlog {
         self.closed.store(true, Ordering::SeqCst);
         let refused = mem::take(&mut requests.waiting);
         requests.idle.iter().for_each(Thread::unpark);
+        self.frontend_moves.notify_all();
         drop(requests);
         let refusal = Answer::Refused(Refusal::Closed);
         self.answer(refused.into_iter().map(|requester| (requester, refusal)));
@@ -372,7 +397,7 @@ impl Backlog {
     fn give_up_lead(&self, requests: &mut Requests) {
         if requests.leader == Some(thread::current().id()) {
             requests.leader = None;
-            self.lead_is_free.notify_one();
+            self.frontend_moves.notify_all();
         }
     }
 
@@ -601,23 +626,18 @@ mod tests {
         });
     }
 
-    /// A frontend that can be lent.
-    struct Lent {
+    /// What clients and the frontend share.
+    struct Desk {
         backlog: Arc<Backlog>,
         arrived: Mutex<Vec<Requester>>,
-        running: Mutex<()>,
     }
 
-    impl Lent {
+    impl Desk {
         fn new(workers: u32) -> Arc<Self> {
-            let lent = Arc::new(Self {
+            Arc::new(Self {
                 backlog: Arc::new(Backlog::new(9, workers)),
                 arrived: Mutex::default(),
-                running: Mutex::new(()),
-            });
-            let weak: Weak<Self> = Arc::downgrade(&lent);
-            lent.backlog.lend(weak);
-            lent
+            })
         }
 
         fn arrive(&self, requester: Requester) {
@@ -625,34 +645,33 @@ mod tests {
             self.backlog.wake_frontend();
         }
 
-        fn run_while(&self, goes_on: impl Fn() -> bool) {
-            let _running = self.running.lock().unwrap();
-            let waker = waker();
-            loop {
-                self.backlog.deliver(&waker);
-                let mut arrived = mem::take(&mut *self.arrived.lock().unwrap());
-                self.backlog.submit(&mut arrived);
-                if !goes_on() {
-                    return self.backlog.let_frontend_sleep();
-                }
-                thread::park();
-            }
-        }
-
         /// What the frontend's thread does, until so many requests are answered.
-        fn answer_all(&self, answered: &Answered, count: usize) -> Vec<Answer> {
+        fn answer_all(self: &Arc<Self>, answered: &Answered, count: usize) -> Vec<Answer> {
             let all = || answered.lock().unwrap().len() == count;
+            let mut frontend: Box<dyn Frontend> = Box::new(Clerk(Arc::clone(self)));
             while !all() {
-                self.run_while(|| !all() && !self.backlog.is_led());
-                self.backlog.sleep_while_led();
+                frontend.run_until(&mut |_| all() || self.backlog.is_led());
+                frontend = self.backlog.lend(frontend);
             }
             answered.lock().unwrap().clone()
         }
     }
 
-    impl Frontend for Lent {
-        fn run(&self) {
-            self.run_while(|| self.backlog.leader_waits());
+    /// A frontend.
+    struct Clerk(Arc<Desk>);
+
+    impl Frontend for Clerk {
+        fn run_until(&mut self, is_over: &mut dyn FnMut(&mut Context<'_>) -> bool) {
+            let waker = waker();
+            loop {
+                self.0.backlog.deliver(&waker);
+                let mut arrived = mem::take(&mut *self.0.arrived.lock().unwrap());
+                self.0.backlog.submit(&mut arrived);
+                if is_over(&mut Context::from_waker(&waker)) {
+                    return;
+                }
+                thread::park();
+            }
         }
     }
 
@@ -682,18 +701,18 @@ mod tests {
     fn whoever_leads_and_leaves_or_sleeps_every_request_is_carried_out_once() {
         for sleeps in [false, true] {
             explore(move || {
-                let (lent, answered) = (Lent::new(2), Answered::default());
+                let (desk, answered) = (Desk::new(2), Answered::default());
                 let mut threads: Vec<_> = (0..2)
                     .map(|_| {
-                        let backlog = Arc::clone(&lent.backlog);
+                        let backlog = Arc::clone(&desk.backlog);
                         thread::spawn(move || lead(&backlog, 2, sleeps))
                     })
                     .collect();
-                let (client, asked) = (Arc::clone(&lent), Arc::clone(&answered));
+                let (client, asked) = (Arc::clone(&desk), Arc::clone(&answered));
                 threads.push(thread::spawn(move || {
                     (0..4).for_each(|_| client.arrive(requester(&asked)));
                 }));
-                assert_eq!(ended(&lent.answer_all(&answered, 4)), 4);
+                assert_eq!(ended(&desk.answer_all(&answered, 4)), 4);
                 for thread in threads {
                     thread.join().unwrap();
                 }
@@ -704,19 +723,19 @@ mod tests {
     #[test]
     fn a_leader_that_waits_ends_with_the_backlog() {
         explore(|| {
-            let (lent, answered) = (Lent::new(2), Answered::default());
+            let (desk, answered) = (Desk::new(2), Answered::default());
             let mut threads: Vec<_> = (0..2)
                 .map(|_| {
-                    let backlog = Arc::clone(&lent.backlog);
+                    let backlog = Arc::clone(&desk.backlog);
                     thread::spawn(move || lead(&backlog, u64::MAX, false))
                 })
                 .collect();
-            let (client, asked) = (Arc::clone(&lent), Arc::clone(&answered));
+            let (client, asked) = (Arc::clone(&desk), Arc::clone(&answered));
             threads.push(thread::spawn(move || {
                 (0..2).for_each(|_| client.arrive(requester(&asked)));
                 client.backlog.close();
             }));
-            lent.answer_all(&answered, 2);
+            desk.answer_all(&answered, 2);
             for thread in threads {
                 thread.join().unwrap();
             }

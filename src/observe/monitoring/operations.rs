@@ -143,35 +143,33 @@ impl Service for Operations {
 
     fn run(self: Arc<Self>, runtime: Runtime, end: impl Future<Output = ()>) {
         let backlog = Arc::clone(&self.backlog);
-        let tasks = Arc::new(Tasks {
-            operations: self,
-            runtime: Mutex::new(runtime),
-        });
-        let lent = Arc::downgrade(&tasks);
-        backlog.lend(lent);
         let (mut end, mut ended) = (pin!(end), false);
-        while !ended {
-            tasks.run_until(|context| {
+        let mut tasks: Box<dyn Frontend> = Box::new(Tasks {
+            operations: self,
+            runtime,
+        });
+        loop {
+            tasks.run_until(&mut |context| {
                 ended = end.as_mut().poll(context).is_ready();
                 ended || backlog.is_led()
             });
-            if !ended {
-                backlog.sleep_while_led();
+            if ended {
+                return;
             }
+            tasks = backlog.lend(tasks);
         }
     }
 }
 
-/// All that serves clients: whoever has it locked runs it.
+/// All that serves clients.
 struct Tasks {
     operations: Arc<Operations>,
-    runtime: Mutex<Runtime>,
+    runtime: Runtime,
 }
 
-impl Tasks {
-    fn run_until(&self, mut is_over: impl FnMut(&mut Context<'_>) -> bool) {
-        let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
-        runtime.block_on(poll_fn(|context| {
+impl Frontend for Tasks {
+    fn run_until(&mut self, is_over: &mut dyn FnMut(&mut Context<'_>) -> bool) {
+        self.runtime.block_on(poll_fn(|context| {
             self.operations.hand_over(context);
             if is_over(context) {
                 Poll::Ready(())
@@ -179,13 +177,6 @@ impl Tasks {
                 Poll::Pending
             }
         }));
-        self.operations.backlog.let_frontend_sleep();
-    }
-}
-
-impl Frontend for Tasks {
-    fn run(&self) {
-        self.run_until(|_| !self.operations.backlog.leader_waits());
     }
 }
 
