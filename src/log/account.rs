@@ -55,13 +55,10 @@ impl Account {
     #[inline]
     pub fn count(&mut self, attempt: u64, outcome: Outcome) {
         self.retries += u64::from(attempt > 1);
-        self.interrupted = 0;
+        self.interrupted = u64::from(matches!(outcome, Outcome::Retry { .. }));
         match outcome {
             Outcome::Success { .. } => self.completed += 1,
-            Outcome::Retry { .. } => {
-                self.failed_attempts += 1;
-                self.interrupted = 1;
-            }
+            Outcome::Retry { .. } => self.failed_attempts += 1,
             Outcome::Abandon { .. } => {
                 self.failed_attempts += 1;
                 self.abandoned += 1;

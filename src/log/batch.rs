@@ -122,8 +122,8 @@ impl Batch {
         for (part, n) in parts.iter().zip(0..) {
             order.extend(part.stamps().zip(0..).map(|(stamp, line)| (stamp, n, line)));
         }
-        // Each part is nearly sorted, which this sort makes use of.
-        order.sort();
+        // Each part is nearly sorted, which this sort makes use of; what is equal stays in the order of the parts.
+        order.sort_by_key(|(stamp, _, _)| *stamp);
         for lines in
             order.chunk_by(|(_, part, line), (_, same, next)| part == same && line + 1 == *next)
         {

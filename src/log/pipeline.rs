@@ -12,7 +12,7 @@ use super::{
     console::Console,
     event::Event,
     file::LogFile,
-    queue::{Drain, Queue},
+    queue::{Drain, Place, Queue},
     report::SinkReport,
     sinks::Sinks,
     stream::Stream,
@@ -93,10 +93,11 @@ impl Pipeline {
         }
     }
 
-    /// The producer's number in the queue for worker number `worker`, or for `main`. The shards before this one have as many
-    /// workers each, whose numbers come before those of this one.
-    pub(super) fn number(&self, worker: Option<u32>) -> usize {
-        worker.map_or(self.workers, |n| n as usize % self.workers)
+    /// The place in the queue of worker number `worker`, or of `main`. The shards before this one have as many workers each,
+    /// whose numbers come before those of this one.
+    pub(super) fn place(&self, worker: Option<u32>) -> Place {
+        let producer = worker.map_or(self.workers, |n| n as usize % self.workers);
+        self.queue.place(producer)
     }
 
     /// For a producer that has filled half its batch: has it written.
@@ -111,9 +112,9 @@ impl Pipeline {
 
     /// For a producer that found its batch full: drains, if nobody else has made room meanwhile.
     #[cold]
-    pub(super) fn make_room(&self, producer: usize) {
+    pub(super) fn make_room(&self, place: Place) {
         let drain = self.queue.lock_drain();
-        if self.queue.is_full(producer) {
+        if self.queue.is_full(place) {
             self.write_for_producer(drain, || self.clock.now());
         }
     }

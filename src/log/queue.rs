@@ -32,7 +32,6 @@ use crate::{
 /// The queue of a run.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    /// Producer number `p` puts its lines into stripe `p % stripes.len()`.
     stripes: Vec<Mutex<Stripe>>,
     drain: Mutex<Drain>,
     calls: Mutex<Calls>,
@@ -47,6 +46,8 @@ pub(crate) struct Queue {
 struct Stripe {
     /// The lines that wait for the next drain.
     batch: Batch,
+    /// With so many bytes in the batch it is time for one.
+    drain_at: usize,
     /// When the last drain took a batch. It is the same in all stripes.
     cut: Stamp,
     /// Who may still log. It is the same in all stripes.
@@ -68,6 +69,13 @@ struct Calls {
     urgent: bool,
     /// The writer is to end.
     closing: bool,
+}
+
+/// Where in the queue a producer's lines go, and where their number is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    stripe: usize,
+    row: usize,
 }
 
 /// What a thread is to the queue.
@@ -126,6 +134,7 @@ impl Queue {
     pub(crate) fn new(producers: usize, stripes: usize, batch_bytes: usize) -> Self {
         let stripe = || Stripe {
             batch: Batch::with_capacity(batch_bytes),
+            drain_at: batch_bytes / 2,
             next_seq: vec![0; producers.div_ceil(stripes)],
             ..Stripe::default()
         };
@@ -150,31 +159,39 @@ impl Queue {
         stripes.iter().flat_map(|stripe| &stripe.next_seq).sum()
     }
 
-    /// Puts a finished line of `producer` into the queue.
+    /// The place of producer number `producer`.
+    pub(crate) fn place(&self, producer: usize) -> Place {
+        Place {
+            stripe: producer % self.stripes.len(),
+            row: producer / self.stripes.len(),
+        }
+    }
+
+    /// Puts a finished line of the producer at `place` into the queue.
     #[inline]
-    pub(crate) fn put(&self, producer: usize, role: Role, line: &FinishedLine<'_>) -> Put {
-        let mut stripe = self.stripe(producer);
+    pub(crate) fn put(&self, place: Place, role: Role, line: &FinishedLine<'_>) -> Put {
+        let mut stripe = self.stripe(place.stripe);
         if !stripe.open_to.admits(role) {
             return Put::Closed;
         }
-        let row = producer / self.stripes.len();
-        let next_seq = stripe.next_seq[row];
+        let next_seq = stripe.next_seq[place.row];
         if next_seq != line.seq || line.stamp < stripe.cut {
             return Put::MakeAnew(next_seq);
         }
         if stripe.batch.bytes() >= self.batch_bytes && role != Role::Writer {
             return Put::Full;
         }
-        stripe.next_seq[row] += 1;
+        stripe.next_seq[place.row] += 1;
         if stripe.batch.is_empty() {
             self.tell_of_first_line(line.stamp);
         }
         stripe.batch.push(line);
-        if stripe.batch.bytes() < self.batch_bytes / 2 {
-            Put::Waits
-        } else {
-            Put::HalfFull
+        if stripe.batch.bytes() < stripe.drain_at {
+            return Put::Waits;
         }
+        // Where another drain is going on, to ask for one with each line would cost more than the line.
+        stripe.drain_at += self.batch_bytes / 16;
+        Put::HalfFull
     }
 
     /// The stripe's lock is held meanwhile: a drain that takes the line sees the call, too.
@@ -205,9 +222,9 @@ impl Queue {
         if_free(self.drain.try_lock())
     }
 
-    /// Whether the batch of `producer` is full.
-    pub(crate) fn is_full(&self, producer: usize) -> bool {
-        self.stripe(producer).batch.bytes() >= self.batch_bytes
+    /// Whether the batch at this place is full.
+    pub(crate) fn is_full(&self, place: Place) -> bool {
+        self.stripe(place.stripe).batch.bytes() >= self.batch_bytes
     }
 
     /// Wakes the writer at once.
@@ -260,9 +277,10 @@ impl Queue {
 
     // What these locks guard is changed in steps that cannot fail halfway, so poison has no meaning here.
 
-    fn stripe(&self, producer: usize) -> MutexGuard<'_, Stripe> {
-        let stripe = &self.stripes[producer % self.stripes.len()];
-        stripe.lock().unwrap_or_else(PoisonError::into_inner)
+    fn stripe(&self, number: usize) -> MutexGuard<'_, Stripe> {
+        self.stripes[number]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn all_stripes(&self) -> Vec<MutexGuard<'_, Stripe>> {
@@ -303,6 +321,7 @@ impl Drain {
         let mut stripes = queue.all_stripes();
         for (stripe, taken) in stripes.iter_mut().zip(&mut self.taken) {
             mem::swap(&mut stripe.batch, taken);
+            stripe.drain_at = queue.batch_bytes / 2;
         }
         let cut = now();
         stripes.iter_mut().for_each(|stripe| stripe.cut = cut);
@@ -360,7 +379,7 @@ mod tests {
         /// What one producer does: the loop of the log's producer, without what a line costs to make. Returns how many lines
         /// were taken.
         fn log_lines(&self, producer: usize, role: Role, count: u64) -> u64 {
-            let mut seq = 0;
+            let (place, mut seq) = (self.queue.place(producer), 0);
             for logged in 0..count {
                 loop {
                     let stamp = self.ticks.now();
@@ -372,7 +391,7 @@ mod tests {
                         json: &[],
                         to_console: true,
                     };
-                    match self.queue.put(producer, role, &line) {
+                    match self.queue.put(place, role, &line) {
                         Put::Waits => break,
                         Put::HalfFull => {
                             if let Some(drain) = self.queue.lock_drain_if_free() {
@@ -383,7 +402,7 @@ mod tests {
                         Put::MakeAnew(other) => seq = other,
                         Put::Full => {
                             let drain = self.queue.lock_drain();
-                            if self.queue.is_full(producer) {
+                            if self.queue.is_full(place) {
                                 self.write(drain);
                             }
                         }

@@ -60,8 +60,10 @@ impl Outcome {
     }
 }
 
-/// Where an unexpected error strikes.
+/// Where an unexpected error strikes. It is as wide as a delay: so an [`Outcome`] is two words, which go from function to function
+/// in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
 pub enum PanicPlace {
     /// Before the Processor's lock is asked for.
     BeforeLock,

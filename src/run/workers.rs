@@ -117,14 +117,7 @@ impl Workers {
                 position,
                 notices: context.notices.clone(),
             };
-            let attempts: Attempts = match seam {
-                Some(Seam::Attempts(attempts)) => attempts(workload, number),
-                _ => Box::new(Plan::new(workload, number)),
-            };
-            let each = match seam {
-                Some(Seam::EachThread(open)) => Some((*open, setting.clone())),
-                _ => None,
-            };
+            let (workload, setting) = (workload.clone(), setting.clone());
             let processor = Arc::clone(&self.processor);
             let worker = Worker {
                 number,
@@ -142,7 +135,15 @@ impl Workers {
                 .spawn(move || {
                     let _leaving = leaving;
                     log::sign_on(producer);
-                    let processor = each.map_or(processor, |(open, setting)| open(&setting));
+                    let processor = match seam {
+                        Some(Seam::EachThread(open)) => open(&setting),
+                        _ => processor,
+                    };
+                    // Made here, it lies in memory of this thread, and shares no cache line with that of another worker.
+                    let attempts: Attempts = match seam {
+                        Some(Seam::Attempts(attempts)) => attempts(&workload, number),
+                        _ => Box::new(Plan::new(&workload, number)),
+                    };
                     worker.work(&*processor, attempts)
                 });
             let worker = u64::from(number);
@@ -152,7 +153,7 @@ impl Workers {
                     self.ended.refused = Some(format!(
                         "thread Worker-{number} could not be started: {error}; use fewer --threads than {}, or allow this \
                          user more processes (ulimit -u)",
-                        workload.threads
+                        context.config.workload.threads
                     ));
                     return refuse(context, number, error.to_string());
                 }
