@@ -7,13 +7,17 @@ use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     fs::File,
     io::{self, Read, Seek, SeekFrom},
+    mem,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use anyhow::Result;
 use memchr::memmem;
 
-use super::source::Input;
+use super::{
+    coded::{CODINGS, Coding, Decoded},
+    source::Input,
+};
 use crate::audit::{
     records::{
         block::{Block, BlockLocation, EARLY_BYTES},
@@ -24,7 +28,6 @@ use crate::audit::{
         record::starts_here,
         scan::{ESCAPED_START, Scanner},
         scanned::{Scanned, What},
-        times::restored,
     },
     registry::Registry,
 };
@@ -57,8 +60,8 @@ struct Survey {
     binary: bool,
     /// No input has a whole record in a head as long as this one's.
     rewritten: bool,
-    /// All of its times are written otherwise.
-    restored: bool,
+    /// In which way all of it is written, if in none that records are found in.
+    coding: Option<&'static Coding>,
     /// What each frame of a document begins with, where one takes several lines or the document only one.
     frame: Option<Vec<u8>>,
 }
@@ -69,13 +72,14 @@ impl Survey {
         if survey.first.is_some() {
             return survey;
         }
-        match restored(head).map(|head| Self::as_it_is(&head, registry)) {
-            Some(other) if other.first.is_some() => Self {
-                restored: true,
-                ..other
-            },
-            _ => survey,
-        }
+        let mut decoded = CODINGS.iter().filter_map(|coding| {
+            let survey = Self::as_it_is(&(coding.undo)(head)?, registry);
+            survey.first.map(|_| Self {
+                coding: Some(coding),
+                ..survey
+            })
+        });
+        decoded.next().unwrap_or(survey)
     }
 
     fn as_it_is(head: &[u8], registry: &Registry) -> Self {
@@ -113,7 +117,7 @@ impl Survey {
             prefix: head[line..front].into(),
             binary: records.len() > 1 && controls(head) >= records.len(),
             rewritten: head.len() == HEAD,
-            restored: false,
+            coding: None,
             frame: place.and_then(|place| frame_start(head, place)),
         }
     }
@@ -319,13 +323,19 @@ impl Part {
                         true
                     }
                 };
-            match &self.grows {
-                None => self.ended = dry,
-                Some(registry) if self.offset < HEAD as u64 => {
-                    self.survey = Survey::of(&block.buffer[..used.min(HEAD)], registry);
-                }
-                Some(_) => {}
+            if let Some(registry) = &self.grows
+                && self.offset < HEAD as u64
+            {
+                self.survey = Survey::of(&block.buffer[..used.min(HEAD)], registry);
             }
+            if let Some(coding) = self.survey.coding.take() {
+                let read = io::Cursor::new(block.buffer[..used].to_vec());
+                let coded = read.chain(mem::replace(source, Box::new(io::empty())));
+                *source = Box::new(Decoded::new(coding, Box::new(coded), self.grows.is_some()));
+                used = 0;
+                continue;
+            }
+            self.ended |= dry && self.grows.is_none();
             match self.survey.cut(&block.buffer[..used]) {
                 // Of a line that could not be read to its end nothing can be said.
                 _ if self.failed.is_some() => {
@@ -355,11 +365,6 @@ impl Part {
         block.continues = self.open;
         self.offset += end as u64;
         self.open = end > 0 && block.buffer[end - 1] != b'\n';
-        if self.survey.restored
-            && let Some(lines) = restored(&block.buffer[..end])
-        {
-            (block.length, block.buffer) = (lines.len(), lines);
-        }
         Ok(end > 0)
     }
 }

@@ -1,6 +1,7 @@
-//! What is read: files and streams, unpacked and in UTF-8 (`source`), in the order of time and in blocks (`inputs`), by several
+//! What is read: files and streams, unpacked and in UTF-8 (`source`), decoded (`coded`), in the order of time and in blocks (`inputs`), by several
 //! threads (`readers`).
 
+pub(super) mod coded;
 pub(super) mod compressed;
 pub(super) mod inputs;
 pub(super) mod readers;

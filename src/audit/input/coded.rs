@@ -1,0 +1,239 @@
+//! Logs that something has written otherwise from end to end, made plain on the way, before records are looked for: a table, easy to
+//! add to.
+
+use std::io::{self, Read};
+
+use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
+use serde_json::json;
+
+use crate::audit::records::{notes::controls, times::restored};
+
+/// A way in which all of a log is written.
+#[derive(Debug)]
+pub(super) struct Coding {
+    /// What stands there, as it was before; none where there is nothing to be done.
+    pub undo: fn(&[u8]) -> Option<Vec<u8>>,
+    /// Nothing that is coded goes on behind one of these.
+    ends: &'static [u8],
+}
+
+/// All that is known.
+pub(super) static CODINGS: [Coding; 5] = [
+    Coding {
+        undo: restored,
+        ends: b"\n",
+    },
+    Coding {
+        undo: base64,
+        ends: b"\n\" ",
+    },
+    Coding {
+        undo: wrapped_base64,
+        ends: b"\n",
+    },
+    Coding {
+        undo: hexadecimal,
+        ends: b"\n\" ",
+    },
+    Coding {
+        undo: numbers,
+        ends: b"]",
+    },
+];
+
+/// What is shorter is no piece of a record in any of these forms.
+const CODED_MIN: usize = 64;
+/// So much is read at once.
+const CHUNK: usize = 64 * 1024;
+/// What goes on for longer is taken apart: between four characters of base64, and so between two digits.
+const CODED_MAX: usize = 1 << 20;
+
+/// A log as it was before it was coded.
+pub(super) struct Decoded {
+    coding: &'static Coding,
+    raw: Box<dyn Read + Send>,
+    /// It may go on where there is nothing to be read now.
+    grows: bool,
+    /// What was read, and may go on.
+    begun: Vec<u8>,
+    plain: io::Cursor<Vec<u8>>,
+}
+
+impl Decoded {
+    /// What `raw` gives, which may grow.
+    pub(super) fn new(coding: &'static Coding, raw: Box<dyn Read + Send>, grows: bool) -> Self {
+        Self {
+            coding,
+            raw,
+            grows,
+            begun: Vec::new(),
+            plain: io::Cursor::default(),
+        }
+    }
+}
+
+impl Read for Decoded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let length = self.plain.read(buffer)?;
+            if length > 0 || buffer.is_empty() {
+                return Ok(length);
+            }
+            let before = self.begun.len();
+            let read = self
+                .raw
+                .by_ref()
+                .take(CHUNK as u64)
+                .read_to_end(&mut self.begun)?;
+            let length = self.begun.len();
+            let ends = |byte: &u8| self.coding.ends.contains(byte);
+            let end = match self.begun[before..].iter().rposition(ends) {
+                Some(at) => before + at + 1,
+                None if read == 0 && !self.grows => length,
+                None if length >= CODED_MAX => length - length % 4,
+                None => 0,
+            };
+            if read == 0 && end == 0 {
+                return Ok(0);
+            }
+            let rest = self.begun.split_off(end);
+            let coded = std::mem::replace(&mut self.begun, rest);
+            self.plain = io::Cursor::new((self.coding.undo)(&coded).unwrap_or(coded));
+        }
+    }
+}
+
+/// Base64, as message queues hand out what they hold.
+fn base64(bytes: &[u8]) -> Option<Vec<u8>> {
+    let of_code = |byte: u8| byte.is_ascii_alphanumeric() || b"+/".contains(&byte);
+    decoded(bytes, of_code, of_base64)
+}
+
+/// What may be cut short between two groups of four characters, or within one.
+fn of_base64(code: &[u8]) -> Option<Vec<u8>> {
+    let groups = &code[..code.len() - code.len() % 4];
+    let whole = BASE64_NOPAD.decode(code);
+    whole.or_else(|_| BASE64_NOPAD.decode(groups)).ok()
+}
+
+/// Base64 in lines of one width, as in mails.
+fn wrapped_base64(bytes: &[u8]) -> Option<Vec<u8>> {
+    let of_code = |byte: u8| byte.is_ascii_alphanumeric() || b"+/\r\n".contains(&byte);
+    decoded(bytes, of_code, |code| {
+        let lines = code.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        // The last word of a header may stand in front.
+        let lines = lines.skip_while(|line| !line.len().is_multiple_of(4));
+        of_base64(&lines.collect::<Vec<_>>().concat())
+    })
+}
+
+/// Two digits for each byte, as databases show what is no text to them.
+fn hexadecimal(bytes: &[u8]) -> Option<Vec<u8>> {
+    let of_code = |byte: u8| byte.is_ascii_hexdigit();
+    decoded(bytes, of_code, |code| HEXLOWER_PERMISSIVE.decode(code).ok())
+}
+
+/// A list of numbers, as journald shows a message with colours and Node.js a buffer.
+fn numbers(bytes: &[u8]) -> Option<Vec<u8>> {
+    let of_code = |byte: u8| byte.is_ascii_digit() || b", \n".contains(&byte);
+    decoded(bytes, of_code, |code| {
+        let numbers = code.split(|byte| *byte == b',');
+        let byte = |number: &[u8]| str::from_utf8(number.trim_ascii()).ok()?.parse().ok();
+        numbers.map(byte).collect()
+    })
+}
+
+/// What stands for records, decoded; what stands around it as it is. In quotes or brackets it becomes a string of
+/// JSON.
+fn decoded(
+    bytes: &[u8],
+    of_code: impl Fn(u8) -> bool,
+    decode: impl Fn(&[u8]) -> Option<Vec<u8>>,
+) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let (mut from, mut at) = (0, 0);
+    while at < bytes.len() {
+        let length = bytes[at..].iter().take_while(|b| of_code(**b)).count();
+        let code = at..at + length;
+        at = code.end + 1;
+        if length < CODED_MIN {
+            continue;
+        }
+        let Some(text) = decode(&bytes[code.clone()]).filter(|text| is_text(text)) else {
+            continue;
+        };
+        let padding = bytes[code.end..].iter().take_while(|b| **b == b'=').count();
+        let behind = code.end + padding;
+        let front = code.start.checked_sub(1).map(|at| bytes[at]);
+        let held = match (front, bytes.get(behind)) {
+            (Some(b'"'), Some(b'"')) | (Some(b'['), Some(b']')) => 1,
+            _ => 0,
+        };
+        out.extend_from_slice(&bytes[from..code.start - held]);
+        match held {
+            0 => out.extend_from_slice(&text),
+            _ => {
+                out.extend_from_slice(json!(String::from_utf8_lossy(&text)).to_string().as_bytes())
+            }
+        }
+        from = behind + held;
+        at = from;
+    }
+    (from > 0).then(|| {
+        out.extend_from_slice(&bytes[from..]);
+        out
+    })
+}
+
+/// Whether this is text, which may be cut within a character.
+fn is_text(bytes: &[u8]) -> bool {
+    let invalid = bytes
+        .utf8_chunks()
+        .filter(|part| !part.invalid().is_empty());
+    !bytes.is_empty() && controls(bytes) == 0 && invalid.count() <= 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "2026-11-23T17:42:00.000123Z  INFO main Run started run=9f2c1b7a55d01e44 seq=0 schema=1 seed=42 threads=10 sum=1c9e00f2";
+
+    #[test]
+    fn what_was_coded_comes_back_with_what_is_around_it() {
+        let base64 = data_encoding::BASE64.encode(TEXT.as_bytes());
+        let hex = data_encoding::HEXLOWER.encode(TEXT.as_bytes());
+        let list = |between: &str| {
+            let numbers: Vec<_> = TEXT.bytes().map(|byte| byte.to_string()).collect();
+            format!("[{}]", numbers.join(between))
+        };
+        for (coded, plain) in [
+            (base64.clone(), TEXT.to_owned()),
+            (
+                format!("{{\"Data\": \"{base64}\", \"Key\": \"a\"}}\n"),
+                format!("{{\"Data\": \"{TEXT}\", \"Key\": \"a\"}}\n"),
+            ),
+            (format!("1 | \\x{hex}\n"), format!("1 | \\x{TEXT}\n")),
+            (
+                format!("{{\"MESSAGE\":{}}}\n", list(",")),
+                format!("{{\"MESSAGE\":\"{TEXT}\"}}\n"),
+            ),
+            (list(",\n  "), format!("\"{TEXT}\"")),
+            (
+                format!(
+                    "Content-Transfer-Encoding: base64\r\n\r\n{}\r\n{}\r\n",
+                    &base64[..76],
+                    &base64[76..]
+                ),
+                format!("Content-Transfer-Encoding: {TEXT}\r\n"),
+            ),
+        ] {
+            let mut written = CODINGS.iter().filter_map(|of| (of.undo)(coded.as_bytes()));
+            assert!(written.any(|bytes| bytes == plain.as_bytes()), "{coded}");
+        }
+        let other = data_encoding::BASE64.encode(&[1; 300]);
+        for coding in &CODINGS {
+            assert_eq!((coding.undo)(other.as_bytes()), None);
+        }
+    }
+}
