@@ -12,7 +12,7 @@ use super::{
     console::Console,
     event::Event,
     file::LogFile,
-    queue::{Drain, Place, Queue},
+    queue::{Drain, Place, Queue, STRIPES_MAX},
     report::SinkReport,
     sinks::Sinks,
     stream::Stream,
@@ -23,8 +23,6 @@ use crate::{
     sync::{Mutex, MutexGuard, PoisonError, if_free},
 };
 
-/// Of thousands of workers few run at one time: with so many stripes two that do seldom share one.
-const STRIPES: usize = 8;
 /// What a stripe holds at most. With more, the lines would have left the cores' caches when they are written.
 const BATCH_BYTES: usize = 256 << 10;
 /// The same where the writer has a core of its own: it takes a while to wake, and is woken for more at once.
@@ -77,7 +75,10 @@ impl Pipeline {
         };
         let flush_interval = Duration::from(config.flush_interval);
         // Where each line is written at once, there is nothing to be spread.
-        let stripes = if flush_interval.is_zero() { 1 } else { STRIPES };
+        let stripes = match flush_interval.is_zero() {
+            true => 1,
+            false => STRIPES_MAX,
+        };
         Self {
             run,
             clock,

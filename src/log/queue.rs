@@ -21,13 +21,16 @@
 //! A stripe's lock is held to copy bytes only. Of two locks, the drain's comes first, then the stripes' in their order, then
 //! that of the calls. The model tests explore this file under every schedule that they find.
 
-use std::{mem, time::Duration};
+use std::{array, mem, time::Duration};
 
 use super::batch::{Batch, FinishedLine};
 use crate::{
     log::clock::Stamp,
     sync::{Condvar, Mutex, MutexGuard, PoisonError, if_free},
 };
+
+/// Of thousands of workers few run at one time: with so many stripes two that do seldom share one.
+pub(crate) const STRIPES_MAX: usize = 8;
 
 /// The queue of a run.
 #[derive(Debug)]
@@ -130,7 +133,7 @@ pub(crate) enum Call {
 }
 
 impl Queue {
-    /// An empty queue for `producers`, with so many `stripes` and room in each for a batch of `batch_bytes` and a line.
+    /// An empty queue for `producers`, with so many `stripes`, at most [`STRIPES_MAX`], and room in each for a batch of `batch_bytes` and a line.
     pub(crate) fn new(producers: usize, stripes: usize, batch_bytes: usize) -> Self {
         let stripe = || Stripe {
             batch: Batch::with_capacity(batch_bytes),
@@ -156,7 +159,8 @@ impl Queue {
     /// Lines that were taken so far.
     pub(crate) fn lines(&self) -> u64 {
         let stripes = self.all_stripes();
-        stripes.iter().flat_map(|stripe| &stripe.next_seq).sum()
+        let stripes = stripes.iter().flatten();
+        stripes.flat_map(|stripe| &stripe.next_seq).sum()
     }
 
     /// The place of producer number `producer`.
@@ -207,7 +211,7 @@ impl Queue {
 
     /// Says whose lines are taken from now on. What was taken before stays.
     pub(crate) fn open_to(&self, open_to: OpenTo) {
-        for mut stripe in self.all_stripes() {
+        for mut stripe in self.all_stripes().into_iter().flatten() {
             stripe.open_to = open_to;
         }
     }
@@ -283,8 +287,8 @@ impl Queue {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn all_stripes(&self) -> Vec<MutexGuard<'_, Stripe>> {
-        (0..self.stripes.len()).map(|i| self.stripe(i)).collect()
+    fn all_stripes(&self) -> [Option<MutexGuard<'_, Stripe>>; STRIPES_MAX] {
+        array::from_fn(|i| (i < self.stripes.len()).then(|| self.stripe(i)))
     }
 
     fn calls(&self) -> MutexGuard<'_, Calls> {
@@ -319,12 +323,14 @@ impl Drain {
     pub(crate) fn take(&mut self, queue: &Queue, now: impl FnOnce() -> Stamp) {
         self.taken.iter_mut().for_each(Batch::clear);
         let mut stripes = queue.all_stripes();
-        for (stripe, taken) in stripes.iter_mut().zip(&mut self.taken) {
+        for (stripe, taken) in stripes.iter_mut().flatten().zip(&mut self.taken) {
             mem::swap(&mut stripe.batch, taken);
             stripe.drain_at = queue.batch_bytes / 2;
         }
         let cut = now();
-        stripes.iter_mut().for_each(|stripe| stripe.cut = cut);
+        for stripe in stripes.iter_mut().flatten() {
+            stripe.cut = cut;
+        }
         queue.calls().line_waits = None;
         drop(stripes);
         let mut filled = (0..self.taken.len()).filter(|i| !self.taken[*i].is_empty());

@@ -288,8 +288,13 @@ impl Backlog {
     /// Nobody runs the frontend for now, so nothing need wake it.
     fn put_down(&self, frontend: Option<Box<dyn Frontend>>) {
         self.answers().frontend = None;
-        self.requests().frontend = frontend;
-        self.frontend_moves.notify_all();
+        let mut requests = self.requests();
+        requests.frontend = frontend;
+        // A leader that still leads takes it for its next turn, too: only others wait for it.
+        if requests.leader != Some(thread::current().id()) {
+            drop(requests);
+            self.frontend_moves.notify_all();
+        }
     }
 
     /// Whether a worker leads, to whom the frontend is to be lent.

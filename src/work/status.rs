@@ -20,7 +20,7 @@ use strum::{Display, VariantArray};
 
 use crate::{
     log::clock::{Clock, Stamp},
-    plan::Position,
+    plan::{Position, per_worker::PerWorker},
     sync::if_free,
 };
 
@@ -67,9 +67,7 @@ impl Lock {
 #[derive(Debug)]
 pub struct StatusBoard {
     clock: Clock,
-    /// The number of the first worker.
-    first: u32,
-    workers: Box<[WorkerStatus]>,
+    workers: PerWorker<WorkerStatus>,
 }
 
 /// What one worker shows of itself. Nobody else writes here.
@@ -142,14 +140,13 @@ impl StatusBoard {
         };
         Self {
             clock,
-            first: workers.start,
-            workers: workers.map(status).collect(),
+            workers: PerWorker::new(workers, status),
         }
     }
 
     /// The status of worker number `worker`.
     pub fn worker(&self, worker: u32) -> &WorkerStatus {
-        &self.workers[(worker - self.first) as usize]
+        &self.workers[worker]
     }
 
     /// The run's time now, by the clock whose stamps stand on the board.
@@ -159,10 +156,8 @@ impl StatusBoard {
 
     /// What every worker is doing now, in the order of their numbers.
     pub fn read(&self) -> Vec<View> {
-        (self.first..)
-            .zip(&self.workers)
-            .map(|(n, worker)| worker.read(n))
-            .collect()
+        let numbered = self.workers.numbers().zip(self.workers.iter());
+        numbered.map(|(n, worker)| worker.read(n)).collect()
     }
 
     /// The cycles in which workers wait for each other, in words. The statuses are read one after the other, and none in one
