@@ -27,12 +27,22 @@ fn in_html(line: &str) -> String {
 }
 
 /// Documents, many of them in one line.
-const DOCUMENTS: [(&str, Document); 38] = [
+const DOCUMENTS: [(&str, Document); 40] = [
     ("one string", |lines| {
         serde_json::json!({"output": lines.join("\n")}).to_string()
     }),
     ("a step's output", |lines| {
         serde_json::json!([{"message": lines.join("\r\n"), "type": "out"}]).to_string()
+    }),
+    ("XML's attributes", |lines| {
+        let rows = lines
+            .iter()
+            .map(|line| format!("<row line=\"{}\"/>", in_html(line)));
+        rows.collect()
+    }),
+    ("as HTML and as text", |lines| {
+        let entry = |line: &String| serde_json::json!({"log": in_html(line), "unstyledLog": line, "date": 1_795_455_720_123_u64});
+        serde_json::json!({"logEntry": lines.iter().map(entry).collect::<Vec<_>>()}).to_string()
     }),
     ("HTML", |lines| {
         let cells = lines.iter().map(|line| in_html(line)).collect::<Vec<_>>();

@@ -156,6 +156,8 @@ fn tag(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
         .first()
         .is_some_and(|b| b.is_ascii_alphabetic() || *b == b'/');
     let length = name.iter().take(TAG_MAX).position(|b| *b == b'>')?;
+    // A record may be an attribute's value.
+    let is_tag = is_tag && memchr::memchr(b'{', &name[..length]).is_none();
     is_tag.then_some((length + 2, Vec::new()))
 }
 

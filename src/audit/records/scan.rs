@@ -601,11 +601,18 @@ fn newlines(bytes: &[u8]) -> u32 {
     memchr::memchr_iter(b'\n', bytes).count() as u32
 }
 
-/// How far a part of a long line was searched for good: what reaches over its end is found with the next part.
+/// How far a part of a long line was searched for good: what reaches over its end is found with the next part. What is left of the
+/// last record's frame was searched as well, up to what is found with the next part.
 fn piecewise(hits: &mut Vec<Hit>, window: usize) -> usize {
     let sure = window - OVERLAP;
-    hits.retain(|hit| hit.span.start < sure && (hit.span.end < sure || hit.is_whole()));
-    hits.last().map_or(sure, |hit| hit.span.end)
+    let is_sure = |hit: &Hit| hit.span.start < sure && (hit.span.end < sure || hit.is_whole());
+    let next = hits.iter().find(|hit| !is_sure(hit));
+    let next = next.map_or(window, |hit| hit.span.start);
+    hits.retain(is_sure);
+    hits.last().map_or(sure, |hit| {
+        let frame = hit.frame.as_ref().map_or(0, |frame| frame.end);
+        frame.min(next).max(hit.span.end)
+    })
 }
 
 /// What belongs to a record: the frame that it came in, or its line, up to the records before and behind it.
