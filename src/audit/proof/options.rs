@@ -27,12 +27,30 @@ fn in_html(line: &str) -> String {
 }
 
 /// Documents, many of them in one line.
-const DOCUMENTS: [(&str, Document); 40] = [
+const DOCUMENTS: [(&str, Document); 41] = [
     ("one string", |lines| {
         serde_json::json!({"output": lines.join("\n")}).to_string()
     }),
     ("a step's output", |lines| {
         serde_json::json!([{"message": lines.join("\r\n"), "type": "out"}]).to_string()
+    }),
+    ("a line beside its fields", |lines| {
+        let row = |line: &String| {
+            let mut fields = taken_out(line);
+            let mut words = line
+                .split(" run=")
+                .next()
+                .unwrap_or(line)
+                .split_whitespace();
+            for name in ["timestamp", "level", "thread"].map(String::from) {
+                fields.entry(name).or_insert(words.next().into());
+            }
+            let message = words.collect::<Vec<_>>().join(" ");
+            fields.entry("message").or_insert(message.into());
+            fields.insert("_raw".into(), line.as_str().into());
+            fields
+        };
+        serde_json::json!({"results": lines.iter().map(row).collect::<Vec<_>>()}).to_string()
     }),
     ("XML's attributes", |lines| {
         let rows = lines

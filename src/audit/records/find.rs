@@ -208,8 +208,16 @@ impl Finder {
     /// took out of it one is the record, and the other a copy; so is what an object has under two keys, or once more in a list
     /// within it.
     fn in_frame(&mut self, frame: &Frame<'_>, bytes: &[u8], depth: u32, hits: &mut Vec<Hit>) {
-        let keyed = keyed_hits(frame);
+        let mut keyed = keyed_hits(frame);
         if keyed.iter().any(Hit::is_whole) {
+            let within = |hit: &&mut Hit| frame.span.contains(&hit.span.start);
+            for line in hits.iter_mut().filter(within) {
+                let all = keyed.len();
+                keyed.retain(|fields| !fields.is_same(line));
+                if keyed.len() < all {
+                    line.around = Some(frame.span.clone());
+                }
+            }
             return hits.extend(keyed);
         }
         let (mut inner, mut known, mut copies): (Vec<Hit>, _, _) = (Vec::new(), false, false);
