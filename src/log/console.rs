@@ -64,8 +64,8 @@ impl Console {
 
     /// Writes whole lines for people that are none of the log's.
     pub(crate) fn say(&self, text: &str) {
-        let clear = if self.progress { CLEAR } else { &[] };
-        self.stream.write_text(&[clear, text.as_bytes()].concat());
+        let clear = if self.progress { CLEAR } else { "" };
+        self.stream.write_text(format!("{clear}{text}").as_bytes());
     }
 
     /// Shows a progress line in place of the one before; an empty one goes. A reader that stalls misses some. The cursor
@@ -73,7 +73,7 @@ impl Console {
     /// overwritten.
     pub(crate) fn show(&self, line: &str) {
         if self.stream.is_idle() || line.is_empty() {
-            self.stream.write_text(&[line.as_bytes(), CLEAR].concat());
+            self.stream.write_text(format!("{line}{CLEAR}").as_bytes());
         }
     }
 
@@ -88,7 +88,7 @@ const LEVEL_START: usize = super::line::STAMP_LEN;
 const LEVEL_END: usize = LEVEL_START + " ERROR ".len();
 
 /// Clears from the cursor to the end of the screen, and goes to the beginning of the line.
-const CLEAR: &[u8] = b"\x1b[J\r";
+pub(crate) const CLEAR: &str = "\x1b[J\r";
 const DIM: &[u8] = b"\x1b[2m";
 const RESET: &[u8] = b"\x1b[0m";
 

@@ -338,15 +338,6 @@ impl Known {
     const NOT: &str = "unknown";
 }
 
-impl fmt::Display for Known {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(number) => number.fmt(f),
-            None => f.write_str(Self::NOT),
-        }
-    }
-}
-
 impl FromStr for Known {
     type Err = ();
 

@@ -123,12 +123,8 @@ impl Encoder {
     pub fn number(&mut self, name: &str, value: u64) {
         self.text.push_named_number(*b" ", name, *b"=", value);
         if self.json_context.is_some() {
-            if value <= JSON_EXACT_MAX {
-                self.json.push_named_number(*b",\"", name, *b"\":", value);
-            } else {
-                self.json.push_name(*b",\"", name, *b"\":");
-                push_json_number(&mut self.json, value);
-            }
+            self.json.push_name(*b",\"", name, *b"\":");
+            push_json_number(&mut self.json, value);
         }
     }
 

@@ -9,15 +9,15 @@ use std::{
 use console::Term;
 
 use super::progress::fitted;
-use crate::{audit::Figures, log::stream::takes_controls};
+use crate::{
+    audit::Figures,
+    log::{console::CLEAR, stream::takes_controls},
+};
 
 /// The rate of a log that is followed is that of the last lines over so long.
 const RATE_OVER: Duration = Duration::from_secs(5);
 /// Shorter silence is none.
 const SILENCE: f64 = 2.0;
-/// Clears from the cursor to the end of the screen, and goes to the beginning of the line: a terminal that is made
-/// narrower breaks the line, and from there all of it is overwritten.
-const CLEAR: &str = "\x1b[J\r";
 
 /// The line. To drop it is to remove it.
 #[derive(Debug)]
