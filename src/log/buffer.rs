@@ -44,8 +44,8 @@ impl LineBuffer {
         self.bytes[..self.len][at..at + N].copy_from_slice(&piece);
     }
 
-    /// Adds a piece of any length.
-    #[inline]
+    /// Adds a piece of any length; where that is known, it is stored in words.
+    #[inline(always)]
     pub(crate) fn push(&mut self, piece: &[u8]) {
         let end = self.len + piece.len();
         if end > self.bytes.len() {

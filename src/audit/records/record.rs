@@ -233,6 +233,12 @@ pub(crate) fn attempt_event(position: Position, outcome: Outcome, counter: u64) 
 /// A whole number at the start of `bytes`, at most 19 digits long, and how many bytes it takes.
 #[inline(always)]
 pub(crate) fn number(bytes: &[u8]) -> Option<(u64, usize)> {
+    // Many have a single digit: what stands behind it need not wait for how many there are.
+    if let [digit @ b'0'..=b'9', behind, ..] = bytes
+        && !behind.is_ascii_digit()
+    {
+        return Some((u64::from(digit - b'0'), 1));
+    }
     match bytes.first_chunk().map(|word| few_digits(*word)) {
         Some((_, 0)) => None,
         Some((value, length @ 1..8)) => Some((value, length)),
@@ -243,7 +249,7 @@ pub(crate) fn number(bytes: &[u8]) -> Option<(u64, usize)> {
 /// The number at the start of eight bytes, and how many of them are its digits, all at once: a byte each, the
 /// digits are moved to the end behind zeros, then taken together in pairs, fours and all eight.
 #[inline(always)]
-fn few_digits(bytes: [u8; 8]) -> (u64, usize) {
+pub(crate) fn few_digits(bytes: [u8; 8]) -> (u64, usize) {
     let word = u64::from_le_bytes(bytes) ^ 0x3030_3030_3030_3030;
     // What is more than 9 has its high bit set here; carries only reach bytes behind the first of those.
     let others = (word.wrapping_add(0x7676_7676_7676_7676) | word) & 0x8080_8080_8080_8080;

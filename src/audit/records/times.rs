@@ -5,7 +5,7 @@ use std::{ops::Range, time::UNIX_EPOCH};
 
 use humantime::parse_rfc3339_weak;
 
-use super::record::{level_word, starts_here};
+use super::record::{few_digits, level_word, starts_here};
 use crate::log::line::{STAMP_LEN, parse_stamp, stamp_text};
 
 const MICROS: u64 = 1_000_000;
@@ -41,20 +41,15 @@ impl StampReader {
     /// A time to the microsecond.
     #[inline]
     fn time(&mut self, time: &[u8; STAMP_LEN - 1]) -> Option<u64> {
-        let (second, digits) = time.split_first_chunk::<SECOND_LEN>()?;
+        let (second, micros) = time.split_first_chunk::<SECOND_LEN>()?;
         if *second != self.second {
             let whole = [second.as_slice(), b"000000Z"].concat();
             self.micros = parse_stamp(str::from_utf8(&whole).ok()?)?;
             self.second = *second;
         }
-        let mut micros = 0_u32;
-        let mut bad = false;
-        for byte in digits {
-            let digit = byte.wrapping_sub(b'0');
-            bad |= digit > 9;
-            micros = micros * 10 + u32::from(digit);
-        }
-        (!bad).then_some(self.micros + u64::from(micros))
+        let &[a, b, c, d, e, f] = micros.first_chunk()?;
+        let (micros, digits) = few_digits([a, b, c, d, e, f, b' ', b' ']);
+        (digits == 6).then_some(self.micros + micros)
     }
 }
 
