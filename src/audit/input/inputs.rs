@@ -21,8 +21,8 @@ use super::{
 use crate::audit::{
     records::{
         block::{Block, BlockLocation, EARLY_BYTES},
-        find::has_marks,
         keyed::frame_start,
+        marks::has_marks,
         notes::{controls, form},
         parts,
         record::starts_here,

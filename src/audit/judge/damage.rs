@@ -19,6 +19,7 @@ use crate::{
         records::{
             block::EARLY_BYTES,
             find,
+            marks::has_marks,
             record::{self, Producer, Record},
             scanned::{HOLE_MIN, Suspect},
             times::differences,
@@ -60,7 +61,7 @@ impl Judge<'_> {
             self.hole(hole.len() as u64, at);
             for part in [0..hole.start, hole.end..found.bytes.len()] {
                 let bytes = found.bytes[part].to_vec();
-                if find::has_marks(&bytes) {
+                if has_marks(&bytes) {
                     let part = Suspect {
                         bytes,
                         ..found.clone()

@@ -4,35 +4,24 @@
 //! Text is looked for where it stands; what is not explained by that is read as JSON, then with its escapes undone, each
 //! layer in the same way again. Where marks are left that nothing explains, there is a suspect.
 
-use std::{
-    iter, mem,
-    ops::Range,
-    sync::{Arc, LazyLock},
-};
+use std::{mem, ops::Range, sync::Arc};
 
-use aho_corasick::Match;
 use memchr::memmem;
 
 use super::{
-    decode::{ESCAPES, Escape, SURE, backslashes, doubled_quotes, has_colours},
+    decode::{ESCAPES, Escape, SURE, backslashes, has_colours},
     fields::{self, Keyed},
     keyed::{Frame, TRIES_MAX, Walked, Walker},
-    record::{
-        JSON_START, LEVELS, Record, SUM_LEN, Words, hex8, level_word, record, starts_here,
-        tells_ours, words,
-    },
+    marks::{Mark, has_marks, marks, named, names_a_thread, text_starts},
+    record::{JSON_START, Record, SUM_LEN, hex8, record, tells_ours},
     scanned::{Framed, Suspect},
-    times::{STAMP, differences, shaped},
+    suspect::{SUM, suspect},
+    times::{STAMP, differences},
 };
 use crate::log::line::{Line, STAMP_LEN, checksum};
 
 /// Escapes may lie in each other.
 const DEPTH_MAX: u32 = 4;
-/// The value of a mark begins so soon behind its name: OTLP has `", "value": {"string_value": "` between.
-const MARK_GAP_MAX: usize = 40;
-/// What is kept of a suspect: the rest would only cost memory.
-const SUSPECT_MAX: usize = 64 * 1024;
-
 /// Something that was found.
 #[derive(Debug)]
 pub(crate) struct Hit {
@@ -105,7 +94,7 @@ impl Finder {
     /// One layer: text, documents, whatever is escaped in it, and the suspects that are left.
     fn layer(&mut self, bytes: &[u8], line: usize, depth: u32, hits: &mut Vec<Hit>) -> usize {
         let text = &bytes[..line];
-        let mut open: Vec<RecordMark> = text_starts(text).collect();
+        let mut open: Vec<Mark> = text_starts(text).collect();
         texts(text, &open, hits);
         let opened = hits.is_empty() && opens(text);
         open.extend(named(text));
@@ -321,7 +310,7 @@ impl Finder {
         &mut self,
         bytes: &[u8],
         escapes: &[Escape],
-        open: &mut Vec<RecordMark>,
+        open: &mut Vec<Mark>,
         depth: u32,
         hits: &mut Vec<Hit>,
     ) {
@@ -393,10 +382,10 @@ impl Finder {
 }
 
 /// What of `bytes` no record explains, though marks are there that are left open.
-fn suspects(bytes: &[u8], open: &[RecordMark], hits: &mut Vec<Hit>) {
+fn suspects(bytes: &[u8], open: &[Mark], hits: &mut Vec<Hit>) {
     // Others begin their lines as this program does.
-    let is_ours = |mark: &&RecordMark| !mark.line || tells_ours(&bytes[mark.at..]);
-    let open: Vec<RecordMark> = open.iter().filter(is_ours).copied().collect();
+    let is_ours = |mark: &&Mark| !mark.line || tells_ours(&bytes[mark.at..]);
+    let open: Vec<Mark> = open.iter().filter(is_ours).copied().collect();
     if open.is_empty() {
         return;
     }
@@ -411,7 +400,7 @@ fn suspects(bytes: &[u8], open: &[RecordMark], hits: &mut Vec<Hit>) {
 }
 
 /// The suspects between two records: each begins where a line of text begins, if one does.
-fn segment(bytes: &[u8], span: Range<usize>, marks: &[RecordMark], hits: &mut Vec<Hit>) {
+fn segment(bytes: &[u8], span: Range<usize>, marks: &[Mark], hits: &mut Vec<Hit>) {
     let marks = marks.iter().filter(|mark| span.contains(&mark.at));
     let starts = marks.clone().filter(|mark| mark.line).map(|mark| mark.at);
     let mut from = span.start;
@@ -541,7 +530,7 @@ pub(crate) fn fields_of(suspect: &Suspect) -> Vec<(String, String)> {
 }
 
 /// The records that stand in `bytes` as lines of text, whatever is around them, where these are the places in which such may begin.
-fn texts(bytes: &[u8], starts: &[RecordMark], hits: &mut Vec<Hit>) {
+fn texts(bytes: &[u8], starts: &[Mark], hits: &mut Vec<Hit>) {
     let starts = starts.iter().map(|mark| mark.at);
     let limits = starts.clone().skip(1).chain([bytes.len()]);
     let mut from = 0;
@@ -561,26 +550,8 @@ fn texts(bytes: &[u8], starts: &[RecordMark], hits: &mut Vec<Hit>) {
     }
 }
 
-/// Where lines of text begin.
-fn text_starts(bytes: &[u8]) -> impl Iterator<Item = RecordMark> {
-    let starts = iter::successors(next_text(bytes, 0), |at| next_text(bytes, at + STAMP_LEN));
-    starts.map(|at| RecordMark { at, line: true })
-}
-
-/// Where the next line of text begins: time and level are there.
-pub(crate) fn next_text(bytes: &[u8], from: usize) -> Option<usize> {
-    let searched = bytes.get(from..)?;
-    memchr::memchr_iter(b'Z', searched)
-        .filter_map(|z| (z + 1).checked_sub(STAMP_LEN))
-        .map(|start| from + start)
-        .find(|start| bytes[*start].is_ascii_digit() && starts_here(&bytes[*start..]))
-}
-
 /// How many marks of an end are tried: a line has one, and a hostile one as many as it likes.
 const MARKS_MAX: usize = 4;
-
-/// The mark of an end.
-static SUM: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(" sum="));
 
 /// The record of text at the start, and how long it is.
 fn text_at(bytes: &[u8]) -> Option<(Record, usize)> {
@@ -600,72 +571,6 @@ pub(crate) fn opens(line: &[u8]) -> bool {
     let bracket = |byte: Option<&u8>| matches!(byte, Some(b'{' | b'['));
     bracket(line.last()) || bracket(line.first()) && line.last() == Some(&b',')
 }
-
-/// Whether one of this program's threads may be named there: it is what others leave out most often.
-fn names_a_thread(bytes: &[u8]) -> bool {
-    static THREADS: Words = LazyLock::new(|| words(["Worker", "main"]));
-    THREADS.find(bytes).is_some()
-}
-
-/// Whether a whole record may be in `bytes`, in whatever form: whether each part of one is named, and a line of text begins if
-/// the checksum is that of one. It is much faster than to find it.
-pub(crate) fn may_hold_record(bytes: &[u8]) -> bool {
-    static NAMED: [Words; 2] = [
-        LazyLock::new(|| words(["run", "RUN", "Run"])),
-        LazyLock::new(|| words(["seq", "SEQ", "Seq"])),
-    ];
-    let is_keyed = |sum: Match| {
-        let behind = &bytes[sum.end()..];
-        !behind.starts_with(b"=") || behind.starts_with(b"=>")
-    };
-    NAMED.iter().all(|words| words.find(bytes).is_some())
-        && MESSAGES.find(bytes).is_some()
-        && names_a_thread(bytes)
-        && sums(bytes).next().is_some()
-        && (may_begin_text(bytes) || sums(bytes).any(is_keyed))
-}
-
-/// Where a checksum is named. Others call theirs otherwise: a blank, a quote or the code of one is in front of the record's own.
-fn sums(bytes: &[u8]) -> impl Iterator<Item = Match> {
-    static SUMS: Words = LazyLock::new(|| words(["sum", "SUM", "Sum"]));
-    SUMS.find_iter(bytes).filter(|sum| {
-        let before = &bytes[sum.start().saturating_sub(6)..sum.start()];
-        before.last().is_none_or(|b| !b.is_ascii_alphanumeric())
-            || before.iter().any(|b| b"%\\=[".contains(b))
-    })
-}
-
-/// Whether a line of text may begin somewhere, as it is or escaped: there is a time with a level behind it, or with what neither
-/// is a word nor closes a string.
-fn may_begin_text(bytes: &[u8]) -> bool {
-    memchr::memchr_iter(b'Z', bytes).any(|z| {
-        let behind = bytes[z + 1..].trim_ascii_start();
-        let level = || {
-            LEVELS
-                .iter()
-                .any(|level| behind.starts_with(level.trim_ascii()))
-        };
-        let escape = |b: &u8| !b.is_ascii_alphanumeric() && !b"\"')]},".contains(b);
-        let micros = bytes[..z].last_chunk::<7>();
-        micros.is_some_and(|micros| shaped(micros, b".dddddd"))
-            && (behind.first().is_some_and(escape) || level())
-    })
-}
-
-/// What the program's messages are known by.
-static MESSAGES: Words = LazyLock::new(|| {
-    words([
-        "Run",
-        "Started",
-        "Thread",
-        "peration",
-        "Unexpected",
-        "Worker ",
-        "Total",
-        "Log ",
-        "Sample",
-    ])
-});
 
 /// What the hits explain, in order, without overlaps.
 fn explained(hits: &[Hit]) -> Vec<Range<usize>> {
@@ -690,247 +595,10 @@ fn covers(spans: &[Range<usize>], at: usize) -> bool {
 }
 
 /// Leaves of the marks those that no hit explains.
-fn explain(open: &mut Vec<RecordMark>, hits: &[Hit]) {
+fn explain(open: &mut Vec<Mark>, hits: &[Hit]) {
     if open.is_empty() || hits.is_empty() {
         return;
     }
     let spans = explained(hits);
     open.retain(|mark| !covers(&spans, mark.at));
-}
-
-/// Whether anything of this program may be in `bytes`.
-pub(crate) fn has_marks(bytes: &[u8]) -> bool {
-    marks(bytes).next().is_some()
-}
-
-/// Where something stands that hardly anything but a record has: its time and level, its thread and message, its run, its
-/// checksum.
-#[derive(Clone, Copy)]
-struct RecordMark {
-    at: usize,
-    /// A line of text begins there.
-    line: bool,
-}
-
-/// All of these.
-fn marks(bytes: &[u8]) -> impl Iterator<Item = RecordMark> {
-    text_starts(bytes).chain(named(bytes))
-}
-
-/// Where its run or its checksum is named, or its thread with a message behind it.
-fn named(bytes: &[u8]) -> impl Iterator<Item = RecordMark> {
-    const WIDTHS: [usize; 3] = [16, 8, 0];
-    static NAMES: Words = LazyLock::new(|| words(["run", "sum", "thread"]));
-    let has_value = |name: &Match| {
-        let (at, width) = (name.start(), WIDTHS[name.pattern().as_usize()]);
-        if width == 0 {
-            // Labels are no record.
-            return bytes.get(name.end()) != Some(&b'=') && is_head(&bytes[name.end()..]);
-        }
-        // The code of a blank or a quote may be in front: `%22`, `\x22`, `\u0022`.
-        let code = |length| at.checked_sub(length).map(|from| &bytes[from..]);
-        let coded = code(3).is_some_and(|code| code[0] == b'%')
-            || code(4).is_some_and(|code| code.starts_with(b"\\x"))
-            || code(6).is_some_and(|code| code.starts_with(b"\\u"));
-        let apart = coded
-            || at
-                .checked_sub(1)
-                .is_none_or(|before| !bytes[before].is_ascii_alphanumeric());
-        let rest = &bytes[name.end()..];
-        apart
-            && rest.first().is_some_and(|b| !b.is_ascii_alphanumeric())
-            && has_hex(rest, width)
-            && !is_label(rest, width)
-    };
-    let names = NAMES.find_iter(bytes).filter(has_value);
-    names.map(|name| RecordMark {
-        at: name.start(),
-        line: false,
-    })
-}
-
-/// Whether one of this program's threads stands at the start of `bytes`, and a message of its own behind, in whatever form.
-fn is_head(bytes: &[u8]) -> bool {
-    let near = |bytes: &[u8], word: &[u8]| {
-        let near = &bytes[..bytes.len().min(MARK_GAP_MAX)];
-        memmem::find(near, word).map(|at| at + word.len())
-    };
-    let thread = near(bytes, b"Worker").or_else(|| near(bytes, b"main"));
-    let message = thread.and_then(|at| Some(at + near(&bytes[at..], b"message")?));
-    message.is_some_and(|at| {
-        let near = &bytes[at..bytes.len().min(at + MARK_GAP_MAX)];
-        MESSAGES.find(near).is_some()
-    })
-}
-
-/// Whether so many hexadecimal digits stand in `bytes`, soon, with the code of a quote in front at most; decimal ones may be all
-/// that is left of such.
-fn has_hex(bytes: &[u8], width: usize) -> bool {
-    let is_hex = |b: &u8| b.is_ascii_digit() || (b'a'..=b'f').contains(b);
-    let near = &bytes[..bytes.len().min(width + MARK_GAP_MAX)];
-    let coded = |word: &[u8]| {
-        [&b"22"[..], b"0022"]
-            .into_iter()
-            .any(|code| word.starts_with(code) && word.len() == code.len() + width)
-    };
-    let mut words = near.split(|byte| !is_hex(byte));
-    words.any(|word| word.len() == width || coded(word))
-}
-
-/// Whether this is a label that somebody has put in front of a line, out of which he took it: `run="…"`, and the same value
-/// comes once more.
-fn is_label(bytes: &[u8], width: usize) -> bool {
-    let value = bytes.strip_prefix(b"=\"");
-    let value = value.and_then(|rest| rest.split_at_checked(width));
-    value.is_some_and(|(value, behind)| memmem::find(behind, value).is_some())
-}
-
-/// A suspect, and where it stands in `bytes`, in front of which a quote may stand, and in which a line of text may begin.
-pub(crate) fn suspect(bytes: &[u8], quoted: bool, line: Option<usize>) -> (Range<usize>, Suspect) {
-    let json = line.is_none() && is_keyed(bytes);
-    let span = match json {
-        true => json_span(bytes),
-        false => text_span(bytes, line),
-    };
-    // The cell of a table ends with the quote that it begins with, and doubles those within.
-    let quoted = match span.start.checked_sub(1) {
-        Some(before) => bytes[before] == b'"',
-        None => quoted,
-    };
-    let rest = &bytes[span.start..];
-    let is_cell = quoted && (!json || rest.starts_with(b"{\"\""));
-    let cell = is_cell.then(|| cell_end(rest)).flatten();
-    let cell = cell.map(|end| span.start + end);
-    // What stands behind a checksum is not the record's; one character of it may be too much.
-    let cell = cell.filter(|end| json || *end <= span.end + 1);
-    let span = span.start..cell.unwrap_or(span.end);
-    let mut found = bytes[span.clone()][..span.len().min(SUSPECT_MAX)].to_vec();
-    if cell.is_some() {
-        found = doubled_quotes(&found);
-    }
-    // One escaped quote may be the damage; most of them are escaped in a string.
-    let escaped = || memmem::find_iter(&found, b"\\\"").count();
-    if json && escaped() * 2 > memchr::memchr_iter(b'"', &found).count() {
-        found = backslashes(&found);
-    }
-    // The judge goes by the bytes.
-    let suspect = Suspect {
-        bytes: found,
-        json,
-        ..Suspect::default()
-    };
-    (span, suspect)
-}
-
-/// Where the quote stands that ends a cell; none if quotes are not doubled in it, but escaped.
-fn cell_end(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    loop {
-        at += memchr::memchr(b'"', &bytes[at..])?;
-        if at > 0 && bytes[at - 1] == b'\\' {
-            return None;
-        }
-        match bytes.get(at + 1) {
-            Some(b'"') => at += 2,
-            // It is one of the cell's own, which a change has made.
-            Some(byte) if byte.is_ascii_alphanumeric() => return None,
-            _ => return Some(at),
-        }
-    }
-}
-
-/// Whether this is what is left of keys and values, and not of a line of text.
-fn is_keyed(bytes: &[u8]) -> bool {
-    static KEYS: Words = LazyLock::new(|| {
-        words([
-            "sum\"",
-            "run\"",
-            "seq\"",
-            "level\"",
-            "sum\\\"",
-            "run\\\"",
-            "seq\\\"",
-            "level\\\"",
-            "\"thread\"",
-            "{\"timestamp\":\"",
-        ])
-    });
-    let in_text = |mark: RecordMark| {
-        let before = mark.at.checked_sub(1).map(|at| bytes[at]);
-        before == Some(b' ') && bytes.get(mark.at + 3) == Some(&b'=')
-    };
-    if memchr::memchr(b'"', bytes).is_none() || named(bytes).any(in_text) {
-        return JSON_START.starts_with(bytes);
-    }
-    KEYS.find(bytes).is_some() || JSON_START.starts_with(bytes)
-}
-
-/// From the brace in front of the first key to the one behind the last.
-fn json_span(bytes: &[u8]) -> Range<usize> {
-    static KEYS: Words = LazyLock::new(|| {
-        words([
-            "\"timestamp",
-            "\"level",
-            "\"thread",
-            "\"message",
-            "\"run",
-            "\"seq",
-            "\"sum",
-            "\"attempt",
-        ])
-    });
-    let mut places = KEYS.find_iter(bytes).map(|key| key.start() + 1);
-    let first = places.next().unwrap_or(0);
-    let last = places.last().unwrap_or(first);
-    // Where the brace itself is damaged there is one character for it, and one in front of it is closed; what stands directly
-    // behind the brace may be the damage.
-    let closed = |at: &usize| {
-        let within = bytes.get(at + 2..first).unwrap_or_default();
-        memchr::memchr(b'}', within).is_some()
-    };
-    let brace = memchr::memrchr(b'{', &bytes[..first]).filter(|at| !closed(at));
-    let start = brace.unwrap_or(first.saturating_sub(2));
-    // What stands directly behind a name closes nothing.
-    let name = memchr::memchr(b'"', &bytes[last..]).map_or(0, |n| n + 1);
-    let closes = |n: &usize| {
-        *n > name
-            && matches!(
-                bytes[(last + n).saturating_sub(1)],
-                b'"' | b'0'..=b'9' | b' ' | b'\n'
-            )
-    };
-    let end = memchr::memchr_iter(b'}', &bytes[last..]).find(closes);
-    let end = end.map_or(without_newline(bytes).len(), |n| last + n + 1);
-    start..end.max(start)
-}
-
-fn without_newline(bytes: &[u8]) -> &[u8] {
-    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    bytes.strip_suffix(b"\r").unwrap_or(bytes)
-}
-
-/// From the time, though it be damaged, to the checksum.
-fn text_span(bytes: &[u8], line: Option<usize>) -> Range<usize> {
-    let start = line.or_else(|| damaged_start(bytes)).unwrap_or(0);
-    let end = match SUM.find_iter(bytes).last() {
-        Some(at) => (at + SUM_LEN).min(bytes.len()),
-        None => bytes.len(),
-    };
-    let end = if end > start { end } else { bytes.len() };
-    start..start + without_newline(&bytes[start..end]).len()
-}
-
-/// Where a time stands with a level behind it, of whose characters three are damaged at most.
-fn damaged_start(bytes: &[u8]) -> Option<usize> {
-    let last = bytes.len().min(4096).checked_sub(STAMP_LEN)?;
-    let places = (0..=last).filter_map(|at| {
-        let (stamp, level) = bytes[at..].split_at(STAMP_LEN);
-        let wrong = Some(differences(stamp, STAMP)).filter(|wrong| *wrong < 4)?;
-        // Another level is one change, whatever its length.
-        let shapes = LEVELS.iter().map(|shape| differences(level, shape));
-        let level = shapes.chain(level_word(level).map(|_| 1)).min()?;
-        Some((wrong + level, at))
-    });
-    let near = places.filter(|(wrong, _)| *wrong < 4);
-    near.min().map(|(_, at)| at)
 }

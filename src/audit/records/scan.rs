@@ -16,11 +16,14 @@ use super::{
     block::{Block, BlockLocation},
     decode::doubled_quotes,
     exact,
-    find::{Finder, Hit, HitKind, has_marks, may_hold_record, next_text, opens, suspect},
+    find::{Finder, Hit, HitKind, opens},
     gap::Gaps,
-    keyed, notes, parts,
+    keyed,
+    marks::{has_marks, may_hold_record, next_text},
+    notes, parts,
     record::{JSON_START, LEVEL_WIDTH, Record, has_stamp_shape, starts_here, tells_ours},
     scanned::{Foreign, HOLE_MIN, Note, Other, Scanned, Suspect, What},
+    suspect::suspect,
     times::beside,
 };
 use crate::{
@@ -145,10 +148,7 @@ impl<'a> Scanner<'a> {
             {
                 before.received = met.received[0];
             }
-            attempt.location = BlockLocation {
-                line: out.lines,
-                offset: start as u32,
-            };
+            attempt.location = out.location(start);
             attempt.planned = attempt.is_planned(run);
             attempt.received = met.received[1];
             out.attempts.push(attempt);
@@ -243,10 +243,7 @@ impl<'a> Scanner<'a> {
         let end = memchr::memchr(b'\n', rest);
         let line = &rest[..end.map_or(rest.len(), |n| n + 1)];
         if self.marked && has_marks(line) {
-            let location = BlockLocation {
-                line: out.lines,
-                offset: at as u32,
-            };
+            let location = out.location(at);
             out.brief = true;
             self.foreign(line, Some(Note::Unreadable), location, out);
         } else {
@@ -270,10 +267,7 @@ impl<'a> Scanner<'a> {
             let before = &bytes[counted..start];
             out.lines += newlines(before);
             counted = start;
-            let location = BlockLocation {
-                line: out.lines,
-                offset: start as u32,
-            };
+            let location = out.location(start);
             hole(before, location, out);
             match hit.what {
                 HitKind::Whole(record) => {
@@ -306,10 +300,7 @@ impl<'a> Scanner<'a> {
 
     /// A line without a record.
     fn no_record(&mut self, line: &[u8], block: &Block, at: usize, out: &mut Scanned) {
-        let location = BlockLocation {
-            line: out.lines,
-            offset: at as u32,
-        };
+        let location = out.location(at);
         let begins = match at.checked_sub(1) {
             None => !block.continues,
             Some(before) => block.bytes()[before] == b'\n',
@@ -394,7 +385,7 @@ impl<'a> Scanner<'a> {
             note,
             text: text[..text.len().min(FOREIGN_MAX)].to_vec(),
         };
-        other(out, location, What::Foreign(foreign));
+        out.push(location, 0, What::Foreign(foreign));
     }
 
     /// A line that came in parts, put together: its records stand where the first part stands. Those in front may have been read.
@@ -433,7 +424,7 @@ impl<'a> Scanner<'a> {
         if out.others.len() >= SUSPECTS_MAX {
             return;
         }
-        other(out, location, What::Suspect(suspect));
+        out.push(location, 0, What::Suspect(suspect));
     }
 
     /// Whether this is the last record once more, in the same object of a document: some keep the original beside what they
@@ -500,7 +491,7 @@ impl<'a> Scanner<'a> {
             _ => self.known(record.run),
         };
         let Some(run) = run else {
-            other(out, location, What::NoRoom);
+            out.push(location, 0, What::NoRoom);
             return false;
         };
         let attempt = AttemptRecord::of_record(&record, &run, location);
@@ -512,12 +503,7 @@ impl<'a> Scanner<'a> {
             }
             None => {
                 let what = What::Record(run.index, Box::new(record));
-                out.others.push(Other {
-                    after: out.attempts.len(),
-                    location,
-                    received,
-                    what,
-                });
+                out.push(location, received, what);
             }
         }
         self.run = Some(run);
@@ -571,15 +557,6 @@ fn content(text: &[u8], prefix: usize) -> Cow<'_, [u8]> {
     start.map_or(whole, |at| parts::string(&text[at..]).into())
 }
 
-fn other(out: &mut Scanned, location: BlockLocation, what: What) {
-    out.others.push(Other {
-        after: out.attempts.len(),
-        location,
-        received: 0,
-        what,
-    });
-}
-
 /// Notes the NUL bytes in what stands in front of a record: a sparse file has them there, and many of them.
 fn hole(before: &[u8], location: BlockLocation, out: &mut Scanned) {
     let Some(first) = memchr::memchr(0, before) else {
@@ -593,7 +570,7 @@ fn hole(before: &[u8], location: BlockLocation, out: &mut Scanned) {
             note: Some(Note::Hole(length as u64)),
             text: Vec::new(),
         };
-        other(out, location, What::Foreign(foreign));
+        out.push(location, 0, What::Foreign(foreign));
     }
 }
 

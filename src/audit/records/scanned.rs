@@ -21,6 +21,26 @@ pub(crate) struct Scanned {
     pub brief: bool,
 }
 
+impl Scanned {
+    /// The place of what stands at `offset`, in the line up to which everything is scanned.
+    pub(super) fn location(&self, offset: usize) -> BlockLocation {
+        BlockLocation {
+            line: self.lines,
+            offset: offset as u32,
+        }
+    }
+
+    /// Adds something other than an attempt.
+    pub(super) fn push(&mut self, location: BlockLocation, received: u64, what: What) {
+        self.others.push(Other {
+            after: self.attempts.len(),
+            location,
+            received,
+            what,
+        });
+    }
+}
+
 /// Something other than an attempt.
 #[derive(Clone, Debug)]
 pub(crate) struct Other {
