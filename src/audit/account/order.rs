@@ -66,6 +66,11 @@ impl<T: Copy> Order<T> {
         self.since_fall != Some(0)
     }
 
+    /// The number of the line that must come now, if all goes on as it did.
+    pub(crate) fn upcoming(&self) -> Option<u64> {
+        (self.next > 0).then(|| turned(self.next, self.backwards))
+    }
+
     /// Takes in a line whose number is the next one, if it is.
     #[inline]
     pub(crate) fn goes_on(&mut self, number: u64, at: Location, backwards: bool) -> bool {

@@ -1,41 +1,85 @@
-//! Logs that something has written otherwise from end to end, made plain on the way, before records are looked for: a table, easy to
-//! add to.
+//! Logs that something has written otherwise from end to end, made plain on the way, before records are looked for: codes, which are
+//! a table that is easy to add to, and forms of records.
 
 use std::io::{self, Read};
 
 use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
 use serde_json::json;
 
-use crate::audit::records::{notes::controls, times::restored};
+use crate::audit::records::{forms::Form, notes::controls, times::restored};
 
 /// A way in which all of a log is written.
 #[derive(Debug)]
-pub(super) struct Coding {
+pub(super) enum Coding {
+    /// Bytes for bytes.
+    Code(&'static Code),
+    /// Records that look otherwise.
+    Form(Form),
+}
+
+impl Coding {
+    /// Those in which a log may be written that begins so.
+    pub(super) fn possible(head: &[u8]) -> impl Iterator<Item = Self> {
+        let forms = Form::possible(head).map(Self::Form);
+        CODES.iter().map(Self::Code).chain(forms)
+    }
+
     /// What stands there, as it was before; none where there is nothing to be done.
-    pub undo: fn(&[u8]) -> Option<Vec<u8>>,
+    pub(super) fn undo(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Code(code) => (code.undo)(bytes),
+            Self::Form(form) => form.rewritten(bytes),
+        }
+    }
+
+    /// How many of so many records may be damaged for a log to be written so. Where a line was broken may be told wrongly.
+    pub(super) fn damaged_at_most(&self, whole: usize) -> usize {
+        match self {
+            Self::Form(Form::Wrapped) => 0,
+            _ => whole / 2,
+        }
+    }
+
+    /// Where what is coded ends, or a record does, as far as that has come.
+    fn end(&self, bytes: &[u8]) -> Option<usize> {
+        match self {
+            Self::Code(code) => {
+                let end = bytes.iter().rposition(|byte| code.ends.contains(byte));
+                end.map(|at| at + 1)
+            }
+            Self::Form(form) => form.end(bytes),
+        }
+    }
+}
+
+/// A code.
+#[derive(Debug)]
+pub(super) struct Code {
+    /// What stands there, as it was before; none where there is nothing to be done.
+    undo: fn(&[u8]) -> Option<Vec<u8>>,
     /// Nothing that is coded goes on behind one of these.
     ends: &'static [u8],
 }
 
 /// All that is known.
-pub(super) static CODINGS: [Coding; 5] = [
-    Coding {
+static CODES: [Code; 5] = [
+    Code {
         undo: restored,
         ends: b"\n",
     },
-    Coding {
+    Code {
         undo: base64,
         ends: b"\n\" ",
     },
-    Coding {
+    Code {
         undo: wrapped_base64,
         ends: b"\n",
     },
-    Coding {
+    Code {
         undo: hexadecimal,
         ends: b"\n\" ",
     },
-    Coding {
+    Code {
         undo: numbers,
         ends: b"]",
     },
@@ -50,7 +94,7 @@ const CODED_MAX: usize = 1 << 20;
 
 /// A log as it was before it was coded.
 pub(super) struct Decoded {
-    coding: &'static Coding,
+    coding: Coding,
     raw: Box<dyn Read + Send>,
     /// It may go on where there is nothing to be read now.
     grows: bool,
@@ -61,7 +105,7 @@ pub(super) struct Decoded {
 
 impl Decoded {
     /// What `raw` gives, which may grow.
-    pub(super) fn new(coding: &'static Coding, raw: Box<dyn Read + Send>, grows: bool) -> Self {
+    pub(super) fn new(coding: Coding, raw: Box<dyn Read + Send>, grows: bool) -> Self {
         Self {
             coding,
             raw,
@@ -79,26 +123,24 @@ impl Read for Decoded {
             if length > 0 || buffer.is_empty() {
                 return Ok(length);
             }
-            let before = self.begun.len();
             let read = self
                 .raw
                 .by_ref()
                 .take(CHUNK as u64)
                 .read_to_end(&mut self.begun)?;
             let length = self.begun.len();
-            let ends = |byte: &u8| self.coding.ends.contains(byte);
-            let end = match self.begun[before..].iter().rposition(ends) {
-                Some(at) => before + at + 1,
-                None if read == 0 && !self.grows => length,
-                None if length >= CODED_MAX => length - length % 4,
-                None => 0,
+            let end = match self.coding.end(&self.begun) {
+                _ if read == 0 && !self.grows => length,
+                Some(end) if end > 0 => end,
+                _ if length >= CODED_MAX => length - length % 4,
+                _ => 0,
             };
             if read == 0 && end == 0 {
                 return Ok(0);
             }
             let rest = self.begun.split_off(end);
             let coded = std::mem::replace(&mut self.begun, rest);
-            self.plain = io::Cursor::new((self.coding.undo)(&coded).unwrap_or(coded));
+            self.plain = io::Cursor::new(self.coding.undo(&coded).unwrap_or(coded));
         }
     }
 }
@@ -228,12 +270,12 @@ mod tests {
                 format!("Content-Transfer-Encoding: {TEXT}\r\n"),
             ),
         ] {
-            let mut written = CODINGS.iter().filter_map(|of| (of.undo)(coded.as_bytes()));
+            let mut written = CODES.iter().filter_map(|of| (of.undo)(coded.as_bytes()));
             assert!(written.any(|bytes| bytes == plain.as_bytes()), "{coded}");
         }
         let other = data_encoding::BASE64.encode(&[1; 300]);
-        for coding in &CODINGS {
-            assert_eq!((coding.undo)(other.as_bytes()), None);
+        for code in &CODES {
+            assert_eq!((code.undo)(other.as_bytes()), None);
         }
     }
 }

@@ -15,7 +15,7 @@ use anyhow::Result;
 use memchr::memmem;
 
 use super::{
-    coded::{CODINGS, Coding, Decoded},
+    coded::{Coding, Decoded},
     source::Input,
 };
 use crate::audit::{
@@ -27,7 +27,7 @@ use crate::audit::{
         parts,
         record::starts_here,
         scan::{ESCAPED_START, Scanner},
-        scanned::{Scanned, What},
+        scanned::{Other, Scanned, What},
     },
     registry::Registry,
 };
@@ -46,6 +46,9 @@ const PIECES_MAX: usize = 512;
 /// What the head of a part says about all of it.
 #[derive(Debug, Default)]
 struct Survey {
+    /// How many records are whole, and how many are not.
+    whole: usize,
+    damaged: usize,
     /// The time of the first record.
     first: Option<u64>,
     /// Its first line has a record in it.
@@ -61,7 +64,7 @@ struct Survey {
     /// No input has a whole record in a head as long as this one's.
     rewritten: bool,
     /// In which way all of it is written, if in none that records are found in.
-    coding: Option<&'static Coding>,
+    coding: Option<Coding>,
     /// What each frame of a document begins with, where one takes several lines or the document only one.
     frame: Option<Vec<u8>>,
 }
@@ -69,14 +72,19 @@ struct Survey {
 impl Survey {
     fn of(head: &[u8], registry: &Registry) -> Self {
         let survey = Self::as_it_is(head, registry);
-        if survey.first.is_some() {
+        if survey.whole > survey.damaged {
             return survey;
         }
-        let mut decoded = CODINGS.iter().filter_map(|coding| {
-            let survey = Self::as_it_is(&(coding.undo)(head)?, registry);
-            survey.first.map(|_| Self {
+        // What is no record in the end must not be known as a run.
+        let trial = Registry::new(u64::MAX);
+        let mut decoded = Coding::possible(head).filter_map(|coding| {
+            let plain = coding.undo(head)?;
+            let found = Self::as_it_is(&plain, &trial);
+            let allowed = coding.damaged_at_most(found.whole);
+            let better = found.whole > survey.whole && found.damaged <= allowed;
+            better.then(|| Self {
                 coding: Some(coding),
-                ..survey
+                ..Self::as_it_is(&plain, registry)
             })
         });
         decoded.next().unwrap_or(survey)
@@ -109,7 +117,10 @@ impl Survey {
             steps.clone().filter(|step| step.is_lt()).count(),
             steps.filter(|step| step.is_gt()).count(),
         );
+        let is_damaged = |other: &&Other| matches!(other.what, What::Suspect(_));
         Self {
+            whole: records.len(),
+            damaged: scanned.others.iter().filter(is_damaged).count(),
             first: first.map(|(_, stamp)| *stamp),
             starts_whole: first.is_some_and(|(at, _)| at.line == 0),
             falling: falls > 3 * rises && falls > 2,
@@ -170,11 +181,20 @@ pub(crate) struct Part {
     failed: Option<io::Error>,
 }
 
+/// An input that could not be read to its end.
+#[derive(Debug)]
+pub(crate) struct Cut {
+    /// What is said of it.
+    pub why: String,
+    /// It is damaged itself: what came out of it may not be what went in.
+    pub damaged: bool,
+}
+
 /// All that is to be read. Files are opened one after the other, however many there are.
 pub(crate) struct Inputs {
     names: Vec<String>,
     /// What could not be read to its end.
-    pub cut: Arc<Mutex<Vec<String>>>,
+    pub cut: Arc<Mutex<Vec<Cut>>>,
     parts: VecDeque<Part>,
 }
 
@@ -195,7 +215,9 @@ impl Inputs {
             {
                 // The runs of such a log begin at its end.
                 if let Ok(tail) = File::open(path).and_then(|file| tail(file, head.len() as u64)) {
-                    Survey::of(&tail, registry);
+                    let coding = survey.coding.as_ref();
+                    let plain = coding.and_then(|coding| coding.undo(&tail));
+                    Survey::as_it_is(&plain.unwrap_or(tail), registry);
                 }
             }
             let (source, carry) = match opened.again && inputs.len() > OPEN_MAX {
@@ -237,13 +259,12 @@ impl Blocks for Inputs {
             let name = &self.names[part.file as usize];
             let more = part.fill(block)?;
             if let Some(error) = part.failed.take() {
-                let cut = format!(
+                let why = format!(
                     "{name} cannot be read to its end, and was judged as far as it can be: {error}"
                 );
-                self.cut
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(cut);
+                let damaged = error.kind() != io::ErrorKind::UnexpectedEof;
+                let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+                cut.push(Cut { why, damaged });
             }
             if part.ended
                 && let Some(next) = self

@@ -4,6 +4,7 @@ use super::{Judge, causes, damage::FAILURES_MAX, evidence::Evidence, group};
 use crate::audit::{
     account::{balance, cursor::Budget, run::RunAccount},
     config::{AuditConfig, Select},
+    input::inputs::Cut,
     verdict::{
         Change, Counts, Finding, Kind, RunVerdict, Status, Verdict,
         findings::{Findings, Names},
@@ -15,21 +16,19 @@ use crate::audit::{
 const FEW: u64 = 8;
 
 /// Sums up. `whole` says that memory sufficed to read everything, `cut` what could not be read to its end.
-pub(crate) fn verdict(mut judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<String>) -> Verdict {
+pub(crate) fn verdict(mut judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<Cut>) -> Verdict {
     let mut unreadable = unreadable_inputs(&judge);
-    unreadable.extend(cut);
+    let some_damaged = cut.iter().any(|cut| cut.damaged);
+    unreadable.extend(cut.into_iter().map(|cut| cut.why));
     let some_unreadable = !unreadable.is_empty();
     let (select, last) = (judge.config.select, last(&judge));
     let is_selected = |account: &RunAccount| {
         select.may_be(account.run.id) && last.is_none_or(|last| last == account.run.index)
     };
-    let too_little = too_little(&judge, whole);
+    let mut accounts = judge.accounts.iter().flatten();
+    let of_a_run = accounts.any(|account| account.run.workload().is_none());
+    let too_little = too_little(&judge, whole, of_a_run);
     let strays = judge.strays.counts.unexpected;
-    let of_a_run = judge
-        .accounts
-        .iter()
-        .flatten()
-        .any(|account| account.run.workload().is_none());
     if of_a_run && strays > 0 && judge.evidence.of_no_run == strays {
         judge.strays = Findings::default();
     }
@@ -71,18 +70,27 @@ pub(crate) fn verdict(mut judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<St
     if config.select == Select::All {
         out.groups = group::judge(&mut out.runs, !out.unread);
     }
-    out.status = overall(&out, config.select).max(judge.folded.status);
+    out.status = match some_damaged {
+        true => Status::CannotTell,
+        false => overall(&out, config.select).max(judge.folded.status),
+    };
     out
 }
 
 /// What cannot be told because there was too little time or memory for it.
-fn too_little(judge: &Judge<'_>, whole: bool) -> Vec<String> {
+fn too_little(judge: &Judge<'_>, whole: bool, of_a_run: bool) -> Vec<String> {
     let mebibytes = judge.config.memory >> 20;
     let mut why = Vec::new();
     if judge.evidence.worn_out {
         why.push("what each damaged line was: there are so many that the later ones are only called unexpected".into());
     }
-    if !whole {
+    let lines = judge.lines;
+    if !whole && of_a_run {
+        why.push(format!(
+            "what stands behind line {lines}: without a \"Run started\" all lines are kept, and {mebibytes} MiB do not \
+             suffice for more; give its configuration (--seed, --threads …), or --memory allows more"
+        ));
+    } else if !whole {
         why.push(format!(
             "the log is in such disorder that {mebibytes} MiB do not suffice; --memory allows more"
         ));

@@ -242,7 +242,13 @@ impl Judge<'_> {
             Producer::Main => account.main.sequence.met.next,
             Producer::Worker(number) => account.workers.get(number)?.cursor.seq,
         };
-        let seq = account.sequence(producer)?.claimed.absent_from(next);
+        let sequence = account.sequence(producer)?;
+        let seq = match self.backwards {
+            true => (0..=sequence.order.upcoming()?)
+                .rev()
+                .find(|seq| !sequence.claimed.contains(*seq))?,
+            false => sequence.claimed.absent_from(next),
+        };
         (hints.begins && of_run).then_some((producer, seq))
     }
 

@@ -124,6 +124,7 @@ fn too_little_memory_is_said() {
         "{}",
         report(&verdict)
     );
+    assert!(report(&verdict).contains("without a \"Run started\""));
     assert_ne!(verdict.exit_code(), 0);
 }
 

@@ -85,6 +85,16 @@ fn a_log_that_stands_on_its_head_is_judged_backwards() {
         only(|c| (c.lost, c.duplicated) = (1, 1))
     );
     assert!(report(&backwards).contains("newest lines first"));
+    let (_, mut entries) = finished(4, 200);
+    entries[500].bytes.truncate(90);
+    entries.reverse();
+    let cut = audit(&config(simulate::log(&entries)));
+    assert_eq!(
+        cut.runs[0].counts,
+        only(|c| c.truncated = 1),
+        "{}",
+        report(&cut)
+    );
 }
 
 #[test]

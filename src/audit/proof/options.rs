@@ -885,6 +885,10 @@ fn a_compressed_log_that_is_cut_short_is_judged_as_far_as_it_goes() {
     packed.write_all(&simulate::log(&entries)).unwrap();
     let mut packed = packed.finish().unwrap();
     assert_clean(&audit(&config(packed.clone())), "packed");
+    // What comes out of a damaged one proves nothing.
+    let mut damaged = packed.clone();
+    damaged[packed.len() / 2] ^= 4;
+    assert_eq!(audit(&config(damaged)).exit_code(), 2);
     packed.truncate(packed.len() / 2);
     let verdict = audit(&config(packed));
     assert_eq!(verdict.exit_code(), 2, "{}", report(&verdict));

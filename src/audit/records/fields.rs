@@ -23,14 +23,26 @@ const ALIASES: [(&str, &[&str]); 4] = [
     ("message", &["msg", "body", "MESSAGE"]),
 ];
 
-/// The levels, and how else they are written, also as numbers of syslog and of OpenTelemetry.
-const LEVELS: [(&str, [&str; 6]); 3] = [
+/// The levels, and how else they are written, also as numbers of syslog, of OpenTelemetry, of pino and of Python.
+const LEVELS: [(&str, &[&str]); 3] = [
     (
         "INFO",
-        ["info", "Info", "informational", "notice", "6", "9"],
+        &[
+            "info",
+            "Info",
+            "informational",
+            "notice",
+            "6",
+            "9",
+            "30",
+            "20",
+        ],
     ),
-    ("ERROR", ["error", "Error", "err", "ERR", "3", "17"]),
-    ("WARN", ["warn", "Warn", "warning", "WARNING", "4", "13"]),
+    (
+        "ERROR",
+        &["error", "Error", "err", "ERR", "3", "17", "50", "40"],
+    ),
+    ("WARN", &["warn", "Warn", "warning", "WARNING", "4", "13"]),
 ];
 
 /// The four that stand in front of a record's own fields.
@@ -84,7 +96,7 @@ impl<'a, 'b> Keyed<'a, 'b> {
 
     /// One of the four that stand in front: under its own name, or under one that others give it, here or further out.
     fn head(&self, name: &str) -> Option<&'b Leaf> {
-        let own = self.named(name).filter(|leaf| !self.is_null(leaf));
+        let own = self.named(name).filter(|leaf| !self.frame.is_null(leaf));
         own.or_else(|| {
             let (_, aliases) = ALIASES.iter().find(|(of, _)| *of == name)?;
             let outer = self.frame.leaves().iter();
@@ -106,10 +118,6 @@ impl<'a, 'b> Keyed<'a, 'b> {
                     .find(|leaf| is_head(name, &self.frame.value(leaf)))
             })
         })
-    }
-
-    fn is_null(&self, leaf: &Leaf) -> bool {
-        !leaf.quoted && matches!(&*self.frame.value(leaf), "null" | "nil" | "None")
     }
 
     /// The whole record, if its checksum holds.
@@ -135,7 +143,7 @@ impl<'a, 'b> Keyed<'a, 'b> {
         match Event::field_names(&message) {
             Some(names) => {
                 for name in ["run", "worker", "seq"].iter().chain(names) {
-                    match self.named(name).filter(|leaf| !self.is_null(leaf)) {
+                    match self.named(name).filter(|leaf| !self.frame.is_null(leaf)) {
                         Some(leaf) => fields.push(((*name).to_owned(), self.normal(name, leaf))),
                         None if *name == "worker" || OPTIONAL.contains(name) => {}
                         None => return None,
@@ -199,7 +207,7 @@ impl<'a, 'b> Keyed<'a, 'b> {
         let guess: Option<f64> = right.parse().ok();
         let as_number = match (guess, found.parse::<f64>()) {
             (Some(right), Ok(found)) => right == found,
-            (Some(right), Err(_)) => right.is_infinite() && self.is_null(leaf),
+            (Some(right), Err(_)) => right.is_infinite() && self.frame.is_null(leaf),
             _ => false,
         };
         found == right || as_number

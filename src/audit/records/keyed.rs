@@ -8,7 +8,10 @@ use std::{borrow::Cow, iter, ops::Range};
 
 use memchr::memmem;
 
-use super::{decode::backslashes, parts::quoted_length};
+use super::{
+    decode::backslashes,
+    parts::{is_index, quoted_length},
+};
 
 /// How deep objects and arrays may lie in each other.
 const DEPTH_MAX: usize = 64;
@@ -43,6 +46,8 @@ struct Container {
 /// Walks documents, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Walker {
+    /// How many cells a row has: an array has this many values at least before they are shown.
+    pub row: usize,
     leaves: Vec<Leaf>,
     containers: Vec<Container>,
     /// Those that are open, the innermost last.
@@ -204,7 +209,7 @@ impl Walker {
             container,
         });
         let most = if self.in_array() {
-            ELEMENTS_MAX
+            ELEMENTS_MAX.max(self.row + 1)
         } else {
             LEAVES_MAX
         };
@@ -221,9 +226,11 @@ impl Walker {
         self.containers[container].span.end = end;
         let first = self.containers[container].first_leaf;
         if !self.is_frame(container) {
+            let Container { object, span, .. } = &self.containers[container];
+            let (object, start) = (*object, span.start);
             if let [only] = &mut self.leaves[first..]
                 && only.container == container
-                && is_type(&bytes[only.key.clone()])
+                && (is_type(&bytes[only.key.clone()]) || !object && only.value.start < start + 3)
                 && let Some(parent) = self.containers[container].parent
             {
                 only.key = self.containers[container].key.clone();
@@ -279,7 +286,8 @@ impl<'a> Frame<'a> {
     /// The objects in which a record's own fields may be: they have two of those that no others have.
     pub(crate) fn candidates(&self) -> impl Iterator<Item = usize> {
         let mut counts: Vec<(usize, usize)> = Vec::new();
-        for leaf in self.leaves.iter().filter(|leaf| self.is_ours(leaf)) {
+        let is_ours = |leaf: &&Leaf| is_own_name(self.key(leaf)) && !self.is_null(leaf);
+        for leaf in self.leaves.iter().filter(is_ours) {
             let mut known = counts.iter_mut().rev();
             match known.find(|(container, _)| *container == leaf.container) {
                 Some((_, count)) => *count += 1,
@@ -292,17 +300,7 @@ impl<'a> Frame<'a> {
 
     /// Whether there is any of a record's own fields.
     pub(crate) fn has_ours(&self) -> bool {
-        self.leaves.iter().any(|leaf| self.is_ours(leaf))
-    }
-
-    /// Whether the key of a leaf is one of a record's own names that no others have.
-    fn is_ours(&self, leaf: &Leaf) -> bool {
-        let Some((front, name)) = self.key(leaf).split_last_chunk::<3>() else {
-            return false;
-        };
-        let small = name.map(|byte| byte | 0x20);
-        matches!(&small, b"sum" | b"seq" | b"run")
-            && !front.last().is_some_and(u8::is_ascii_alphanumeric)
+        self.leaves.iter().any(|leaf| is_own_name(self.key(leaf)))
     }
 
     /// Where an object stands.
@@ -343,6 +341,12 @@ impl<'a> Frame<'a> {
         self.leaves
     }
 
+    /// Whether there is no value.
+    pub(crate) fn is_null(&self, leaf: &Leaf) -> bool {
+        let value = self.value(leaf);
+        value.is_empty() || !leaf.quoted && matches!(&*value, "null" | "nil" | "None")
+    }
+
     /// The name of a value.
     pub(crate) fn key(&self, leaf: &Leaf) -> &'a [u8] {
         &self.bytes[leaf.key.clone()]
@@ -373,7 +377,8 @@ impl<'a> Frame<'a> {
     pub(crate) fn strings(&self) -> impl Iterator<Item = (Range<usize>, Option<usize>)> {
         let strings = self.leaves.iter().filter(|leaf| leaf.quoted);
         strings.map(|leaf| {
-            let of_list = leaf.key.is_empty().then_some(leaf.container);
+            let key = self.key(leaf);
+            let of_list = (key.is_empty() || is_index(key)).then_some(leaf.container);
             (leaf.value.clone(), of_list)
         })
     }
@@ -449,13 +454,23 @@ fn is_type(key: &[u8]) -> bool {
     key.ends_with(b"Value") || key.starts_with(b"$") || TYPES.contains(&key)
 }
 
+/// Whether a key is one of a record's own names that no others have.
+pub(crate) fn is_own_name(key: &[u8]) -> bool {
+    let Some((front, name)) = key.split_last_chunk::<3>() else {
+        return false;
+    };
+    let small = name.map(|byte| byte | 0x20);
+    matches!(&small, b"sum" | b"seq" | b"run")
+        && !front.last().is_some_and(u8::is_ascii_alphanumeric)
+}
+
 fn is_quote(byte: &u8) -> bool {
     matches!(byte, b'"' | b'\'')
 }
 
 /// What may stand beside letters and digits in a name, and in a number, word or time.
 const OF_NAMES: &[u8] = b"_$";
-const OF_VALUES: &[u8] = b"+-.:_";
+const OF_VALUES: &[u8] = b"+-.:_/! ";
 
 /// What stands in a string, without its quotes, or letters, digits and `others` without any.
 fn scalar(bytes: &[u8], at: usize, others: &[u8]) -> Option<Range<usize>> {
@@ -465,6 +480,7 @@ fn scalar(bytes: &[u8], at: usize, others: &[u8]) -> Option<Range<usize>> {
     }
     let plain = |b: &&u8| b.is_ascii_alphanumeric() || others.contains(b);
     let length = bytes[at..].iter().take_while(plain).count();
+    let length = bytes[at..at + length].trim_ascii_end().len();
     (length > 0).then_some(at..at + length)
 }
 
@@ -509,6 +525,7 @@ mod tests {
                 r#"{'a': 'x"y', b: 1, 'c': {d: None}}"#,
                 &["a=x\"y b=1 c.d=None"],
             ),
+            (r#"{"a":["x"],"b":[1, 2]}"#, &["a=x b.=1 b.=2"]),
             (
                 r#"{"a":{"S":"x"},"b":{"$numberInt":"3"},"c":{"N":"1","S":"y"}}"#,
                 &["a=x b=3 c.N=1 c.S=y"],

@@ -47,6 +47,7 @@ const BANNERS: &[&str] = &[
     "UNLOCK TABLES",
     "COPY ",
     "-[ RECORD ",
+    "-RECORD ",
     // zip's list of its files
     "PK\u{1}\u{2}",
     // diff
@@ -208,7 +209,7 @@ fn is_ruled(line: &[u8]) -> bool {
     let begin = line.iter().take_while(|b| b"=-~+#@:".contains(b)).count();
     let mut from_end = line.iter().rev();
     let end = from_end.clone();
-    let end = end.take_while(|b| b"=-~'>".contains(b)).count();
+    let end = end.take_while(|b| b"=-~'\">".contains(b)).count();
     let is_word = |length, beside: Option<&u8>| length > 1 && beside.is_none_or(|b| *b == b' ');
     is_word(begin, line.get(begin)) || is_word(end, from_end.nth(end))
 }
@@ -228,7 +229,7 @@ fn holds_together(line: &[u8]) -> bool {
     let braced = match line {
         [b'{', words @ .., b'}'] | [b'[', words @ .., b']'] => words
             .iter()
-            .all(|b| b.is_ascii_alphanumeric() || *b == b','),
+            .all(|b| b.is_ascii_alphanumeric() || b",/:=|.".contains(b)),
         _ => false,
     };
     tags || braced
@@ -239,7 +240,7 @@ fn holds_together(line: &[u8]) -> bool {
 }
 
 /// A line whose boxes are drawn with bars.
-fn with_bars(line: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn with_bars(line: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(0xe2, line).is_none() {
         return Cow::Borrowed(line);
     }
@@ -403,6 +404,8 @@ mod tests {
             ("n1 | CHANGED | rc=0 >>", true),
             ("log = '''", true),
             ("[source,log]", true),
+            ("[/code]", true),
+            ("{code:title=app.log}", true),
             ("```text", true),
             ("--> GET /", false),
             ("*** buffer overflow detected ***", false),

@@ -183,7 +183,8 @@ pub(crate) fn same_object(between: &[u8]) -> bool {
                 let behind = between[at + 1 + length..]
                     .iter()
                     .find(|b| !b.is_ascii_whitespace());
-                keyed |= matches!(behind, Some(b':' | b'=')) && depth <= lowest;
+                let is_name = !is_index(&between[at + 1..at + length]);
+                keyed |= matches!(behind, Some(b':' | b'=')) && depth <= lowest && is_name;
                 at += length;
             }
             b'{' | b'[' if depth <= lowest && !keyed => return false,
@@ -200,6 +201,13 @@ pub(crate) fn same_object(between: &[u8]) -> bool {
         at += 1;
     }
     keyed
+}
+
+/// Whether a key only counts: `3`, `row_3`. What is under two of these are two things.
+pub(crate) fn is_index(key: &[u8]) -> bool {
+    let digits = key.iter().rev().take_while(|byte| byte.is_ascii_digit());
+    let front = &key[..key.len() - digits.count()];
+    front.len() < key.len() && !front.last().is_some_and(u8::is_ascii_alphanumeric)
 }
 
 /// The text of a string whose opening quote stands in front of `bytes`, without a newline at its end.
@@ -303,6 +311,8 @@ mod tests {
             ("\",\"", false),
             (",\"message\":\"", true),
             ("},{\"message\":\"", false),
+            ("\",\"8\":\"", false),
+            ("},\"row_8\":{\"message\":\"", false),
         ] {
             assert_eq!(same_object(between.as_bytes()), same, "{between}");
         }
