@@ -27,7 +27,7 @@ fn in_html(line: &str) -> String {
 }
 
 /// Documents, many of them in one line.
-const DOCUMENTS: [(&str, Document); 41] = [
+const DOCUMENTS: [(&str, Document); 42] = [
     ("one string", |lines| {
         serde_json::json!({"output": lines.join("\n")}).to_string()
     }),
@@ -305,6 +305,16 @@ const DOCUMENTS: [(&str, Document); 41] = [
             serde_json::json!({"_id": much, "message": {"full_message": line, "message": line}, "index": 1})
         });
         serde_json::json!({"query": "*", "messages": messages.collect::<Vec<_>>()}).to_string()
+    }),
+    ("lines with their beginnings behind them", |lines| {
+        let rows = lines.iter().map(|line| {
+            let summary = format!("{}...", &line[..line.len().min(60)]);
+            format!(
+                "{}\n",
+                serde_json::json!({"message": line, "summary": summary})
+            )
+        });
+        rows.collect()
     }),
     ("much behind the line", |lines| {
         let much = "annotation ".repeat(3000);

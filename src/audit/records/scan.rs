@@ -464,7 +464,12 @@ impl<'a> Scanner<'a> {
         let (before, behind) = (around.start..span.start, span.end..around.end);
         let time = plain.then(|| beside(bytes, before, behind)).flatten();
         let (place, received) = (time.map(|time| time.0), time.map_or(0, |time| time.1));
-        if let Some(last) = self.last.filter(|last| plain && last.end <= span.start) {
+        // A record's beginning, once more, is dropped where it is found together with that record.
+        let is_gap = |last: &Last| {
+            let gap = bytes.get(last.end..span.start);
+            gap.is_some_and(|gap| next_text(gap, 0).is_none())
+        };
+        if let Some(last) = self.last.filter(|last| plain && is_gap(last)) {
             let own = place.filter(|place| *place < span.start);
             let times = [last.received_at, own]
                 .map(|place| place.and_then(|place| place.checked_sub(last.end)));
