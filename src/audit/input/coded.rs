@@ -18,10 +18,11 @@ pub(super) enum Coding {
 }
 
 impl Coding {
-    /// Those in which a log may be written that begins so.
-    pub(super) fn possible(head: &[u8]) -> impl Iterator<Item = Self> {
-        let forms = Form::possible(head).map(Self::Form);
-        CODES.iter().map(Self::Code).chain(forms)
+    /// Those in which a log may be written that begins so. A form shows in many records only: that of a log which grows is not asked
+    /// for.
+    pub(super) fn possible(head: &[u8], grows: bool) -> impl Iterator<Item = Self> {
+        let forms = (!grows).then(|| Form::possible(head)).into_iter().flatten();
+        CODES.iter().map(Self::Code).chain(forms.map(Self::Form))
     }
 
     /// What stands there, as it was before; none where there is nothing to be done.
@@ -29,14 +30,6 @@ impl Coding {
         match self {
             Self::Code(code) => (code.undo)(bytes),
             Self::Form(form) => form.rewritten(bytes),
-        }
-    }
-
-    /// How many of so many records may be damaged for a log to be written so. Where a line was broken may be told wrongly.
-    pub(super) fn damaged_at_most(&self, whole: usize) -> usize {
-        match self {
-            Self::Form(Form::Wrapped) => 0,
-            _ => whole / 2,
         }
     }
 
@@ -69,7 +62,7 @@ static CODES: [Code; 5] = [
     },
     Code {
         undo: base64,
-        ends: b"\n\" ",
+        ends: b"\n ,}",
     },
     Code {
         undo: wrapped_base64,
@@ -77,7 +70,7 @@ static CODES: [Code; 5] = [
     },
     Code {
         undo: hexadecimal,
-        ends: b"\n\" ",
+        ends: b"\n ,}",
     },
     Code {
         undo: numbers,

@@ -70,18 +70,18 @@ struct Survey {
 }
 
 impl Survey {
-    fn of(head: &[u8], registry: &Registry) -> Self {
+    fn of(head: &[u8], registry: &Registry, grows: bool) -> Self {
         let survey = Self::as_it_is(head, registry);
-        if survey.whole > survey.damaged {
+        if survey.whole > survey.damaged || grows && survey.whole > 0 {
             return survey;
         }
         // What is no record in the end must not be known as a run.
         let trial = Registry::new(u64::MAX);
-        let mut decoded = Coding::possible(head).filter_map(|coding| {
+        let mut decoded = Coding::possible(head, grows).filter_map(|coding| {
             let plain = coding.undo(head)?;
             let found = Self::as_it_is(&plain, &trial);
-            let allowed = coding.damaged_at_most(found.whole);
-            let better = found.whole > survey.whole && found.damaged <= allowed;
+            // What is whole as it stands may have been damaged into being so, or be so by chance.
+            let better = found.whole > 4 * survey.whole && found.damaged <= found.whole / 2;
             better.then(|| Self {
                 coding: Some(coding),
                 ..Self::as_it_is(&plain, registry)
@@ -208,7 +208,7 @@ impl Inputs {
             let read = (&mut opened.source)
                 .take(HEAD as u64)
                 .read_to_end(&mut head);
-            let survey = Survey::of(&head, registry);
+            let survey = Survey::of(&head, registry, false);
             if survey.falling
                 && let Input::File(path) = input
                 && opened.size.is_some()
@@ -347,7 +347,7 @@ impl Part {
             if let Some(registry) = &self.grows
                 && self.offset < HEAD as u64
             {
-                self.survey = Survey::of(&block.buffer[..used.min(HEAD)], registry);
+                self.survey = Survey::of(&block.buffer[..used.min(HEAD)], registry, true);
             }
             if let Some(coding) = self.survey.coding.take() {
                 let read = io::Cursor::new(block.buffer[..used].to_vec());

@@ -1,26 +1,28 @@
 //! Forms of a whole input in which no record can be read as it stands: colours within documents, tables whose columns are a
-//! record's fields, names and values one by one, lines wrapped at a width. Such an input is rewritten to lines of text or of JSON,
-//! which are read as all others are, damaged ones too.
+//! record's fields, names and values one by one. Such an input is rewritten to lines of text or of JSON, which are read as all
+//! others are, damaged ones too.
 //!
 //! A record takes as many lines afterwards as it did before, so that its place is told rightly.
 
-use std::{collections::HashSet, iter, ops::Range, sync::LazyLock};
+use std::{
+    collections::{HashMap, HashSet},
+    iter,
+    ops::Range,
+    sync::LazyLock,
+};
 
 use memchr::memmem;
 use serde_json::Value;
 
 use super::{
     decode::{ESCAPES, backslashes},
-    find::{Finder, Hit},
     keyed::{Walked, Walker, is_own_name},
-    marks::{may_hold_record, next_text},
+    marks::next_text,
     notes::with_bars,
     record::JSON_START,
 };
 use crate::log::event::Event;
 
-/// A record that was wrapped takes no more lines than this.
-const LINES_MAX: usize = 32;
 /// The header of a table is looked for in so many lines.
 const HEADER_MAX: usize = 8;
 /// No record has so many fields.
@@ -37,15 +39,13 @@ pub(crate) enum Form {
     Arrays { names: Vec<String> },
     /// As names and values, one of each on a line or several.
     Pairs,
-    /// As lines that were broken.
-    Wrapped,
 }
 
 impl Form {
     /// Those in which an input may be that begins so.
     pub(crate) fn possible(head: &[u8]) -> impl Iterator<Item = Self> {
         let tables = table(head).into_iter().chain(arrays(head));
-        let others = tables.chain([Self::Pairs, Self::Wrapped]);
+        let others = tables.chain([Self::Pairs]);
         [Self::Coloured].into_iter().chain(others)
     }
 
@@ -56,7 +56,6 @@ impl Form {
             Self::Table { names, separator } => Some(rows(bytes, names, *separator)),
             Self::Arrays { names } => Some(filled(bytes, names)),
             Self::Pairs => Some(objects(bytes)),
-            Self::Wrapped => Some(unwrapped(bytes)),
         }
     }
 
@@ -70,11 +69,6 @@ impl Form {
             Self::Pairs => {
                 let last = records(bytes).last();
                 last.map(|record| line_start(bytes, record[0].span.start))
-            }
-            Self::Wrapped => {
-                let newlines = memchr::memrchr_iter(b'\n', bytes).skip(1);
-                let mut starts = newlines.map(|newline| newline + 1).chain([0]);
-                starts.find(|start| begins(line_of(&bytes[*start..])))
             }
         };
         last.or_else(|| behind(b'\n'))
@@ -256,23 +250,42 @@ struct Pair {
 /// Records whose names and values stand there in whatever way: a record ends where a name comes once more, and with its line, its
 /// element of a list or its block.
 fn records(bytes: &[u8]) -> impl Iterator<Item = Vec<Pair>> {
+    let first = first_name(bytes);
     let mut pairs = pairs(bytes).peekable();
-    let first = pairs.peek().map(|pair| pair.name);
     iter::from_fn(move || {
         let mut record = vec![pairs.next()?];
         let begins = |pair: &Pair| Some(pair.name) == first && !pair.value.is_empty();
         while let Some(pair) = pairs.next_if(|pair| !begins(pair) && goes_on(bytes, &record, pair))
         {
+            // A word of a heading may be a name by chance: the later one counts.
+            if !is_begun(&record) {
+                record.retain(|heading| heading.name != pair.name);
+            }
             record.push(pair);
         }
         Some(record)
     })
 }
 
+/// The name with which most records begin: what only few have may be a word of a heading.
+fn first_name(bytes: &[u8]) -> Option<&'static str> {
+    let mut counts = HashMap::<_, usize>::new();
+    pairs(bytes).for_each(|pair| *counts.entry(pair.name).or_default() += 1);
+    let most = counts.values().max()?;
+    let mut names = pairs(bytes).map(|pair| pair.name);
+    names.find(|name| counts[name] * 4 >= *most)
+}
+
+/// Whether some of these pairs are of names that only a record has.
+fn is_begun(record: &[Pair]) -> bool {
+    let mut names = record.iter().map(|pair| pair.name.as_bytes());
+    names.any(is_own_name)
+}
+
 /// Whether a pair belongs to the record that the ones in front of it do.
 fn goes_on(bytes: &[u8], record: &[Pair], next: &Pair) -> bool {
     let [first, .., last] = record else {
-        return record[0].name != next.name;
+        return true;
     };
     let between = &bytes[last.span.end..next.span.start];
     let mut lines = between.split(|byte| *byte == b'\n').skip(1).peekable();
@@ -292,9 +305,10 @@ fn goes_on(bytes: &[u8], record: &[Pair], next: &Pair) -> bool {
         .iter()
         .filter(|pair| is_own_name(pair.name.as_bytes()));
     let ends_line = on_one_line && own.count() > 1 && memchr::memchr(b'\n', between).is_some();
-    let again = record
-        .iter()
-        .any(|pair| pair.name == next.name && !next.value.is_empty());
+    let again = is_begun(record)
+        && record
+            .iter()
+            .any(|pair| pair.name == next.name && !next.value.is_empty());
     !(ends_block || ends_line || again || other || record.len() > FIELDS_MAX)
 }
 
@@ -467,74 +481,9 @@ fn value(bytes: &[u8], begin: usize, of_words: bool) -> (usize, String) {
     (begin + length, unquoted(value.trim()))
 }
 
-/// How lines were broken: what the next one begins with, what both may have around the break besides, and what stood there.
-const BREAKS: [(&[u8], &[u8], &[u8]); 4] = [
-    (b"", b"", b""),
-    (b" ", b"\r", b""),
-    (b"", b" '\"\\\r", b" "),
-    (b"", b" '\"\\\r", b""),
-];
-
 /// Whether a record begins on a line.
 fn begins(line: &[u8]) -> bool {
     next_text(line, 0).is_some() || memmem::find(line, JSON_START).is_some()
-}
-
-/// Lines that were broken, put together in the way that makes a record whole; those that are not whole as the last one was.
-fn unwrapped(bytes: &[u8]) -> Vec<u8> {
-    let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
-    let mut out = Vec::with_capacity(bytes.len());
-    let (mut at, mut usual) = (0, None);
-    while at < lines.len() {
-        let behind = lines[at + 1..].iter().take(LINES_MAX);
-        let open = behind.take_while(|line| begins(lines[at]) && !begins(line));
-        let parts = &lines[at..=at + open.count()];
-        let ways = usual.into_iter().chain(BREAKS).filter(|_| parts.len() > 1);
-        let mut whole = ways.filter_map(|way| Some((way, joined(parts, way).find(is_whole)?)));
-        let found = whole.next();
-        usual = found.as_ref().map(|(way, _)| *way).or(usual);
-        let as_usual = || joined(parts, usual?).last();
-        let alone = || (lines[at].to_vec(), 1);
-        let (line, taken) = match found {
-            Some((_, line)) => line,
-            None => as_usual().unwrap_or_else(alone),
-        };
-        out.extend_from_slice(&line);
-        at += taken;
-        out.resize(out.len() + taken - usize::from(at == lines.len()), b'\n');
-    }
-    out
-}
-
-/// More and more of the parts of a broken line put together, and how many these are.
-fn joined<'a>(
-    parts: &'a [&[u8]],
-    (start, around, between): (&'a [u8], &'a [u8], &'a [u8]),
-) -> impl Iterator<Item = (Vec<u8>, usize)> {
-    let of_break = move |byte: &&u8| around.contains(byte);
-    let mut line = Vec::new();
-    parts.iter().zip(1..).map(move |(part, number)| {
-        if number > 1 {
-            line.truncate(line.len() - line.iter().rev().take_while(of_break).count());
-            line.extend_from_slice(between);
-        }
-        let part = part
-            .strip_prefix(start)
-            .filter(|_| number > 1)
-            .unwrap_or(part);
-        let front = part.iter().take_while(|byte| number > 1 && of_break(byte));
-        line.extend_from_slice(&part[front.count()..]);
-        (line.clone(), number)
-    })
-}
-
-/// Whether there is a whole record.
-fn is_whole((line, _): &(Vec<u8>, usize)) -> bool {
-    let mut hits = Vec::new();
-    if may_hold_record(line) {
-        Finder::default().find(line, line.len(), &mut hits);
-    }
-    hits.iter().any(Hit::is_whole)
 }
 
 #[cfg(test)]
@@ -584,7 +533,7 @@ mod tests {
             fields(line).into_iter().map(form).collect::<String>()
         };
         type Way<'a> = (&'a str, &'a dyn Fn(&str) -> String);
-        let ways: [Way; 6] = [
+        let ways: [Way; 5] = [
             ("yaml", &|line| {
                 format!("---\n{}", each(line, |(k, v)| format!("{k}: '{v}'\n")))
             }),
@@ -599,10 +548,6 @@ mod tests {
             }),
             ("xml", &|line| {
                 each(line, |(k, v)| format!("<{k}>{v}</{k}>")) + "\n"
-            }),
-            ("wrapped", &|line| {
-                let (front, end) = line.split_at(60);
-                format!("{front}\n{end}\n")
             }),
         ];
         for (name, way) in ways {
@@ -698,7 +643,6 @@ mod tests {
             ),
             ("run=1 seq=2\nrun=3 seq=4\nrun=5", Form::Pairs, Some(24)),
             ("run: 1\nseq: 2\n", Form::Pairs, Some(0)),
-            ("a\nb\n", Form::Wrapped, Some(4)),
         ] {
             assert_eq!(form.end(text.as_bytes()), at, "{text}");
         }
