@@ -11,7 +11,7 @@ use super::{
     batch::FinishedLine,
     line::Encoder,
     pipeline::Pipeline,
-    queue::{Place, Put, Role},
+    queue::{Put, Role, Slot},
 };
 use crate::log::clock::Stamp;
 
@@ -28,7 +28,7 @@ pub struct Head {
 #[derive(Debug)]
 pub struct Logger {
     pipeline: Arc<Pipeline>,
-    place: Place,
+    slot: Slot,
     role: Role,
     encoder: Encoder,
     /// What the next line's number should be. Another thread that logs as `main` may take it first.
@@ -41,7 +41,7 @@ impl Logger {
     pub(super) fn new(pipeline: Arc<Pipeline>, worker: Option<u32>, role: Role) -> Self {
         let thread = worker.map_or_else(|| "main".to_owned(), |n| format!("Worker-{n}"));
         Self {
-            place: pipeline.place(worker),
+            slot: pipeline.slot(worker),
             role,
             encoder: Encoder::new(&thread, pipeline.run, worker, pipeline.json),
             pipeline,
@@ -89,7 +89,7 @@ impl Logger {
                 json: self.encoder.json(),
                 to_console,
             };
-            match pipeline.queue.put(self.place, self.role, &line) {
+            match pipeline.queue.put(self.slot, self.role, &line) {
                 put @ (Put::Waits | Put::HalfFull) => {
                     self.next_seq = seq + 1;
                     self.last_stamp = stamp;
@@ -99,7 +99,7 @@ impl Logger {
                     break;
                 }
                 Put::MakeAnew(seq) => self.next_seq = seq,
-                Put::Full => pipeline.make_room(self.place),
+                Put::Full => pipeline.make_room(self.slot),
                 Put::Closed => return,
             }
         }

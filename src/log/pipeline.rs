@@ -12,7 +12,7 @@ use super::{
     console::Console,
     event::Event,
     file::LogFile,
-    queue::{Drain, Place, Queue, STRIPES_MAX},
+    queue::{Drain, Queue, STRIPES_MAX, Slot},
     report::SinkReport,
     sinks::Sinks,
     stream::Stream,
@@ -96,9 +96,9 @@ impl Pipeline {
 
     /// The place in the queue of worker number `worker`, or of `main`. The shards before this one have as many workers each,
     /// whose numbers come before those of this one.
-    pub(super) fn place(&self, worker: Option<u32>) -> Place {
+    pub(super) fn slot(&self, worker: Option<u32>) -> Slot {
         let producer = worker.map_or(self.workers, |n| n as usize % self.workers);
-        self.queue.place(producer)
+        self.queue.slot(producer)
     }
 
     /// For a producer that has filled half its batch: has it written.
@@ -113,9 +113,9 @@ impl Pipeline {
 
     /// For a producer that found its batch full: drains, if nobody else has made room meanwhile.
     #[cold]
-    pub(super) fn make_room(&self, place: Place) {
+    pub(super) fn make_room(&self, slot: Slot) {
         let drain = self.queue.lock_drain();
-        if self.queue.is_full(place) {
+        if self.queue.is_full(slot) {
             self.write_for_producer(drain, || self.clock.now());
         }
     }

@@ -76,7 +76,7 @@ struct Calls {
 
 /// Where in the queue a producer's lines go, and where their number is kept.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Slot {
     stripe: usize,
     row: usize,
 }
@@ -164,8 +164,8 @@ impl Queue {
     }
 
     /// The place of producer number `producer`.
-    pub(crate) fn place(&self, producer: usize) -> Place {
-        Place {
+    pub(crate) fn slot(&self, producer: usize) -> Slot {
+        Slot {
             stripe: producer % self.stripes.len(),
             row: producer / self.stripes.len(),
         }
@@ -173,19 +173,19 @@ impl Queue {
 
     /// Puts a finished line of the producer at `place` into the queue.
     #[inline]
-    pub(crate) fn put(&self, place: Place, role: Role, line: &FinishedLine<'_>) -> Put {
-        let mut stripe = self.stripe(place.stripe);
+    pub(crate) fn put(&self, slot: Slot, role: Role, line: &FinishedLine<'_>) -> Put {
+        let mut stripe = self.stripe(slot.stripe);
         if !stripe.open_to.admits(role) {
             return Put::Closed;
         }
-        let next_seq = stripe.next_seq[place.row];
+        let next_seq = stripe.next_seq[slot.row];
         if next_seq != line.seq || line.stamp < stripe.cut {
             return Put::MakeAnew(next_seq);
         }
         if stripe.batch.bytes() >= self.batch_bytes && role != Role::Writer {
             return Put::Full;
         }
-        stripe.next_seq[place.row] += 1;
+        stripe.next_seq[slot.row] += 1;
         if stripe.batch.is_empty() {
             self.tell_of_first_line(line.stamp);
         }
@@ -227,8 +227,8 @@ impl Queue {
     }
 
     /// Whether the batch at this place is full.
-    pub(crate) fn is_full(&self, place: Place) -> bool {
-        self.stripe(place.stripe).batch.bytes() >= self.batch_bytes
+    pub(crate) fn is_full(&self, slot: Slot) -> bool {
+        self.stripe(slot.stripe).batch.bytes() >= self.batch_bytes
     }
 
     /// Wakes the writer at once.
@@ -385,7 +385,7 @@ mod tests {
         /// What one producer does: the loop of the log's producer, without what a line costs to make. Returns how many lines
         /// were taken.
         fn log_lines(&self, producer: usize, role: Role, count: u64) -> u64 {
-            let (place, mut seq) = (self.queue.place(producer), 0);
+            let (slot, mut seq) = (self.queue.slot(producer), 0);
             for logged in 0..count {
                 loop {
                     let stamp = self.ticks.now();
@@ -397,7 +397,7 @@ mod tests {
                         json: &[],
                         to_console: true,
                     };
-                    match self.queue.put(place, role, &line) {
+                    match self.queue.put(slot, role, &line) {
                         Put::Waits => break,
                         Put::HalfFull => {
                             if let Some(drain) = self.queue.lock_drain_if_free() {
@@ -408,7 +408,7 @@ mod tests {
                         Put::MakeAnew(other) => seq = other,
                         Put::Full => {
                             let drain = self.queue.lock_drain();
-                            if self.queue.is_full(place) {
+                            if self.queue.is_full(slot) {
                                 self.write(drain);
                             }
                         }

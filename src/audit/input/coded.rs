@@ -1,12 +1,12 @@
 //! Logs that something has written otherwise from end to end, made plain on the way, before records are looked for: codes, which are
-//! a table that is easy to add to, and forms of records.
+//! a table that is easy to add to, and notations of records.
 
 use std::io::{self, Read};
 
 use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
 use serde_json::json;
 
-use crate::audit::records::{forms::Form, notes::controls, times::restored};
+use crate::audit::records::{notations::Notation, notes::controls, times::restored};
 
 /// A way in which all of a log is written.
 #[derive(Debug)]
@@ -14,22 +14,28 @@ pub(super) enum Coding {
     /// Bytes for bytes.
     Code(&'static Code),
     /// Records that look otherwise.
-    Form(Form),
+    Notation(Notation),
 }
 
 impl Coding {
-    /// Those in which a log may be written that begins so. A form shows in many records only: that of a log which grows is not asked
-    /// for.
+    /// Those in which a log may be written that begins so. A notation shows in many records only: that of a log which grows is
+    /// not asked for.
     pub(super) fn possible(head: &[u8], grows: bool) -> impl Iterator<Item = Self> {
-        let forms = (!grows).then(|| Form::possible(head)).into_iter().flatten();
-        CODES.iter().map(Self::Code).chain(forms.map(Self::Form))
+        let notations = (!grows)
+            .then(|| Notation::possible(head))
+            .into_iter()
+            .flatten();
+        CODES
+            .iter()
+            .map(Self::Code)
+            .chain(notations.map(Self::Notation))
     }
 
     /// What stands there, as it was before; none where there is nothing to be done.
     pub(super) fn undo(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         match self {
             Self::Code(code) => (code.undo)(bytes),
-            Self::Form(form) => form.rewritten(bytes),
+            Self::Notation(notation) => notation.rewritten(bytes),
         }
     }
 
@@ -40,7 +46,7 @@ impl Coding {
                 let end = bytes.iter().rposition(|byte| code.ends.contains(byte));
                 end.map(|at| at + 1)
             }
-            Self::Form(form) => form.end(bytes),
+            Self::Notation(notation) => notation.end(bytes),
         }
     }
 }

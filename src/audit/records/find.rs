@@ -12,7 +12,7 @@ use super::{
     decode::{ESCAPES, Escape, SURE, backslashes, has_colours},
     fields::{self, Keyed},
     keyed::{Frame, TRIES_MAX, Walked, Walker},
-    marks::{Mark, has_marks, marks, named, names_a_thread, text_starts},
+    marks::{RecordMark, has_marks, marks, named, names_a_thread, text_starts},
     record::{JSON_START, Record, SUM_LEN, hex8, record, tells_ours},
     scanned::{Framed, Suspect},
     suspect::{SUM, suspect},
@@ -94,7 +94,7 @@ impl Finder {
     /// One layer: text, documents, whatever is escaped in it, and the suspects that are left.
     fn layer(&mut self, bytes: &[u8], line: usize, depth: u32, hits: &mut Vec<Hit>) -> usize {
         let text = &bytes[..line];
-        let mut open: Vec<Mark> = text_starts(text).collect();
+        let mut open: Vec<RecordMark> = text_starts(text).collect();
         texts(text, &open, hits);
         let opened = hits.is_empty() && opens(text);
         open.extend(named(text));
@@ -310,7 +310,7 @@ impl Finder {
         &mut self,
         bytes: &[u8],
         escapes: &[Escape],
-        open: &mut Vec<Mark>,
+        open: &mut Vec<RecordMark>,
         depth: u32,
         hits: &mut Vec<Hit>,
     ) {
@@ -382,10 +382,10 @@ impl Finder {
 }
 
 /// What of `bytes` no record explains, though marks are there that are left open.
-fn suspects(bytes: &[u8], open: &[Mark], hits: &mut Vec<Hit>) {
+fn suspects(bytes: &[u8], open: &[RecordMark], hits: &mut Vec<Hit>) {
     // Others begin their lines as this program does.
-    let is_ours = |mark: &&Mark| !mark.line || tells_ours(&bytes[mark.at..]);
-    let open: Vec<Mark> = open.iter().filter(is_ours).copied().collect();
+    let is_ours = |mark: &&RecordMark| !mark.line || tells_ours(&bytes[mark.at..]);
+    let open: Vec<RecordMark> = open.iter().filter(is_ours).copied().collect();
     if open.is_empty() {
         return;
     }
@@ -400,7 +400,7 @@ fn suspects(bytes: &[u8], open: &[Mark], hits: &mut Vec<Hit>) {
 }
 
 /// The suspects between two records: each begins where a line of text begins, if one does.
-fn segment(bytes: &[u8], span: Range<usize>, marks: &[Mark], hits: &mut Vec<Hit>) {
+fn segment(bytes: &[u8], span: Range<usize>, marks: &[RecordMark], hits: &mut Vec<Hit>) {
     let marks = marks.iter().filter(|mark| span.contains(&mark.at));
     let starts = marks.clone().filter(|mark| mark.line).map(|mark| mark.at);
     let mut from = span.start;
@@ -530,7 +530,7 @@ pub(crate) fn fields_of(suspect: &Suspect) -> Vec<(String, String)> {
 }
 
 /// The records that stand in `bytes` as lines of text, whatever is around them, where these are the places in which such may begin.
-fn texts(bytes: &[u8], starts: &[Mark], hits: &mut Vec<Hit>) {
+fn texts(bytes: &[u8], starts: &[RecordMark], hits: &mut Vec<Hit>) {
     let starts = starts.iter().map(|mark| mark.at);
     let limits = starts.clone().skip(1).chain([bytes.len()]);
     let mut from = 0;
@@ -595,7 +595,7 @@ fn covers(spans: &[Range<usize>], at: usize) -> bool {
 }
 
 /// Leaves of the marks those that no hit explains.
-fn explain(open: &mut Vec<Mark>, hits: &[Hit]) {
+fn explain(open: &mut Vec<RecordMark>, hits: &[Hit]) {
     if open.is_empty() || hits.is_empty() {
         return;
     }

@@ -22,19 +22,19 @@ pub(crate) fn has_marks(bytes: &[u8]) -> bool {
 /// Where something stands that hardly anything but a record has: its time and level, its thread and message, its run, its
 /// checksum.
 #[derive(Clone, Copy)]
-pub(super) struct Mark {
+pub(super) struct RecordMark {
     pub at: usize,
     /// A line of text begins there.
     pub line: bool,
 }
 
 /// All of these.
-pub(super) fn marks(bytes: &[u8]) -> impl Iterator<Item = Mark> {
+pub(super) fn marks(bytes: &[u8]) -> impl Iterator<Item = RecordMark> {
     text_starts(bytes).chain(named(bytes))
 }
 
 /// Where its run or its checksum is named, or its thread with a message behind it.
-pub(super) fn named(bytes: &[u8]) -> impl Iterator<Item = Mark> {
+pub(super) fn named(bytes: &[u8]) -> impl Iterator<Item = RecordMark> {
     static NAMES: Words = LazyLock::new(|| words(["run", "sum", "thread"]));
     let has_value = |name: &Match| {
         let rest = &bytes[name.end()..];
@@ -50,7 +50,7 @@ pub(super) fn named(bytes: &[u8]) -> impl Iterator<Item = Mark> {
             && !is_label(rest, width)
     };
     let names = NAMES.find_iter(bytes).filter(has_value);
-    names.map(|name| Mark {
+    names.map(|name| RecordMark {
         at: name.start(),
         line: false,
     })
@@ -93,9 +93,9 @@ fn is_label(bytes: &[u8], width: usize) -> bool {
 }
 
 /// Where lines of text begin.
-pub(super) fn text_starts(bytes: &[u8]) -> impl Iterator<Item = Mark> {
+pub(super) fn text_starts(bytes: &[u8]) -> impl Iterator<Item = RecordMark> {
     let starts = iter::successors(next_text(bytes, 0), |at| next_text(bytes, at + STAMP_LEN));
-    starts.map(|at| Mark { at, line: true })
+    starts.map(|at| RecordMark { at, line: true })
 }
 
 /// Where the next line of text begins: time and level are there.

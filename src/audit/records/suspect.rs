@@ -6,7 +6,7 @@ use memchr::memmem;
 
 use super::{
     decode::{backslashes, doubled_quotes},
-    marks::{Mark, named},
+    marks::{RecordMark, named},
     record::{JSON_START, LEVELS, SUM_LEN, Words, level_word, words},
     scanned::Suspect,
     times::{STAMP, differences},
@@ -90,7 +90,7 @@ fn is_keyed(bytes: &[u8]) -> bool {
             "{\"timestamp\":\"",
         ])
     });
-    let in_text = |mark: Mark| {
+    let in_text = |mark: RecordMark| {
         let before = mark.at.checked_sub(1).map(|at| bytes[at]);
         before == Some(b' ') && bytes.get(mark.at + 3) == Some(&b'=')
     };

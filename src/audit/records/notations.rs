@@ -1,4 +1,4 @@
-//! Forms of a whole input in which no record can be read as it stands: colours within documents, tables whose columns are a
+//! Notations of a whole input in which no record can be read as it stands: colours within documents, tables whose columns are a
 //! record's fields, names and values one by one. Such an input is rewritten to lines of text or of JSON, which are read as all
 //! others are, damaged ones too.
 //!
@@ -30,7 +30,7 @@ const FIELDS_MAX: usize = 256;
 
 /// How the records of an input are written.
 #[derive(Debug)]
-pub(crate) enum Form {
+pub(crate) enum Notation {
     /// With a terminal's colours in them.
     Coloured,
     /// As rows of a table whose columns have these names.
@@ -41,7 +41,7 @@ pub(crate) enum Form {
     Pairs,
 }
 
-impl Form {
+impl Notation {
     /// Those in which an input may be that begins so.
     pub(crate) fn possible(head: &[u8]) -> impl Iterator<Item = Self> {
         let tables = table(head).into_iter().chain(arrays(head));
@@ -101,14 +101,19 @@ fn object<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<String>
     (own > 1).then(|| format!("{{{}{end}", fields.join(",")))
 }
 
+/// Whether these are the names of a record's fields.
+fn are_of_a_record(names: &[String]) -> bool {
+    let own = names.iter().filter(|name| is_own_name(name.as_bytes()));
+    own.count() > 2
+}
+
 /// The table whose header is among the first lines.
-fn table(head: &[u8]) -> Option<Form> {
+fn table(head: &[u8]) -> Option<Notation> {
     let lines = head.split(is_row_end).take(HEADER_MAX);
     let mut split = lines.flat_map(|line| SEPARATORS.map(|separator| (line, separator)));
     split.find_map(|(line, separator)| {
         let names = cells(line, separator);
-        let own = names.iter().filter(|name| is_own_name(name.as_bytes()));
-        (own.count() > 2).then_some(Form::Table { names, separator })
+        are_of_a_record(&names).then_some(Notation::Table { names, separator })
     })
 }
 
@@ -181,20 +186,18 @@ fn is_heading(names: &[String], cells: &[String]) -> bool {
 }
 
 /// The names that a document gives its columns, in an array of their own or one by one.
-fn arrays(head: &[u8]) -> Option<Form> {
-    let is_whole = |names: &Vec<String>| {
-        let own = names.iter().filter(|name| is_own_name(name.as_bytes()));
-        own.count() > 2
-    };
+fn arrays(head: &[u8]) -> Option<Notation> {
     let one_by_one = memmem::find_iter(head, b"\"name\"").map(|at| {
         let begin = value_start(head, at + 5);
         begin.map_or(String::new(), |begin| value(head, begin, false).1)
     });
-    let mut found = Some(one_by_one.collect()).filter(is_whole);
+    let mut found = Some(one_by_one.collect::<Vec<_>>()).filter(|names| are_of_a_record(names));
     each_array(head, head.len(), |_, cells| {
-        found = found.take().or_else(|| Some(cells).filter(is_whole));
+        found = found
+            .take()
+            .or_else(|| Some(cells).filter(|names| are_of_a_record(names)));
     });
-    Some(Form::Arrays { names: found? })
+    Some(Notation::Arrays { names: found? })
 }
 
 /// Shows the innermost arrays of no more than so many values.
@@ -633,16 +636,16 @@ mod tests {
         for (text, form, at) in [
             (
                 "---\nrun: 1\nseq: 2\n---\nrun: 3\nseq:",
-                Form::Pairs,
+                Notation::Pairs,
                 Some(22),
             ),
             (
                 "run: 1\nseq: 2\nrun: 3\nsum: 4\nseq: 5\n",
-                Form::Pairs,
+                Notation::Pairs,
                 Some(14),
             ),
-            ("run=1 seq=2\nrun=3 seq=4\nrun=5", Form::Pairs, Some(24)),
-            ("run: 1\nseq: 2\n", Form::Pairs, Some(0)),
+            ("run=1 seq=2\nrun=3 seq=4\nrun=5", Notation::Pairs, Some(24)),
+            ("run: 1\nseq: 2\n", Notation::Pairs, Some(0)),
         ] {
             assert_eq!(form.end(text.as_bytes()), at, "{text}");
         }
