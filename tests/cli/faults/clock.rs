@@ -47,7 +47,8 @@ fn a_clock_that_is_set_back_and_forward_moves_no_time_stamp() {
         }
         let summary = run.finish().code(0).json();
         let wall = summary["wall_seconds"].as_f64().unwrap();
-        assert!((1.2..60.0).contains(&wall), "{summary}");
+        // No worker waits for a pause that would end behind the deadline: the run may end some milliseconds before it.
+        assert!((1.1..60.0).contains(&wall), "{summary}");
         let longest = summary["operation_seconds"]["max"].as_f64().unwrap();
         assert!(longest < 60.0, "{summary}");
         let log = json_lines(&rig.read("app.log"));
