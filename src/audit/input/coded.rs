@@ -1,67 +1,28 @@
-//! Logs that something has written otherwise from end to end, made plain on the way, before records are looked for: codes, which are
-//! a table that is easy to add to, and notations of records.
+//! Logs that something has written otherwise from end to end, made plain on the way, before records are looked for: a table that is
+//! easy to add to.
 
 use std::io::{self, Read};
 
 use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
 use serde_json::json;
 
-use crate::audit::records::{notations::Notation, notes::controls, times::restored};
+use crate::audit::records::{decode::ESCAPES, notes::controls, times::restored};
 
 /// A way in which all of a log is written.
 #[derive(Debug)]
-pub(super) enum Coding {
-    /// Bytes for bytes.
-    Code(&'static Code),
-    /// Records that look otherwise.
-    Notation(Notation),
-}
-
-impl Coding {
-    /// Those in which a log may be written that begins so. A notation shows in many records only: that of a log which grows is
-    /// not asked for.
-    pub(super) fn possible(head: &[u8], grows: bool) -> impl Iterator<Item = Self> {
-        let notations = (!grows)
-            .then(|| Notation::possible(head))
-            .into_iter()
-            .flatten();
-        CODES
-            .iter()
-            .map(Self::Code)
-            .chain(notations.map(Self::Notation))
-    }
-
-    /// What stands there, as it was before; none where there is nothing to be done.
-    pub(super) fn undo(&self, bytes: &[u8]) -> Option<Vec<u8>> {
-        match self {
-            Self::Code(code) => (code.undo)(bytes),
-            Self::Notation(notation) => notation.rewritten(bytes),
-        }
-    }
-
-    /// Where what is coded ends, or a record does, as far as that has come.
-    fn end(&self, bytes: &[u8]) -> Option<usize> {
-        match self {
-            Self::Code(code) => {
-                let end = bytes.iter().rposition(|byte| code.ends.contains(byte));
-                end.map(|at| at + 1)
-            }
-            Self::Notation(notation) => notation.end(bytes),
-        }
-    }
-}
-
-/// A code.
-#[derive(Debug)]
 pub(super) struct Code {
     /// What stands there, as it was before; none where there is nothing to be done.
-    undo: fn(&[u8]) -> Option<Vec<u8>>,
+    pub undo: fn(&[u8]) -> Option<Vec<u8>>,
     /// Nothing that is coded goes on behind one of these.
     ends: &'static [u8],
 }
 
 /// All that is known.
-static CODES: [Code; 5] = [
+pub(super) static CODES: [Code; 6] = [
+    Code {
+        undo: without_colours,
+        ends: b"\n",
+    },
     Code {
         undo: restored,
         ends: b"\n",
@@ -93,7 +54,7 @@ const CODED_MAX: usize = 1 << 20;
 
 /// A log as it was before it was coded.
 pub(super) struct Decoded {
-    coding: Coding,
+    code: &'static Code,
     raw: Box<dyn Read + Send>,
     /// It may go on where there is nothing to be read now.
     grows: bool,
@@ -104,9 +65,9 @@ pub(super) struct Decoded {
 
 impl Decoded {
     /// What `raw` gives, which may grow.
-    pub(super) fn new(coding: Coding, raw: Box<dyn Read + Send>, grows: bool) -> Self {
+    pub(super) fn new(code: &'static Code, raw: Box<dyn Read + Send>, grows: bool) -> Self {
         Self {
-            coding,
+            code,
             raw,
             grows,
             begun: Vec::new(),
@@ -128,20 +89,26 @@ impl Read for Decoded {
                 .take(CHUNK as u64)
                 .read_to_end(&mut self.begun)?;
             let length = self.begun.len();
-            let end = match self.coding.end(&self.begun) {
+            let ends = |byte: &u8| self.code.ends.contains(byte);
+            let end = match self.begun.iter().rposition(ends) {
                 _ if read == 0 && !self.grows => length,
-                Some(end) if end > 0 => end,
-                _ if length >= CODED_MAX => length - length % 4,
-                _ => 0,
+                Some(at) => at + 1,
+                None if length >= CODED_MAX => length - length % 4,
+                None => 0,
             };
             if read == 0 && end == 0 {
                 return Ok(0);
             }
             let rest = self.begun.split_off(end);
             let coded = std::mem::replace(&mut self.begun, rest);
-            self.plain = io::Cursor::new(self.coding.undo(&coded).unwrap_or(coded));
+            self.plain = io::Cursor::new((self.code.undo)(&coded).unwrap_or(coded));
         }
     }
+}
+
+/// Documents whose names and values have a terminal's colours.
+fn without_colours(bytes: &[u8]) -> Option<Vec<u8>> {
+    ESCAPES[0].undo(bytes)
 }
 
 /// Base64, as message queues hand out what they hold.
@@ -260,6 +227,10 @@ mod tests {
                 format!("{{\"MESSAGE\":\"{TEXT}\"}}\n"),
             ),
             (list(",\n  "), format!("\"{TEXT}\"")),
+            (
+                "{\x1b[34;1m\"seq\"\x1b[0m:\x1b[39m4\x1b[0m}\n".into(),
+                "{\"seq\":4}\n".into(),
+            ),
             (
                 format!(
                     "Content-Transfer-Encoding: base64\r\n\r\n{}\r\n{}\r\n",

@@ -15,7 +15,7 @@ use anyhow::Result;
 use memchr::memmem;
 
 use super::{
-    coded::{Coding, Decoded},
+    coded::{CODES, Code, Decoded},
     source::Input,
 };
 use crate::audit::{
@@ -27,7 +27,7 @@ use crate::audit::{
         parts,
         record::starts_here,
         scan::{ESCAPED_START, Scanner},
-        scanned::{Other, Scanned, What},
+        scanned::{Scanned, What},
     },
     registry::Registry,
 };
@@ -46,9 +46,6 @@ const PIECES_MAX: usize = 512;
 /// What the head of a part says about all of it.
 #[derive(Debug, Default)]
 struct Survey {
-    /// How many records are whole, and how many are not.
-    whole: usize,
-    damaged: usize,
     /// The time of the first record.
     first: Option<u64>,
     /// Its first line has a record in it.
@@ -64,27 +61,22 @@ struct Survey {
     /// No input has a whole record in a head as long as this one's.
     rewritten: bool,
     /// In which way all of it is written, if in none that records are found in.
-    coding: Option<Coding>,
+    code: Option<&'static Code>,
     /// What each frame of a document begins with, where one takes several lines or the document only one.
     frame: Option<Vec<u8>>,
 }
 
 impl Survey {
-    fn of(head: &[u8], registry: &Registry, grows: bool) -> Self {
+    fn of(head: &[u8], registry: &Registry) -> Self {
         let survey = Self::as_it_is(head, registry);
-        if survey.whole > survey.damaged || grows && survey.whole > 0 {
+        if survey.first.is_some() {
             return survey;
         }
-        // What is no record in the end must not be known as a run.
-        let trial = Registry::new(u64::MAX);
-        let mut decoded = Coding::possible(head, grows).filter_map(|coding| {
-            let plain = coding.undo(head)?;
-            let found = Self::as_it_is(&plain, &trial);
-            // What is whole as it stands may have been damaged into being so, or be so by chance.
-            let better = found.whole > 4 * survey.whole && found.damaged <= found.whole / 2;
-            better.then(|| Self {
-                coding: Some(coding),
-                ..Self::as_it_is(&plain, registry)
+        let mut decoded = CODES.iter().filter_map(|code| {
+            let survey = Self::as_it_is(&(code.undo)(head)?, registry);
+            survey.first.map(|_| Self {
+                code: Some(code),
+                ..survey
             })
         });
         decoded.next().unwrap_or(survey)
@@ -117,10 +109,7 @@ impl Survey {
             steps.clone().filter(|step| step.is_lt()).count(),
             steps.filter(|step| step.is_gt()).count(),
         );
-        let is_damaged = |other: &&Other| matches!(other.what, What::Suspect(_));
         Self {
-            whole: records.len(),
-            damaged: scanned.others.iter().filter(is_damaged).count(),
             first: first.map(|(_, stamp)| *stamp),
             starts_whole: first.is_some_and(|(at, _)| at.line == 0),
             falling: falls > 3 * rises && falls > 2,
@@ -128,7 +117,7 @@ impl Survey {
             prefix: head[line..front].into(),
             binary: records.len() > 1 && controls(head) >= records.len(),
             rewritten: head.len() == HEAD,
-            coding: None,
+            code: None,
             frame: place.and_then(|place| frame_start(head, place)),
         }
     }
@@ -208,15 +197,14 @@ impl Inputs {
             let read = (&mut opened.source)
                 .take(HEAD as u64)
                 .read_to_end(&mut head);
-            let survey = Survey::of(&head, registry, false);
+            let survey = Survey::of(&head, registry);
             if survey.falling
                 && let Input::File(path) = input
                 && opened.size.is_some()
             {
                 // The runs of such a log begin at its end.
                 if let Ok(tail) = File::open(path).and_then(|file| tail(file, head.len() as u64)) {
-                    let coding = survey.coding.as_ref();
-                    let plain = coding.and_then(|coding| coding.undo(&tail));
+                    let plain = survey.code.and_then(|code| (code.undo)(&tail));
                     Survey::as_it_is(&plain.unwrap_or(tail), registry);
                 }
             }
@@ -347,12 +335,12 @@ impl Part {
             if let Some(registry) = &self.grows
                 && self.offset < HEAD as u64
             {
-                self.survey = Survey::of(&block.buffer[..used.min(HEAD)], registry, true);
+                self.survey = Survey::of(&block.buffer[..used.min(HEAD)], registry);
             }
-            if let Some(coding) = self.survey.coding.take() {
+            if let Some(code) = self.survey.code.take() {
                 let read = io::Cursor::new(block.buffer[..used].to_vec());
                 let coded = read.chain(mem::replace(source, Box::new(io::empty())));
-                *source = Box::new(Decoded::new(coding, Box::new(coded), self.grows.is_some()));
+                *source = Box::new(Decoded::new(code, Box::new(coded), self.grows.is_some()));
                 used = 0;
                 continue;
             }

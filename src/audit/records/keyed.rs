@@ -46,8 +46,6 @@ struct Container {
 /// Walks documents, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Walker {
-    /// How many cells a row has: an array has this many values at least before they are shown.
-    pub row: usize,
     leaves: Vec<Leaf>,
     containers: Vec<Container>,
     /// Those that are open, the innermost last.
@@ -209,7 +207,7 @@ impl Walker {
             container,
         });
         let most = if self.in_array() {
-            ELEMENTS_MAX.max(self.row + 1)
+            ELEMENTS_MAX
         } else {
             LEAVES_MAX
         };

@@ -240,7 +240,7 @@ fn holds_together(line: &[u8]) -> bool {
 }
 
 /// A line whose boxes are drawn with bars.
-pub(crate) fn with_bars(line: &[u8]) -> Cow<'_, [u8]> {
+fn with_bars(line: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(0xe2, line).is_none() {
         return Cow::Borrowed(line);
     }
