@@ -98,7 +98,7 @@ impl Log {
     /// The file cannot be opened a second time.
     pub fn reopen(&self, wrap: Wrap) -> anyhow::Result<()> {
         self.pipeline.write_all();
-        match self.pipeline.sinks().log.file() {
+        match self.pipeline.output().sinks.log.file() {
             Some(file) => file.reopen(wrap),
             None => {
                 bail!("standard output cannot be opened a second time; name a file with --log-file")
@@ -113,7 +113,7 @@ impl Log {
         self.pipeline.queue.open_to(OpenTo::MainAndWriter);
         self.end_writer();
         self.pipeline.flush();
-        if let Some(file) = self.pipeline.sinks().log.file() {
+        if let Some(file) = self.pipeline.output().sinks.log.file() {
             file.await_last_line();
         }
         self.pipeline.queue.lines()
@@ -124,7 +124,7 @@ impl Log {
         let pipeline = Arc::clone(&self.pipeline);
         drop(self);
         let lines = pipeline.queue.lines();
-        let sinks = pipeline.sinks();
+        let sinks = &pipeline.output().sinks;
         LogReport {
             path: sinks.log.path(),
             lines,
@@ -148,7 +148,7 @@ impl Drop for Log {
     fn drop(&mut self) {
         self.end_writer();
         self.pipeline.write_all();
-        if let Some(file) = self.pipeline.sinks().log.file() {
+        if let Some(file) = self.pipeline.output().sinks.log.file() {
             file.end();
         }
         self.pipeline.flush();
@@ -215,7 +215,7 @@ mod tests {
         log.pipeline.write_all();
         // The writer notices that the log is renamed, and is about to log that.
         fs::rename(&path, folder.path().join("app.log.1")).unwrap();
-        let has_struck = || log.pipeline.sinks().file_report(0).errors > 0;
+        let has_struck = || log.pipeline.output().sinks.file_report(0).errors > 0;
         while !has_struck() {
             log_lines(1);
             std::thread::sleep(Duration::from_millis(1));
@@ -260,7 +260,10 @@ mod tests {
             };
             log_lines(10);
             assert_eq!(log.settle(), 10);
-            log.pipeline.sinks().attempt(|_| panic!("on purpose"));
+            log.pipeline
+                .output()
+                .sinks
+                .attempt(|_| panic!("on purpose"));
             // Many more than a batch has room for.
             log_lines(20_000);
             let report = log.close();

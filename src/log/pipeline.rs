@@ -9,10 +9,11 @@ use std::{iter, num::NonZero, sync::Arc, thread, time::Duration};
 use tracing::Level;
 
 use super::{
+    batch::FinishedLine,
     console::Console,
     event::Event,
     file::LogFile,
-    queue::{Drain, Queue, STRIPES_MAX, Slot},
+    queue::{Drain, Queue, STRIPES, Slot},
     report::SinkReport,
     sinks::Sinks,
     stream::Stream,
@@ -46,14 +47,20 @@ pub struct Pipeline {
     pub(super) queue: Queue,
     /// How many workers there are; `main` comes after them.
     workers: usize,
-    /// Whoever drains has the drain's lock first.
-    sinks: Mutex<Sinks>,
+    output: Mutex<Output>,
     /// One of the sinks, which can be had without their lock.
     pub(super) console: Arc<Console>,
     /// The other, where it is standard output.
     stdout: Option<Arc<Stream>>,
     /// There are more cores than workers.
     writer_has_core: bool,
+}
+
+/// What takes lines out of the queue, and what they are written to. Whoever has it writes what it took before releasing it.
+#[derive(Debug)]
+pub(super) struct Output {
+    drain: Drain,
+    pub(super) sinks: Sinks,
 }
 
 impl Pipeline {
@@ -73,23 +80,20 @@ impl Pipeline {
         } else {
             BATCH_BYTES
         };
-        let flush_interval = Duration::from(config.flush_interval);
-        // Where each line is written at once, there is nothing to be spread.
-        let stripes = match flush_interval.is_zero() {
-            true => 1,
-            false => STRIPES_MAX,
-        };
+        let queue = Queue::new(workers + 1, STRIPES, batch_bytes);
+        let (console, stdout) = (Arc::clone(&sinks.console), sinks.log.stdout());
+        let drain = Drain::of(&queue);
         Self {
             run,
             clock,
-            flush_interval,
+            flush_interval: config.flush_interval.into(),
             json: config.format == LogFormat::Json,
             console_level: config.console.level,
-            queue: Queue::new(workers + 1, stripes, batch_bytes),
+            queue,
             workers,
-            console: Arc::clone(&sinks.console),
-            stdout: sinks.log.stdout(),
-            sinks: Mutex::new(sinks),
+            console,
+            stdout,
+            output: Mutex::new(Output { drain, sinks }),
             writer_has_core,
         }
     }
@@ -106,45 +110,57 @@ impl Pipeline {
     pub(super) fn see_to_drain(&self) {
         if self.writer_has_core {
             self.queue.hurry();
-        } else if let Some(drain) = self.queue.lock_drain_if_free() {
-            self.write_for_producer(drain, || self.clock.now());
+        } else if let Some(output) = if_free(self.output.try_lock()) {
+            self.write_for_producer(output);
         }
     }
 
     /// For a producer that found its batch full: drains, if nobody else has made room meanwhile.
     #[cold]
     pub(super) fn make_room(&self, slot: Slot) {
-        let drain = self.queue.lock_drain();
+        let output = self.output();
         if self.queue.is_full(slot) {
-            self.write_for_producer(drain, || self.clock.now());
+            self.write_for_producer(output);
         }
     }
 
     /// Writes all lines that are there, in time order.
     pub(super) fn write_all(&self) {
-        self.write(self.queue.lock_drain(), || self.clock.now());
+        self.drain(&mut self.output());
     }
 
-    /// The same for a producer, which cannot log what the file reports: the writer sees to that.
-    pub(super) fn write_for_producer(&self, drain: MutexGuard<'_, Drain>, now: impl Fn() -> Stamp) {
-        if self.write(drain, now) {
+    fn write_for_producer(&self, mut output: MutexGuard<'_, Output>) {
+        self.drain(&mut output);
+        self.leave_reports(output);
+    }
+
+    fn drain(&self, output: &mut Output) {
+        output.drain.take(&self.queue, || self.clock.now());
+        output.write(self.clock.now());
+    }
+
+    /// Writes one line at once. To read the clock once more would cost more than all else that is done here.
+    pub(super) fn write_line(&self, mut output: MutexGuard<'_, Output>, line: &FinishedLine<'_>) {
+        output.drain.take_line(line);
+        output.write(line.stamp);
+        self.leave_reports(output);
+    }
+
+    /// A producer cannot log what the file reports: the writer sees to that.
+    fn leave_reports(&self, mut output: MutexGuard<'_, Output>) {
+        let file = output.sinks.log.file();
+        if file.is_some_and(|file| file.has_reports()) {
+            drop(output);
             self.queue.hurry();
         }
-    }
-
-    /// Drains. Says whether the file has something to report. `now` reads the clock.
-    fn write(&self, mut drain: MutexGuard<'_, Drain>, now: impl Fn() -> Stamp) -> bool {
-        drain.take(&self.queue, &now);
-        let mut sinks = self.sinks();
-        sinks.attempt(|sinks| sinks.write(drain.batch(), now()));
-        sinks.log.file().is_some_and(|file| file.has_reports())
     }
 
     /// Logs what the file has to report. Says whether there was something.
     pub(super) fn emit_reports(&self) -> bool {
         // The sinks must be free again before an event is emitted: it may be written to them at once.
         let reports: Vec<Event> = self
-            .sinks()
+            .output()
+            .sinks
             .log
             .file()
             .map(LogFile::take_reports)
@@ -157,7 +173,7 @@ impl Pipeline {
     /// meanwhile.
     pub(super) fn flush(&self) {
         self.write_all();
-        if let Some(file) = self.sinks().log.file() {
+        if let Some(file) = self.output().sinks.log.file() {
             file.try_at_once();
         }
         for _ in 0..REPORTS_MAX {
@@ -171,11 +187,11 @@ impl Pipeline {
     /// Writes all that is there now, for a producer that tells somebody of its lines. Returns when lines were lost last: one that
     /// was logged later is in the log.
     pub(super) fn commit(&self) -> Option<Stamp> {
-        self.write_for_producer(self.queue.lock_drain(), || self.clock.now());
+        self.write_for_producer(self.output());
         self.stdout
             .iter()
             .for_each(|stdout| stdout.wait_until_written());
-        self.sinks().last_loss()
+        self.output().sinks.last_loss()
     }
 
     /// What has a reader that may stall.
@@ -207,12 +223,20 @@ impl Pipeline {
 
     /// What became of the lines of file and console so far; none while they are being written.
     pub fn reports_if_free(&self) -> Option<(SinkReport, SinkReport)> {
-        let sinks = if_free(self.sinks.try_lock())?;
-        Some((sinks.log.report(), self.console.report()))
+        let output = if_free(self.output.try_lock())?;
+        Some((output.sinks.log.report(), self.console.report()))
     }
 
     /// After a panic while they were locked the sinks have been given up: there is no need for poison.
-    pub(super) fn sinks(&self) -> MutexGuard<'_, Sinks> {
-        self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn output(&self) -> MutexGuard<'_, Output> {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Output {
+    /// Writes what was taken, it being `now`.
+    fn write(&mut self, now: Stamp) {
+        let batch = self.drain.batch();
+        self.sinks.attempt(|sinks| sinks.write(batch, now));
     }
 }

@@ -14,7 +14,8 @@
 //!    of all stripes. So no line that it takes is newer than the cut.
 //! 2. A line that is older than the last cut came too late for the drain in which it belonged. It is refused, and its
 //!    producer makes it anew. So no line of a later drain is older than the cut.
-//! 3. There is one [`Drain`], behind a lock: whoever has it writes what it holds before releasing it.
+//! 3. There is one [`Drain`], behind a lock: whoever has it writes what it holds before releasing it. A line that is not to
+//!    wait is numbered, stamped and written under the same lock.
 //! 4. What a drain took is merged by time stamp. A producer's stamps never fall, and lines of a stripe with the same stamp
 //!    stay in the order in which they came, so each producer's lines stay in order too.
 //!
@@ -26,17 +27,16 @@ use std::{array, mem, time::Duration};
 use super::batch::{Batch, FinishedLine};
 use crate::{
     log::clock::Stamp,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError, if_free},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
 /// Of thousands of workers few run at one time: with so many stripes two that do seldom share one.
-pub(crate) const STRIPES_MAX: usize = 8;
+pub(crate) const STRIPES: usize = 8;
 
 /// The queue of a run.
 #[derive(Debug)]
 pub(crate) struct Queue {
     stripes: Vec<Mutex<Stripe>>,
-    drain: Mutex<Drain>,
     calls: Mutex<Calls>,
     /// A stripe's batch with as many bytes is full.
     batch_bytes: usize,
@@ -133,7 +133,7 @@ pub(crate) enum Call {
 }
 
 impl Queue {
-    /// An empty queue for `producers`, with so many `stripes`, at most [`STRIPES_MAX`], and room in each for a batch of `batch_bytes` and a line.
+    /// An empty queue for `producers`, with so many `stripes`, at most [`STRIPES`], and room in each for a batch of `batch_bytes` and a line.
     pub(crate) fn new(producers: usize, stripes: usize, batch_bytes: usize) -> Self {
         let stripe = || Stripe {
             batch: Batch::with_capacity(batch_bytes),
@@ -143,13 +143,6 @@ impl Queue {
         };
         Self {
             stripes: (0..stripes).map(|_| Mutex::new(stripe())).collect(),
-            drain: Mutex::new(Drain {
-                taken: (0..stripes)
-                    .map(|_| Batch::with_capacity(batch_bytes))
-                    .collect(),
-                merged: Batch::with_capacity(stripes * batch_bytes),
-                ..Drain::default()
-            }),
             calls: Mutex::default(),
             batch_bytes,
             wake_up: Condvar::new(),
@@ -198,6 +191,15 @@ impl Queue {
         Put::HalfFull
     }
 
+    /// The number of a line of the producer at `place` that is written at once; none if the log is closed for it.
+    #[inline]
+    pub(crate) fn number(&self, slot: Slot, role: Role) -> Option<u64> {
+        let mut stripe = self.stripe(slot.stripe);
+        let admitted = stripe.open_to.admits(role);
+        let next_seq = &mut stripe.next_seq[slot.row];
+        admitted.then(|| mem::replace(next_seq, *next_seq + 1))
+    }
+
     /// The stripe's lock is held meanwhile: a drain that takes the line sees the call, too.
     fn tell_of_first_line(&self, stamp: Stamp) {
         let mut calls = self.calls();
@@ -214,16 +216,6 @@ impl Queue {
         for mut stripe in self.all_stripes().into_iter().flatten() {
             stripe.open_to = open_to;
         }
-    }
-
-    /// The right to drain, once no other drain is going on. What is taken with it must be written before it is dropped.
-    pub(crate) fn lock_drain(&self) -> MutexGuard<'_, Drain> {
-        self.drain.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The same, unless another drain is going on.
-    pub(crate) fn lock_drain_if_free(&self) -> Option<MutexGuard<'_, Drain>> {
-        if_free(self.drain.try_lock())
     }
 
     /// Whether the batch at this place is full.
@@ -287,7 +279,7 @@ impl Queue {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn all_stripes(&self) -> [Option<MutexGuard<'_, Stripe>>; STRIPES_MAX] {
+    fn all_stripes(&self) -> [Option<MutexGuard<'_, Stripe>>; STRIPES] {
         array::from_fn(|i| (i < self.stripes.len()).then(|| self.stripe(i)))
     }
 
@@ -306,7 +298,7 @@ impl OpenTo {
     }
 }
 
-/// The lines that are being written, in time order. One drain after another uses its memory again.
+/// The lines that are being written, in time order, each time in the same memory. There is one for a queue, behind a lock.
 #[derive(Debug, Default)]
 pub(crate) struct Drain {
     /// What was taken from each stripe.
@@ -319,6 +311,24 @@ pub(crate) struct Drain {
 }
 
 impl Drain {
+    /// The one of this queue.
+    pub(crate) fn of(queue: &Queue) -> Self {
+        let (stripes, bytes) = (queue.stripes.len(), queue.batch_bytes);
+        Self {
+            taken: (0..stripes).map(|_| Batch::with_capacity(bytes)).collect(),
+            merged: Batch::with_capacity(stripes * bytes),
+            ..Self::default()
+        }
+    }
+
+    /// Takes a line that has not been in the queue.
+    #[inline]
+    pub(crate) fn take_line(&mut self, line: &FinishedLine<'_>) {
+        self.whole = None;
+        self.merged.clear();
+        self.merged.push(line);
+    }
+
     /// Takes all lines that wait. `now` reads the clock.
     pub(crate) fn take(&mut self, queue: &Queue, now: impl FnOnce() -> Stamp) {
         self.taken.iter_mut().for_each(Batch::clear);
@@ -354,7 +364,7 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
-    use crate::sync::{Arc, explore, thread};
+    use crate::sync::{Arc, explore, if_free, thread};
 
     /// A clock that any thread may read: it never falls, and sometimes stands still.
     #[derive(Default)]
@@ -369,14 +379,17 @@ mod tests {
     /// The queue with what stands around it in the log: a clock, and a list in place of the sinks.
     struct Model {
         queue: Queue,
+        drain: Mutex<Drain>,
         ticks: Ticks,
         written: Mutex<Vec<(Stamp, String)>>,
     }
 
     impl Model {
         fn new(producers: usize, stripes: usize, batch_bytes: usize) -> Arc<Self> {
+            let queue = Queue::new(producers, stripes, batch_bytes);
             Arc::new(Self {
-                queue: Queue::new(producers, stripes, batch_bytes),
+                drain: Mutex::new(Drain::of(&queue)),
+                queue,
                 ticks: Ticks::default(),
                 written: Mutex::default(),
             })
@@ -400,14 +413,14 @@ mod tests {
                     match self.queue.put(slot, role, &line) {
                         Put::Waits => break,
                         Put::HalfFull => {
-                            if let Some(drain) = self.queue.lock_drain_if_free() {
+                            if let Some(drain) = if_free(self.drain.try_lock()) {
                                 self.write(drain);
                             }
                             break;
                         }
                         Put::MakeAnew(other) => seq = other,
                         Put::Full => {
-                            let drain = self.queue.lock_drain();
+                            let drain = self.drain.lock().unwrap();
                             if self.queue.is_full(slot) {
                                 self.write(drain);
                             }
@@ -420,12 +433,36 @@ mod tests {
             count
         }
 
+        /// The same for lines that are not to wait.
+        fn log_lines_at_once(&self, producer: usize, role: Role, count: u64) -> u64 {
+            let slot = self.queue.slot(producer);
+            for logged in 0..count {
+                let mut drain = self.drain.lock().unwrap();
+                let Some(seq) = self.queue.number(slot, role) else {
+                    return logged;
+                };
+                drain.take_line(&FinishedLine {
+                    stamp: self.ticks.now(),
+                    seq,
+                    text: format!("{producer} {seq}\n").as_bytes(),
+                    json: &[],
+                    to_console: true,
+                });
+                self.note(&drain);
+            }
+            count
+        }
+
         fn write_all(&self) {
-            self.write(self.queue.lock_drain());
+            self.write(self.drain.lock().unwrap());
         }
 
         fn write(&self, mut drain: MutexGuard<'_, Drain>) {
             drain.take(&self.queue, || self.ticks.now());
+            self.note(&drain);
+        }
+
+        fn note(&self, drain: &Drain) {
             let batch = drain.batch();
             assert!(
                 batch.bytes() < (self.queue.batch_bytes + 8) * self.queue.stripes.len(),
@@ -586,14 +623,17 @@ mod tests {
     #[test]
     fn threads_that_log_as_one_producer_number_their_lines_apart() {
         explore(|| {
-            let model = Model::new(1, 2, 1 << 10);
-            let log = |model: &Model| model.log_lines(0, Role::Other, 2);
-            for thread in [(); 3].map(|()| start(&model, log)) {
-                thread.join().unwrap();
+            for log in [Model::log_lines, Model::log_lines_at_once] {
+                let model = Model::new(1, 2, 1 << 10);
+                let threads =
+                    [(); 3].map(|()| start(&model, move |model| log(model, 0, Role::Other, 2)));
+                for thread in threads {
+                    thread.join().unwrap();
+                }
+                model.queue.close();
+                model.serve();
+                model.assert_whole_and_in_order(1, 6);
             }
-            model.queue.close();
-            model.serve();
-            model.assert_whole_and_in_order(1, 6);
         });
     }
 
@@ -601,15 +641,17 @@ mod tests {
     #[test]
     fn a_log_that_is_closed_for_observers_takes_none_of_their_lines() {
         explore(|| {
-            let model = Model::new(2, 2, 12);
-            let observer = start(&model, |model| model.log_lines(0, Role::Other, 3));
-            model.queue.open_to(OpenTo::MainAndWriter);
-            let counted = model.queue.lines();
-            assert_eq!(model.log_lines(0, Role::Main, 1), 1);
-            assert_eq!(observer.join().unwrap(), counted);
-            assert_eq!(model.queue.lines(), counted + 1);
-            model.write_all();
-            model.assert_whole_and_in_order(1, counted + 1);
+            for log in [Model::log_lines, Model::log_lines_at_once] {
+                let model = Model::new(2, 2, 12);
+                let observer = start(&model, move |model| log(model, 0, Role::Other, 3));
+                model.queue.open_to(OpenTo::MainAndWriter);
+                let counted = model.queue.lines();
+                assert_eq!(log(&model, 0, Role::Main, 1), 1);
+                assert_eq!(observer.join().unwrap(), counted);
+                assert_eq!(model.queue.lines(), counted + 1);
+                model.write_all();
+                model.assert_whole_and_in_order(1, counted + 1);
+            }
         });
     }
 }

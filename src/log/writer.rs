@@ -31,7 +31,7 @@ pub(super) fn start(pipeline: Arc<Pipeline>) -> anyhow::Result<JoinHandle<()>> {
         // Of what comes after an error of the program itself nobody knows whether it is whole: it is taken from the
         // producers, counted and lost.
         if catch_unwind(AssertUnwindSafe(|| serve(&pipeline))).is_err() {
-            pipeline.sinks().give_up();
+            pipeline.output().sinks.give_up();
             serve(&pipeline);
         }
     })
