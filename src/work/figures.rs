@@ -1,6 +1,12 @@
 //! Figures that one thread writes and any thread reads, at the price of a plain store.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    array,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 /// A number that one thread alone writes. Who sees it sees what that thread had written before.
 #[derive(Debug, Default)]
@@ -32,37 +38,37 @@ impl Count {
     }
 }
 
-/// A histogram that divides each power of two into so many buckets is right to 1 in 16.
-pub(crate) const FINE: u64 = 16;
-/// One that has a bucket for each power of two: small enough to have thousands of it.
-pub(crate) const COARSE: u64 = 1;
+/// Each power of two has so many buckets: a time is told rightly to 1 in 16.
+const STEPS: usize = 16;
 /// Values from 2^48 on (78 hours in nanoseconds) share the last bucket.
-const POWERS: usize = 48;
+const POWERS: usize = 48 + 1 - STEPS.ilog2() as usize;
 
-/// Times, mostly in nanoseconds, counted in buckets whose width grows with their value: each power of two has `STEPS` of them, which
-/// is a power of two as well.
+/// Times, mostly in nanoseconds, counted in buckets whose width grows with their value.
 #[derive(Debug)]
-pub struct Histogram<const STEPS: u64 = FINE> {
-    buckets: Box<[Count]>,
+pub struct Histogram {
+    /// The buckets of each power of two, from the first time on that is counted there: there are thousands of histograms,
+    /// and the times of one lie close together.
+    powers: [OnceLock<Box<[Count; STEPS]>>; POWERS],
     sum: Count,
     max: Count,
 }
 
-impl<const STEPS: u64> Default for Histogram<STEPS> {
+impl Default for Histogram {
     fn default() -> Self {
         Self {
-            buckets: (0..buckets(STEPS)).map(|_| Count::default()).collect(),
+            powers: array::from_fn(|_| OnceLock::new()),
             sum: Count::default(),
             max: Count::default(),
         }
     }
 }
 
-impl<const STEPS: u64> Histogram<STEPS> {
+impl Histogram {
     /// Counts one time.
     #[inline]
     pub fn record(&self, nanos: u64) {
-        self.buckets[bucket(STEPS, nanos)].add(1);
+        let bucket = bucket(nanos);
+        self.powers[bucket / STEPS].get_or_init(Box::default)[bucket % STEPS].add(1);
         self.sum.add(nanos);
         self.max.raise_to(nanos);
     }
@@ -70,7 +76,7 @@ impl<const STEPS: u64> Histogram<STEPS> {
 
 /// Times that one thread has, or the histograms of many, added up.
 #[derive(Clone, Debug)]
-pub struct Distribution<const STEPS: u64 = FINE> {
+pub struct Distribution {
     buckets: Vec<u64>,
     /// How many times were counted.
     pub count: u64,
@@ -80,10 +86,10 @@ pub struct Distribution<const STEPS: u64 = FINE> {
     pub max: u64,
 }
 
-impl<const STEPS: u64> Default for Distribution<STEPS> {
+impl Default for Distribution {
     fn default() -> Self {
         Self {
-            buckets: vec![0; buckets(STEPS)],
+            buckets: vec![0; POWERS * STEPS],
             count: 0,
             sum: 0,
             max: 0,
@@ -91,21 +97,24 @@ impl<const STEPS: u64> Default for Distribution<STEPS> {
     }
 }
 
-impl<const STEPS: u64> Distribution<STEPS> {
+impl Distribution {
     /// Counts one time.
     pub fn record(&mut self, time: u64) {
-        self.buckets[bucket(STEPS, time)] += 1;
+        self.buckets[bucket(time)] += 1;
         self.count += 1;
         self.sum = self.sum.saturating_add(time);
         self.max = self.max.max(time);
     }
 
     /// Adds what `histogram` holds now.
-    pub fn add(&mut self, histogram: &Histogram<STEPS>) {
-        for (total, bucket) in self.buckets.iter_mut().zip(&histogram.buckets) {
-            let times = bucket.get();
-            *total += times;
-            self.count += times;
+    pub fn add(&mut self, histogram: &Histogram) {
+        for (totals, counts) in self.buckets.chunks_mut(STEPS).zip(&histogram.powers) {
+            let counts = counts.get().into_iter().flat_map(|counts| counts.iter());
+            for (total, count) in totals.iter_mut().zip(counts) {
+                let times = count.get();
+                *total += times;
+                self.count += times;
+            }
         }
         self.sum = self.sum.wrapping_add(histogram.sum.get());
         self.max = self.max.max(histogram.max.get());
@@ -113,7 +122,7 @@ impl<const STEPS: u64> Distribution<STEPS> {
 
     /// The buckets that are not empty: the first value of each, the first behind it, and how many times it holds.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64, u64)> {
-        let start = |i: usize| i.checked_sub(1).map_or(0, |i| last_of(STEPS, i) + 1);
+        let start = |i: usize| i.checked_sub(1).map_or(0, |i| last_of(i) + 1);
         let counted = self.buckets.iter().enumerate();
         counted
             .filter(|(_, count)| **count > 0)
@@ -122,10 +131,10 @@ impl<const STEPS: u64> Distribution<STEPS> {
 
     /// How many times are shorter than 2^`power`.
     pub fn below(&self, power: u32) -> u64 {
-        self.buckets[..bucket(STEPS, 1 << power)].iter().sum()
+        self.buckets[..bucket(1 << power)].iter().sum()
     }
 
-    /// The time that the share `quantile` (0 to 1) of all times does not exceed, rounded up by 1 in `STEPS`
+    /// The time that the share `quantile` (0 to 1) of all times does not exceed, rounded up by 1 in 16
     /// at most; 0 if there is none.
     pub fn quantile(&self, quantile: f64) -> u64 {
         let rank = ((quantile * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));
@@ -133,38 +142,26 @@ impl<const STEPS: u64> Distribution<STEPS> {
         for (i, bucket) in self.buckets.iter().enumerate() {
             seen += bucket;
             if seen >= rank {
-                return last_of(STEPS, i).min(self.max);
+                return last_of(i).min(self.max);
             }
         }
         self.max
     }
 }
 
-/// How many buckets there are.
-const fn buckets(steps: u64) -> usize {
-    (POWERS + 1 - steps.ilog2() as usize) * steps as usize
-}
-
-/// The bucket of a value: exact up to `steps`, then so many buckets for each power of two.
+/// The bucket of a value: exact up to [`STEPS`], then so many buckets for each power of two.
 #[inline]
-fn bucket(steps: u64, value: u64) -> usize {
-    if value < steps {
-        return value as usize;
-    }
-    let power = value.ilog2() - steps.ilog2();
-    let step = (value >> power) & (steps - 1);
-    let index = (u64::from(power) + 1) * steps + step;
-    (index as usize).min(buckets(steps) - 1)
+fn bucket(value: u64) -> usize {
+    let power = (value | 1).ilog2().saturating_sub(STEPS.ilog2());
+    let index = power as usize * STEPS + (value >> power) as usize;
+    index.min(POWERS * STEPS - 1)
 }
 
 /// The largest value of a bucket.
-fn last_of(steps: u64, bucket: usize) -> u64 {
-    let (power, step) = (bucket as u64 / steps, bucket as u64 % steps);
-    if power == 0 {
-        step
-    } else {
-        ((steps + step + 1) << (power - 1)) - 1
-    }
+fn last_of(bucket: usize) -> u64 {
+    let power = (bucket / STEPS).saturating_sub(1);
+    let step = bucket - power * STEPS;
+    ((step as u64 + 1) << power) - 1
 }
 
 #[cfg(test)]
@@ -175,43 +172,31 @@ mod tests {
     fn every_value_lies_in_a_bucket_that_ends_close_above_it() {
         let mut value: u64 = 0;
         while value < 1 << 47 {
-            let last = last_of(FINE, bucket(FINE, value));
+            let last = last_of(bucket(value));
             assert!(
-                last >= value && last - value <= value / FINE,
+                last >= value && last - value <= value / STEPS as u64,
                 "{value} is told as {last}"
             );
-            assert_eq!(bucket(FINE, last), bucket(FINE, value));
-            assert_eq!(bucket(FINE, last + 1), bucket(FINE, value) + 1);
+            assert_eq!(bucket(last), bucket(value));
+            assert_eq!(bucket(last + 1), bucket(value) + 1);
             value = value * 9 / 8 + 1;
         }
-        assert_eq!(bucket(FINE, u64::MAX), buckets(FINE) - 1);
+        assert_eq!(bucket(u64::MAX), POWERS * STEPS - 1);
     }
 
     #[test]
-    fn both_histograms_agree_at_the_powers_of_two() {
-        let (fine, coarse) = (Histogram::<FINE>::default(), Histogram::<COARSE>::default());
+    fn times_below_a_power_of_two_are_told_exactly() {
+        let histogram = Histogram::default();
         let values: Vec<u64> = (0..40)
             .flat_map(|p| [(1 << p) - 1, 1 << p, (1 << p) + 1])
             .collect();
-        for value in &values {
-            fine.record(*value);
-            coarse.record(*value);
-        }
-        let (mut all, mut total) = (
-            Distribution::<FINE>::default(),
-            Distribution::<COARSE>::default(),
-        );
-        all.add(&fine);
-        total.add(&coarse);
+        values.iter().for_each(|value| histogram.record(*value));
+        let mut all = Distribution::default();
+        all.add(&histogram);
         for power in 0..45 {
             let exact = values.iter().filter(|value| **value < 1 << power).count() as u64;
-            assert_eq!(
-                (all.below(power), total.below(power)),
-                (exact, exact),
-                "{power}"
-            );
+            assert_eq!(all.below(power), exact, "{power}");
         }
-        assert_eq!((total.count, total.sum), (all.count, all.sum));
     }
 
     #[test]
@@ -220,7 +205,7 @@ mod tests {
         for value in 1..=1000 {
             histograms[value % 2].record(value as u64 * 1000);
         }
-        let mut all: Distribution = Distribution::default();
+        let mut all = Distribution::default();
         histograms.iter().for_each(|h| all.add(h));
         assert_eq!(
             (all.count, all.sum, all.max),
@@ -234,10 +219,10 @@ mod tests {
         ] {
             let told = all.quantile(quantile);
             assert!(
-                told >= exact && told <= exact + exact / FINE,
+                told >= exact && told <= exact + exact / STEPS as u64,
                 "{quantile}: {told}"
             );
         }
-        assert_eq!(Distribution::<FINE>::default().quantile(0.5), 0);
+        assert_eq!(Distribution::default().quantile(0.5), 0);
     }
 }

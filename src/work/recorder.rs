@@ -13,7 +13,7 @@ use crate::{
         event::{Event, Next},
     },
     plan::{Position, workload::Micros},
-    work::figures::{COARSE, Count, Distribution, Histogram},
+    work::figures::{Count, Distribution, Histogram},
     work::processor::Recorded,
 };
 
@@ -33,7 +33,7 @@ pub struct Counters {
     retries: Count,
     operation_nanos: Histogram,
     lock_wait_nanos: Histogram,
-    lock_hold_nanos: Histogram<COARSE>,
+    lock_hold_nanos: Histogram,
     counter: Count,
     data_len: Count,
 }
@@ -48,7 +48,7 @@ pub struct Totals {
     /// Times that the Processor's lock was waited for; a free lock counts as 0.
     pub lock_wait: Distribution,
     /// Times that the Processor's lock was held, one in [`HOLD_SAMPLE`] of them.
-    pub lock_hold: Distribution<COARSE>,
+    pub lock_hold: Distribution,
     /// The Processor's counter, as the last worker that has told of it saw it.
     pub counter: u64,
     /// The length of the Processor's data then.

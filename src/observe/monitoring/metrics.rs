@@ -196,7 +196,7 @@ fn number(labels: Vec<(&str, String)>, value: f64) -> Metric {
 }
 
 /// A histogram of the run's; where `zero`, the times that are 0 have a bucket of their own.
-fn times<const STEPS: u64>(times: &Distribution<STEPS>, zero: bool) -> Values {
+fn times(times: &Distribution, zero: bool) -> Values {
     // Shorter than 2^n nanoseconds, and whole: at most 2^n - 1.
     let powers = zero.then_some(0).into_iter().chain(POWER_MIN..=POWER_MAX);
     let seconds = |nanos: u64| nanos as f64 / 1e9;
@@ -224,11 +224,11 @@ pub(super) fn histogram(buckets: impl Iterator<Item = (f64, u64)>, count: u64, s
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::work::figures::{COARSE, Histogram as Times};
+    use crate::work::figures::Histogram as Times;
 
     #[test]
     fn a_histogram_by_hand() {
-        let powers = Times::<COARSE>::default();
+        let powers = Times::default();
         for nanos in [0, 255, 256, 1000, u64::MAX] {
             powers.record(nanos);
         }
