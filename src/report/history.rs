@@ -5,26 +5,19 @@
 //! Nothing is judged here.
 
 use super::{
-    series::{Merge, Series, Window},
+    series::{Merge, Series},
     spans::{MissingLines, Span, WorkerLine, WorkerLines},
 };
 use crate::{
     audit::{AttemptKind, AttemptRecord, Producer, Record, Run, RunVerdict},
     log::event::{Event, Known, Reason},
-    plan::{
-        Outcome,
-        per_worker::PerWorker,
-        workload::{Micros, Workload},
-    },
+    plan::{Outcome, per_worker::PerWorker, workload::Workload},
     work::figures::Distribution,
 };
 
 /// At most so many columns of time, and so many rows of workers.
 const COLUMNS_MAX: usize = 720;
 const ROWS_MAX: u32 = 64;
-/// How many columns the closer look at the beginning has, and how many retries, one after the other, take as long.
-const OPENING_COLUMNS: usize = 240;
-pub(super) const RETRIES_SHOWN: u64 = 8;
 /// Operations that needed this many attempts or more are counted together.
 pub(super) const ATTEMPTS_MAX: usize = 16;
 /// How many incidents are kept.
@@ -131,8 +124,6 @@ pub(super) struct Incident {
 pub(super) struct History {
     pub(super) workload: Option<Workload>,
     pub(super) columns: Series<Column>,
-    /// The first moments, in narrow columns.
-    pub(super) opening: Option<(Window, Vec<Attempts>)>,
     /// Workers share a row if there are more of them than rows.
     pub(super) workers_a_row: u32,
     pub(super) rows: usize,
@@ -152,7 +143,6 @@ impl History {
         let workers_a_row = threads.div_ceil(ROWS_MAX).max(1);
         Self {
             columns: Series::new(COLUMNS_MAX),
-            opening: None,
             workers_a_row,
             rows: threads.div_ceil(workers_a_row) as usize,
             operation_times: Distribution::default(),
@@ -216,9 +206,6 @@ impl History {
                     self.incident(stamp, Some(worker), "stopped", "stopped".into());
                 }
             }
-            (Producer::Main, Event::RunStarted { .. }) if !backwards => {
-                self.opening = self.workload.as_ref().and_then(|w| opening(w, stamp));
-            }
             (Producer::Main, event) => {
                 if let Some(bytes) = memory(event) {
                     let column = self.columns.at(stamp);
@@ -272,11 +259,6 @@ impl History {
     fn at(&mut self, stamp: u64, worker: u32, add: impl Fn(&mut Attempts)) {
         let Some(row) = self.row(worker) else { return };
         add(&mut self.columns.at(stamp).cell(row).attempts);
-        if let Some((window, columns)) = &mut self.opening
-            && let Some(column) = window.column(stamp)
-        {
-            columns.get_mut(column).into_iter().for_each(add);
-        }
     }
 
     #[inline]
@@ -333,26 +315,11 @@ impl History {
 
     /// What came late had only been missing for a while.
     fn nothing_is_lost(&mut self) {
-        let opening = self.opening.iter_mut();
-        let columns = opening.flat_map(|(_, columns)| columns);
-        columns.for_each(|attempts| attempts[LOST] = 0);
         for cell in self.columns.iter_mut().flat_map(|column| &mut column.cells) {
             cell.attempts[LOST] = 0;
             cell.spent[Activity::Unknown as usize] = 0;
         }
     }
-}
-
-/// The first moments: long enough for several retries to be seen in them; none where nothing is waited for.
-fn opening(workload: &Workload, from: u64) -> Option<(Window, Vec<Attempts>)> {
-    let delay = workload.time_scale.apply(workload.retry.delay);
-    let window = Window {
-        from,
-        width: delay.0.saturating_mul(RETRIES_SHOWN) / OPENING_COLUMNS as u64,
-        columns: OPENING_COLUMNS,
-    };
-    let is_told = window.width > 0 && delay != Micros::MAX;
-    is_told.then(|| (window, vec![Attempts::default(); OPENING_COLUMNS]))
 }
 
 /// The memory in use, if the event is a sample of it.

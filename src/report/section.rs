@@ -8,7 +8,7 @@ use super::{
     chart::{areas, bar, legend},
     collector::SeenRun,
     findings::{Dated, LISTED_MAX, details},
-    history::{ATTEMPTS_MAX, Attempts, Column, History, LOST, RETRIES_SHOWN, failed, logged},
+    history::{ATTEMPTS_MAX, Attempts, Column, History, LOST, failed, logged},
     operation_times,
     series::Window,
     text::{count, micros, percent, plural, rate, shown},
@@ -125,14 +125,8 @@ impl Section {
         };
         let over_time: Vec<Attempts> = columns().map(Column::attempts).collect();
         let losses = words::losses(history).unwrap_or_default();
-        let closely = format!("Long enough for {RETRIES_SHOWN} retries, one after the other.");
         html! {
             (figure("attempts", "Attempts over time", attempts(window, &over_time, &losses)))
-            @if let Some((first, columns)) = &history.opening {
-                @if first.length() < seen.last - seen.first {
-                    (figure("opening", "The first moments, closely", attempts(*first, columns, &closely)))
-                }
-            }
             @if history.rows > 0 {
                 (figure("timeline", "What each worker did", timeline::draw(self.number, seen, history, &self.findings)))
             }

@@ -147,11 +147,6 @@ impl Window {
         self.width * self.columns as u64
     }
 
-    /// The column of a stamp, unless it lies before the first; it may lie behind the last.
-    pub(super) fn column(self, stamp: u64) -> Option<usize> {
-        usize::try_from(stamp.checked_sub(self.from)? / self.width).ok()
-    }
-
     /// How far into the stretch a stamp lies, in percent.
     pub(super) fn percent(self, stamp: u64) -> f64 {
         let past = stamp.saturating_sub(self.from).min(self.length());

@@ -83,7 +83,7 @@ fn a_page_tells_verdict_figures_and_replay() {
     }
     // Each picture is told in words as well.
     let pictures = page.matches("<svg").count();
-    assert!(pictures >= 3);
+    assert!(pictures >= 2);
     assert_eq!(page.matches("role=\"img\" aria-label=\"").count(), pictures);
     rig.hifi("report app.log -o -")
         .code(0)

@@ -10,11 +10,13 @@ use std::{
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Output, Stdio},
+    sync::{Arc, Once, atomic::AtomicBool},
     thread,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
+use signal_hook::{consts::SIGHUP, flag};
 use tempfile::TempDir;
 
 /// No command of a test takes this long, on any machine: one that does hangs.
@@ -24,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// longer has filled the console's pipe, or is about to.
 pub(crate) const PIPE_BYTES: u64 = 60 << 10;
 
+static HANGUP: Once = Once::new();
+
 /// A folder of its own, which is removed if the test succeeds.
 pub(crate) struct Rig {
     folder: TempDir,
@@ -32,6 +36,12 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new() -> Self {
+        // What these tests ignore, such as hangups under nohup, the programs that they start ignore as well. What they
+        // handle has its default there.
+        HANGUP.call_once(|| {
+            let heard = Arc::<AtomicBool>::default();
+            flag::register(SIGHUP, heard).expect("a handler");
+        });
         let folder = tempfile::Builder::new().prefix("hifi-test-").tempdir();
         Self {
             folder: folder.expect("a temporary folder"),
