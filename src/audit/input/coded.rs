@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
 use serde_json::json;
 
+use super::compressed::{form, reader};
 use crate::audit::records::{decode::ESCAPES, notes::controls, times::restored};
 
 /// A way in which all of a log is written.
@@ -49,8 +50,10 @@ pub(super) static CODES: [Code; 6] = [
 const CODED_MIN: usize = 64;
 /// So much is read at once.
 const CHUNK: usize = 64 * 1024;
-/// What goes on for longer is taken apart: between four characters of base64, and so between two digits.
-const CODED_MAX: usize = 1 << 20;
+/// What goes on for longer cannot be read.
+const CODED_MAX: usize = 8 << 20;
+/// So much comes out of what was packed before it was coded.
+const UNPACKED_MAX: u64 = 64 << 20;
 
 /// A log as it was before it was coded.
 pub(super) struct Decoded {
@@ -83,6 +86,7 @@ impl Read for Decoded {
             if length > 0 || buffer.is_empty() {
                 return Ok(length);
             }
+            let before = self.begun.len();
             let read = self
                 .raw
                 .by_ref()
@@ -90,10 +94,12 @@ impl Read for Decoded {
                 .read_to_end(&mut self.begun)?;
             let length = self.begun.len();
             let ends = |byte: &u8| self.code.ends.contains(byte);
-            let end = match self.begun.iter().rposition(ends) {
+            let end = match self.begun[before..].iter().rposition(ends) {
                 _ if read == 0 && !self.grows => length,
-                Some(at) => at + 1,
-                None if length >= CODED_MAX => length - length % 4,
+                Some(at) => before + at + 1,
+                None if length >= CODED_MAX => {
+                    return Err(io::Error::other("8 MiB of it are in one piece of a code"));
+                }
                 None => 0,
             };
             if read == 0 && end == 0 {
@@ -114,7 +120,10 @@ fn without_colours(bytes: &[u8]) -> Option<Vec<u8>> {
 /// Base64, as message queues hand out what they hold.
 fn base64(bytes: &[u8]) -> Option<Vec<u8>> {
     let of_code = |byte: u8| byte.is_ascii_alphanumeric() || b"+/".contains(&byte);
-    decoded(bytes, of_code, of_base64)
+    decoded(bytes, of_code, |code| {
+        let bytes = of_base64(code)?;
+        Some(unpacked(&bytes).unwrap_or(bytes))
+    })
 }
 
 /// What may be cut short between two groups of four characters, or within one.
@@ -152,7 +161,7 @@ fn numbers(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// What stands for records, decoded; what stands around it as it is. In quotes or brackets it becomes a string of
-/// JSON.
+/// JSON, unless it is an object.
 fn decoded(
     bytes: &[u8],
     of_code: impl Fn(u8) -> bool,
@@ -179,10 +188,10 @@ fn decoded(
         };
         out.extend_from_slice(&bytes[from..code.start - held]);
         match held {
-            0 => out.extend_from_slice(&text),
-            _ => {
+            1 if !is_object(&text) => {
                 out.extend_from_slice(json!(String::from_utf8_lossy(&text)).to_string().as_bytes())
             }
+            _ => out.extend_from_slice(&text),
         }
         from = behind + held;
         at = from;
@@ -191,6 +200,20 @@ fn decoded(
         out.extend_from_slice(&bytes[from..]);
         out
     })
+}
+
+/// Whether this looks like a whole object of JSON.
+fn is_object(text: &[u8]) -> bool {
+    text.starts_with(b"{") && text.trim_ascii_end().ends_with(b"}")
+}
+
+/// What was packed, as far as it goes, as CloudWatch packs what it sends to subscribers; none if it was not.
+fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
+    let packed = Box::new(io::Cursor::new(bytes.to_vec()));
+    let (mut plain, mut reader) = (Vec::new(), reader(form(bytes)?, packed).ok()?);
+    // An error is the end of what can be had.
+    let _ = reader.by_ref().take(UNPACKED_MAX).read_to_end(&mut plain);
+    Some(plain)
 }
 
 /// Whether this is text, which may be cut within a character.
@@ -247,5 +270,17 @@ mod tests {
         for code in &CODES {
             assert_eq!((code.undo)(other.as_bytes()), None);
         }
+    }
+
+    #[cfg(feature = "monitoring")]
+    #[test]
+    fn what_was_packed_before_it_was_coded_comes_back_as_it_was() {
+        let document = format!("{{\"logEvents\":[{{\"message\":\"{TEXT}\"}}]}}");
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        io::Write::write_all(&mut gz, document.as_bytes()).unwrap();
+        let code = data_encoding::BASE64.encode(&gz.finish().unwrap());
+        let coded = format!("{{\"awslogs\":{{\"data\":\"{code}\"}}}}\n");
+        let plain = format!("{{\"awslogs\":{{\"data\":{document}}}}}\n");
+        assert_eq!(base64(coded.as_bytes()), Some(plain.into_bytes()));
     }
 }
