@@ -436,11 +436,7 @@ impl Books<'_> {
     fn lost_of(&mut self, producer: Producer, named: &Range<u64>) -> u64 {
         let lost = self.lost.entry(producer).or_default();
         // A line that is cut short, and that a "Log gap" names, is what a full disk has left of it: it is lost.
-        let cut_short = self
-            .account
-            .damaged
-            .iter()
-            .filter(|line| line.changes.is_empty());
+        let cut_short = self.account.damaged.iter().filter(|line| line.is_cut);
         for (of, seq) in cut_short.filter_map(|line| line.line) {
             if of == producer && named.contains(&seq) {
                 lost.insert(seq);
@@ -489,10 +485,11 @@ impl Books<'_> {
 
     /// At most how many successes there were whose counter is not known: lost, damaged or off the plan.
     fn unseen_successes(&self) -> u64 {
-        let counts = &self.findings.counts;
+        let (counts, damaged) = (&self.findings.counts, self.account.damaged.len() as u64);
         let workers = self.account.workers.iter();
         let claimed = workers.map(|worker| worker.sequence.claimed.len());
-        claimed.fold(counts.lost + counts.unexpected, u64::saturating_add)
+        let others = [counts.lost, counts.unexpected, damaged];
+        claimed.chain(others).fold(0, u64::saturating_add)
     }
 
     /// The totals of main, and what it says of the run, held against each other and against the workers.

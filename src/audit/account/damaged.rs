@@ -19,7 +19,9 @@ pub(crate) const NO_LINE: &str = "no line of the program, or none any more";
 pub(crate) struct DamagedLine {
     /// Which line it was, as far as that can be told.
     pub line: Option<(Producer, u64)>,
-    /// What was changed; nothing if it was cut short.
+    /// It was cut short: it lacks its beginning or its end.
+    pub is_cut: bool,
+    /// What was changed, where that can be told.
     pub changes: Vec<Change>,
     /// Nothing but its thread names it: its number is that of the thread's next line.
     pub guessed: bool,
@@ -34,10 +36,9 @@ pub(crate) struct DamagedLine {
 impl DamagedLine {
     /// What is wrong with it.
     fn kind(&self) -> Kind {
-        match self.line {
-            _ if self.changes.is_empty() => Kind::Truncated,
-            Some(_) => Kind::Altered,
-            None => Kind::Unexpected,
+        match self.is_cut {
+            true => Kind::Truncated,
+            false => Kind::Altered,
         }
     }
 
@@ -47,13 +48,10 @@ impl DamagedLine {
             .line
             .map(|(of, seq)| Range::of(of, seq..seq.saturating_add(1)));
         let (kind, lines) = (self.kind(), line.unwrap_or(Range::unnamed(1)));
-        if kind == Kind::Unexpected {
-            return findings.unexpected(1, NO_LINE, self.at, || self.text);
-        }
         findings.add(kind, lines, Some(self.at), |found| {
-            match kind {
-                Kind::Altered => found.changes = self.changes,
-                _ => found.text = self.text,
+            match self.line.is_some() && !self.changes.is_empty() {
+                true => found.changes = self.changes,
+                false => found.text = self.text,
             };
         });
     }
@@ -67,7 +65,7 @@ impl RunAccount {
         {
             sequence.claimed.insert(seq);
         }
-        if damaged.changes.is_empty() {
+        if damaged.is_cut {
             let (shortest, longest) = self.cut_lengths.get_or_insert((u32::MAX, 0));
             *shortest = damaged.length.min(*shortest);
             *longest = damaged.length.max(*longest);

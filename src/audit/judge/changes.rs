@@ -7,32 +7,22 @@ use memchr::memmem;
 use super::hints::Hints;
 use crate::{
     audit::{
-        records::{
-            fields::{of_broken_json, of_text},
-            record::Record,
-            scanned::Suspect,
-        },
+        records::{fields::of_text, record::Record, scanned::Suspect},
         verdict::Change,
     },
     log::line::STAMP_LEN,
 };
 
 /// What differs between a record and what is found of it, field by field.
-pub(super) fn changes(record: &Record, found: &Suspect) -> Vec<Change> {
-    let keyed = found.json && !found.fields.is_empty();
-    let text = String::from_utf8_lossy(&found.bytes);
-    let fields = match (found.json, keyed) {
-        (_, true) => found.fields.clone(),
-        (true, false) => of_broken_json(&text),
-        (false, _) => of_text(&text, true),
-    };
+pub(super) fn changes(record: &Record, found: &Suspect, hints: &Hints) -> Vec<Change> {
+    let fields = &hints.fields;
     let whole = record.render(false).unwrap_or_default();
     let mut expected = of_text(&String::from_utf8_lossy(&whole), true);
     if let Some((_, sum)) = expected.last_mut() {
         *sum = format!("{:08x}", record.sum);
     }
-    let changes = field_by_field(&expected, &fields);
-    if keyed || changes.len() == 1 && fields.len() == expected.len() {
+    let changes = field_by_field(&expected, fields);
+    if hints.keyed || changes.len() == 1 && fields.len() == expected.len() {
         return changes;
     }
     let whole = record.render(found.json).unwrap_or_default();

@@ -82,7 +82,7 @@ fn too_little(judge: &Judge<'_>, whole: bool, of_a_run: bool) -> Vec<String> {
     let mebibytes = judge.config.memory >> 20;
     let mut why = Vec::new();
     if judge.evidence.worn_out {
-        why.push("what each damaged line was: there are so many that the later ones are only called unexpected".into());
+        why.push("what each damaged line was: there are so many that the later ones were not looked at closely".into());
     }
     let lines = judge.lines;
     if !whole && of_a_run {
@@ -253,15 +253,16 @@ fn rewritten(account: &RunAccount) -> Option<String> {
     if altered <= FEW || altered * 2 <= account.lines {
         return None;
     }
-    let lines = account.findings.kept(Kind::Altered);
-    let first = lines.first()?;
+    let lines = account.findings.kept(Kind::Altered).iter();
+    let mut lines = lines.filter(|line| line.lines.first.is_some());
+    let first = lines.next()?;
     let alike = |line: &Finding| {
         let fields = line.changes.iter().map(|change| &change.field);
         fields.eq(first.changes.iter().map(|change| &change.field))
     };
     // Another number is another value, and no other way to write it.
     let is_number = |change: &Change| change.found.parse::<u64>().is_ok();
-    if !lines.iter().all(alike) || first.changes.iter().any(is_number) {
+    if !lines.all(alike) || first.changes.iter().any(is_number) {
         return None;
     }
     let at = first.at.as_ref()?;
@@ -279,16 +280,18 @@ fn unread(account: &RunAccount, evidence: &Evidence) -> Option<String> {
     let Counts {
         unexpected, lost, ..
     } = account.findings.counts;
-    let worn_out = evidence.worn_out && lost > 0 && unexpected >= u64::from(FAILURES_MAX);
+    let altered = account.findings.kept(Kind::Altered).iter();
+    let unnamed = altered.filter(|line| line.lines.first.is_none()).count() as u64;
+    let worn_out = evidence.worn_out && lost > 0 && unexpected + unnamed >= u64::from(FAILURES_MAX);
     worn_out.then(|| {
-        format!("what is missing: {unexpected} of its lines cannot be read, and may be the {lost} that seem lost")
+        format!("what is missing: so many of its lines cannot be read that the {lost} that seem lost may be among them")
     })
 }
 
 /// Names the damaged lines. The last line of a run that was killed may be cut short.
 fn damaged(config: &AuditConfig, account: &mut RunAccount, verdict: &mut RunVerdict) {
     for line in std::mem::take(&mut account.damaged) {
-        if config.killed && !verdict.ended && line.changes.is_empty() && account.ends_at(line.at) {
+        if config.killed && !verdict.ended && line.is_cut && account.ends_at(line.at) {
             let note = "its last line is cut short, as a kill leaves it";
             verdict.notes.push(note.into());
         } else {

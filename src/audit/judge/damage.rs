@@ -10,7 +10,7 @@ use super::{
     Judge,
     changes::{changes, unsure_changes},
     foreign::excerpt,
-    hints::Hints,
+    hints::{self, Hints},
     repair::{REPAIR, repair},
 };
 use crate::{
@@ -18,13 +18,15 @@ use crate::{
         account::damaged::{DamagedLine, NO_LINE},
         records::{
             block::EARLY_BYTES,
-            find,
             marks::has_marks,
             record::{self, Producer, Record},
             scanned::{HOLE_MIN, Suspect},
             times::differences,
         },
-        verdict::{Finding, Kind, Range as Lines, findings::Location},
+        verdict::{
+            Finding, Kind, Range as Lines,
+            findings::{KEPT_MAX, Location},
+        },
     },
     log::event::Event,
     plan::Position,
@@ -49,35 +51,31 @@ impl Judge<'_> {
         let file = self.file;
         for (suspect, at) in mem::take(&mut self.early) {
             self.file = at.file;
-            self.suspect(&suspect, None, at);
+            self.suspect(suspect, None, at);
         }
         self.file = file;
     }
 
     /// Takes in a record that is not whole, or a part of one. `next_run` is the run of the line behind it.
-    pub(super) fn suspect(&mut self, found: &Suspect, next_run: Option<u32>, at: Location) {
-        if let Some(hole) = hole_in(&found.bytes) {
+    pub(super) fn suspect(&mut self, mut suspect: Suspect, next_run: Option<u32>, at: Location) {
+        if let Some(hole) = hole_in(&suspect.bytes) {
             // A part of one line stands in front of it, and a part of another behind.
             self.hole(hole.len() as u64, at);
-            for part in [0..hole.start, hole.end..found.bytes.len()] {
-                let bytes = found.bytes[part].to_vec();
+            for part in [0..hole.start, hole.end..suspect.bytes.len()] {
+                let bytes = suspect.bytes[part].to_vec();
                 if has_marks(&bytes) {
                     let part = Suspect {
                         bytes,
-                        ..found.clone()
+                        ..suspect.clone()
                     };
-                    self.suspect(&part, next_run, at);
+                    self.suspect(part, next_run, at);
                     self.input().beginning = None;
                 }
             }
             return;
         }
         let near = self.input().last_run.or(next_run);
-        let mut suspect = Suspect {
-            bytes: Hints::without_blanks(found).to_vec(),
-            ..found.clone()
-        };
-        suspect.fields = find::fields_of(&suspect);
+        hints::drop_blanks(&mut suspect);
         let (suspect, mut hints) = (&suspect, Hints::of(&suspect));
         let beginning = self.input().beginning.take();
         let goes_on = beginning.filter(|(_, begun)| hints.go_on(begun));
@@ -94,10 +92,12 @@ impl Judge<'_> {
         }
         let planned = self.planned(&hints, run);
         if let Some(record) = self.original(suspect, &hints, &planned) {
-            let whole = record.render(suspect.json).unwrap_or_default();
-            let is_cut = suspect.bytes.len() < whole.len() && whole.starts_with(&suspect.bytes);
-            if !is_cut {
-                return self.altered(suspect, record, at);
+            let is_cut = || {
+                let whole = record.render(suspect.json).unwrap_or_default();
+                suspect.bytes.len() < whole.len() && whole.starts_with(&suspect.bytes)
+            };
+            if hints.ends || !is_cut() {
+                return self.altered(suspect, &hints, record, at);
             }
         }
         let damaged = self.remains(suspect, &hints, &planned, run, at);
@@ -132,7 +132,7 @@ impl Judge<'_> {
             self.evidence.worn_out = true;
             return None;
         }
-        let record = repair(suspect).filter(|record| {
+        let record = repair(suspect, hints).filter(|record| {
             let starts = matches!(record.event, Some(Event::RunStarted { .. }));
             starts || self.registry.get(record.run).is_some()
         });
@@ -198,30 +198,41 @@ impl Judge<'_> {
         // Where it tells of its attempt, the plan must agree.
         let agrees = |told: Option<u64>, planned| told.is_none_or(|told| told == planned);
         let planned = planned.iter().find(|(position, record)| {
-            hints.seq == Some(record.seq)
-                && agrees(hints.iteration, position.iteration)
+            let told = hints.iteration.is_some() && hints.seq == Some(record.seq);
+            told && agrees(hints.iteration, position.iteration)
                 && agrees(hints.attempt, position.attempt)
         });
+        let is_cut = !hints.is_whole();
         let line = match planned {
-            Some((_, record)) if hints.iteration.is_some() => Some((record.author, record.seq)),
-            _ => self.named(hints, run).filter(|_| hints.iteration.is_none()),
-        };
-        let changes = match planned {
-            _ if !hints.is_whole() => Vec::new(),
-            _ if line.is_none() || hints.seq.is_none() => return None,
-            Some((_, record)) if hints.iteration.is_some() && hints.attempt.is_some() => {
-                unsure_changes(changes(record, suspect), suspect, hints)
+            Some((_, record)) if is_cut || hints.attempt.is_some() => {
+                Some((record.author, record.seq))
             }
-            _ if hints.is_complete() => unsure_changes(Vec::new(), suspect, hints),
-            _ => return None,
+            _ if hints.iteration.is_some() || !is_cut && !hints.is_complete() => None,
+            _ => self
+                .named(hints, run)
+                .filter(|_| is_cut || hints.seq.is_some()),
         };
+        // A part of one line and a part of another make one that has both ends, and no number that fits.
+        if line.is_none() && !is_cut && !hints.are_of_a_record() {
+            return None;
+        }
+        let account = self.accounts[run? as usize].as_deref()?;
+        // Of those that are only counted nobody asks what was changed.
+        let is_kept = account.damaged.len() < KEPT_MAX;
+        let changes = match planned {
+            _ if is_cut || line.is_none() || !is_kept => Vec::new(),
+            Some((_, record)) => unsure_changes(changes(record, suspect, hints), suspect, hints),
+            None => unsure_changes(Vec::new(), suspect, hints),
+        };
+        let text = is_kept.then(|| excerpt(&suspect.bytes));
         Some(DamagedLine {
             line,
+            is_cut,
             changes,
             guessed: hints.seq.is_none(),
             length: suspect.line_length,
             at,
-            text: excerpt(&suspect.bytes),
+            text: text.unwrap_or_default(),
         })
     }
 
@@ -293,7 +304,7 @@ impl Judge<'_> {
     }
 
     /// Takes in a record that was altered, as it was.
-    fn altered(&mut self, suspect: &Suspect, record: Record, at: Location) {
+    fn altered(&mut self, suspect: &Suspect, hints: &Hints, record: Record, at: Location) {
         if let Some(event) = &record.event
             && event.workload().is_some()
         {
@@ -308,7 +319,7 @@ impl Judge<'_> {
         };
         let numbers = record.seq..record.seq.saturating_add(1);
         let lines = Lines::of(record.author, numbers);
-        let say = |found: &mut Finding| found.changes = changes(&record, suspect);
+        let say = |found: &mut Finding| found.changes = changes(&record, suspect, hints);
         account.findings.add(Kind::Altered, lines, Some(at), say);
         self.input().last_run = Some(run);
         self.record(run, &record, 0, at, &String::new);

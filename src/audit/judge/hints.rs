@@ -5,6 +5,7 @@ use memchr::memmem;
 use crate::{
     audit::records::{
         fields::{of_broken_json, of_text},
+        find::fields_of,
         record::{self, Producer, hex8},
         scanned::{Suspect, value_of},
         times::{STAMP, differences},
@@ -19,6 +20,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
     pub fields: Vec<(String, String)>,
+    /// They came as keys and values that can be read.
+    pub keyed: bool,
     pub stamp: Option<u64>,
     pub run: Option<u64>,
     pub workers: Vec<u32>,
@@ -46,11 +49,14 @@ impl Hints {
             Some(b',') if json => text += "\"",
             _ => {}
         }
-        let mut fields = match json {
-            true if !suspect.fields.is_empty() => suspect.fields.clone(),
-            true => of_broken_json(&text),
-            false => of_text(&text, begins),
-        };
+        let mut fields = fields_of(suspect);
+        let keyed = !fields.is_empty();
+        if !keyed {
+            fields = match json {
+                true => of_broken_json(&text),
+                false => of_text(&text, begins),
+            };
+        }
         // The last one may go on behind the end, but for a blank; a checksum is whole by its length.
         let goes_on = !ends && (json || !text.ends_with(' '));
         fields.pop_if(|(name, value)| goes_on && (name != "sum" || value.len() < 8));
@@ -77,15 +83,7 @@ impl Hints {
             begins,
             ends,
             fields,
-        }
-    }
-
-    /// A suspect without the blanks behind its end, which are the pipeline's.
-    pub(super) fn without_blanks(suspect: &Suspect) -> &[u8] {
-        let trimmed = suspect.bytes.trim_ascii_end();
-        match ends(trimmed, suspect.json) {
-            true => trimmed,
-            false => &suspect.bytes,
+            keyed,
         }
     }
 
@@ -99,11 +97,20 @@ impl Hints {
         self.begins && self.ends
     }
 
+    /// The fields that its message has, if that is one of the program's.
+    fn names(&self) -> Option<&'static [&'static str]> {
+        self.value("message").and_then(Event::field_names)
+    }
+
     /// Whether all fields are there that its message has.
     pub(super) fn is_complete(&self) -> bool {
-        let names = self.value("message").and_then(Event::field_names);
         let there = |name: &&str| OPTIONAL.contains(name) || self.value(name).is_some();
-        names.is_some_and(|names| names.iter().all(there))
+        self.names().is_some_and(|names| names.iter().all(there))
+    }
+
+    /// Whether they tell more than lines of other programs do.
+    pub(super) fn are_of_a_record(&self) -> bool {
+        self.run.is_some() || self.seq.is_some() || self.names().is_some()
     }
 
     /// Whether this may be what comes behind a beginning, of the same line.
@@ -125,6 +132,14 @@ impl Hints {
         if self.workers.is_empty() {
             (self.main, self.workers) = (begun.main, begun.workers.clone());
         }
+    }
+}
+
+/// Drops the blanks behind a suspect's end, which are the pipeline's.
+pub(super) fn drop_blanks(suspect: &mut Suspect) {
+    let trimmed = suspect.bytes.trim_ascii_end();
+    if trimmed.len() < suspect.bytes.len() && ends(trimmed, suspect.json) {
+        suspect.bytes.truncate(trimmed.len());
     }
 }
 
@@ -152,8 +167,8 @@ fn ends(bytes: &[u8], json: bool) -> bool {
                 .windows(5)
                 .any(|key| differences(key, b"\"sum\"") <= 1)
         };
-        return bytes.ends_with(b"}") && named()
-            || tail.len() == 18 && differences(tail, b"?\"sum\":\"????????\"}") <= 1;
+        return tail.len() == 18 && differences(tail, b"?\"sum\":\"????????\"}") <= 1
+            || bytes.ends_with(b"}") && named();
     }
     let wrong_at = |tail: &[u8; record::SUM_LEN]| {
         let mark = tail[..5].iter().zip(b" sum=").filter(|(a, b)| a != b);

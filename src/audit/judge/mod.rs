@@ -162,9 +162,7 @@ impl<'a> Judge<'a> {
         let scanned = match scanned.brief && !self.accounts.is_empty() {
             // Now that a run is known, what is damaged may be one of its lines.
             true => {
-                let mut scanner = Scanner::new(self.registry);
-                scanner.closely = true;
-                scanner.scan(block, &mut closely);
+                Scanner::new(self.registry).scan(block, &mut closely);
                 &closely
             }
             false => scanned,
@@ -316,7 +314,7 @@ impl<'a> Judge<'a> {
                     self.early_bytes += suspect.bytes.len();
                 } else {
                     self.judge_early();
-                    self.suspect(suspect, next.map(|attempt| attempt.run), at);
+                    self.suspect(suspect.clone(), next.map(|attempt| attempt.run), at);
                 }
             }
             What::Foreign(foreign) => self.foreign(foreign, at),

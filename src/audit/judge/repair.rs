@@ -2,6 +2,7 @@
 
 use memchr::memmem;
 
+use super::hints::Hints;
 use crate::{
     audit::records::{
         find,
@@ -22,9 +23,9 @@ const REPAIR_MAX: usize = 1024;
 const ESCAPES_MAX: usize = 8;
 
 /// Puts one character right, so that the checksum holds.
-pub(crate) fn repair(suspect: &Suspect) -> Option<Record> {
-    if suspect.json && !suspect.fields.is_empty() {
-        let texts = texts(suspect);
+pub(super) fn repair(suspect: &Suspect, hints: &Hints) -> Option<Record> {
+    if hints.keyed {
+        let texts = texts(hints);
         let mut repaired = texts.iter().filter_map(|text| repair_text(text.as_bytes()));
         // An escape that a change has made stands for two characters: it shows only in the form in which it came. Many come
         // with what somebody else has put there.
@@ -41,7 +42,7 @@ pub(crate) fn repair(suspect: &Suspect) -> Option<Record> {
 }
 
 /// The text forms that a record in another form may have had, from the likeliest on.
-fn texts(suspect: &Suspect) -> Vec<String> {
+fn texts(hints: &Hints) -> Vec<String> {
     let head = ["timestamp", "level", "thread", "message", "sum"];
     let context = ["run", "worker", "seq"];
     let known_name = |name: &str| {
@@ -50,9 +51,9 @@ fn texts(suspect: &Suspect) -> Vec<String> {
             || Event::FIELD_NAMES.concat().contains(&name)
     };
     // A field whose name was changed has the value of the one that no name fits.
-    let strange = suspect.fields.iter().find(|(name, _)| !known_name(name));
+    let strange = hints.fields.iter().find(|(name, _)| !known_name(name));
     let strange = strange.map_or("", |(_, value)| value.as_str());
-    let value = |name: &str| suspect.field(name).unwrap_or(strange).to_owned();
+    let value = |name: &str| hints.value(name).unwrap_or(strange).to_owned();
     let [stamp, level, thread, message, sum] = head.map(value);
     // No single character makes up for one of these.
     if [&stamp, &level, &thread, &message, &sum]
@@ -62,22 +63,22 @@ fn texts(suspect: &Suspect) -> Vec<String> {
         return Vec::new();
     }
     let known = Event::field_names(&message);
-    let has = |names: &[&str]| names.iter().filter(|n| suspect.field(n).is_some()).count();
+    let has = |names: &[&str]| names.iter().filter(|n| hints.value(n).is_some()).count();
     // Of a message that was changed the fields tell which event it was.
     let mut schemas: Vec<&[&str]> = match known {
         Some(names) => vec![names],
         None => Event::FIELD_NAMES.to_vec(),
     };
     schemas.sort_by_key(|names| {
-        std::cmp::Reverse((has(names), names.len().abs_diff(suspect.fields.len())))
+        std::cmp::Reverse((has(names), names.len().abs_diff(hints.fields.len())))
     });
     schemas.dedup();
-    let worker = suspect.field("worker").is_some() || thread.starts_with("Worker-");
+    let worker = hints.value("worker").is_some() || thread.starts_with("Worker-");
     let text = |names: &&[&str]| {
         // Of what a record may lack only what is there was written.
         let there = |name: &&&str| match **name {
             "worker" => worker,
-            name => !OPTIONAL.contains(&name) || suspect.field(name).is_some(),
+            name => !OPTIONAL.contains(&name) || hints.value(name).is_some(),
         };
         let all = context.iter().chain(*names).filter(there);
         let fields = all.map(|name| ((*name).to_owned(), value(name)));

@@ -166,7 +166,8 @@ impl Reading<'_> {
         match finding.kind {
             Kind::Altered => {
                 let fields: Vec<_> = changes.iter().map(|c| c.field.clone()).collect();
-                self.said(at, Said::Altered(one().unwrap(), fields.join(",")));
+                let slot = lines.first.and_then(|_| one());
+                self.said(at, Said::Altered(slot, fields.join(",")));
             }
             Kind::Truncated => {
                 let slot = lines.first.and_then(|_| one());
@@ -225,8 +226,7 @@ impl Reading<'_> {
     /// Of two lines of which one begins and the other ends in the same place, the one that was not named is lost.
     fn settle_splice(&mut self, halves: [Slot; 2], said: &Said) {
         let named = match said {
-            Said::Altered(slot, _) => Some(*slot),
-            Said::Truncated(slot) => *slot,
+            Said::Altered(slot, _) | Said::Truncated(slot) => *slot,
             _ => None,
         };
         let is_half = |line: &Slot| halves.contains(line);

@@ -15,7 +15,7 @@ pub(super) fn slot(entry: &Entry) -> Slot {
 /// What must be said of one physical line of a mutated log.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Said {
-    Altered(Slot, String),
+    Altered(Option<Slot>, String),
     Truncated(Option<Slot>),
     /// This line, cut so short that nothing but its thread is left to name it: it may be taken for another that is lost.
     Cut(Slot),
@@ -190,7 +190,7 @@ impl Planted {
                 break;
             }
         }
-        self.items[at].said = Some(Said::Altered(said, field));
+        self.items[at].said = Some(Said::Altered(Some(said), field));
         Some(())
     }
 

@@ -350,13 +350,9 @@ pub(crate) fn of_text(text: &str, begins: bool) -> Vec<(String, String)> {
         let (token, behind) = token.split_at(length);
         out.push(match token.split_once('=') {
             Some((name, value)) => {
-                let unquoted = serde_json::from_str(value)
-                    .ok()
-                    .filter(|_| quote_end.is_some());
-                (
-                    name.to_owned(),
-                    unquoted.unwrap_or_else(|| value.to_owned()),
-                )
+                let unquoted = quote_end.and_then(|_| serde_json::from_str(value).ok());
+                let value = unquoted.unwrap_or_else(|| value.to_owned());
+                (name.to_owned(), value)
             }
             None => (String::new(), token.to_owned()),
         });

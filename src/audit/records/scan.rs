@@ -57,11 +57,9 @@ pub(crate) struct Scanner<'a> {
     /// Where the last record of this block ends, if it stands there as it is.
     last: Option<Last>,
     file: u32,
-    /// Everything is looked at, also in an input that was rewritten.
-    pub closely: bool,
     /// What is known of the block.
     continues: bool,
-    /// What is not whole in an input that was rewritten is not looked at.
+    /// What is not whole in an input that was rewritten is not looked at, as long as no run was met.
     brief: bool,
     /// There is something in it by which a record is known.
     marked: bool,
@@ -89,7 +87,6 @@ impl<'a> Scanner<'a> {
             prefix: Gaps::default(),
             last: None,
             file: u32::MAX,
-            closely: false,
             continues: false,
             brief: false,
             marked: false,
@@ -103,7 +100,7 @@ impl<'a> Scanner<'a> {
         (out.lines, out.brief) = (0, false);
         self.last = None;
         self.continues = block.continues;
-        self.brief = block.rewritten && !self.closely;
+        self.brief = block.rewritten && self.registry.count() == 0;
         if self.file != block.file {
             self.file = block.file;
             self.gaps.clear();
@@ -557,7 +554,7 @@ fn content(text: &[u8], prefix: usize) -> Cow<'_, [u8]> {
     let within = (prefix > 0 && text[prefix - 1] == b'"').then_some(prefix);
     // The string of a document that it stands in ends where it does.
     let first = string.map(|at| at + 3).filter(|_| prefix == 0);
-    let first = first.filter(|at| parts::string(&text[*at..]).len() < STAMP_LEN);
+    let first = first.filter(|at| (1..STAMP_LEN).contains(&parts::string(&text[*at..]).len()));
     let start = escaped.or(within).or(first);
     start.map_or(whole, |at| parts::string(&text[at..]).into())
 }

@@ -73,12 +73,7 @@ pub(crate) enum What {
 pub(crate) struct Suspect {
     /// The record as it stands there, out of its envelope and unescaped; cut where it is absurdly long.
     pub bytes: Vec<u8>,
-    /// Its fields, whatever its form: names are those that the program gives them (`timestamp`, `level`, `thread`,
-    /// `message`, `run`, …, `sum`), values are written as the program writes them wherever they can be understood.
-    /// What cannot be read as name and value has an empty name. Empty if there are no fields to be read, and as long as
-    /// nobody has asked for them.
-    pub fields: Vec<(String, String)>,
-    /// The frame of a document in which they are keys and values, some of them around the record itself.
+    /// The frame of a document in which its fields are keys and values, some of them around the record itself.
     pub frame: Framed,
     /// Its fields came as keys and values of JSON or the like, not as a line of text.
     pub json: bool,
@@ -97,13 +92,6 @@ pub(crate) enum Framed {
     Alone,
     /// This.
     Within(Arc<[u8]>),
-}
-
-impl Suspect {
-    /// The value of a field.
-    pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        value_of(&self.fields, name)
-    }
 }
 
 /// The value of the first field with this name.
