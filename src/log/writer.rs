@@ -40,14 +40,11 @@ pub(super) fn start(pipeline: Arc<Pipeline>) -> anyhow::Result<JoinHandle<()>> {
 fn serve(pipeline: &Pipeline) {
     let Pipeline { queue, clock, .. } = pipeline;
     let patience = (pipeline.flush_interval / 2).min(IDLE);
-    // With an interval of zero producers wait for the write, and see to it themselves.
-    let sees_to_lines = !pipeline.flush_interval.is_zero();
     loop {
         let (oldest, came) = queue.news();
         // While lines come, the writer watches them itself: to wake it for the first of each batch would cost the producers more
         // than the lines.
         let (watches, left) = match oldest {
-            _ if !sees_to_lines => (true, IDLE),
             Some(line) => {
                 let due = line.after(patience);
                 (true, Duration::from_nanos(due.nanos_since(clock.now())))

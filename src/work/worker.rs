@@ -6,6 +6,7 @@
 
 use std::{
     mem,
+    ops::ControlFlow::{self, Break, Continue},
     panic::{AssertUnwindSafe, catch_unwind, panic_any},
     sync::Arc,
     time::{Duration, Instant},
@@ -90,13 +91,6 @@ struct Unanswered {
     stamp: Stamp,
 }
 
-/// Whether a worker goes on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Onward {
-    Continue,
-    Stop,
-}
-
 impl Worker {
     /// Works on `processor` until all `attempts` are made, a stop or the deadline comes, or an unexpected error
     /// strikes. Returns what it has done, which is logged by then.
@@ -112,7 +106,8 @@ impl Worker {
         let reason = match catch_unwind(AssertUnwindSafe(|| {
             self.carry_out(processor, attempts, &mut progress)
         })) {
-            Ok(reason) => reason,
+            Ok(Continue(())) => Reason::Finished,
+            Ok(Break(())) => Reason::Stopped,
             Err(payload) => {
                 let panicked = Outcome::Panic(PanicPlace::BeforeLock);
                 progress.account.count(progress.position.attempt, panicked);
@@ -155,43 +150,42 @@ impl Worker {
         self.board.worker(self.number)
     }
 
+    /// Makes all attempts, unless a stop or the deadline comes.
     fn carry_out(
         &self,
         processor: &dyn Handle,
         attempts: Attempts,
         progress: &mut Progress,
-    ) -> Reason {
+    ) -> ControlFlow<()> {
         for attempt in attempts {
-            if attempt.position.attempt == 1 && self.start_operation(progress) == Onward::Stop {
-                return Reason::Stopped;
+            if attempt.position.attempt == 1 {
+                self.start_operation(progress)?;
             }
             progress.position = attempt.position;
             self.status().work_at(attempt.position, progress.now);
-            if self.attempt(processor, attempt, progress) == Onward::Stop {
-                return Reason::Stopped;
-            }
+            self.attempt(processor, attempt, progress)?;
         }
-        Reason::Finished
+        Continue(())
     }
 
     #[inline]
-    fn start_operation(&self, progress: &mut Progress) -> Onward {
+    fn start_operation(&self, progress: &mut Progress) -> ControlFlow<()> {
         if self.stop.requested()
             || self
                 .deadline
                 .is_some_and(|deadline| progress.now >= deadline)
         {
-            return Onward::Stop;
+            return Break(());
         }
         if let Some(backlog) = &self.backlog {
             progress.requester = self.request(backlog, progress);
             if progress.requester.is_none() {
-                return Onward::Stop;
+                return Break(());
             }
         }
         progress.begun += 1;
         progress.began = progress.now;
-        Onward::Continue
+        Continue(())
     }
 
     /// The next request for an operation. Before the worker waits for one, it answers those it had.
@@ -249,7 +243,12 @@ impl Worker {
     }
 
     #[inline]
-    fn attempt(&self, processor: &dyn Handle, attempt: Attempt, progress: &mut Progress) -> Onward {
+    fn attempt(
+        &self,
+        processor: &dyn Handle,
+        attempt: Attempt,
+        progress: &mut Progress,
+    ) -> ControlFlow<()> {
         let (at, began) = (attempt.position, progress.began);
         let (delay, ending) = match attempt.outcome {
             Outcome::Success { delay } => {
@@ -288,9 +287,9 @@ impl Worker {
         if self.stop.requested() && matches!(attempt.outcome, Outcome::Retry { .. }) {
             self.recorder.interrupted();
             self.end_operation(progress, Ending::Interrupted);
-            return Onward::Stop;
+            return Break(());
         }
-        Onward::Continue
+        Continue(())
     }
 
     /// Sleeps for `delay`, or until a stop, and returns the time then. A sleep up to the deadline or beyond, which
