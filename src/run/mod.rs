@@ -44,8 +44,8 @@ pub fn run<T>(
     let (notices, inbox) = channel();
     let context = RunContext::open(config, Arc::clone(&stop), notices)?;
     let mut observers = Observers::start(&context, prepared, dump_requests);
-    let workers = Workers::start(&context, &observers);
-    let (processor, ended) = workers.join(&inbox);
+    let workers = Workers::start(&context, &observers, inbox);
+    let (processor, ended) = workers.join();
     observers.workers_ended();
     let outcome = context.close(&processor, ended, &observers);
     let conclusion = conclude(&outcome, &stop);

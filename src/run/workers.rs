@@ -50,6 +50,11 @@ pub(super) struct Workers {
     /// The number of the first worker.
     first: u32,
     threads: Vec<Option<JoinHandle<Done>>>,
+    /// How many of them have not been waited for.
+    left: usize,
+    inbox: Receiver<Notice>,
+    /// Once they were found to be stuck: until when they are waited for.
+    deadline: Option<Instant>,
     ended: Ended,
 }
 
@@ -69,7 +74,11 @@ pub struct Ended {
 impl Workers {
     /// Starts the workers. Where the system refuses a thread, those that were started are stopped; where what must be
     /// there before them could not be had, there are none.
-    pub(super) fn start(context: &RunContext<'_>, observers: &Observers) -> Self {
+    pub(super) fn start(
+        context: &RunContext<'_>,
+        observers: &Observers,
+        inbox: Receiver<Notice>,
+    ) -> Self {
         let workload = &context.config.workload;
         let seam = context.config.seam();
         let setting = bugs::Setting {
@@ -84,6 +93,9 @@ impl Workers {
             },
             first: workload.workers().start,
             threads: Vec::new(),
+            left: 0,
+            inbox,
+            deadline: None,
             ended: Ended {
                 refused: observers.refused.clone(),
                 ..Ended::default()
@@ -148,7 +160,10 @@ impl Workers {
                 });
             let worker = u64::from(number);
             match spawned {
-                Ok(thread) => self.threads.push(Some(thread)),
+                Ok(thread) => {
+                    self.threads.push(Some(thread));
+                    self.left += 1;
+                }
                 Err(error) => {
                     self.ended.refused = Some(format!(
                         "thread Worker-{number} could not be started: {error}; use fewer --threads than {}, or allow this \
@@ -159,31 +174,22 @@ impl Workers {
                 }
             }
             Event::ThreadStarted { worker }.emit();
+            // What those that have ended had of memory is there for the next.
+            while let Ok(notice) = self.inbox.try_recv() {
+                self.heed(notice);
+            }
         }
     }
 
     /// Waits for all workers to end; once they were found to be stuck, no longer than [`TIME_TO_RECOVER`]. What they shared is
     /// left, and how they have ended.
-    pub(super) fn join(mut self, inbox: &Receiver<Notice>) -> (Arc<dyn Handle>, Ended) {
-        let mut left = self.threads.len();
-        let mut deadline: Option<Instant> = None;
-        while left > 0 {
-            let patience = deadline.map_or(Duration::MAX, |deadline| {
+    pub(super) fn join(mut self) -> (Arc<dyn Handle>, Ended) {
+        while self.left > 0 {
+            let patience = self.deadline.map_or(Duration::MAX, |deadline| {
                 deadline.saturating_duration_since(Instant::now())
             });
-            match inbox.recv_timeout(patience) {
-                // A worker whose thread was refused leaves as well, without ever having come.
-                Ok(Notice::Leaving(position)) => {
-                    if let Some(thread) = self.threads.get_mut(position).and_then(Option::take) {
-                        // A worker catches its panics. Were one to die all the same, its account would be
-                        // missing and the books would not balance.
-                        if let Ok(done) = thread.join() {
-                            self.ended.done += done;
-                        }
-                        left -= 1;
-                    }
-                }
-                Ok(Notice::Stalled) => deadline = Some(Instant::now() + TIME_TO_RECOVER),
+            match self.inbox.recv_timeout(patience) {
+                Ok(notice) => self.heed(notice),
                 Err(_) => break,
             }
         }
@@ -193,6 +199,23 @@ impl Workers {
             .map(|(worker, _)| worker);
         self.ended.stuck = stuck.collect();
         (self.processor, self.ended)
+    }
+
+    fn heed(&mut self, notice: Notice) {
+        match notice {
+            // A worker whose thread was refused leaves as well, without ever having come.
+            Notice::Leaving(position) => {
+                if let Some(thread) = self.threads.get_mut(position).and_then(Option::take) {
+                    // A worker catches its panics. Were one to die all the same, its account would be
+                    // missing and the books would not balance.
+                    if let Ok(done) = thread.join() {
+                        self.ended.done += done;
+                    }
+                    self.left -= 1;
+                }
+            }
+            Notice::Stalled => self.deadline = Some(Instant::now() + TIME_TO_RECOVER),
+        }
     }
 }
 
@@ -247,11 +270,14 @@ mod tests {
                 spawn(1, Duration::MAX),
                 spawn(2, Duration::ZERO),
             ],
+            left: 3,
+            inbox,
+            deadline: None,
             ended: Ended::default(),
         };
         notices.send(Notice::Leaving(3)).unwrap();
         notices.send(Notice::Stalled).unwrap();
-        let (_, ended) = workers.join(&inbox);
+        let (_, ended) = workers.join();
         assert_eq!((ended.done.begun, ended.stuck), (14, vec![21]));
     }
 }

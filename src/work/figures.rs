@@ -48,10 +48,16 @@ const POWERS: usize = 48 + 1 - STEPS.ilog2() as usize;
 pub struct Histogram {
     /// The buckets of each power of two, from the first time on that is counted there: there are thousands of histograms,
     /// and the times of one lie close together.
-    powers: [OnceLock<Box<[Count; STEPS]>>; POWERS],
+    powers: [OnceLock<Box<Power>>; POWERS],
     sum: Count,
     max: Count,
 }
+
+/// The buckets of a power of two. Memory that threads share lies on both sides of them: without an alignment they would
+/// share cache lines.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Power([Count; STEPS]);
 
 impl Default for Histogram {
     fn default() -> Self {
@@ -68,7 +74,7 @@ impl Histogram {
     #[inline]
     pub fn record(&self, nanos: u64) {
         let bucket = bucket(nanos);
-        self.powers[bucket / STEPS].get_or_init(Box::default)[bucket % STEPS].add(1);
+        self.powers[bucket / STEPS].get_or_init(Box::default).0[bucket % STEPS].add(1);
         self.sum.add(nanos);
         self.max.raise_to(nanos);
     }
@@ -109,7 +115,7 @@ impl Distribution {
     /// Adds what `histogram` holds now.
     pub fn add(&mut self, histogram: &Histogram) {
         for (totals, counts) in self.buckets.chunks_mut(STEPS).zip(&histogram.powers) {
-            let counts = counts.get().into_iter().flat_map(|counts| counts.iter());
+            let counts = counts.get().into_iter().flat_map(|power| &power.0);
             for (total, count) in totals.iter_mut().zip(counts) {
                 let times = count.get();
                 *total += times;
