@@ -172,28 +172,26 @@ impl Registry {
     }
 
     /// Notes what a run is judged by, unless that is known.
-    fn know(&self, run: &Run, started: bool, workload: Result<Workload, String>) {
-        run.known.get_or_init(|| self.expected(started, workload));
-    }
-
-    fn expected(&self, started: bool, mut workload: Result<Workload, String>) -> Expected {
-        let mut rules = PerWorker::default();
-        if let Ok(known) = &workload {
-            let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-            let workers = known.threads;
-            match inner.take(workers_size(workers)) {
-                Some(()) => rules = PerWorker::new(known.workers(), Rules::of(known)),
-                None => {
-                    let why = format!("its {workers} workers need more than --memory allows");
-                    workload = Err(why);
+    fn know(&self, run: &Run, started: bool, mut workload: Result<Workload, String>) {
+        run.known.get_or_init(|| {
+            let mut rules = PerWorker::default();
+            if let Ok(known) = &workload {
+                let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+                let workers = known.threads;
+                match inner.take(workers_size(workers)) {
+                    Some(()) => rules = PerWorker::new(known.workers(), Rules::of(known)),
+                    None => {
+                        let why = format!("its {workers} workers need more than --memory allows");
+                        workload = Err(why);
+                    }
                 }
             }
-        }
-        Expected {
-            workload,
-            started,
-            rules,
-        }
+            Expected {
+                workload,
+                started,
+                rules,
+            }
+        });
     }
 }
 

@@ -91,7 +91,11 @@ impl Judge<'_> {
             return self.no_line(suspect, near, at);
         }
         let planned = self.planned(&hints, run);
-        if let Some(record) = self.original(suspect, &hints, &planned) {
+        let account = run.and_then(|run| self.accounts[run as usize].as_deref());
+        // Of those that are only counted nobody asks what was changed.
+        let is_counted = account.is_some_and(|of| of.findings.counts.altered >= KEPT_MAX as u64);
+        let is_told = is_counted && hints.attempt.is_some() && hints.fits(&planned).is_some();
+        if let Some(record) = self.original(suspect, &hints, &planned, is_told) {
             let is_cut = || {
                 let whole = record.render(suspect.json).unwrap_or_default();
                 suspect.bytes.len() < whole.len() && whole.starts_with(&suspect.bytes)
@@ -113,18 +117,20 @@ impl Judge<'_> {
         }
     }
 
-    /// The record that a suspect was, where the checksum bears that out.
+    /// The record that a suspect was, where the checksum bears that out. Nothing is tried where all that must be told of it is told
+    /// without that.
     fn original(
         &mut self,
         suspect: &Suspect,
         hints: &Hints,
         planned: &[(Position, Record)],
+        is_told: bool,
     ) -> Option<Record> {
         let mut planned = planned.iter().map(|(_, record)| record);
         if let Some(record) = planned.find(|record| hints.sum.is_some() && record.sum_holds()) {
             return Some(record.clone());
         }
-        if !hints.is_whole() {
+        if !hints.is_whole() || is_told {
             return None;
         }
         let tries = self.failures < FAILURES_MAX && self.budget.left() >= RESERVE;
@@ -195,18 +201,10 @@ impl Judge<'_> {
         if !hints.begins && !hints.ends || hints.run.is_some_and(of_others) {
             return None;
         }
-        // Where it tells of its attempt, the plan must agree.
-        let agrees = |told: Option<u64>, planned| told.is_none_or(|told| told == planned);
-        let planned = planned.iter().find(|(position, record)| {
-            let told = hints.iteration.is_some() && hints.seq == Some(record.seq);
-            told && agrees(hints.iteration, position.iteration)
-                && agrees(hints.attempt, position.attempt)
-        });
+        let planned = hints.fits(planned);
         let is_cut = !hints.is_whole();
         let line = match planned {
-            Some((_, record)) if is_cut || hints.attempt.is_some() => {
-                Some((record.author, record.seq))
-            }
+            Some(record) if is_cut || hints.attempt.is_some() => Some((record.author, record.seq)),
             _ if hints.iteration.is_some() || !is_cut && !hints.is_complete() => None,
             _ => self
                 .named(hints, run)
@@ -217,11 +215,10 @@ impl Judge<'_> {
             return None;
         }
         let account = self.accounts[run? as usize].as_deref()?;
-        // Of those that are only counted nobody asks what was changed.
         let is_kept = account.damaged.len() < KEPT_MAX;
         let changes = match planned {
             _ if is_cut || line.is_none() || !is_kept => Vec::new(),
-            Some((_, record)) => unsure_changes(changes(record, suspect, hints), suspect, hints),
+            Some(record) => unsure_changes(changes(record, suspect, hints), suspect, hints),
             None => unsure_changes(Vec::new(), suspect, hints),
         };
         let text = is_kept.then(|| excerpt(&suspect.bytes));

@@ -6,7 +6,7 @@ use crate::{
     audit::records::{
         fields::{of_broken_json, of_text},
         find::fields_of,
-        record::{self, Producer, hex8},
+        record::{self, Producer, Record, hex8},
         scanned::{Suspect, value_of},
         times::{STAMP, differences},
     },
@@ -14,6 +14,7 @@ use crate::{
         event::{Event, OPTIONAL},
         line::{STAMP_LEN, parse_stamp},
     },
+    plan::Position,
 };
 
 /// What can still be read of a suspect.
@@ -106,6 +107,17 @@ impl Hints {
     pub(super) fn is_complete(&self) -> bool {
         let there = |name: &&str| OPTIONAL.contains(name) || self.value(name).is_some();
         self.names().is_some_and(|names| names.iter().all(there))
+    }
+
+    /// Which of these attempts it may be: it tells of one, and in nothing that it tells does the plan differ.
+    pub(super) fn fits<'a>(&self, planned: &'a [(Position, Record)]) -> Option<&'a Record> {
+        let agrees = |told: Option<u64>, planned| told.is_none_or(|told| told == planned);
+        let mut fitting = planned.iter().filter(|(position, record)| {
+            self.seq == Some(record.seq)
+                && self.iteration == Some(position.iteration)
+                && agrees(self.attempt, position.attempt)
+        });
+        fitting.next().map(|(_, record)| record)
     }
 
     /// Whether they tell more than lines of other programs do.

@@ -19,26 +19,18 @@ use crate::{
 pub(crate) const REPAIR: u64 = 1 << 16;
 /// Longer texts are not repaired by trial: the time grows with the square of the length.
 const REPAIR_MAX: usize = 1024;
-/// In a record there are fewer escapes than this.
-const ESCAPES_MAX: usize = 8;
 
 /// Puts one character right, so that the checksum holds.
 pub(super) fn repair(suspect: &Suspect, hints: &Hints) -> Option<Record> {
-    if hints.keyed {
-        let texts = texts(hints);
-        let mut repaired = texts.iter().filter_map(|text| repair_text(text.as_bytes()));
-        // An escape that a change has made stands for two characters: it shows only in the form in which it came. Many come
-        // with what somebody else has put there.
-        let escapes = memchr::memchr_iter(b'\\', &suspect.bytes).count();
-        let escaped = (1..ESCAPES_MAX).contains(&escapes);
-        return repaired
-            .next()
-            .or_else(|| escaped.then(|| repair_structure(&suspect.bytes))?);
+    match (hints.keyed, suspect.json) {
+        (true, _) => {
+            let texts = texts(hints);
+            let mut repaired = texts.iter().filter_map(|text| repair_text(text.as_bytes()));
+            repaired.next()
+        }
+        (false, true) => repair_structure(&suspect.bytes),
+        (false, false) => repair_text(&suspect.bytes),
     }
-    if suspect.json {
-        return repair_structure(&suspect.bytes);
-    }
-    repair_text(&suspect.bytes)
 }
 
 /// The text forms that a record in another form may have had, from the likeliest on.

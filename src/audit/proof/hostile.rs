@@ -167,6 +167,18 @@ proptest! {
     }
 }
 
+/// Past those that are shown, lines whose numbers fit the plan are known to be altered without a trial.
+#[test]
+fn each_of_many_altered_lines_is_counted() {
+    let (_, entries) = finished(2, 3000);
+    let log = String::from_utf8(simulate::log(&entries)).unwrap();
+    let verdict = audit(&config(log.replace(" counter=", " counter=9").into_bytes()));
+    let counts = verdict.runs[0].counts;
+    let successes = log.matches(" counter=").count() as u64;
+    assert_eq!((counts.altered, counts.lost), (successes, 0));
+    assert!(!report(&verdict).contains("so many"));
+}
+
 /// A log whose every line was damaged is not looked at for hours.
 #[test]
 fn too_many_damaged_lines_are_said() {

@@ -555,6 +555,30 @@ fn a_line_in_two_parts_is_damaged_once() {
     }
 }
 
+/// Two writers without a lock: a part of one line and a part of the next make one, in which both or one of them are lost.
+#[test]
+fn a_line_made_of_parts_of_two_is_altered() {
+    let (_, entries) = finished(3, 60);
+    for json in [false, true] {
+        let lines = entries.iter().map(|e| {
+            let line = render(e.run, e.author, e.seq, e.stamp, &e.event, json);
+            String::from_utf8(line).unwrap()
+        });
+        let lines: Vec<String> = lines.collect();
+        let at = of_worker(&entries, 1)[20];
+        let place = |line: &str, name: &str| line.find(name).unwrap();
+        for (end, start, lost) in [("worker", "worker", 1), ("iteration", "iteration", 2)] {
+            let mut damaged = lines.clone();
+            let behind = damaged.remove(at + 1);
+            damaged[at].truncate(place(&lines[at], end));
+            damaged[at] += &behind[place(&behind, start)..];
+            let verdict = audit(&config(damaged.join("\n").into_bytes()));
+            let expected = only(|c| (c.altered, c.lost) = (1, lost));
+            assert_eq!(verdict.runs[0].counts, expected, "{}", report(&verdict));
+        }
+    }
+}
+
 /// A checksum that is none is a change of the checksum, also in lines that no plan has.
 #[test]
 fn a_checksum_that_is_none_is_altered() {
