@@ -4,45 +4,56 @@
 use std::io::{self, Read};
 
 use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
+use memchr::memmem;
 use serde_json::json;
 
 use super::compressed::{form, reader};
-use crate::audit::records::{decode::ESCAPES, notes::controls, times::restored};
+use crate::audit::records::{
+    decode::{ESCAPES, backslashes},
+    marks::has_marks,
+    notes::controls,
+    parts::strings,
+    times::restored,
+};
 
 /// A way in which all of a log is written.
 #[derive(Debug)]
 pub(super) struct Code {
     /// What stands there, as it was before; none where there is nothing to be done.
     pub undo: fn(&[u8]) -> Option<Vec<u8>>,
-    /// Nothing that is coded goes on behind one of these.
-    ends: &'static [u8],
+    /// Nothing that is coded goes on behind the first character of these.
+    ends: &'static [&'static str],
 }
 
-/// All that is known.
-pub(super) static CODES: [Code; 6] = [
+/// All that is known; only in the first some records may be whole as they stand.
+pub(super) static CODES: [Code; 7] = [
+    Code {
+        undo: joined,
+        ends: &["\n", "},{\"", "}, {\""],
+    },
     Code {
         undo: without_colours,
-        ends: b"\n",
+        ends: &["\n"],
     },
     Code {
         undo: restored,
-        ends: b"\n",
+        ends: &["\n"],
     },
     Code {
         undo: base64,
-        ends: b"\n ,}",
+        ends: &["\n", " ", ",", "}"],
     },
     Code {
         undo: wrapped_base64,
-        ends: b"\n",
+        ends: &["\n"],
     },
     Code {
         undo: hexadecimal,
-        ends: b"\n ,}",
+        ends: &["\n", " ", ",", "}"],
     },
     Code {
         undo: numbers,
-        ends: b"]",
+        ends: &["]"],
     },
 ];
 
@@ -93,8 +104,11 @@ impl Read for Decoded {
                 .take(CHUNK as u64)
                 .read_to_end(&mut self.begun)?;
             let length = self.begun.len();
-            let ends = |byte: &u8| self.code.ends.contains(byte);
-            let end = match self.begun[before..].iter().rposition(ends) {
+            // One may have come in part before.
+            let before = before.saturating_sub(3);
+            let ends = self.code.ends.iter();
+            let last = ends.filter_map(|end| memmem::rfind(&self.begun[before..], end.as_bytes()));
+            let end = match last.max() {
                 _ if read == 0 && !self.grows => length,
                 Some(at) => before + at + 1,
                 None if length >= CODED_MAX => {
@@ -158,6 +172,29 @@ fn numbers(bytes: &[u8]) -> Option<Vec<u8>> {
         let byte = |number: &[u8]| str::from_utf8(number.trim_ascii()).ok()?.parse().ok();
         numbers.map(byte).collect()
     })
+}
+
+/// A stream in pieces, in the strings that documents have under one key: lines break in the midst of them. What stands between is
+/// left out, but for records.
+fn joined(bytes: &[u8]) -> Option<Vec<u8>> {
+    let marked = strings(bytes).filter(|(_, string)| has_marks(&bytes[string.clone()]));
+    let mut keys: Vec<_> = marked.filter_map(|(key, _)| key).collect();
+    keys.sort_unstable();
+    let alike = keys.chunk_by(|one, other| one == other);
+    let key = alike.max_by_key(|keys| keys.len())?[0];
+    // What has no key in front goes on with what was read before.
+    let pieces = strings(bytes).filter(|(other, _)| other.is_none_or(|other| other == key));
+    let end = bytes.len()..bytes.len();
+    let (mut out, mut done) = (Vec::with_capacity(bytes.len()), 0);
+    for piece in pieces.map(|(_, string)| string).chain([end]) {
+        let between = &bytes[done..piece.start];
+        if has_marks(between) {
+            out.extend_from_slice(between);
+        }
+        done = piece.end;
+        out.append(&mut backslashes(&bytes[piece]));
+    }
+    Some(out)
 }
 
 /// What stands for records, decoded; what stands around it as it is. In quotes or brackets it becomes a string of
@@ -229,6 +266,17 @@ mod tests {
     use super::*;
 
     const TEXT: &str = "2026-11-23T17:42:00.000123Z  INFO main Run started run=9f2c1b7a55d01e44 seq=0 schema=1 seed=42 threads=10 sum=1c9e00f2";
+
+    #[test]
+    fn pieces_of_a_stream_are_put_together() {
+        let (front, behind) = TEXT.split_at(60);
+        let pieces = format!(
+            "{{\"out\":\"a {front}\",\"time\":\"x\"}}\n{{\"out\": [\"{behind}\\n\", \"b\"]}}\n{TEXT}\n{{\"out\":\"c\"}}\n"
+        );
+        let plain = format!("a {TEXT}\nb\"]}}\n{TEXT}\n{{\"out\":\"c");
+        let joined = joined(pieces.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(joined).unwrap(), plain);
+    }
 
     #[test]
     fn what_was_coded_comes_back_with_what_is_around_it() {

@@ -4,7 +4,7 @@
 //! than a block is handed out in parts, so that memory stays bounded. What a part's end leaves open goes on in the next one.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     mem,
@@ -27,7 +27,7 @@ use crate::audit::{
         parts,
         record::starts_here,
         scan::{ESCAPED_START, Scanner},
-        scanned::{Scanned, What},
+        scanned::{Other, Scanned, What},
     },
     registry::Registry,
 };
@@ -46,6 +46,9 @@ const PIECES_MAX: usize = 512;
 /// What the head of a part says about all of it.
 #[derive(Debug, Default)]
 struct Survey {
+    /// How many records are whole, and how many are not.
+    whole: usize,
+    damaged: usize,
     /// The time of the first record.
     first: Option<u64>,
     /// Its first line has a record in it.
@@ -60,7 +63,7 @@ struct Survey {
     binary: bool,
     /// No input has a whole record in a head as long as this one's.
     rewritten: bool,
-    /// In which way all of it is written, if in none that records are found in.
+    /// In which way all of it is written, if not so that records are found in it as it stands.
     code: Option<&'static Code>,
     /// What each frame of a document begins with, where one takes several lines or the document only one.
     frame: Option<Vec<u8>>,
@@ -69,14 +72,18 @@ struct Survey {
 impl Survey {
     fn of(head: &[u8], registry: &Registry) -> Self {
         let survey = Self::as_it_is(head, registry);
-        if survey.first.is_some() {
-            return survey;
-        }
-        let mut decoded = CODES.iter().filter_map(|code| {
-            let survey = Self::as_it_is(&(code.undo)(head)?, registry);
-            survey.first.map(|_| Self {
+        let codes = match survey {
+            Self { whole: 0, .. } => &CODES[..],
+            Self { damaged: 0, .. } => &[],
+            // What is not whole may be in pieces; in other codes a damage may look like the code.
+            _ => &CODES[..1],
+        };
+        let mut decoded = codes.iter().filter_map(|code| {
+            let found = Self::as_it_is(&(code.undo)(head)?, registry);
+            let better = survey.whole == 0 || found.damaged <= survey.damaged / 4;
+            (found.whole > survey.whole && better).then_some(Self {
                 code: Some(code),
-                ..survey
+                ..found
             })
         });
         decoded.next().unwrap_or(survey)
@@ -109,7 +116,10 @@ impl Survey {
             steps.clone().filter(|step| step.is_lt()).count(),
             steps.filter(|step| step.is_gt()).count(),
         );
+        let is_damaged = |other: &&Other| matches!(other.what, What::Suspect(_));
         Self {
+            whole: records.len(),
+            damaged: scanned.others.iter().filter(is_damaged).count(),
             first: first.map(|(_, stamp)| *stamp),
             starts_whole: first.is_some_and(|(at, _)| at.line == 0),
             falling: falls > 3 * rises && falls > 2,
@@ -123,10 +133,10 @@ impl Survey {
     }
 }
 
-/// The forms of the lines that stand between the records, in most places as many of each: lines of other programs come as they
-/// like.
+/// The forms of the lines that come between the records again and again, with as many records between each two: lines of other
+/// programs come as they like.
 fn usual_between(head: &[u8], records: &[(BlockLocation, u64)]) -> Arc<[Vec<u8>]> {
-    let mut gaps: HashMap<Vec<u8>, HashMap<usize, usize>> = HashMap::new();
+    let mut gaps: HashMap<Vec<u8>, BTreeMap<usize, usize>> = HashMap::new();
     let own: BTreeSet<u32> = records.iter().map(|(at, _)| at.line).collect();
     for (line, number) in head.split(|byte| *byte == b'\n').zip(0..) {
         let line = line.trim_ascii_end();
@@ -135,10 +145,15 @@ fn usual_between(head: &[u8], records: &[(BlockLocation, u64)]) -> Arc<[Vec<u8>]
             *gaps.entry(form(line)).or_default().entry(gap).or_default() += 1;
         }
     }
-    let is_usual = |gaps: &HashMap<usize, usize>| {
-        let alike = |count| gaps.values().filter(|other| **other == count).count();
-        let most = gaps.values().map(|count| alike(*count)).max().unwrap_or(0);
-        most > 2.max(records.len() * 3 / 4)
+    let is_usual = |gaps: &BTreeMap<usize, usize>| {
+        let pairs = gaps.iter().zip(gaps.iter().skip(1));
+        let alike = pairs.filter(|(one, next)| one.1 == next.1);
+        let mut steps: Vec<usize> = alike.map(|(one, next)| next.0 - one.0).collect();
+        steps.sort_unstable();
+        // A record that is lost or damaged makes a step shorter.
+        let median = steps.get(steps.len() / 2).copied().unwrap_or(0);
+        steps.retain(|step| step.abs_diff(median) * 16 <= median);
+        steps.len() > 2 && steps.iter().sum::<usize>() > records.len() * 3 / 4
     };
     gaps.retain(|_, gaps| is_usual(gaps));
     gaps.into_keys().collect()

@@ -27,7 +27,21 @@ fn in_html(line: &str) -> String {
 }
 
 /// Documents, many of them in one line.
-const DOCUMENTS: [(&str, Document); 42] = [
+const DOCUMENTS: [(&str, Document); 44] = [
+    ("a stream in pieces", |lines| {
+        let mut pieces = String::new();
+        for piece in lines.join("\r\n").as_bytes().chunks(700) {
+            let piece = String::from_utf8_lossy(piece);
+            pieces += &serde_json::json!({"event": "out", "output": piece}).to_string();
+            pieces.push('\n');
+        }
+        pieces
+    }),
+    ("pages with a heading", |lines| {
+        let pages = lines.chunks(14);
+        let pages = pages.map(|page| format!("\nLINE\n{}\n{}\n", "-".repeat(80), page.join("\n")));
+        pages.collect::<String>() + "\x1a"
+    }),
     ("one string", |lines| {
         serde_json::json!({"output": lines.join("\n")}).to_string()
     }),

@@ -236,7 +236,7 @@ fn holds_together(line: &[u8]) -> bool {
         || line == b"null"
         || line
             .iter()
-            .all(|b| b"[]{}(),;\"' \t\r`-+=|_*~\\.".contains(b))
+            .all(|b| b"[]{}(),;\"' \t\r`-+=|_*~\\.\x1a".contains(b))
 }
 
 /// A line whose boxes are drawn with bars.

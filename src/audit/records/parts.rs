@@ -1,6 +1,6 @@
 //! Lines that came in pieces: what a container's runtime cut is put together again.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, iter, ops::Range};
 
 use memchr::memmem;
 
@@ -218,6 +218,27 @@ pub(crate) fn string(bytes: &[u8]) -> Vec<u8> {
         text.pop();
     }
     text
+}
+
+/// The strings of documents that are no keys, each with the last key in front of it, but for those that are cut off.
+pub(crate) fn strings(bytes: &[u8]) -> impl Iterator<Item = (Option<&[u8]>, Range<usize>)> {
+    let (mut at, mut key) = (0, None);
+    iter::from_fn(move || {
+        loop {
+            let start = at + memchr::memchr(b'"', bytes.get(at..)?)? + 1;
+            let rest = &bytes[start..];
+            let Some(length) = string_length(rest) else {
+                at = start + memchr::memchr(b'\n', rest)?;
+                continue;
+            };
+            let span = start..start + length - 1;
+            at = start + length;
+            if !bytes[at..].trim_ascii_start().starts_with(b":") {
+                return Some((key, span));
+            }
+            key = Some(&bytes[span]);
+        }
+    })
 }
 
 /// How long a string is, with its closing quote; none if its line ends before it.
