@@ -205,10 +205,10 @@ impl Judge<'_> {
         let is_cut = !hints.is_whole();
         let line = match planned {
             Some(record) if is_cut || hints.attempt.is_some() => Some((record.author, record.seq)),
-            _ if hints.iteration.is_some() || !is_cut && !hints.is_complete() => None,
-            _ => self
-                .named(hints, run)
-                .filter(|_| is_cut || hints.seq.is_some()),
+            _ if hints.iteration.is_some() => None,
+            _ if is_cut || hints.spliced || hints.is_complete() => self.named(hints, run),
+            _ if hints.seq.is_none() && hints.names().is_some() => self.named(hints, run),
+            _ => None,
         };
         // A part of one line and a part of another make one that has both ends, and no number that fits.
         if line.is_none() && !is_cut && !hints.are_of_a_record() {

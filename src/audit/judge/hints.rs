@@ -36,6 +36,8 @@ pub(crate) struct Hints {
     pub begins: bool,
     /// It ends as a record does.
     pub ends: bool,
+    /// A field of it comes once more: a part of another line follows.
+    pub spliced: bool,
 }
 
 impl Hints {
@@ -61,7 +63,15 @@ impl Hints {
         // The last one may go on behind the end, but for a blank; a checksum is whole by its length.
         let goes_on = !ends && (json || !text.ends_with(' '));
         fields.pop_if(|(name, value)| goes_on && (name != "sum" || value.len() < 8));
-        let value = |name: &str| value_of(&fields, name);
+        // Where a part of another line follows, the first part says which line it is, but for the field that was cut there.
+        let has_both_ends = begins && ends;
+        let is_new = |at: &usize| {
+            let name = &fields[*at].0;
+            !has_both_ends || name.is_empty() || value_of(&fields[..*at], name).is_none()
+        };
+        let own = (0..fields.len()).take_while(is_new).count();
+        let spliced = own < fields.len();
+        let value = |name: &str| value_of(&fields[..own - usize::from(spliced)], name);
         let whole = |name: &str| value(name)?.parse::<u64>().ok();
         let thread = value("thread").unwrap_or_default();
         let named = Producer::named(thread).and_then(Producer::worker);
@@ -83,6 +93,7 @@ impl Hints {
             sum: value("sum").and_then(|sum| hex8(sum.as_bytes())),
             begins,
             ends,
+            spliced,
             fields,
             keyed,
         }
@@ -99,7 +110,7 @@ impl Hints {
     }
 
     /// The fields that its message has, if that is one of the program's.
-    fn names(&self) -> Option<&'static [&'static str]> {
+    pub(super) fn names(&self) -> Option<&'static [&'static str]> {
         self.value("message").and_then(Event::field_names)
     }
 

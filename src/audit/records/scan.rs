@@ -325,6 +325,10 @@ impl<'a> Scanner<'a> {
         {
             inner = time;
         }
+        let brace = memchr::memrchr(b'{', inner).map(|at| &inner[at..]);
+        if let Some(rest) = brace.filter(|rest| rest.len() > 2 && begins_json(rest, JSON_START)) {
+            inner = rest;
+        }
         // Otherwise it would have been found.
         let marked = || matches!(content, Cow::Owned(_)) || text.len() >= WINDOW - OVERLAP;
         if begins_like_a_record(inner)
