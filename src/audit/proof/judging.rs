@@ -579,6 +579,26 @@ fn a_line_made_of_parts_of_two_is_altered() {
     }
 }
 
+/// The head of one line with the tail of the next, and the other way round: each is the line that it begins as.
+#[test]
+fn two_lines_that_have_changed_their_ends_are_altered() {
+    let (_, entries) = finished(3, 60);
+    let log = String::from_utf8(simulate::log(&entries)).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    let ended = entries.iter().position(|e| {
+        e.author == Producer::Worker(1) && matches!(e.event, Event::WorkerEnded { .. })
+    });
+    let one = ended.unwrap();
+    let other = of_worker(&entries, 2)[20];
+    let mut damaged: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+    for (at, behind) in [(one, other), (other, one)] {
+        damaged[at] = format!("{}{}", &lines[at][..100], &lines[behind][100..]);
+    }
+    let verdict = audit(&config(damaged.join("\n").into_bytes()));
+    let expected = only(|c| c.altered = 2);
+    assert_eq!(verdict.runs[0].counts, expected, "{}", report(&verdict));
+}
+
 /// A checksum that is none is a change of the checksum, also in lines that no plan has.
 #[test]
 fn a_checksum_that_is_none_is_altered() {
