@@ -47,7 +47,8 @@ pub use self::{
         findings::Location,
         github::annotations,
         junit::xml,
-        report::{change_words, headline, report},
+        report::report,
+        words::{change_words, headline},
     },
 };
 use self::{

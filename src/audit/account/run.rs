@@ -2,7 +2,7 @@
 //!
 //! Lines come in one by one, in the order of the input; what they add up to is for [`balance`](super::balance) to say.
 
-use std::{ops::Range, sync::Arc};
+use std::{collections::HashSet, ops::Range, sync::Arc};
 
 use super::{
     arrivals::{Arrival, Arrivals, reordered},
@@ -300,6 +300,74 @@ impl RunAccount {
             self.joined = false;
         }
         self.enter(arrival, entered);
+    }
+
+    /// Takes in a damaged line.
+    pub(crate) fn damaged(&mut self, damaged: DamagedLine) {
+        if let Some((producer, seq)) = damaged.line
+            && let Some(sequence) = self.sequence_mut(producer)
+        {
+            sequence.claimed.insert(seq);
+        }
+        if damaged.is_cut {
+            let (shortest, longest) = self.cut_lengths.get_or_insert((u32::MAX, 0));
+            *shortest = damaged.length.min(*shortest);
+            *longest = damaged.length.max(*longest);
+        }
+        if self.damaged.len() < KEPT_MAX {
+            self.damaged.push(damaged);
+        } else {
+            *self.findings.counts.of_mut(damaged.kind()) += 1;
+        }
+    }
+
+    /// Takes in another part of the line that was damaged last: it may tell which it is.
+    pub(crate) fn damaged_further(&mut self, part: DamagedLine) {
+        let is_open =
+            |line: &mut DamagedLine| line.at == part.at && (line.guessed || line.line.is_none());
+        if part.line.is_some()
+            && !part.guessed
+            && let Some(line) = self.damaged.pop_if(is_open)
+        {
+            if let Some((producer, seq)) = line.line
+                && let Some(sequence) = self.sequence_mut(producer)
+            {
+                sequence.claimed.remove(seq);
+            }
+            self.damaged(DamagedLine {
+                line: part.line,
+                guessed: false,
+                ..line
+            });
+        }
+    }
+
+    /// Thinks again about damaged lines: they cannot have been lines that are there, nor, where they are only
+    /// guessed, others that are damaged.
+    pub(crate) fn reconsider_damaged(&mut self) {
+        let mut damaged = std::mem::take(&mut self.damaged);
+        let sure = damaged.iter().filter(|line| !line.guessed);
+        let sure: HashSet<_> = sure.filter_map(|line| line.line).collect();
+        let moved = self.findings.kept(Kind::Reordered).iter();
+        let moved: HashSet<_> = moved.map(|found| found.lines.author.clone()).collect();
+        for line in &mut damaged {
+            let Some((producer, seq)) = line.line else {
+                continue;
+            };
+            let Some(sequence) = self.sequence_mut(producer) else {
+                continue;
+            };
+            let is_taken = line.guessed && sure.contains(&(producer, seq));
+            // Where a thread's lines are out of order, its next line need not be the one that was cut short.
+            let is_astray = line.guessed && !is_taken && moved.contains(&producer.thread());
+            if is_astray {
+                sequence.claimed.remove(seq);
+            }
+            if is_taken || is_astray || sequence.met.holds(seq) {
+                line.line = None;
+            }
+        }
+        self.damaged = damaged;
     }
 }
 

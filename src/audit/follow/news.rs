@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::audit::verdict::{
     Finding, Kind, Range,
-    report::{finding_words, range_words},
+    words::{finding_words, range_words},
 };
 
 /// Something to be told.

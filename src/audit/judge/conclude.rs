@@ -8,7 +8,7 @@ use crate::audit::{
     verdict::{
         Change, Counts, Finding, Kind, RunVerdict, Status, Verdict,
         findings::{Findings, Names},
-        report::change_words,
+        words::change_words,
     },
 };
 

@@ -21,7 +21,7 @@ use crate::{
             marks::has_marks,
             record::{self, Producer, Record},
             scanned::{HOLE_MIN, Suspect},
-            times::differences,
+            shape::differences,
         },
         verdict::{
             Finding, Kind, Range as Lines,

@@ -8,7 +8,7 @@ use crate::{
         find::fields_of,
         record::{self, Producer, Record, hex8},
         scanned::{Suspect, value_of},
-        times::{STAMP, differences},
+        shape::{STAMP, differences},
     },
     log::{
         event::{Event, OPTIONAL},

@@ -15,8 +15,8 @@ use super::{
     marks::{RecordMark, has_marks, marks, named, names_a_thread, text_starts},
     record::{JSON_START, Record, SUM_LEN, hex8, record, tells_ours},
     scanned::{Framed, Suspect},
+    shape::{STAMP, differences},
     suspect::{SUM, suspect},
-    times::{STAMP, differences},
 };
 use crate::log::line::{Line, STAMP_LEN, checksum};
 

@@ -7,7 +7,7 @@ use memchr::memmem;
 
 use super::{
     record::{LEVELS, Words, starts_here, words},
-    times::shaped,
+    shape::shaped,
 };
 use crate::log::line::STAMP_LEN;
 

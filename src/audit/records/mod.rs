@@ -19,5 +19,6 @@ pub(super) mod parts;
 pub(super) mod record;
 pub(super) mod scan;
 pub(super) mod scanned;
+pub(super) mod shape;
 pub(super) mod suspect;
 pub(super) mod times;

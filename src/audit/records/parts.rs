@@ -4,7 +4,7 @@ use std::{borrow::Cow, iter, ops::Range};
 
 use memchr::memmem;
 
-use super::{decode::backslashes, record::starts_here, times::shaped};
+use super::{decode::backslashes, record::starts_here, shape::shaped};
 
 /// A line in more pieces than this is not put together.
 const PIECES_MAX: usize = 4096;

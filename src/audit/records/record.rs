@@ -7,7 +7,7 @@ use std::{ops::Range, sync::LazyLock};
 
 use aho_corasick::packed::Searcher;
 
-use super::times::{STAMP, shaped};
+use super::shape::{STAMP, shaped};
 use crate::{
     log::{
         event::{Event, Next},

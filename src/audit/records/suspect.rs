@@ -9,7 +9,7 @@ use super::{
     marks::{RecordMark, named},
     record::{JSON_START, LEVELS, SUM_LEN, Words, level_word, words},
     scanned::Suspect,
-    times::{STAMP, differences},
+    shape::{STAMP, differences},
 };
 use crate::log::line::STAMP_LEN;
 

@@ -5,7 +5,10 @@ use std::{ops::Range, time::UNIX_EPOCH};
 
 use humantime::parse_rfc3339_weak;
 
-use super::record::{few_digits, level_word, starts_here};
+use super::{
+    record::{few_digits, level_word, starts_here},
+    shape::{STAMP, differences, shaped},
+};
 use crate::log::line::{STAMP_LEN, parse_stamp, stamp_text};
 
 const MICROS: u64 = 1_000_000;
@@ -187,37 +190,6 @@ pub(crate) fn restored(bytes: &[u8]) -> Option<Vec<u8>> {
         out.extend_from_slice(&bytes[from..]);
         out
     })
-}
-
-/// What a time stamp looks like.
-pub(crate) const STAMP: &[u8; STAMP_LEN] = b"dddd-dd-ddTdd:dd:dd.ddddddZ";
-
-/// Whether `bytes`, as far as they go, are like `shape`, in which `d` is any digit and `?` is anything.
-pub(crate) fn shaped(bytes: &[u8], shape: &[u8]) -> bool {
-    bytes
-        .iter()
-        .zip(shape)
-        .all(|(byte, form)| is_like(*byte, *form))
-}
-
-/// More differences than this need not be counted.
-const DIFFERENCES_MAX: usize = 4;
-
-/// How many of `bytes` are not like `shape`.
-pub(crate) fn differences(bytes: &[u8], shape: &[u8]) -> usize {
-    let pairs = bytes.iter().zip(shape);
-    pairs
-        .filter(|(byte, form)| !is_like(**byte, **form))
-        .take(DIFFERENCES_MAX)
-        .count()
-}
-
-fn is_like(byte: u8, form: u8) -> bool {
-    match form {
-        b'd' => byte.is_ascii_digit(),
-        b'?' => true,
-        form => byte == form,
-    }
 }
 
 /// The names under which pipelines write when they got a record, the more telling ones first. Behind each stand a few

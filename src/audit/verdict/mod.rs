@@ -11,6 +11,7 @@ pub(super) mod github;
 pub(super) mod junit;
 pub(super) mod report;
 mod sections;
+pub(super) mod words;
 
 use std::ops;
 

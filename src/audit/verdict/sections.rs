@@ -2,7 +2,7 @@
 
 use super::{
     DifferingShard, Finding, GroupVerdict, LostShard, Place, RunVerdict, Status, Verdict,
-    report::{finding_words, paragraph},
+    words::{finding_words, paragraph},
 };
 use crate::plan::format::counted;
 
