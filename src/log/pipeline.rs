@@ -13,7 +13,7 @@ use super::{
     console::Console,
     event::Event,
     file::LogFile,
-    queue::{Drain, Queue, Slot},
+    queue::{Drain, Queue, STRIPES, Slot},
     report::SinkReport,
     sinks::Sinks,
     stream::Stream,
@@ -80,7 +80,7 @@ impl Pipeline {
         } else {
             BATCH_BYTES
         };
-        let queue = Queue::new(workers + 1, batch_bytes);
+        let queue = Queue::new(workers + 1, STRIPES, batch_bytes);
         let (console, stdout) = (Arc::clone(&sinks.console), sinks.log.stdout());
         let drain = Drain::of(&queue);
         Self {

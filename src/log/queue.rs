@@ -30,13 +30,13 @@ use crate::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-/// Of thousands of workers few run at one time: with so many stripes two that do seldom share one. The tests have few workers.
-const STRIPES: usize = if cfg!(test) { 2 } else { 8 };
+/// Of thousands of workers few run at one time: with so many stripes two that do seldom share one.
+pub(crate) const STRIPES: usize = 8;
 
 /// The queue of a run.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    stripes: [Mutex<Stripe>; STRIPES],
+    stripes: Vec<Mutex<Stripe>>,
     calls: Mutex<Calls>,
     /// A stripe's batch with as many bytes is full.
     batch_bytes: usize,
@@ -133,16 +133,16 @@ pub(crate) enum Call {
 }
 
 impl Queue {
-    /// An empty queue for `producers`, with room in each stripe for a batch of `batch_bytes` and a line.
-    pub(crate) fn new(producers: usize, batch_bytes: usize) -> Self {
+    /// An empty queue for `producers`, with so many `stripes`, at most [`STRIPES`], and room in each for a batch of `batch_bytes` and a line.
+    pub(crate) fn new(producers: usize, stripes: usize, batch_bytes: usize) -> Self {
         let stripe = || Stripe {
             batch: Batch::with_capacity(batch_bytes),
             drain_at: batch_bytes / 2,
-            next_seq: vec![0; producers.div_ceil(STRIPES)],
+            next_seq: vec![0; producers.div_ceil(stripes)],
             ..Stripe::default()
         };
         Self {
-            stripes: array::from_fn(|_| Mutex::new(stripe())),
+            stripes: (0..stripes).map(|_| Mutex::new(stripe())).collect(),
             calls: Mutex::default(),
             batch_bytes,
             wake_up: Condvar::new(),
@@ -152,18 +152,19 @@ impl Queue {
     /// Lines that were taken so far.
     pub(crate) fn lines(&self) -> u64 {
         let stripes = self.all_stripes();
-        stripes.iter().flat_map(|stripe| &stripe.next_seq).sum()
+        let stripes = stripes.iter().flatten();
+        stripes.flat_map(|stripe| &stripe.next_seq).sum()
     }
 
     /// The place of producer number `producer`.
     pub(crate) fn slot(&self, producer: usize) -> Slot {
         Slot {
-            stripe: producer % STRIPES,
-            row: producer / STRIPES,
+            stripe: producer % self.stripes.len(),
+            row: producer / self.stripes.len(),
         }
     }
 
-    /// Puts a finished line of the producer at `place` into the queue.
+    /// Puts a finished line of the producer at `slot` into the queue.
     #[inline]
     pub(crate) fn put(&self, slot: Slot, role: Role, line: &FinishedLine<'_>) -> Put {
         let mut stripe = self.stripe(slot.stripe);
@@ -190,7 +191,7 @@ impl Queue {
         Put::HalfFull
     }
 
-    /// The number of a line of the producer at `place` that is written at once; none if the log is closed for it.
+    /// The number of a line of the producer at `slot` that is written at once; none if the log is closed for it.
     #[inline]
     pub(crate) fn number(&self, slot: Slot, role: Role) -> Option<u64> {
         let mut stripe = self.stripe(slot.stripe);
@@ -212,7 +213,7 @@ impl Queue {
 
     /// Says whose lines are taken from now on. What was taken before stays.
     pub(crate) fn open_to(&self, open_to: OpenTo) {
-        for mut stripe in self.all_stripes() {
+        for mut stripe in self.all_stripes().into_iter().flatten() {
             stripe.open_to = open_to;
         }
     }
@@ -278,8 +279,8 @@ impl Queue {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn all_stripes(&self) -> [MutexGuard<'_, Stripe>; STRIPES] {
-        array::from_fn(|i| self.stripe(i))
+    fn all_stripes(&self) -> [Option<MutexGuard<'_, Stripe>>; STRIPES] {
+        array::from_fn(|i| (i < self.stripes.len()).then(|| self.stripe(i)))
     }
 
     fn calls(&self) -> MutexGuard<'_, Calls> {
@@ -301,7 +302,7 @@ impl OpenTo {
 #[derive(Debug, Default)]
 pub(crate) struct Drain {
     /// What was taken from each stripe.
-    taken: [Batch; STRIPES],
+    taken: Vec<Batch>,
     /// The one of them that has all lines, in time order; none if they had to be merged.
     whole: Option<usize>,
     merged: Batch,
@@ -312,10 +313,10 @@ pub(crate) struct Drain {
 impl Drain {
     /// The one of this queue.
     pub(crate) fn of(queue: &Queue) -> Self {
-        let bytes = queue.batch_bytes;
+        let (stripes, bytes) = (queue.stripes.len(), queue.batch_bytes);
         Self {
-            taken: array::from_fn(|_| Batch::with_capacity(bytes)),
-            merged: Batch::with_capacity(STRIPES * bytes),
+            taken: (0..stripes).map(|_| Batch::with_capacity(bytes)).collect(),
+            merged: Batch::with_capacity(stripes * bytes),
             ..Self::default()
         }
     }
@@ -332,12 +333,12 @@ impl Drain {
     pub(crate) fn take(&mut self, queue: &Queue, now: impl FnOnce() -> Stamp) {
         self.taken.iter_mut().for_each(Batch::clear);
         let mut stripes = queue.all_stripes();
-        for (stripe, taken) in stripes.iter_mut().zip(&mut self.taken) {
+        for (stripe, taken) in stripes.iter_mut().flatten().zip(&mut self.taken) {
             mem::swap(&mut stripe.batch, taken);
             stripe.drain_at = queue.batch_bytes / 2;
         }
         let cut = now();
-        for stripe in &mut stripes {
+        for stripe in stripes.iter_mut().flatten() {
             stripe.cut = cut;
         }
         queue.calls().line_waits = None;
@@ -384,8 +385,8 @@ mod tests {
     }
 
     impl Model {
-        fn new(producers: usize, batch_bytes: usize) -> Arc<Self> {
-            let queue = Queue::new(producers, batch_bytes);
+        fn new(producers: usize, stripes: usize, batch_bytes: usize) -> Arc<Self> {
+            let queue = Queue::new(producers, stripes, batch_bytes);
             Arc::new(Self {
                 drain: Mutex::new(Drain::of(&queue)),
                 queue,
@@ -464,7 +465,7 @@ mod tests {
         fn note(&self, drain: &Drain) {
             let batch = drain.batch();
             assert!(
-                batch.bytes() < (self.queue.batch_bytes + 8) * STRIPES,
+                batch.bytes() < (self.queue.batch_bytes + 8) * self.queue.stripes.len(),
                 "more bytes than allowed"
             );
             for (stamp, (text, _)) in batch.stamps().zip(batch.lines()) {
@@ -527,8 +528,8 @@ mod tests {
 
     /// Runs producers and a writer to their end. A line has four bytes: a batch of as many is full with one, one of many
     /// more never is.
-    fn hand_over(batch_bytes: usize, producers: usize, count: u64) {
-        let model = Model::new(producers, batch_bytes);
+    fn hand_over(stripes: usize, batch_bytes: usize, producers: usize, count: u64) {
+        let model = Model::new(producers, stripes, batch_bytes);
         let writer = start(&model, Model::serve);
         for producer in start_producers(&model, producers, count) {
             producer.join().unwrap();
@@ -543,18 +544,19 @@ mod tests {
 
     #[test]
     fn every_line_is_handed_over_once_and_in_time_order() {
-        explore(|| hand_over(4, 2, 3));
-        explore(|| hand_over(64, 2, 3));
-        explore(|| hand_over(12, 3, 2));
-        explore(|| hand_over(4, 4, 2));
-        explore(|| hand_over(4, 1, 4));
+        for stripes in 1..=3 {
+            explore(move || hand_over(stripes, 4, 2, 3));
+            explore(move || hand_over(stripes, 64, 2, 3));
+            explore(move || hand_over(stripes, 12, 3, 2));
+            explore(move || hand_over(stripes, 4, 4, 2));
+        }
     }
 
     /// Nobody writes here until all is logged but the producers themselves.
     #[test]
     fn producers_need_no_writer_to_go_on() {
         explore(|| {
-            let model = Model::new(3, 8);
+            let model = Model::new(3, 2, 8);
             for producer in start_producers(&model, 3, 2) {
                 producer.join().unwrap();
             }
@@ -568,7 +570,7 @@ mod tests {
     fn a_line_that_waits_wakes_the_writer() {
         for batch_bytes in [64, 12] {
             explore(move || {
-                let model = Model::new(2, batch_bytes);
+                let model = Model::new(2, 2, batch_bytes);
                 let producers = start_producers(&model, 2, 3);
                 let writer = start(&model, |model| {
                     loop {
@@ -596,7 +598,7 @@ mod tests {
     #[test]
     fn a_writer_that_watches_is_left_alone() {
         explore(|| {
-            let model = Model::new(1, 64);
+            let model = Model::new(1, 2, 64);
             let writer = start(&model, |model| {
                 while model.written.lock().unwrap().len() < 4 {
                     assert_eq!(model.queue.wait(false, Duration::MAX), Call::LineCame);
@@ -622,7 +624,7 @@ mod tests {
     fn threads_that_log_as_one_producer_number_their_lines_apart() {
         explore(|| {
             for log in [Model::log_lines, Model::log_lines_at_once] {
-                let model = Model::new(1, 1 << 10);
+                let model = Model::new(1, 2, 1 << 10);
                 let threads =
                     [(); 3].map(|()| start(&model, move |model| log(model, 0, Role::Other, 2)));
                 for thread in threads {
@@ -640,7 +642,7 @@ mod tests {
     fn a_log_that_is_closed_for_observers_takes_none_of_their_lines() {
         explore(|| {
             for log in [Model::log_lines, Model::log_lines_at_once] {
-                let model = Model::new(2, 12);
+                let model = Model::new(2, 2, 12);
                 let observer = start(&model, move |model| log(model, 0, Role::Other, 3));
                 model.queue.open_to(OpenTo::MainAndWriter);
                 let counted = model.queue.lines();
