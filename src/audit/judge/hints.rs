@@ -1,5 +1,7 @@
 //! What can still be read of a record that is not whole.
 
+use std::collections::HashSet;
+
 use memchr::memmem;
 
 use crate::{
@@ -64,14 +66,13 @@ impl Hints {
         let goes_on = !ends && (json || !text.ends_with(' '));
         fields.pop_if(|(name, value)| goes_on && (name != "sum" || value.len() < 8));
         // Where a part of another line follows, the first part says which line it is, but for the field that was cut there.
-        let has_both_ends = begins && ends;
-        let is_new = |at: &usize| {
-            let name = &fields[*at].0;
-            !has_both_ends || name.is_empty() || value_of(&fields[..*at], name).is_none()
-        };
-        let own = (0..fields.len()).take_while(is_new).count();
-        let spliced = own < fields.len();
-        let value = |name: &str| value_of(&fields[..own - usize::from(spliced)], name);
+        let mut met = HashSet::new();
+        let again = fields
+            .iter()
+            .position(|(name, _)| !name.is_empty() && !met.insert(name.as_str()))
+            .filter(|_| begins && ends);
+        let own = again.map_or(&fields[..], |again| &fields[..again - 1]);
+        let value = |name: &str| value_of(own, name);
         let whole = |name: &str| value(name)?.parse::<u64>().ok();
         let thread = value("thread").unwrap_or_default();
         let named = Producer::named(thread).and_then(Producer::worker);
@@ -93,7 +94,7 @@ impl Hints {
             sum: value("sum").and_then(|sum| hex8(sum.as_bytes())),
             begins,
             ends,
-            spliced,
+            spliced: again.is_some(),
             fields,
             keyed,
         }
