@@ -4,6 +4,15 @@ use std::fmt::Write;
 
 use super::{oracle::by_the_book, *};
 
+/// The lines of a log, in text or in JSON.
+fn lines_of(entries: &[Entry], json: bool) -> Vec<String> {
+    let lines = entries.iter().map(|e| {
+        let line = render(e.run, e.author, e.seq, e.stamp, &e.event, json);
+        String::from_utf8(line).unwrap()
+    });
+    lines.collect()
+}
+
 /// The entries of a run with some of its workers' lines only.
 fn of_worker(entries: &[Entry], worker: u32) -> Vec<usize> {
     let of = |i: &usize| entries[*i].author == Producer::Worker(worker);
@@ -535,11 +544,7 @@ fn a_log_that_is_sorted_by_thread_has_the_fewest_lines_moved() {
 fn a_line_in_two_parts_is_damaged_once() {
     let (_, entries) = finished(3, 60);
     for json in [false, true] {
-        let lines = entries.iter().map(|e| {
-            let line = render(e.run, e.author, e.seq, e.stamp, &e.event, json);
-            String::from_utf8(line).unwrap()
-        });
-        let lines: Vec<String> = lines.collect();
+        let lines = lines_of(&entries, json);
         let at = of_worker(&entries, 1)[20];
         for part in [70, 100, lines[at].len() - 20] {
             for between in ["\n", &"x".repeat(3 << 20)] {
@@ -560,11 +565,7 @@ fn a_line_in_two_parts_is_damaged_once() {
 fn a_line_made_of_parts_of_two_is_altered() {
     let (_, entries) = finished(3, 60);
     for json in [false, true] {
-        let lines = entries.iter().map(|e| {
-            let line = render(e.run, e.author, e.seq, e.stamp, &e.event, json);
-            String::from_utf8(line).unwrap()
-        });
-        let lines: Vec<String> = lines.collect();
+        let lines = lines_of(&entries, json);
         let at = of_worker(&entries, 1)[20];
         let place = |line: &str, name: &str| line.find(name).unwrap();
         for (end, start, lost) in [("worker", "worker", 1), ("iteration", "iteration", 2)] {
@@ -583,14 +584,13 @@ fn a_line_made_of_parts_of_two_is_altered() {
 #[test]
 fn two_lines_that_have_changed_their_ends_are_altered() {
     let (_, entries) = finished(3, 60);
-    let log = String::from_utf8(simulate::log(&entries)).unwrap();
-    let lines: Vec<&str> = log.lines().collect();
+    let lines = lines_of(&entries, false);
     let ended = entries.iter().position(|e| {
         e.author == Producer::Worker(1) && matches!(e.event, Event::WorkerEnded { .. })
     });
     let one = ended.unwrap();
     let other = of_worker(&entries, 2)[20];
-    let mut damaged: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+    let mut damaged = lines.clone();
     for (at, behind) in [(one, other), (other, one)] {
         damaged[at] = format!("{}{}", &lines[at][..100], &lines[behind][100..]);
     }
