@@ -17,7 +17,6 @@ use crate::audit::{
 };
 
 /// A line that has come, and how it is to be judged.
-#[derive(Clone, Copy)]
 pub(crate) struct Arrival<'a> {
     /// Who logged it.
     pub producer: Producer,
@@ -41,11 +40,14 @@ pub(crate) struct Arrival<'a> {
 
 impl Arrival<'_> {
     /// The line with what it tells.
-    pub(crate) fn placed<T>(self, value: T) -> Placed<T> {
-        let Self { seq, at, .. } = self;
+    pub(crate) fn placed<T>(&self, value: T) -> Placed<T> {
+        let Self { seq, at, .. } = *self;
         Placed { value, seq, at }
     }
 }
+
+/// Stands for the main thread where workers are numbers.
+const MAIN: u32 = u32::MAX;
 
 /// What the lines of a run that have arrived come to.
 #[derive(Clone, Debug, Default)]
@@ -59,8 +61,8 @@ pub(crate) struct Arrivals {
     /// How long the lines took.
     pub delays: Delays,
     /// The lines by their time. Where each producer's numbers rise, it must not fall either: the program logs lines in the order of
-    /// their stamps.
-    pub time: Order<(Producer, u64)>,
+    /// their stamps. Of a line its worker, or [`MAIN`], and its number are kept: two plain numbers stay in registers.
+    pub time: Order<(u32, u64)>,
     /// Lines whose numbers are in order, and their times are not.
     pub fell: Findings,
 }
@@ -71,7 +73,7 @@ impl Arrivals {
     #[inline]
     pub(crate) fn arrive(
         &mut self,
-        arrival: Arrival<'_>,
+        arrival: &Arrival<'_>,
         sequence: &mut Sequence,
         findings: &mut Findings,
     ) {
@@ -82,7 +84,7 @@ impl Arrivals {
             at,
             backwards,
             ..
-        } = arrival;
+        } = *arrival;
         self.same_stamp += u64::from(self.last.is_some_and(|(last, _)| last == stamp));
         self.last = Some((stamp, at));
         let is_first = |first| backwards && stamp < first;
@@ -90,28 +92,39 @@ impl Arrivals {
             self.first_stamp = Some(stamp);
         }
         if arrival.received > 0 {
-            let delay = self.delays.count(stamp, arrival.received);
-            let max = arrival.config.max_delay;
-            if max.is_some_and(|max| delay > max as i64) {
-                findings.add_line(Kind::Late, producer, seq, at, |_| {});
-            }
+            self.received(arrival, findings);
         }
         sequence.first.get_or_insert(seq);
         if arrival.config.any_order {
             return;
         }
         if !sequence.order.goes_on(seq, at, backwards) {
-            let moved = sequence.order.arrive(seq, at, backwards, ());
-            if !moved.is_empty() {
-                reordered(findings, producer, moved);
-            }
+            reordered(
+                findings,
+                producer,
+                sequence.order.arrive(seq, at, backwards, ()),
+            );
         }
         // The time is asked only where the numbers are in order.
-        if findings.counts.reordered == 0 {
-            let moved = self.time.arrive(stamp, at, backwards, (producer, seq));
-            if !moved.is_empty() {
-                time_fell(&mut self.fell, moved);
-            }
+        let line = (producer.worker().unwrap_or(MAIN), seq);
+        if findings.counts.reordered == 0 && !self.time.rises(stamp, at, backwards, line) {
+            time_fell(&mut self.fell, self.time.arrive(stamp, at, backwards, line));
+        }
+    }
+
+    /// Counts how long a line took.
+    #[inline(never)]
+    fn received(&mut self, arrival: &Arrival<'_>, findings: &mut Findings) {
+        let delay = self.delays.count(arrival.stamp, arrival.received);
+        let max = arrival.config.max_delay;
+        if max.is_some_and(|max| delay > max as i64) {
+            findings.add_line(
+                Kind::Late,
+                arrival.producer,
+                arrival.seq,
+                arrival.at,
+                |_| {},
+            );
         }
     }
 
@@ -133,8 +146,12 @@ pub(crate) fn reordered(findings: &mut Findings, producer: Producer, moved: Move
 }
 
 #[cold]
-fn time_fell(findings: &mut Findings, moved: Moved<(Producer, u64)>) {
-    for (_, at, (producer, seq)) in moved {
+fn time_fell(findings: &mut Findings, moved: Moved<(u32, u64)>) {
+    for (_, at, (worker, seq)) in moved {
+        let producer = match worker {
+            MAIN => Producer::Main,
+            worker => Producer::Worker(worker),
+        };
         findings.add_line(Kind::Reordered, producer, seq, at, |found| {
             found.why = "time runs backwards".into();
         });

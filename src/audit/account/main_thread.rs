@@ -69,7 +69,7 @@ impl MainThread {
         &mut self,
         event: &Event,
         workers: Range<u32>,
-        arrival: Arrival<'_>,
+        arrival: &Arrival<'_>,
     ) -> Entered {
         // A line that the run has once: entered, a copy of it, or another.
         let entered = match event {

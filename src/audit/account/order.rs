@@ -5,15 +5,12 @@
 //! sequence. Of two ways to restore the order with as many lines the one counts that moves the lower numbers: that depends on the
 //! numbers alone, not on where the lines stand.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    mem,
-    ops::Range,
-};
+use std::{collections::BTreeMap, mem, ops::Range};
 
 use crate::audit::verdict::findings::Location;
 
-/// So many of the last arrivals are kept: where the next one is lower, they may be those that stand too early.
+/// So many of the last arrivals are kept, or up to twice as many: where the next one is lower, they may be those that stand too
+/// early.
 const RECENT_MAX: usize = 256;
 /// Where there is disorder again and again, so many are looked at together.
 const DISORDER_MAX: usize = 1 << 13;
@@ -40,7 +37,7 @@ pub(crate) struct Order<T = ()> {
     /// What was kept before reached up to this number: what comes below it is out of order.
     settled: u64,
     /// The last arrivals. The very last reaches up to `next`.
-    recent: VecDeque<Stretch<T>>,
+    recent: Vec<Stretch<T>>,
     /// The number behind that of the last line; 0 where nothing can go on.
     next: u64,
     /// How many of them came since the numbers fell; none where all are in order.
@@ -91,7 +88,7 @@ impl<T: Copy> Order<T> {
             // In a log in order there is but one.
             self.recent.reserve_exact(1);
         }
-        if let Some(last) = self.recent.back_mut()
+        if let Some(last) = self.recent.last_mut()
             && self.next > 0
         {
             last.last = self.next - 1;
@@ -99,8 +96,31 @@ impl<T: Copy> Order<T> {
         }
     }
 
-    /// Takes in a line. Returns lines out of order where some must be settled now.
+    /// Takes in a line whose number is not below any before it, if all were in order until now. A line goes from here right to where
+    /// it is kept: copies of it would take most of the time.
     #[inline]
+    pub(crate) fn rises(&mut self, number: u64, at: Location, backwards: bool, what: T) -> bool {
+        let number = turned(number, backwards);
+        let is_same = at.file == self.file && backwards == self.backwards;
+        let rises = number >= self.high && self.since_fall.is_none() && is_same;
+        if rises {
+            if self.recent.len() == 2 * RECENT_MAX {
+                self.forget_old();
+            }
+            self.high = number;
+            self.next = number.wrapping_add(1);
+            self.recent.push(Stretch {
+                first: number,
+                last: number,
+                line: at.line,
+                what,
+            });
+        }
+        rises
+    }
+
+    /// Takes in any line. Returns lines out of order where some must be settled now.
+    #[cold]
     pub(crate) fn arrive(
         &mut self,
         number: u64,
@@ -108,6 +128,9 @@ impl<T: Copy> Order<T> {
         backwards: bool,
         what: T,
     ) -> Moved<T> {
+        if self.rises(number, at, backwards, what) {
+            return Vec::new();
+        }
         let number = turned(number, backwards);
         let line = Stretch {
             first: number,
@@ -115,28 +138,22 @@ impl<T: Copy> Order<T> {
             line: at.line,
             what,
         };
-        let is_same = at.file == self.file && backwards == self.backwards;
-        if number < self.high || self.since_fall.is_some() || !is_same {
-            return self.disordered(line, at.file, backwards);
-        }
-        self.high = number;
-        if self.recent.len() == RECENT_MAX
-            && let Some(oldest) = self.recent.pop_front()
-        {
-            self.settled = oldest.last;
-        }
-        self.put(line);
-        Vec::new()
+        self.disordered(line, at.file, backwards)
     }
 
-    #[inline]
     fn put(&mut self, line: Stretch<T>) {
         self.next = line.last.wrapping_add(1);
-        self.recent.push_back(line);
+        self.recent.push(line);
+    }
+
+    /// Leaves the last arrivals.
+    fn forget_old(&mut self) {
+        let old = self.recent.len().saturating_sub(RECENT_MAX);
+        let oldest = self.recent.drain(..old).next_back();
+        self.settled = oldest.map_or(self.settled, |oldest| oldest.last);
     }
 
     /// Takes in a line with which the numbers fall, or behind such a line, or the first of another input.
-    #[cold]
     fn disordered(&mut self, line: Stretch<T>, file: u32, backwards: bool) -> Moved<T> {
         if (file, backwards) != (self.file, self.backwards) {
             let moved = self.settle();
@@ -165,7 +182,7 @@ impl<T: Copy> Order<T> {
             return Vec::new();
         }
         self.catch_up();
-        let mut lines: Vec<_> = mem::take(&mut self.recent).into();
+        let mut lines = mem::take(&mut self.recent);
         let backwards = self.backwards;
         let numbers = |of: &Stretch<T>| match backwards {
             true => !of.last..(!of.first).saturating_add(1),
@@ -180,18 +197,18 @@ impl<T: Copy> Order<T> {
         let mut moved = Vec::new();
         for (of, kept) in lines.into_iter().zip(rising) {
             let (file, line) = (self.file, of.line);
-            match (kept, backwards) {
-                (true, true) => self.recent.push_front(of),
-                (true, false) => self.recent.push_back(of),
-                _ => moved.push((numbers(&of), Location { file, line }, of.what)),
+            match kept {
+                true => self.recent.push(of),
+                false => moved.push((numbers(&of), Location { file, line }, of.what)),
             }
         }
-        let high = self.recent.back().map(|last| last.last);
+        if backwards {
+            self.recent.reverse();
+        }
+        let high = self.recent.last().map(|last| last.last);
         self.high = high.unwrap_or(self.settled);
         self.next = high.map_or(0, |high| high.wrapping_add(1));
-        let old = self.recent.len().saturating_sub(RECENT_MAX);
-        let oldest = self.recent.drain(..old).next_back();
-        self.settled = oldest.map_or(self.settled, |oldest| oldest.last);
+        self.forget_old();
         moved
     }
 }

@@ -151,7 +151,7 @@ impl RunAccount {
 
     /// Takes in an attempt's line.
     #[inline]
-    pub(crate) fn attempt(&mut self, attempt: &AttemptRecord, arrival: Arrival<'_>) {
+    pub(crate) fn attempt(&mut self, attempt: &AttemptRecord, arrival: &Arrival<'_>) {
         self.begin(arrival.config.follow);
         let worker = self.workers.get_mut(attempt.worker);
         let (Some(worker), Some(rules)) = (worker, self.run.rules(attempt.worker)) else {
@@ -190,7 +190,7 @@ impl RunAccount {
 
     /// Notes what a line is to the account of its thread.
     #[cold]
-    fn enter(&mut self, arrival: Arrival<'_>, entered: Entered) {
+    fn enter(&mut self, arrival: &Arrival<'_>, entered: Entered) {
         if entered.is_new() {
             let sequence = match arrival.producer {
                 Producer::Main => &mut self.main.sequence,
@@ -246,7 +246,7 @@ impl RunAccount {
 
     /// Takes in an attempt that the plan does not have there.
     #[cold]
-    fn leave_plan(&mut self, attempt: &AttemptRecord, arrival: Arrival<'_>) {
+    fn leave_plan(&mut self, attempt: &AttemptRecord, arrival: &Arrival<'_>) {
         let run = Arc::clone(&self.run);
         let worker = &mut self.workers[attempt.worker];
         worker.sequence.claimed.insert(attempt.seq);
@@ -273,7 +273,7 @@ impl RunAccount {
     }
 
     /// Takes in a record of another event than an attempt's end.
-    pub(crate) fn event(&mut self, record: &Record, arrival: Arrival<'_>) {
+    pub(crate) fn event(&mut self, record: &Record, arrival: &Arrival<'_>) {
         self.begin(arrival.config.follow);
         if self.run.workload().is_none() {
             return;
@@ -377,12 +377,12 @@ fn count(
     counter: &mut Met,
     worker: &mut WorkerAccount,
     value: u64,
-    arrival: Arrival<'_>,
+    arrival: &Arrival<'_>,
     findings: &mut Findings,
 ) {
     let Arrival {
         producer, seq, at, ..
-    } = arrival;
+    } = *arrival;
     let why = match counter.meet(value, arrival.budget) {
         Entered::Duplicate => "counter values that were there before",
         TOO_FAR => "counter values far from all others",

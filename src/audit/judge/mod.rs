@@ -257,7 +257,7 @@ impl<'a> Judge<'a> {
             budget: &self.budget,
             text,
         };
-        account.attempt(attempt, arrival);
+        account.attempt(attempt, &arrival);
     }
 
     fn record(
@@ -291,7 +291,7 @@ impl<'a> Judge<'a> {
             budget: &self.budget,
             text,
         };
-        account.event(record, arrival);
+        account.event(record, &arrival);
     }
 
     #[cold]

@@ -169,7 +169,7 @@ pub(crate) struct Reader {
 impl Reader {
     /// Reads the line of `run` at the start of `bytes`, whatever stands behind it; and how many bytes it has. Where it stands
     /// and whether it is planned nobody has said yet.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(&mut self, bytes: &[u8], run: &Run) -> Option<(AttemptRecord, usize)> {
         match bytes {
             [b'{', b'"', ..] => self.read_form::<1>(bytes, run),
@@ -198,16 +198,14 @@ impl Reader {
         if !success {
             cursor.part(|form| form.error)?;
         }
-        let name_at = cursor.at;
         let worker = cursor.number()?;
-        let name = &bytes[name_at..cursor.at];
         match success {
             true => cursor.part(|form| form.success)?,
             false => cursor.part(|form| form.failure)?,
         }
         cursor.text(&run.id_text)?;
         cursor.part(|form| form.worker)?;
-        cursor.text(name)?;
+        (cursor.number()? == worker).then_some(())?;
         cursor.part(|form| form.seq)?;
         let seq = cursor.number()?;
         cursor.part(|form| form.iteration)?;

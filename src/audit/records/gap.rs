@@ -27,6 +27,12 @@ impl Gap {
     #[inline]
     fn alike(&self, bytes: &[u8]) -> Option<(usize, [Option<usize>; 2])> {
         let length = self.form.len();
+        // Mostly there is nothing but a newline.
+        if let [only] = self.form[..]
+            && only != b'0'
+        {
+            return (bytes.first() == Some(&only)).then_some((1, [None; 2]));
+        }
         if self.fixed.len() == 1 {
             return bytes.starts_with(&self.form).then_some((length, [None; 2]));
         }

@@ -273,7 +273,7 @@ fn many_digits(bytes: &[u8]) -> Option<(u64, usize)> {
 }
 
 /// A checksum as the log writes it.
-#[inline]
+#[inline(always)]
 pub(crate) fn hex8(bytes: &[u8]) -> Option<u32> {
     let bytes: &[u8; 8] = bytes.first_chunk()?;
     let mut value = 0_u32;

@@ -125,7 +125,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads a record in exact form that has the same in front of it as one of those before; returns where it ends.
-    #[inline]
+    #[inline(always)]
     fn exact(&mut self, bytes: &[u8], at: usize, out: &mut Scanned) -> Option<usize> {
         let last = self.last.filter(|last| last.end == at)?;
         let run = self.run.as_deref()?;
