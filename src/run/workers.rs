@@ -18,7 +18,7 @@ use crate::{
     errors::in_words,
     log::{self, clock::Stamp, event::Event},
     observe::process::Usage,
-    plan::{Attempts, Plan, workload::Limit, workload::Workload},
+    plan::{Plan, workload::Limit, workload::Workload},
     shutdown::Cause,
     sync::Mutex,
     work::processor::{Handle, Processor, SharedProcessor},
@@ -151,12 +151,12 @@ impl Workers {
                         Some(Seam::EachThread(open)) => open(&setting),
                         _ => processor,
                     };
-                    // Made here, it lies in memory of this thread, and shares no cache line with that of another worker.
-                    let attempts: Attempts = match seam {
-                        Some(Seam::Attempts(attempts)) => attempts(&workload, number),
-                        _ => Box::new(Plan::new(&workload, number)),
-                    };
-                    worker.work(&*processor, attempts)
+                    match seam {
+                        Some(Seam::Attempts(attempts)) => {
+                            worker.work(&*processor, attempts(&workload, number))
+                        }
+                        _ => worker.work(&*processor, Plan::new(&workload, number)),
+                    }
                 });
             let worker = u64::from(number);
             match spawned {

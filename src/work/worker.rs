@@ -22,7 +22,7 @@ use crate::{
         event::{Next, Reason},
     },
     plan::workload::{Limit, Micros},
-    plan::{Attempt, Attempts, Outcome, PanicPlace, Position},
+    plan::{Attempt, Outcome, PanicPlace, Position},
     shutdown::Stop,
     work::backlog::{Answer, Backlog, ENDED_MAX, Ending, Requester},
     work::panics::{SimulatedPanic, words},
@@ -94,7 +94,11 @@ struct Unanswered {
 impl Worker {
     /// Works on `processor` until all `attempts` are made, a stop or the deadline comes, or an unexpected error
     /// strikes. Returns what it has done, which is logged by then.
-    pub(crate) fn work(self, processor: &dyn Handle, attempts: Attempts) -> Done {
+    pub(crate) fn work(
+        self,
+        processor: &dyn Handle,
+        attempts: impl Iterator<Item = Attempt>,
+    ) -> Done {
         self.stop.enlist();
         self.status().register();
         let mut progress = Progress {
@@ -154,7 +158,7 @@ impl Worker {
     fn carry_out(
         &self,
         processor: &dyn Handle,
-        attempts: Attempts,
+        attempts: impl Iterator<Item = Attempt>,
         progress: &mut Progress,
     ) -> ControlFlow<()> {
         for attempt in attempts {
