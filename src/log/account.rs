@@ -5,21 +5,22 @@ use derive_more::AddAssign;
 use super::event::{Event, Reason};
 use crate::plan::{Outcome, workload::Limit};
 
-/// How operations ended.
+/// How operations ended. What is counted together does not stand side by side: such pairs are added up in one step, which waits
+/// where they were counted alone before.
 #[derive(AddAssign, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Account {
-    /// Operations that ended with a success.
-    pub completed: u64,
     /// Operations that were given up.
     pub abandoned: u64,
+    /// Operations that ended with a success.
+    pub completed: u64,
     /// Operations that an unexpected error ended: 0 or 1 in a worker.
     pub panicked: u64,
+    /// Attempts beyond the first of their operation.
+    pub retries: u64,
     /// Operations that were cut off before a retry: 0 or 1 in a worker.
     pub interrupted: u64,
     /// Attempts that failed.
     pub failed_attempts: u64,
-    /// Attempts beyond the first of their operation.
-    pub retries: u64,
 }
 
 impl Account {
