@@ -23,7 +23,7 @@ use super::{
     notes, parts,
     record::{JSON_START, LEVEL_WIDTH, Record, has_stamp_shape, starts_here, tells_ours},
     scanned::{Foreign, HOLE_MIN, Note, Other, Scanned, Suspect, What},
-    suspect::suspect,
+    suspect::{suspect, without_newline},
     times::beside,
 };
 use crate::{
@@ -243,8 +243,8 @@ impl<'a> Scanner<'a> {
             let location = out.location(at);
             out.brief = true;
             self.foreign(line, Some(Note::Unreadable), location, out);
-        } else {
-            self.no_record(line, block, at, out);
+        } else if begins(block, at) {
+            self.not_ours(without_newline(line), false, block, at, out);
         }
         out.lines += u32::from(end.is_some());
         at + line.len()
@@ -295,19 +295,13 @@ impl<'a> Scanner<'a> {
         out.lines += newlines(&bytes[counted..end]);
     }
 
-    /// A line without a record.
+    /// A line without a record: one is cut short there, or it is none of the program's.
     fn no_record(&mut self, line: &[u8], block: &Block, at: usize, out: &mut Scanned) {
-        let location = out.location(at);
-        let begins = match at.checked_sub(1) {
-            None => !block.continues,
-            Some(before) => block.bytes()[before] == b'\n',
-        };
         // Where it began it was found to be none of the program's, or had a record.
-        if !begins {
+        if !begins(block, at) {
             return;
         }
-        let text = line.strip_suffix(b"\n").unwrap_or(line);
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let text = without_newline(line);
         if !block.usual.is_empty() && block.usual.contains(&notes::form(text.trim_ascii_end())) {
             return;
         }
@@ -337,21 +331,34 @@ impl<'a> Scanner<'a> {
         {
             let (_, mut suspect) = suspect(inner, false, next_text(inner, 0));
             suspect.line_length = text.len() as u32;
-            return self.suspect(suspect, location, out);
+            return self.suspect(suspect, out.location(at), out);
         }
+        if prefix == 0 || text.len() > prefix {
+            self.not_ours(text, prefix > 0, block, at, out);
+        }
+    }
+
+    /// A line that is none of the program's; what stands in front of records may stand in front of it.
+    fn not_ours(
+        &mut self,
+        text: &[u8],
+        prefixed: bool,
+        block: &Block,
+        at: usize,
+        out: &mut Scanned,
+    ) {
         let first = block.offset == 0 && out.attempts.is_empty() && out.others.is_empty();
         let note = notes::note(text, first);
         let around = || {
             (block.framed || block.offset == 0 && at == 0) && keyed::is_piece(text)
                 || block.binary && notes::is_binary(text)
         };
-        if parts::is_blank(text) || prefix > 0 && text.len() == prefix || note.is_none() && around()
-        {
+        if parts::is_blank(text) || note.is_none() && around() {
             return;
         }
-        let outside = prefix == 0 && self.prefix.len() > 0 && self.prefix.before(text).is_none();
+        let outside = !prefixed && self.prefix.len() > 0 && self.prefix.before(text).is_none();
         let note = note.or(outside.then_some(Note::Outside));
-        self.foreign(text, note, location, out);
+        self.foreign(text, note, out.location(at), out);
     }
 
     /// A line of another program, or one that nobody can read.
@@ -517,6 +524,14 @@ impl<'a> Scanner<'a> {
             Some(run) if run.id == id => Some(Arc::clone(run)),
             _ => self.registry.meet(id),
         }
+    }
+}
+
+/// Whether a line begins there.
+fn begins(block: &Block, at: usize) -> bool {
+    match at.checked_sub(1) {
+        None => !block.continues,
+        Some(before) => block.bytes()[before] == b'\n',
     }
 }
 
