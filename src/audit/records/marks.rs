@@ -76,7 +76,7 @@ fn has_hex(bytes: &[u8], width: usize) -> bool {
     let is_hex = |b: &u8| b.is_ascii_digit() || (b'a'..=b'f').contains(b);
     let near = &bytes[..bytes.len().min(width + MARK_GAP_MAX)];
     let coded = |word: &[u8]| {
-        [&b"22"[..], b"0022"]
+        [&b"22"[..], b"0022", b"2522"]
             .into_iter()
             .any(|code| word.starts_with(code) && word.len() == code.len() + width)
     };
