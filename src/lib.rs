@@ -23,6 +23,9 @@ pub mod audit;
 mod bugs;
 pub mod cli;
 pub mod errors;
+// Histograms are read in full by the metrics alone.
+#[cfg_attr(not(feature = "monitoring"), allow(dead_code))]
+mod figures;
 #[cfg(feature = "monitoring")]
 mod files;
 pub mod lab;

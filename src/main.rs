@@ -33,7 +33,8 @@ fn main() -> ExitCode {
         None => {
             let config = valid(cli.run.into_config());
             let profile = HeapProfile::start();
-            let conclude = |outcome: &_, stop: &_| summary::conclude(&config, outcome, stop);
+            let conclude =
+                |outcome: &_, patience: &_| summary::conclude(&config, outcome, patience);
             run::run(&config, conclude).and_then(|code| profile.finish().map(|()| code))
         }
     };

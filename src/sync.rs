@@ -36,7 +36,7 @@ pub(crate) fn explore(test: impl Fn() + Send + Sync + 'static) {
 
 /// The guard of a lock, whether or not it is poisoned; none if somebody holds it. Whoever asks has a policy for poison.
 #[inline]
-pub(crate) fn if_free<G>(attempt: TryLockResult<G>) -> Option<G> {
+pub(crate) fn ignoring_poison<G>(attempt: TryLockResult<G>) -> Option<G> {
     match attempt {
         Ok(guard) => Some(guard),
         Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),

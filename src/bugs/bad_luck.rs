@@ -38,9 +38,8 @@ impl BadLuck {
         }
     }
 
-    /// The first worker that comes here waits for the second; then both go on, and nobody waits any more. It waits in vain
-    /// where the run is stopped, or nobody else is at work: then the moment comes another time. One who slept until then would
-    /// come too late to be in the way.
+    /// The first worker that comes here waits for the second; then both go on, and nobody waits any more. It returns without
+    /// a meeting if the run is stopped or no other worker is at work: the next call tries again.
     pub(super) fn strike(&self) {
         if self.over.load(Ordering::Relaxed) {
             return;

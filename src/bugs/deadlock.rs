@@ -9,7 +9,7 @@ use std::sync::{
 
 use super::{Setting, bad_luck::BadLuck};
 use crate::{
-    sync::if_free,
+    sync::ignoring_poison,
     work::processor::{Contents, Handle, Item, Recorded},
     work::status::{Lock, WorkerStatus},
 };
@@ -61,8 +61,8 @@ impl Handle for TwoLocks {
     }
 
     fn contents_if_free(&self) -> Option<Contents> {
-        let counter = if_free(self.counter.try_lock())?;
-        let data = if_free(self.data.try_lock())?;
+        let counter = ignoring_poison(self.counter.try_lock())?;
+        let data = ignoring_poison(self.data.try_lock())?;
         Some(contents(*counter, &data))
     }
 }

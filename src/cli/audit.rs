@@ -49,14 +49,10 @@ impl VerdictFormat {
 /// The options of `hifi audit`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 clean, 1 findings, 2 cannot tell (nothing to read, no run in it, a run without \
-    its end)."
+    after_help = "The workload's options stand in for a \"Run started\" that is lost; they count only with --seed.\n\n\
+    Exit codes: 0 clean, 1 findings, 2 cannot tell (nothing to read, no run in it, a run without its end)."
 )]
 pub struct AuditArgs {
-    /// What is read, and how strictly it is judged.
-    #[command(flatten)]
-    pub judging: JudgingArgs,
-
     /// Each FILE holds verdicts of --format json, over logs that were audited where they are: make them one
     #[arg(long, hide_short_help = true)]
     pub merge: bool,
@@ -64,6 +60,10 @@ pub struct AuditArgs {
     /// Form of the verdict
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of::<VerdictFormat>())]
     pub format: VerdictFormat,
+
+    /// What is read, and how strictly it is judged.
+    #[command(flatten)]
+    pub judging: JudgingArgs,
 
     /// How it is followed while it is written.
     #[command(flatten)]

@@ -47,7 +47,7 @@ use self::{
     values::{file_path, one_of, parse_interval, parse_iterations, specimen, usable_file, whole},
 };
 use crate::{
-    bugs::Specimen,
+    bugs::{Seam, Specimen},
     log::config::{ConsoleConfig, LogConfig, LogFormat, Rotation},
     log::{
         event::{SCHEMA, TARGET},
@@ -181,16 +181,16 @@ pub struct RunArgs {
     #[arg(hide_short_help = true, long, value_name = "TIME", value_parser = parse_interval, allow_hyphen_values = true, help_heading = "Monitoring")]
     sample_interval: Option<Micros>,
 
-    /// Who looks on.
+    /// The observers.
     #[command(flatten)]
     monitoring: MonitoringArgs,
 
     /// Run with a bug that hifi lab explains
-    #[arg(long, value_name = "NAME", value_parser = specimen())]
+    #[arg(long, value_name = "NAME", value_parser = specimen(), help_heading = "Workload")]
     bug: Option<&'static Specimen>,
 
     /// Form of the summary
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of::<SummaryFormat>())]
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of::<SummaryFormat>(), help_heading = "Log")]
     summary: SummaryFormat,
 }
 
@@ -326,6 +326,11 @@ impl RunArgs {
                 let why =
                     format!("--bug {name} goes wrong between workers, and needs {least} or more");
                 return Err(invalid(workload.threads, "'--threads <N>'", why));
+            }
+            if log_file == Path::new("-") && matches!(bug.seam, Seam::Log(_)) {
+                let name = bug.name;
+                let why = format!("--bug {name} puts a buffer before a file; name one");
+                return Err(invalid("-", "'--log-file <PATH>'", why));
             }
             let _ = write!(replay, " --bug {}", bug.name);
         }

@@ -1,8 +1,9 @@
 //! Where the outputs of a run go: the log, the metrics' file, standard output and error. None may harm another.
 
 use std::{
-    fs, io,
-    os::unix::fs::MetadataExt,
+    fs::{self, File},
+    io::{self, Seek, SeekFrom},
+    os::{fd::AsFd, unix::fs::MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -38,6 +39,8 @@ pub(super) fn check_log(log: &LogConfig, prints_summary: bool) -> Result<(), Str
     let is_silent = |number| number == 1 && !(prints_summary && log.path.is_some());
     for (name, number) in STREAMS {
         let all_append = appends(number) && (log.path.is_some() || appends(1));
+        // Who has one place in the file with the log overwrites nothing.
+        let all_append = all_append || log.path.is_none() && share_a_place();
         if goes_there(number) && !is_silent(number) && !all_append {
             return Err(format!(
                 "standard {name} goes there as well, and would overwrite lines of the log; append to it with >>, or send it \
@@ -61,10 +64,21 @@ pub(super) fn check_metrics_file(file: &Path, log: &LogConfig) -> Result<(), Str
         format!("the log goes there (--log-file {})", displayed(path))
     } else if let Some((name, _)) = STREAMS.iter().find(|stream| stream_goes_there(stream)) {
         format!("standard {name} goes there")
+    } else if let Err(error) = is_writable(file) {
+        format!("nothing can be written to its folder: {error}")
     } else {
         return Ok(());
     };
     Err(format!("{why}; name another file"))
+}
+
+/// Whether a file can be made beside this one, to take its place. What is no file is written to as it is.
+fn is_writable(file: &Path) -> io::Result<()> {
+    let there = file.canonicalize();
+    match &there {
+        Ok(path) if !path.is_file() => Ok(()),
+        _ => tempfile::tempfile_in(folder_of(there.as_deref().unwrap_or(file))).map(drop),
+    }
 }
 
 /// The file that the log is written to now.
@@ -88,6 +102,21 @@ fn appends(stream: u8) -> bool {
     flags
         .and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok())
         .is_some_and(|flags| flags & O_APPEND != 0)
+}
+
+/// Whether standard output and error have one place in the file that they go to, as with `> file 2>&1`: where one of them goes, the
+/// other goes along.
+fn share_a_place() -> bool {
+    let moved = || -> io::Result<bool> {
+        let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let mut error = File::from(io::stderr().as_fd().try_clone_to_owned()?);
+        let (place, before) = (output.stream_position()?, error.stream_position()?);
+        output.seek(SeekFrom::Start(place + 1))?;
+        let behind = error.stream_position();
+        output.seek(SeekFrom::Start(place))?;
+        Ok(before == place && behind? == place + 1)
+    };
+    moved().unwrap_or(false)
 }
 
 /// Whether two paths lead to one file, whatever links they go through. Files that are there are compared by device and

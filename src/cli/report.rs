@@ -19,13 +19,10 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(
     hide = !BUILT_IN,
-    after_help = "Exit codes: 0 the report is written, whatever it says, 1 it cannot be written, 2 the log cannot be read."
+    after_help = "The workload's options stand in for a \"Run started\" that is lost; they count only with --seed.\n\n\
+    Exit codes: 0 the report is written, whatever it says, 1 it cannot be written, 2 the log cannot be read."
 )]
 pub struct ReportArgs {
-    /// What is read, and how strictly it is judged.
-    #[command(flatten)]
-    judging: JudgingArgs,
-
     /// File to write, in place of one that is there; - is standard output [default: report.html, or trace.json; lnav: -]
     #[arg(short, long, value_name = "PATH", value_parser = file_path())]
     output: Option<PathBuf>,
@@ -34,6 +31,10 @@ pub struct ReportArgs {
     #[arg(long, value_name = "FORMAT", default_value = "html",
           value_parser = built_in(one_of::<ReportFormat>()))]
     format: ReportFormat,
+
+    /// What is read, and how strictly it is judged.
+    #[command(flatten)]
+    judging: JudgingArgs,
 }
 
 impl ReportArgs {

@@ -1,6 +1,4 @@
 //! How a page of the lab looks: 80 columns of text, coloured where there is a terminal.
-//!
-//! This file must not know how anything was found out.
 
 use super::{
     exhibit::Exhibit,

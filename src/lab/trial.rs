@@ -1,7 +1,7 @@
 //! A trial: the program runs once with a bug and once without, from the same seed, and both logs are audited.
 //!
 //! The runs are processes of their own: each has a log to itself, and what one of them forgets to give back shows in
-//! its memory alone. This file must not know what a bug looks like.
+//! its memory alone.
 
 use std::{
     env, fs,

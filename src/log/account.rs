@@ -5,8 +5,8 @@ use derive_more::AddAssign;
 use super::event::{Event, Reason};
 use crate::plan::{Outcome, workload::Limit};
 
-/// How operations ended. What is counted together does not stand side by side: such pairs are added up in one step, which waits
-/// where they were counted alone before.
+/// How operations ended. Fields that one attempt changes together are kept apart: the compiler would merge neighbours into one
+/// wide load, which stalls on the narrow stores before it.
 #[derive(AddAssign, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     /// Operations that were given up.

@@ -219,10 +219,11 @@ impl LogFile {
         if expected == self.name {
             return Ok(());
         }
+        let is_rotated = expected.path != self.name.path;
         let (appender, name) = open(&self.path, self.rotation)?;
         (self.out, self.name) = (Box::new(appender), name);
         self.fragment = false;
-        if self.name.path == expected.path && self.rotation == Rotation::Never {
+        if !is_rotated {
             self.reports.push(Event::LogReopened {});
         }
         Ok(())

@@ -131,8 +131,8 @@ impl Encoder {
     /// Adds a field with a float.
     pub fn float(&mut self, name: &str, value: f64) {
         let text = value.to_string();
-        // JSON knows no others.
-        if !value.is_finite() {
+        // JSON knows no others, and its readers know greater ones only about.
+        if !value.is_finite() || value.abs() > JSON_EXACT_MAX as f64 {
             return self.string(name, &text);
         }
         self.text.push_name(*b" ", name, *b"=");
@@ -207,7 +207,7 @@ pub fn checksum(text: &[u8]) -> u32 {
     checksum_of_start(text, text.len())
 }
 
-/// The [`checksum`] of the first `length` bytes. It takes less time where some other bytes stand behind them.
+/// The [`checksum`] of the first `length` bytes. It is faster where at least 32 more bytes follow, since the last block can be read whole then.
 #[inline]
 pub fn checksum_of_start(bytes: &[u8], length: usize) -> u32 {
     const M: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -359,7 +359,7 @@ fn push_quoted(out: &mut LineBuffer, value: &str) {
 }
 
 /// Control characters (C0, DEL, C1), line and paragraph separators, and the invisible characters that
-/// reorder or hide what stands around them.
+/// reorder or hide its neighbours.
 fn acts_on_display(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

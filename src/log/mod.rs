@@ -5,10 +5,11 @@
 //!                                                                                  └──> console
 //! ```
 //!
-//! `event` says what there is to say, `account` what is said at the end, and `line` how a line looks, written (into a `buffer`) and read. `layer` takes
-//! events from `tracing` to the thread's `logger`, which puts lines into the `queue`. In the `pipeline` a drain
-//! takes them as a `batch`, in time order, to the `sinks`: the `file` and the `console`. The `writer` sees
-//! to it that none waits too long.
+//! `event` says what there is to say, `account` what is said at the end, and `line` how a line looks, written (into a
+//! `buffer`) and read. `layer` takes events from `tracing` to the thread's `logger`, which stamps them by the `clock` and
+//! puts lines into the `queue`. In the `pipeline` a drain takes them as a `batch`, in time order, to the `sinks`: the `file`
+//! and the `console`, which is a `stream`. The `writer` sees to it that none waits too long. `config` is what the log needs
+//! to be told, `report` what became of the lines.
 
 pub(crate) mod account;
 pub(crate) mod batch;
@@ -68,8 +69,8 @@ impl Log {
         stop: Arc<Stop>,
         duration: Option<Duration>,
     ) -> anyhow::Result<Self> {
-        let patience = Patience::new(stop, duration);
-        let destination = Destination::open(config, patience.clone())?;
+        let patience = Patience::new(Arc::clone(&stop), duration);
+        let destination = Destination::open(config, patience.clone(), stop)?;
         let console = Console::open(&config.console, patience);
         let sinks = Sinks::new(config, destination, console);
         let pipeline = Arc::new(Pipeline::new(config, run, threads, clock, sinks));

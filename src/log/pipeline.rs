@@ -21,7 +21,7 @@ use super::{
 use crate::{
     log::clock::{Clock, Stamp},
     log::config::{LogConfig, LogFormat},
-    sync::{Mutex, MutexGuard, PoisonError, if_free},
+    sync::{Mutex, MutexGuard, PoisonError, ignoring_poison},
 };
 
 /// What a stripe holds at most. With more, the lines would have left the cores' caches when they are written.
@@ -110,7 +110,7 @@ impl Pipeline {
     pub(super) fn see_to_drain(&self) {
         if self.writer_has_core {
             self.queue.hurry();
-        } else if let Some(output) = if_free(self.output.try_lock()) {
+        } else if let Some(output) = ignoring_poison(self.output.try_lock()) {
             self.write_for_producer(output);
         }
     }
@@ -223,7 +223,7 @@ impl Pipeline {
 
     /// What became of the lines of file and console so far; none while they are being written.
     pub fn reports_if_free(&self) -> Option<(SinkReport, SinkReport)> {
-        let output = if_free(self.output.try_lock())?;
+        let output = ignoring_poison(self.output.try_lock())?;
         Some((output.sinks.log.report(), self.console.report()))
     }
 

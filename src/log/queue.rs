@@ -243,7 +243,7 @@ impl Queue {
         (calls.line_waits, mem::take(&mut calls.line_came))
     }
 
-    /// The writer waits for a call, for at most `patience`. If it `watches` the lines itself, none of them need wake it.
+    /// The writer waits for a call, for at most `patience`. With `watches` lines do not wake it: it looks for them itself.
     pub(crate) fn wait(&self, watches: bool, patience: Duration) -> Call {
         let mut calls = self.calls();
         let mut time_up = patience.is_zero();
@@ -364,7 +364,7 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
-    use crate::sync::{Arc, explore, if_free, thread};
+    use crate::sync::{Arc, explore, ignoring_poison, thread};
 
     /// A clock that any thread may read: it never falls, and sometimes stands still.
     #[derive(Default)]
@@ -376,7 +376,7 @@ mod tests {
         }
     }
 
-    /// The queue with what stands around it in the log: a clock, and a list in place of the sinks.
+    /// The queue with its neighbours in the log: a clock, and a list in place of the sinks.
     struct Model {
         queue: Queue,
         drain: Mutex<Drain>,
@@ -413,7 +413,7 @@ mod tests {
                     match self.queue.put(slot, role, &line) {
                         Put::Waits => break,
                         Put::HalfFull => {
-                            if let Some(drain) = if_free(self.drain.try_lock()) {
+                            if let Some(drain) = ignoring_poison(self.drain.try_lock()) {
                                 self.write(drain);
                             }
                             break;

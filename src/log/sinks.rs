@@ -1,6 +1,8 @@
 //! Where lines end up: the file, and the console behind it.
 
 use std::{
+    io::ErrorKind,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -17,6 +19,7 @@ use super::{
 use crate::{
     log::clock::Stamp,
     log::config::{LogConfig, LogFormat},
+    shutdown::{Cause, Stop},
 };
 
 /// Where the log goes.
@@ -25,7 +28,14 @@ pub(crate) enum Destination {
     /// A file.
     File(Box<LogFile>),
     /// Standard output, whose reader may stall like that of the console.
-    Stdout(Arc<Stream>),
+    Stdout {
+        /// What is written to.
+        stream: Arc<Stream>,
+        /// A person was told that it cannot be written to.
+        has_told: bool,
+        /// Asked for when its reader has gone.
+        stop: Arc<Stop>,
+    },
 }
 
 impl Destination {
@@ -33,10 +43,18 @@ impl Destination {
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub(crate) fn open(config: &LogConfig, patience: Patience) -> anyhow::Result<Self> {
+    pub(crate) fn open(
+        config: &LogConfig,
+        patience: Patience,
+        stop: Arc<Stop>,
+    ) -> anyhow::Result<Self> {
         Ok(match &config.path {
             Some(path) => Self::File(Box::new(LogFile::open(path, config.rotation)?)),
-            None => Self::Stdout(Arc::new(Stream::open(Standard::Output, patience))),
+            None => Self::Stdout {
+                stream: Arc::new(Stream::open(Standard::Output, patience)),
+                has_told: false,
+                stop,
+            },
         })
     }
 
@@ -44,7 +62,7 @@ impl Destination {
     pub(crate) fn file(&mut self) -> Option<&mut LogFile> {
         match self {
             Self::File(file) => Some(file),
-            Self::Stdout(_) => None,
+            Self::Stdout { .. } => None,
         }
     }
 
@@ -52,7 +70,7 @@ impl Destination {
     pub(crate) fn stdout(&self) -> Option<Arc<Stream>> {
         match self {
             Self::File(_) => None,
-            Self::Stdout(stdout) => Some(Arc::clone(stdout)),
+            Self::Stdout { stream, .. } => Some(Arc::clone(stream)),
         }
     }
 
@@ -60,7 +78,7 @@ impl Destination {
     pub(crate) fn path(&self) -> String {
         match self {
             Self::File(file) => file.current_path().to_string_lossy().into_owned(),
-            Self::Stdout(_) => "-".into(),
+            Self::Stdout { .. } => "-".into(),
         }
     }
 
@@ -68,7 +86,7 @@ impl Destination {
     pub(crate) fn report(&self) -> SinkReport {
         match self {
             Self::File(file) => file.report(),
-            Self::Stdout(stdout) => stdout.report(),
+            Self::Stdout { stream, .. } => stream.report(),
         }
     }
 
@@ -76,10 +94,22 @@ impl Destination {
     fn write(&mut self, lines: &[u8], count: u64, now: Stamp) -> Option<String> {
         match self {
             Self::File(file) => file.write(lines, count, now),
-            Self::Stdout(stdout) => {
-                stdout.write_lines(lines);
-                let error = stdout.take_trouble()?;
-                Some(format!("cannot write the log to standard output: {error}"))
+            Self::Stdout {
+                stream,
+                has_told,
+                stop,
+            } => {
+                stream.write_lines(lines);
+                let error = stream.take_trouble()?;
+                if error.kind() == ErrorKind::BrokenPipe {
+                    // A reader that has gone does not come back.
+                    stop.request(Cause::Failure);
+                }
+                (!mem::replace(has_told, true)).then(|| {
+                    format!(
+                        "cannot write the log to standard output: {error}; lines are dropped and counted"
+                    )
+                })
             }
         }
     }
@@ -138,7 +168,7 @@ impl Sinks {
         match &self.log {
             _ if self.given_up => Some(Stamp::MAX),
             Destination::File(file) => file.last_loss(),
-            Destination::Stdout(stdout) => (stdout.report().lost > 0).then_some(Stamp::MAX),
+            Destination::Stdout { stream, .. } => (stream.report().lost > 0).then_some(Stamp::MAX),
         }
     }
 

@@ -137,8 +137,8 @@ struct StreamState {
     report: SinkReport,
     /// The first error, until somebody has told of it.
     trouble: Option<io::Error>,
-    /// Since when somebody has waited though the end has come, until nothing waits for the reader any more.
-    pressed: Option<Instant>,
+    /// Since when something waits for the reader.
+    busy_since: Option<Instant>,
     /// The reader gets no more.
     given_up: bool,
     /// The stream was dropped: the thread is to end.
@@ -210,6 +210,7 @@ impl Stream {
             let result = write_whole(out, bytes);
             state.settle(bytes, are_lines, result);
         } else {
+            state.busy_since.get_or_insert_with(Instant::now);
             state.put += bytes.len() as u64;
             if are_lines {
                 state.lines += count_lines(bytes);
@@ -308,7 +309,7 @@ impl SharedStream {
             self.room.notify_all();
         }
         if state.waiting() == 0 {
-            state.pressed = None;
+            state.busy_since = None;
             self.written.notify_all();
         }
     }
@@ -316,14 +317,12 @@ impl SharedStream {
     /// Waits for what `until` asks for, as far as patience goes.
     fn wait(&self, condition: &Condvar, until: impl Fn(&StreamState) -> bool) {
         let mut state = self.state();
-        let began = Instant::now();
         while !until(&state) {
             let left = match self.patience.elapsed() {
                 None => Duration::MAX,
-                Some(since) => {
-                    let since = since.min(began.elapsed());
-                    let pressed = *state.pressed.get_or_insert_with(|| Instant::now() - since);
-                    PATIENCE_AFTER_STOP.saturating_sub(pressed.elapsed())
+                Some(since_end) => {
+                    let busy = state.busy_since.map_or(Duration::ZERO, |at| at.elapsed());
+                    PATIENCE_AFTER_STOP.saturating_sub(since_end.min(busy))
                 }
             };
             if left.is_zero() {
@@ -399,12 +398,15 @@ fn count_lines(bytes: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
-/// Writes all of `bytes`. Once a stop was asked for, a reader that stalls is waited for half a second.
+/// Writes all of `bytes`. A reader that stalls is waited for as far as `patience` goes.
 ///
 /// # Errors
 /// Those of the write; the reader still stalls then.
-pub fn print(to: Standard, bytes: &[u8], stop: &Arc<Stop>) -> io::Result<()> {
-    print_within(to, bytes, Patience::new(Arc::clone(stop), None))
+pub fn print(to: Standard, bytes: &[u8], patience: Patience) -> io::Result<()> {
+    let stream = Stream::open(to, patience);
+    stream.write_text(bytes);
+    stream.wait_until_written();
+    stream.take_trouble().map_or(Ok(()), Err)
 }
 
 /// Whether a stream leads to a terminal that obeys control sequences.
@@ -417,14 +419,7 @@ pub fn takes_controls(stream: &impl IsTerminal) -> bool {
 pub fn complain(text: &str) {
     let patience = Patience::new(Arc::default(), Some(Duration::ZERO));
     let line = format!("hifi: {text}\n");
-    let _ = print_within(Standard::Error, line.as_bytes(), patience);
-}
-
-fn print_within(to: Standard, bytes: &[u8], patience: Patience) -> io::Result<()> {
-    let stream = Stream::open(to, patience);
-    stream.write_text(bytes);
-    stream.wait_until_written();
-    stream.take_trouble().map_or(Ok(()), Err)
+    let _ = print(Standard::Error, line.as_bytes(), patience);
 }
 
 /// Prints to standard output `what` a command was asked for. A reader that has seen enough may close its end.

@@ -1,4 +1,4 @@
-//! A log that is followed, for whoever looks on: what is new is printed, how things stand is shown and exported, and a signal
+//! A log that is followed, for its observers: what is new is printed, how things stand is shown and exported, and a signal
 //! brings the verdict.
 
 use std::{

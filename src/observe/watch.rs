@@ -24,7 +24,7 @@ use crate::{
     work::status::{State, View},
 };
 
-/// What a run shows to those who look on.
+/// What a run shows to its observers.
 #[derive(Clone, Debug)]
 pub struct Sources {
     /// What is to be done.

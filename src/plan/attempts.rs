@@ -4,8 +4,6 @@
 //! so any attempt can be computed alone, on any machine, in any order. The worker carries out
 //! what [`Plan`] yields and the audit holds the log against the same iterator. Golden values in
 //! the tests keep the function in place: to change it is to start a new schema version.
-//!
-//! This file must not know threads, clocks or logs.
 
 use std::sync::Arc;
 

@@ -1,6 +1,4 @@
 //! The retry decision: pure, from a policy and an attempt's number to what happens next.
-//!
-//! This file must not know clocks, sleeps or random generators; the share of jitter is handed in.
 
 use super::{
     Outcome,

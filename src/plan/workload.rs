@@ -4,7 +4,6 @@
 //! [`Workload`] is what the "Run started" line carries and what the audit reads back from it.
 //! Each value is a type that holds only what is allowed, with one way to read it ([`FromStr`])
 //! and one to write it ([`Display`]), which the command line and the log share.
-//! This file must not know the command line, the log or the clock.
 
 use std::{ops::Range, str::FromStr, time::Duration};
 

@@ -1,6 +1,4 @@
 //! How charts are drawn: areas in SVG that take any width, and their words in HTML around them, which keep their size.
-//!
-//! This file must not know what the values mean.
 
 use std::fmt::Write as _;
 

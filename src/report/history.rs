@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     audit::{AttemptKind, AttemptRecord, Producer, Record, Run, RunVerdict},
+    figures::Distribution,
     log::event::{Event, Known, Reason},
     plan::{Outcome, per_worker::PerWorker, workload::Workload},
-    work::figures::Distribution,
 };
 
 /// At most so many columns of time, and so many rows of workers.
@@ -348,7 +348,7 @@ pub(super) fn words(event: &Event) -> Option<String> {
         }
         Event::LogReopened {} => "the log was renamed or deleted, and opened anew".into(),
         Event::ThreadDump { cause, .. } => format!("thread dump ({cause})"),
-        Event::Stalled { cycle, .. } if cycle.is_empty() => "the run stalled".into(),
+        Event::Stalled { deadlocks: 0, .. } => "the run stalled".into(),
         Event::Stalled { cycle, .. } => format!("the run stalled: {cycle}"),
         Event::RunEnded { reason, cause, .. } if *reason != Reason::Finished => {
             format!("the run ended: {reason} ({cause})")

@@ -37,7 +37,7 @@ use self::{
 use crate::{
     audit::{self, AuditConfig, Input, Observer, Select, Verdict},
     bugs::Specimen,
-    errors::unless_closed,
+    errors::{in_words, unless_closed},
     files::Pending,
     log::{
         line::displayed,
@@ -66,7 +66,7 @@ pub fn run(config: &ReportConfig) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err((error, code)) => {
-            complain(&format!("{error:#}"));
+            complain(&in_words(&error));
             ExitCode::from(code)
         }
     }

@@ -8,7 +8,7 @@ use super::{
     chart::bar,
     text::{count, micros, percent, plural},
 };
-use crate::work::figures::Distribution;
+use crate::figures::Distribution;
 
 /// Where the rows of a power of ten begin, and where its last one ends.
 const STEPS: [f64; 4] = [1.0, 2.0, 5.0, 10.0];

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     audit::{AttemptKind, RunVerdict, Status, headline},
     log::line::stamp_text,
-    plan::workload::Workload,
+    plan::{format::counted, workload::Workload},
 };
 
 /// A run and all that is to be said of it.
@@ -204,9 +204,9 @@ fn setting(workload: &Workload) -> String {
         retries => format!("{} retries", count(retries.into())),
     };
     format!(
-        "{}, {} operations each; {} of attempts to fail; {}, {} backoff from {}, jitter {}, time scale {}.",
+        "{}, {} each; {} of attempts to fail; {}, {} backoff from {}, jitter {}, time scale {}.",
         plural(workload.threads.into(), "worker"),
-        workload.iterations,
+        counted(workload.iterations, "operation"),
         percent(workload.failure_rate.get(), 1.0),
         retries,
         retry.backoff,

@@ -28,7 +28,7 @@ pub(super) fn word(status: Status) -> &'static str {
 pub(super) fn of_run(run: &RunVerdict) -> String {
     let found = run.counts.by_name().into_iter().filter(|(_, all)| *all > 0);
     let named = found.map(|(kind, all)| match kind {
-        "books" => format!("{} balances wrong", count(all)),
+        "books" => plural(all, "wrong balance"),
         kind => format!("{} {kind}", count(all)),
     });
     let found: Vec<String> = named.collect();

@@ -17,7 +17,9 @@ pub(super) fn imbalances(outcome: &RunOutcome) -> Vec<String> {
         .map(|((name, value), (other, other_value))| {
             format!("{name} ({value}) differs from {other} ({other_value})")
         });
-    twice.chain(related).collect()
+    let in_order = outcome.processor.data_in_order;
+    let disorder = (!in_order).then(|| "the Processor's items are not the newest in order".into());
+    twice.chain(related).chain(disorder).collect()
 }
 
 /// What a figure counts, and its value.
@@ -39,7 +41,6 @@ fn related(outcome: &RunOutcome) -> Vec<(Figure, Figure)> {
     let limited = ("the counter within the data limit", limited);
     let kept_or_dropped = processor.data_len + processor.dropped;
     let kept_or_dropped = ("data length and dropped items", kept_or_dropped);
-    let in_order = ("items in order", processor.data_in_order.into());
     let by_ending = ("operations by how they ended", account.begun());
     let written_or_lost = log.file.lines + log.file.lost;
     let written_or_lost = ("lines written to the file or lost", written_or_lost);
@@ -49,7 +50,6 @@ fn related(outcome: &RunOutcome) -> Vec<(Figure, Figure)> {
         (waits, completed),
         (data, limited),
         (kept_or_dropped, counter),
-        (in_order, ("what they must be", 1)),
         (("operations begun", begun), by_ending),
         (("lines logged", log.lines), written_or_lost),
     ];
@@ -57,7 +57,8 @@ fn related(outcome: &RunOutcome) -> Vec<(Figure, Figure)> {
         let all = ("begun and not started", begun.saturating_add(left));
         pairs.push((("planned operations", planned), all));
     }
-    if !outcome.requests.is_empty() {
+    // What was done and not logged is answered with 500.
+    if !outcome.requests.is_empty() && log.file.errors == 0 && log.file.lost == 0 {
         let answered = |code| outcome.requests.get(&code).copied().unwrap_or(0);
         let panicked = ("unexpected errors", account.panicked);
         pairs.push((("requests answered with 200", answered(200)), completed));

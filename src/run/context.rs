@@ -8,7 +8,7 @@ use tracing_subscriber::prelude::*;
 use super::config::RunConfig;
 use crate::{
     log::clock::{Clock, Stamp},
-    log::{self, Log, LogLayer, event::Event},
+    log::{self, Log, LogLayer, event::Event, stream::Patience},
     observe::dump::Dumper,
     observe::error_tracking::ErrorTracking,
     observe::process::Usage,
@@ -33,6 +33,8 @@ pub(super) struct RunContext<'a> {
     pub(super) config: &'a RunConfig,
     pub(super) clock: Clock,
     pub(super) stop: Arc<Stop>,
+    /// For whoever reads the summary.
+    pub(super) patience: Patience,
     pub(super) log: Log,
     /// The time of the first line.
     pub(super) began: Stamp,
@@ -94,6 +96,7 @@ impl<'a> RunContext<'a> {
         Ok(Self {
             config,
             clock,
+            patience: Patience::new(Arc::clone(&stop), duration),
             stop,
             log,
             began: log::last_stamp(),

@@ -18,7 +18,7 @@ use self::{
     workers::Workers,
 };
 use crate::{
-    log::stream::complain,
+    log::stream::{Patience, complain},
     observe::monitoring::Prepared,
     shutdown::{SignalWatch, Stop},
 };
@@ -30,7 +30,7 @@ use crate::{
 /// there is no log. What goes wrong later is told in the outcome.
 pub fn run<T>(
     config: &RunConfig,
-    conclude: impl FnOnce(&RunOutcome, &Arc<Stop>) -> anyhow::Result<T>,
+    conclude: impl FnOnce(&RunOutcome, &Patience) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let prepared = Prepared::new(&config.metrics, config.serve.as_ref())?;
     let stop = Arc::new(Stop::default());
@@ -44,11 +44,12 @@ pub fn run<T>(
     let (notices, inbox) = channel();
     let context = RunContext::open(config, Arc::clone(&stop), notices)?;
     let mut observers = Observers::start(&context, prepared, dump_requests);
+    let patience = context.patience.clone();
     let workers = Workers::start(&context, &observers, inbox);
     let (processor, ended) = workers.join();
     observers.workers_ended();
     let outcome = context.close(&processor, ended, &observers);
-    let conclusion = conclude(&outcome, &stop);
+    let conclusion = conclude(&outcome, &patience);
     observers.monitoring.linger(&stop);
     conclusion
 }

@@ -2,24 +2,24 @@
 //!
 //! There is one form, the JSON; what people read is drawn from it.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use serde_json::{Value, json};
 
 use crate::{
+    figures::Distribution,
     log::{
         event::Reason,
         line::displayed,
-        stream::{self, Standard, complain},
+        stream::{self, Patience, Standard, complain},
     },
     plan::format::{Seconds, counted},
     plan::workload::Limit,
     run::balance,
     run::config::{RunConfig, SummaryFormat},
     run::outcome::RunOutcome,
-    shutdown::{Cause, Stop},
-    work::figures::Distribution,
+    shutdown::Cause,
 };
 
 /// What stands in the JSON form only where there is something to be told.
@@ -35,7 +35,7 @@ const TEXT: &str = include_str!("summary.txt");
 pub fn conclude(
     config: &RunConfig,
     outcome: &RunOutcome,
-    stop: &Arc<Stop>,
+    patience: &Patience,
 ) -> anyhow::Result<ExitCode> {
     let problems = problems(outcome);
     let summary = json(outcome, &config.replay, &problems);
@@ -59,7 +59,7 @@ pub fn conclude(
     if tells && outcome.log.console.lost == 0 {
         problems.iter().for_each(|problem| complain(problem));
     }
-    stream::print(to, text.as_bytes(), stop)
+    stream::print(to, text.as_bytes(), patience.clone())
         .with_context(|| format!("cannot write the summary to {to}"))?;
     Ok(match outcome.stopped_by {
         _ if !problems.is_empty() => ExitCode::FAILURE,
@@ -109,8 +109,9 @@ fn problems(outcome: &RunOutcome) -> Vec<String> {
     let file = outcome.log.file;
     if file.errors > 0 || file.lost > 0 {
         let (errors, lines) = (counted(file.errors, "error"), counted(file.lost, "line"));
+        let path = shown("/log_file", &json!(outcome.log.path));
         problems.push(format!(
-            "the log file could not be written ({errors}); missing: {lines}"
+            "the log could not be written to {path} ({errors}); missing: {lines}"
         ));
     }
     let imbalances = balance::imbalances(outcome).into_iter();
@@ -238,6 +239,7 @@ fn shown(path: &str, value: &Value) -> String {
     match (value, value.as_f64()) {
         (Value::Null, _) if path.starts_with("/operations/") => Limit::Unlimited.to_string(),
         (Value::Null, _) => "unknown".into(),
+        (Value::String(dash), _) if path == "/log_file" && dash == "-" => "standard output".into(),
         (Value::String(text), _) => displayed(text.as_ref()),
         (Value::Object(codes), _) => {
             let rows = codes.iter().map(|(code, count)| (code, count.to_string()));

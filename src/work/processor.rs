@@ -14,7 +14,7 @@ use derive_more::Display;
 use crate::{
     plan::PanicPlace,
     plan::workload::Limit,
-    sync::{Mutex, PoisonError, if_free},
+    sync::{Mutex, PoisonError, ignoring_poison},
     work::panics::SimulatedPanic,
     work::status::{Lock, WorkerStatus},
 };
@@ -120,7 +120,7 @@ impl Handle for Mutex<Processor> {
     }
 
     fn contents_if_free(&self) -> Option<Contents> {
-        if_free(self.try_lock()).map(|processor| processor.contents())
+        ignoring_poison(self.try_lock()).map(|processor| processor.contents())
     }
 }
 

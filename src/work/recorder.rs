@@ -6,6 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    figures::{Count, Distribution, Histogram},
     log::clock::Stamp,
     log::{
         self,
@@ -13,7 +14,6 @@ use crate::{
         event::{Event, Next},
     },
     plan::{Position, workload::Micros},
-    work::figures::{Count, Distribution, Histogram},
     work::processor::Recorded,
 };
 

@@ -21,7 +21,7 @@ use strum::{Display, VariantArray};
 use crate::{
     log::clock::{Clock, Stamp},
     plan::{Position, per_worker::PerWorker},
-    sync::if_free,
+    sync::ignoring_poison,
 };
 
 /// What a worker is doing.
@@ -261,7 +261,7 @@ impl WorkerStatus {
     /// ignored: the owner of what is locked says why that is right.
     #[inline]
     pub fn lock<'a, T>(&'a self, lock: Lock, mutex: &'a Mutex<T>) -> (Held<'a, T>, Duration) {
-        let (guard, wait) = match if_free(mutex.try_lock()) {
+        let (guard, wait) = match ignoring_poison(mutex.try_lock()) {
             Some(guard) => (guard, Duration::ZERO),
             None => self.wait(lock, mutex),
         };

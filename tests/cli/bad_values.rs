@@ -127,6 +127,10 @@ const REFUSED: &[(&str, [&str; 3])] = &[
         "--log-file missing/app.log",
         ["'missing/app.log'", "--log-file", "create it first"],
     ),
+    (
+        "--log-file - --bug lossy-log",
+        ["'-'", "--log-file", "name one"],
+    ),
     ("--log-format xml", ["'xml'", "--log-format", "text, json"]),
     (
         "--rotation weekly",

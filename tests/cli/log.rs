@@ -184,5 +184,5 @@ fn a_run_without_a_summary_prints_nothing_but_what_went_wrong() {
     assert_eq!((finished.stdout(), finished.stderr()), Default::default());
     let finished = rig.hifi(&format!("{args} --log-file /dev/full")).code(1);
     assert_eq!(finished.stdout(), "");
-    finished.complains("the log file could not be written");
+    finished.complains("the log could not be written to /dev/full");
 }

@@ -50,7 +50,7 @@ mod sync {
     pub use std::sync::PoisonError;
     use std::sync::{TryLockError, TryLockResult};
 
-    pub fn if_free<G>(attempt: TryLockResult<G>) -> Option<G> {
+    pub fn ignoring_poison<G>(attempt: TryLockResult<G>) -> Option<G> {
         match attempt {
             Ok(guard) => Some(guard),
             Err(TryLockError::Poisoned(poison)) => Some(poison.into_inner()),

@@ -122,7 +122,7 @@ const SUMMARY: &[&str] = &[
     "hifi: ended by an unexpected error",
     "hifi: no worker made progress",
     "hifi: never ended",
-    "hifi: the log file could not be written",
+    "hifi: the log could not be written to ",
     "hifi: the books do not balance",
     "hifi: metrics are served on",
 ];

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::work::figures::Distribution;
+use crate::figures::Distribution;
 
 /// Delays of lines in microseconds.
 #[derive(Clone, Debug, Default)]

@@ -53,7 +53,7 @@ pub(super) fn show(trial: &Trial) -> Option<Exhibit> {
                 "",
                 value,
             ),
-            row("...", "", &format!("{others} more operations"), "", highest),
+            row("...", "", &format!("{others} more"), "", highest),
             row(
                 &second.line.to_string(),
                 &time(second),

@@ -15,10 +15,10 @@ use strum::VariantArray;
 
 use super::operations::RequestFigures;
 use crate::{
+    figures::Distribution,
     log::report::SinkReport,
     observe::process::{self, Usage},
     observe::watch::Sources,
-    work::figures::Distribution,
     work::recorder::Totals,
     work::status::State,
 };
@@ -224,7 +224,7 @@ pub(super) fn histogram(buckets: impl Iterator<Item = (f64, u64)>, count: u64, s
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::work::figures::Histogram as Times;
+    use crate::figures::Histogram as Times;
 
     #[test]
     fn a_histogram_by_hand() {

@@ -25,10 +25,10 @@ use tokio::{runtime::Runtime, sync::oneshot, time::timeout};
 
 use super::server::{self, Connection, Limits, Server, Service, only, plain};
 use crate::{
+    figures::{Count, Distribution, Histogram},
     log::buffer::LineBuffer,
     observe::process,
     work::backlog::{Answer, Backlog, Ending, Frontend, Refusal, Requester},
-    work::figures::{Count, Distribution, Histogram},
 };
 
 /// Connections at one time, where the system lets the process open as many files.

@@ -10,7 +10,10 @@ use console::Term;
 use crate::{
     log::account::Account,
     observe::watch::{self, Look, Sources, Watcher},
-    plan::workload::{Limit, Workload},
+    plan::{
+        format::counted,
+        workload::{Limit, Workload},
+    },
     work::recorder::Totals,
     work::status::State,
 };
@@ -36,7 +39,7 @@ pub(super) fn start(sources: Sources) -> anyhow::Result<Watcher> {
             if sources.backlog.is_some() {
                 let views = sources.dumper.board.read();
                 let idle = views.iter().filter(|view| view.state == State::Idle);
-                facts.push(format!("{} workers wait for a request", idle.count()));
+                facts.push(counted(idle.count() as u64, "idle worker"));
             }
             pipeline.show(&fitted(&facts, terminal.size().1.into()));
         }

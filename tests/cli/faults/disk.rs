@@ -2,11 +2,33 @@ use std::{
     fs,
     os::unix::{ffi::OsStrExt, fs::symlink},
     process::Command,
+    thread,
+    time::Duration,
 };
 
 use crate::rig::{Rig, Tmpfs, is_root};
 
 const SLOW: &str = "-t 2 -n unlimited --success-delay 1ms --failure-rate 0 -q --summary json";
+
+/// A rotated file has the date behind its name.
+#[test]
+fn a_rotated_log_that_is_deleted_is_opened_anew() {
+    let rig = Rig::new();
+    let logs = rig.path("logs");
+    fs::create_dir(&logs).unwrap();
+    let run = rig.start(&format!("{SLOW} --rotation daily --log-file logs/app.log"));
+    let file = loop {
+        if let Some(entry) = fs::read_dir(&logs).unwrap().next() {
+            break format!("logs/{}", entry.unwrap().file_name().display());
+        }
+        thread::sleep(Duration::from_millis(5));
+    };
+    run.until(&file, " worker=1 seq=20 ");
+    fs::remove_file(rig.path(&file)).unwrap();
+    run.until(&file, "Log reopened");
+    run.signal("TERM");
+    run.finish().code(143);
+}
 
 /// A folder that is removed takes the lines in it along; it is made anew with the log in it.
 #[test]

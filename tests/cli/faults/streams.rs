@@ -92,6 +92,34 @@ fn a_reader_of_the_summary_that_stalls_for_ever_costs_a_stop_half_a_second() {
     }
 }
 
+/// So is the end of a run's duration.
+#[test]
+fn a_reader_of_the_summary_that_stalls_does_not_outlast_the_duration() {
+    let rig = Rig::new();
+    let (_reader, writer) = full_pipe();
+    let mut command = rig.command("-t 4 -q --duration 200ms");
+    command.stdout(writer).stderr(Stdio::piped());
+    rig.finish_as_is(command)
+        .code(1)
+        .complains("its reader stalls");
+}
+
+/// Nobody will ever read it: the run ends, and says once what is wrong.
+#[test]
+fn a_log_whose_reader_has_gone_ends_the_run() {
+    let rig = Rig::new();
+    let (reader, writer) = pipe().unwrap();
+    let mut command =
+        rig.command("-t 4 -n unlimited --success-delay 1ms -q --log-file - --summary none");
+    command.stdout(writer).stderr(Stdio::piped());
+    let run = rig.start_command(command);
+    thread::sleep(Duration::from_millis(100));
+    drop(reader);
+    let finished = run.finish().code(1);
+    let complaint = "cannot write the log to standard output";
+    assert_eq!(finished.stderr().matches(complaint).count(), 1);
+}
+
 /// Both are full: there is nobody left to tell, and the run ends all the same.
 #[test]
 fn a_complaint_does_not_wait_for_ever_either() {
@@ -167,13 +195,14 @@ fn a_log_that_a_standard_stream_would_harm_is_refused() {
     }
 }
 
-/// Where both can only append, the log holds all of it, and the summary behind.
+/// Where both can only append, or have one place in the file, the log holds all of it, and the summary behind.
 #[test]
 fn a_summary_that_is_appended_to_the_log_is_let_through() {
     for line in [
         "hifi RUN >> app.log",
         "hifi RUN --log-file /dev/stdout >> app.log",
         "hifi RUN --log-file - >> app.log 2>&1",
+        "hifi RUN --log-file - > app.log 2>&1",
     ] {
         let rig = Rig::new();
         rig.finish(shell(&rig, &line.replace("RUN", RUN))).code(0);
