@@ -3,41 +3,27 @@
 //! It is made from the status board and from what the system tells of the other threads. Reading them takes no
 //! lock that a worker holds, so a dump can be had of a run that is stuck.
 
-use std::{
-    collections::HashSet,
-    fs, process,
-    sync::{Arc, mpsc::Receiver},
-};
+use std::{collections::HashSet, fs, process, sync::mpsc::Receiver};
 
 use strum::VariantArray;
 
 use crate::{
-    log::{event::Event, pipeline::Pipeline},
+    log::event::Event,
+    observe::watch::Sources,
     plan::format::Seconds,
     threads,
-    work::status::{Lock, State, StatusBoard, View},
+    work::status::{Lock, State, View},
 };
 
-/// Makes thread dumps of one run. Clones share everything.
-#[derive(Clone, Debug)]
-pub struct Dumper {
-    /// The run's id.
-    pub run: u64,
-    /// Where the workers show what they are doing.
-    pub board: Arc<StatusBoard>,
-    /// The way to the console.
-    pub pipeline: Arc<Pipeline>,
-}
-
-impl Dumper {
+impl Sources {
     /// Prints a dump that `cause` asked for, and notes it in the log.
     pub fn dump(&self, cause: &str) {
-        self.pipeline.say(&self.text());
+        self.pipeline.say(&self.thread_dump());
         self.event(cause).emit();
     }
 
     /// The dump as text.
-    pub fn text(&self) -> String {
+    pub fn thread_dump(&self) -> String {
         let board = &*self.board;
         let (views, now) = (board.read(), board.now());
         let (version, run) = (env!("CARGO_PKG_VERSION"), self.run);
@@ -163,7 +149,7 @@ fn other_threads(workers: &HashSet<u64>, text: &mut String) {
 ///
 /// # Errors
 /// The system refuses it.
-pub(crate) fn serve(dumper: Dumper, requests: Receiver<()>) -> anyhow::Result<()> {
-    let dump = move || requests.iter().for_each(|()| dumper.dump("SIGQUIT"));
+pub(crate) fn serve(sources: Sources, requests: Receiver<()>) -> anyhow::Result<()> {
+    let dump = move || requests.iter().for_each(|()| sources.dump("SIGQUIT"));
     threads::spawn("thread-dump", dump).map(drop)
 }

@@ -14,27 +14,31 @@ use std::{
 use crate::{
     log::clock::Stamp,
     log::event::{Event, Known},
-    observe::dump::Dumper,
+    log::pipeline::Pipeline,
     observe::process::Usage,
     plan::workload::{Micros, Workload},
     shutdown::{Cause, Stop},
     threads::Background,
     work::backlog::Backlog,
     work::recorder::{Counters, Totals},
-    work::status::{State, View},
+    work::status::{State, StatusBoard, View},
 };
 
-/// What a run shows to its observers.
+/// What a run shows to its observers. Clones share everything.
 #[derive(Clone, Debug)]
 pub struct Sources {
+    /// The run's id.
+    pub run: u64,
     /// What is to be done.
     pub workload: Workload,
     /// What each worker has done.
     pub counters: Arc<[Arc<Counters>]>,
     /// Where requests for operations wait, if operations are to be asked for.
     pub backlog: Option<Arc<Backlog>>,
-    /// The run's id, what each worker is doing, and the way to the log's own figures.
-    pub dumper: Dumper,
+    /// Where the workers show what they are doing.
+    pub board: Arc<StatusBoard>,
+    /// The way to the console, and to the log's own figures.
+    pub pipeline: Arc<Pipeline>,
 }
 
 /// A thread that does something again and again, until this is dropped.
@@ -112,7 +116,7 @@ pub struct Stall {
 /// The system refuses the thread.
 pub(crate) fn watch_for_stall(
     after: Micros,
-    dumper: Dumper,
+    sources: Sources,
     stop: Arc<Stop>,
     found: Arc<OnceLock<Stall>>,
     tell: impl Fn() + Send + 'static,
@@ -121,19 +125,19 @@ pub(crate) fn watch_for_stall(
     let interval = (after / 10).min(LOOK_MAX);
     let mut standstill = Standstill::default();
     repeat("watchdog", interval, move |look| {
-        let now = dumper.board.now();
-        let idle = standstill.lasts(dumper.board.read(), now, 2 * interval);
+        let now = sources.board.now();
+        let idle = standstill.lasts(sources.board.read(), now, 2 * interval);
         if look == Look::ForTheLastTime {
             return ControlFlow::Break(());
         }
         if idle < after {
             return ControlFlow::Continue(());
         }
-        let deadlocks = dumper.board.deadlocks();
-        let text = dumper.text();
+        let deadlocks = sources.board.deadlocks();
+        let text = sources.thread_dump();
         // First the stop: it ends the patience with a console that stalls, which may be what the workers wait for.
         stop.request(Cause::Stall);
-        dumper.pipeline.say(&format!(
+        sources.pipeline.say(&format!(
             "hifi: no worker made progress for {idle:.1?}, and none sleeps\n{text}"
         ));
         Event::Stalled {
@@ -196,7 +200,7 @@ mod tests {
         log::clock::Clock,
         log::config::{ConsoleConfig, LogConfig, LogFormat, Rotation},
         plan::Position,
-        work::status::{Lock, StatusBoard},
+        work::status::Lock,
     };
 
     /// Two locks in opposite order. The threads stay stuck until the test program ends.
@@ -217,8 +221,11 @@ mod tests {
         let (clock, stop) = (Clock::start(), Arc::new(Stop::default()));
         let log = Log::open(&config, 7, 2, clock, Arc::clone(&stop), None).unwrap();
         let board = Arc::new(StatusBoard::new(0..2, clock));
-        let dumper = Dumper {
+        let sources = Sources {
             run: 7,
+            workload: crate::audit::simulate::workload(7, 2, 1),
+            counters: Arc::default(),
+            backlog: None,
             board: Arc::clone(&board),
             pipeline: Arc::clone(log.pipeline()),
         };
@@ -244,7 +251,7 @@ mod tests {
         let tell = move || told.send(()).unwrap();
         let watchdog = watch_for_stall(
             Micros(20_000),
-            dumper.clone(),
+            sources.clone(),
             Arc::clone(&stop),
             Arc::clone(&found),
             tell,
@@ -257,7 +264,7 @@ mod tests {
             Some(vec![cycle.into()])
         );
         assert_eq!(stop.cause(), Some(Cause::Stall));
-        let text = dumper.text();
+        let text = sources.thread_dump();
         for part in [
             "waiting for a lock for ",
             "   - locked counter\n   - waiting to lock data, held by \"Worker-1\"\n",

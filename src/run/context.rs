@@ -9,7 +9,6 @@ use super::config::RunConfig;
 use crate::{
     log::clock::{Clock, Stamp},
     log::{self, Log, LogLayer, event::Event, stream::Patience},
-    observe::dump::Dumper,
     observe::error_tracking::ErrorTracking,
     observe::process::Usage,
     observe::watch::Sources,
@@ -82,11 +81,6 @@ impl<'a> RunContext<'a> {
             .context("another log is installed in this process")?;
         log::sign_on(log.main());
         Event::run_started(workload).emit();
-        let dumper = Dumper {
-            run,
-            board: Arc::new(StatusBoard::new(workload.workers(), clock)),
-            pipeline: Arc::clone(log.pipeline()),
-        };
         let backlog = config.serve.as_ref().map(|serve| {
             let backlog = Arc::new(Backlog::new(serve.backlog as usize, workload.threads));
             let closing = Arc::clone(&backlog);
@@ -98,16 +92,18 @@ impl<'a> RunContext<'a> {
             clock,
             patience: Patience::new(Arc::clone(&stop), duration),
             stop,
-            log,
             began: log::last_stamp(),
             usage_before,
             tracking,
             sources: Sources {
+                run,
                 workload: workload.clone(),
                 counters: (0..workload.threads).map(|_| Arc::default()).collect(),
                 backlog,
-                dumper,
+                board: Arc::new(StatusBoard::new(workload.workers(), clock)),
+                pipeline: Arc::clone(log.pipeline()),
             },
+            log,
             unplanned_panics,
             notices,
         })

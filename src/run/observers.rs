@@ -44,22 +44,21 @@ impl Observers {
         dump_requests: Receiver<()>,
     ) -> anyhow::Result<()> {
         let sources = context.sources.clone();
-        let dumper = sources.dumper.clone();
-        dump::serve(dumper.clone(), dump_requests)?;
+        dump::serve(sources.clone(), dump_requests)?;
         let config = context.config;
         if let Some(interval) = config.sample_interval {
             let counters = Arc::clone(&sources.counters);
             self.sampler = Some(watch::sample(interval, counters)?);
         }
         let (metrics, console) = (&config.metrics, &config.log.console);
-        self.monitoring = prepared.start(metrics.clone(), console.progress, sources)?;
+        self.monitoring = prepared.start(metrics.clone(), console.progress, sources.clone())?;
         if let Some(after) = config.stall_after {
             let notices = context.notices.clone();
             let tell = move || {
                 let _ = notices.send(Notice::Stalled);
             };
             let (stop, stall) = (Arc::clone(&context.stop), Arc::clone(&self.stall));
-            self.watchdog = Some(watch::watch_for_stall(after, dumper, stop, stall, tell)?);
+            self.watchdog = Some(watch::watch_for_stall(after, sources, stop, stall, tell)?);
         }
         Ok(())
     }

@@ -86,7 +86,7 @@ impl RunContext<'_> {
         });
         self.log_end(closing, stopped_by, processor);
         RunOutcome {
-            run: self.sources.dumper.run,
+            run: self.sources.run,
             workload: self.config.workload.clone(),
             closing,
             stopped_by,

@@ -83,7 +83,7 @@ impl Workers {
         let seam = context.config.seam();
         let setting = bugs::Setting {
             data_limit: workload.data_limit,
-            board: Arc::clone(&context.sources.dumper.board),
+            board: Arc::clone(&context.sources.board),
             stop: Arc::clone(&context.stop),
         };
         let mut workers = Self {
@@ -122,7 +122,7 @@ impl Workers {
         setting: &bugs::Setting,
     ) {
         let workload = &context.config.workload;
-        let deadline = deadline(workload, context.sources.dumper.board.now());
+        let deadline = deadline(workload, context.sources.board.now());
         for (position, number) in workload.workers().enumerate() {
             let producer = context.log.worker(number);
             let leaving = Leaving {
@@ -135,7 +135,7 @@ impl Workers {
                 number,
                 iterations: workload.iterations,
                 deadline,
-                board: Arc::clone(&context.sources.dumper.board),
+                board: Arc::clone(&context.sources.board),
                 recorder: Arc::clone(&context.sources.counters[position]),
                 clock: context.clock,
                 stop: Arc::clone(&context.stop),

@@ -61,7 +61,7 @@ fn run_families(sources: &Sources, requests: Option<&RequestFigures>, log: &LogF
     let totals = Totals::of(&sources.counters);
     let account = totals.account;
     let dropped = totals.counter.saturating_sub(totals.data_len);
-    let views = sources.dumper.board.read();
+    let views = sources.board.read();
     let workers = |state| views.iter().filter(|view| view.state == state).count() as u64;
     let codes = requests.map(RequestFigures::by_code).unwrap_or_default();
     let (file, console) = log.latest(sources);
@@ -104,7 +104,7 @@ fn run_families(sources: &Sources, requests: Option<&RequestFigures>, log: &LogF
 fn run_info(sources: &Sources) -> Values {
     let workload = &sources.workload;
     let mut labels = vec![
-        ("run", format!("{:016x}", sources.dumper.run)),
+        ("run", format!("{:016x}", sources.run)),
         ("seed", workload.seed.to_string()),
         ("version", env!("CARGO_PKG_VERSION").into()),
     ];
@@ -135,7 +135,7 @@ pub(super) fn process_families() -> String {
 impl LogFigures {
     fn latest(&self, sources: &Sources) -> (SinkReport, SinkReport) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(reports) = sources.dumper.pipeline.reports_if_free() {
+        if let Some(reports) = sources.pipeline.reports_if_free() {
             *seen = reports;
         }
         *seen

@@ -75,7 +75,7 @@ impl Prepared {
             config,
             ..Monitoring::default()
         };
-        let pipeline = &sources.dumper.pipeline;
+        let pipeline = &sources.pipeline;
         let served = |what, addr, path| {
             pipeline.say(&format!(
                 "hifi: {what} are served on http://{addr}/{path}\n"
@@ -89,11 +89,11 @@ impl Prepared {
             served("operations", addr, "operations");
         }
         if let Some((listener, addr)) = self.metrics {
-            let (told, dumper) = (sources.clone(), sources.dumper.clone());
+            let (told, dumped) = (sources.clone(), sources.clone());
             let (requests, log) = (monitoring.requests.clone(), LogFigures::default());
             let pages = Pages {
                 metrics: Box::new(move || metrics::text(&told, requests.as_deref(), &log)),
-                threads: Some(Box::new(move || dumper.text())),
+                threads: Some(Box::new(move || dumped.thread_dump())),
             };
             monitoring.scrapes = Some(pages.serve(listener)?);
             served("metrics", addr, "metrics");

@@ -29,7 +29,7 @@ pub(super) fn start(sources: Sources) -> anyhow::Result<Watcher> {
     let terminal = Term::stderr();
     let started = Instant::now();
     watch::repeat("progress", INTERVAL, move |look| {
-        let pipeline = &sources.dumper.pipeline;
+        let pipeline = &sources.pipeline;
         if look == Look::ForTheLastTime {
             pipeline.show("");
         } else if started.elapsed() >= INTERVAL {
@@ -37,7 +37,7 @@ pub(super) fn start(sources: Sources) -> anyhow::Result<Watcher> {
             let fewest = Totals::fewest_done(&sources.counters);
             let mut facts = facts(&sources.workload, &account, fewest, started.elapsed());
             if sources.backlog.is_some() {
-                let views = sources.dumper.board.read();
+                let views = sources.board.read();
                 let idle = views.iter().filter(|view| view.state == State::Idle);
                 facts.push(counted(idle.count() as u64, "idle worker"));
             }
