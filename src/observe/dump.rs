@@ -9,7 +9,7 @@ use strum::VariantArray;
 
 use crate::{
     log::event::Event,
-    observe::watch::Sources,
+    observe::sources::Sources,
     plan::format::Seconds,
     threads,
     work::status::{Lock, State, View},

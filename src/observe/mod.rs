@@ -18,4 +18,5 @@ pub mod monitoring;
 // Some figures are those of the metrics alone.
 #[cfg_attr(not(feature = "monitoring"), allow(dead_code))]
 pub(crate) mod process;
+pub(crate) mod sources;
 pub(crate) mod watch;

@@ -14,32 +14,14 @@ use std::{
 use crate::{
     log::clock::Stamp,
     log::event::{Event, Known},
-    log::pipeline::Pipeline,
     observe::process::Usage,
-    plan::workload::{Micros, Workload},
+    observe::sources::Sources,
+    plan::workload::Micros,
     shutdown::{Cause, Stop},
     threads::Background,
-    work::backlog::Backlog,
     work::recorder::{Counters, Totals},
-    work::status::{State, StatusBoard, View},
+    work::status::{State, View},
 };
-
-/// What a run shows to its observers. Clones share everything.
-#[derive(Clone, Debug)]
-pub struct Sources {
-    /// The run's id.
-    pub run: u64,
-    /// What is to be done.
-    pub workload: Workload,
-    /// What each worker has done.
-    pub counters: Arc<[Arc<Counters>]>,
-    /// Where requests for operations wait, if operations are to be asked for.
-    pub backlog: Option<Arc<Backlog>>,
-    /// Where the workers show what they are doing.
-    pub board: Arc<StatusBoard>,
-    /// The way to the console, and to the log's own figures.
-    pub pipeline: Arc<Pipeline>,
-}
 
 /// A thread that does something again and again, until this is dropped.
 pub(crate) type Watcher = Background<Sender<()>>;
@@ -200,7 +182,7 @@ mod tests {
         log::clock::Clock,
         log::config::{ConsoleConfig, LogConfig, LogFormat, Rotation},
         plan::Position,
-        work::status::Lock,
+        work::status::{Lock, StatusBoard},
     };
 
     /// Two locks in opposite order. The threads stay stuck until the test program ends.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use crate::{
     audit::{Board, Figures},
     observe::config::{MetricsConfig, ServeConfig},
-    observe::watch::Sources,
+    observe::sources::Sources,
     shutdown::Stop,
 };
 

@@ -11,7 +11,7 @@ use crate::{
     log::{self, Log, LogLayer, event::Event, stream::Patience},
     observe::error_tracking::ErrorTracking,
     observe::process::Usage,
-    observe::watch::Sources,
+    observe::sources::Sources,
     shutdown::Stop,
     work::backlog::Backlog,
     work::panics,

@@ -18,7 +18,7 @@ use crate::{
     figures::Distribution,
     log::report::SinkReport,
     observe::process::{self, Usage},
-    observe::watch::Sources,
+    observe::sources::Sources,
     work::recorder::Totals,
     work::status::State,
 };

@@ -9,7 +9,8 @@ use console::Term;
 
 use crate::{
     log::account::Account,
-    observe::watch::{self, Look, Sources, Watcher},
+    observe::sources::Sources,
+    observe::watch::{self, Look, Watcher},
     plan::{
         format::counted,
         workload::{Limit, Workload},
