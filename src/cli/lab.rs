@@ -7,7 +7,7 @@ use clap::Args;
 use super::{
     monitoring::built_in,
     replay, takes_colours,
-    values::{file_path, one_of, specimen, whole},
+    values::{one_of, output_path, specimen, whole},
 };
 use crate::{
     bugs::Specimen, lab::LabConfig, observe::monitoring::BUILT_IN, plan::format::TextOrJson,
@@ -32,7 +32,7 @@ pub struct LabArgs {
     format: TextOrJson,
 
     /// Write a page as well: each bug's run beside that of the fixed program
-    #[arg(hide = !BUILT_IN, long, value_name = "FILE", value_parser = built_in(file_path()))]
+    #[arg(hide = !BUILT_IN, long, value_name = "FILE", value_parser = built_in(output_path()))]
     report: Option<PathBuf>,
 }
 

@@ -44,7 +44,10 @@ use self::{
     monitoring::built_in,
     outputs::{check_log, check_metrics_file},
     shard::ShardArgs,
-    values::{file_path, one_of, parse_interval, parse_iterations, specimen, usable_file, whole},
+    values::{
+        file_path, one_of, output_path, parse_interval, parse_iterations, specimen, usable_file,
+        whole,
+    },
 };
 use crate::{
     bugs::{Seam, Specimen},

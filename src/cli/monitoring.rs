@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, builder::TypedValueParser};
 
-use super::values::{file_path, whole};
+use super::values::{output_path, whole};
 use crate::{
     observe::config::{MetricsConfig, ServeConfig},
     observe::monitoring::BUILT_IN,
@@ -40,7 +40,7 @@ pub struct MonitoringArgs {
     metrics_linger: Option<Micros>,
 
     /// File for the final metrics, such as a textfile collector reads
-    #[arg(hide = !BUILT_IN, hide_short_help = true, long, value_name = "PATH", value_parser = built_in(file_path()))]
+    #[arg(hide = !BUILT_IN, hide_short_help = true, long, value_name = "PATH", value_parser = built_in(output_path()))]
     metrics_file: Option<PathBuf>,
 }
 

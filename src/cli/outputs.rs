@@ -64,21 +64,10 @@ pub(super) fn check_metrics_file(file: &Path, log: &LogConfig) -> Result<(), Str
         format!("the log goes there (--log-file {})", displayed(path))
     } else if let Some((name, _)) = STREAMS.iter().find(|stream| stream_goes_there(stream)) {
         format!("standard {name} goes there")
-    } else if let Err(error) = is_writable(file) {
-        format!("nothing can be written to its folder: {error}")
     } else {
         return Ok(());
     };
     Err(format!("{why}; name another file"))
-}
-
-/// Whether a file can be made beside this one, to take its place. What is no file is written to as it is.
-fn is_writable(file: &Path) -> io::Result<()> {
-    let there = file.canonicalize();
-    match &there {
-        Ok(path) if !path.is_file() => Ok(()),
-        _ => tempfile::tempfile_in(folder_of(there.as_deref().unwrap_or(file))).map(drop),
-    }
 }
 
 /// The file that the log is written to now.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{
-    audit::JudgingArgs, file_path, invalid, monitoring::built_in, one_of, outputs::is_same_file,
+    audit::JudgingArgs, invalid, monitoring::built_in, one_of, output_path, outputs::is_same_file,
     replay,
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
 )]
 pub struct ReportArgs {
     /// File to write, in place of one that is there; - is standard output [default: report.html, or trace.json; lnav: -]
-    #[arg(short, long, value_name = "PATH", value_parser = file_path())]
+    #[arg(short, long, value_name = "PATH", value_parser = output_path())]
     output: Option<PathBuf>,
 
     /// Form: a page for a browser, a trace for Perfetto (ui.perfetto.dev), a format file with which lnav reads the JSON log

@@ -1,6 +1,12 @@
 //! Parsers of values: each says what is allowed, and refuses what can be known to be wrong before anything is created.
 
-use std::{ffi::OsString, fs, ops::RangeInclusive, path::PathBuf, str::FromStr};
+use std::{
+    ffi::OsString,
+    fs,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use clap::builder::{
     OsStringValueParser, PossibleValuesParser, StringValueParser, TypedValueParser,
@@ -75,6 +81,23 @@ const INTERVAL_MIN: Micros = Micros(1000);
 /// A parser for the path of a file that could be opened, as far as that can be known without opening it.
 pub(super) fn file_path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().try_map(|path: OsString| usable_file(path.into()))
+}
+
+/// The same for a file that is written at the end, in place of one that is there: what could not be made then is refused now.
+pub(super) fn output_path() -> impl TypedValueParser<Value = PathBuf> {
+    let check = |path: OsString| {
+        let path = usable_file(path.into())?;
+        let there = path.canonicalize();
+        let is_file = there.as_ref().map_or(true, |path| path.is_file());
+        let folder = folder_of(there.as_deref().unwrap_or(&path));
+        match tempfile::tempfile_in(folder) {
+            Err(error) if is_file && path != Path::new("-") => {
+                Err(format!("nothing can be written to its folder: {error}"))
+            }
+            _ => Ok(path),
+        }
+    };
+    OsStringValueParser::new().try_map(check)
 }
 
 /// The path of a file that could be opened, or why it could not.

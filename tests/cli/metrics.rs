@@ -309,6 +309,11 @@ fn a_metrics_file_that_is_written_otherwise_is_refused() {
             "standard output goes there",
         ),
         ("", "--metrics-file err 2> err", "standard error goes there"),
+        (
+            "",
+            "--metrics-file /proc/hifi.prom",
+            "nothing can be written to its folder",
+        ),
     ] {
         fs::remove_dir_all(rig.path("in")).ok();
         fs::create_dir(rig.path("in")).expect("a folder");
