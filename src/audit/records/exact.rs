@@ -30,9 +30,9 @@ struct Cursor<'a, const FORM: usize> {
 impl<const FORM: usize> Cursor<'_, FORM> {
     /// Takes a fixed part.
     #[inline(always)]
-    fn part(&mut self, part: impl Fn(&Form) -> &'static [u8]) -> Option<()> {
-        self.skip(part(FORMS[FORM]))?;
-        self.push(part(&TEXT));
+    fn part(&mut self, part: Part) -> Option<()> {
+        self.skip(part[FORM])?;
+        self.push(part[0]);
         Some(())
     }
 
@@ -86,77 +86,47 @@ impl<const FORM: usize> Cursor<'_, FORM> {
     }
 }
 
-/// The fixed parts of an attempt's line in one of the two forms.
-struct Form {
-    start: &'static [u8],
-    info: &'static [u8],
-    error: &'static [u8],
-    success: &'static [u8],
-    failure: &'static [u8],
-    worker: &'static [u8],
-    seq: &'static [u8],
-    iteration: &'static [u8],
-    attempt: &'static [u8],
-    counter: &'static [u8],
-    retry: &'static [u8],
-    abandon: &'static [u8],
-    sum: &'static [u8],
-    end: &'static [u8],
-}
+/// A fixed part of an attempt's line: as text, in JSON, and in JSON within a JSON string.
+type Part = [&'static [u8]; 3];
 
-const TEXT: Form = Form {
-    start: b"",
-    info: b"  INFO Worker-",
-    error: b" ERROR Worker-",
-    success: b" Operation result: Operation completed successfully run=",
-    failure: b" I/O operation failed: Random I/O failure! run=",
-    worker: b" worker=",
-    seq: b" seq=",
-    iteration: b" iteration=",
-    attempt: b" attempt=",
-    counter: b" counter=",
-    retry: b" next=retry delay_us=",
-    abandon: b" next=abandon delay_us=",
-    sum: b" sum=",
-    end: b"",
-};
-
-const JSON: Form = Form {
-    start: b"{\"timestamp\":\"",
-    info: b"\",\"level\":\"INFO\",\"thread\":\"Worker-",
-    error: b"\",\"level\":\"ERROR\",\"thread\":\"Worker-",
-    success: b"\",\"message\":\"Operation result: Operation completed successfully\",\"run\":\"",
-    failure: b"\",\"message\":\"I/O operation failed: Random I/O failure!\",\"run\":\"",
-    worker: b"\",\"worker\":",
-    seq: b",\"seq\":",
-    iteration: b",\"iteration\":",
-    attempt: b",\"attempt\":",
-    counter: b",\"counter\":",
-    retry: b",\"next\":\"retry\",\"delay_us\":",
-    abandon: b",\"next\":\"abandon\",\"delay_us\":",
-    sum: b",\"sum\":\"",
-    end: b"\"}",
-};
-
-/// The JSON form within a JSON string.
-const ESCAPED: Form = Form {
-    start: b"{\\\"timestamp\\\":\\\"",
-    info: b"\\\",\\\"level\\\":\\\"INFO\\\",\\\"thread\\\":\\\"Worker-",
-    error: b"\\\",\\\"level\\\":\\\"ERROR\\\",\\\"thread\\\":\\\"Worker-",
-    success: b"\\\",\\\"message\\\":\\\"Operation result: Operation completed successfully\\\",\\\"run\\\":\\\"",
-    failure: b"\\\",\\\"message\\\":\\\"I/O operation failed: Random I/O failure!\\\",\\\"run\\\":\\\"",
-    worker: b"\\\",\\\"worker\\\":",
-    seq: b",\\\"seq\\\":",
-    iteration: b",\\\"iteration\\\":",
-    attempt: b",\\\"attempt\\\":",
-    counter: b",\\\"counter\\\":",
-    retry: b",\\\"next\\\":\\\"retry\\\",\\\"delay_us\\\":",
-    abandon: b",\\\"next\\\":\\\"abandon\\\",\\\"delay_us\\\":",
-    sum: b",\\\"sum\\\":\\\"",
-    end: b"\\\"}",
-};
-
-const FORMS: [&Form; 3] = [&TEXT, &JSON, &ESCAPED];
+const START: Part = [b"", b"{\"timestamp\":\"", b"{\\\"timestamp\\\":\\\""];
+const INFO: Part = [
+    b"  INFO Worker-",
+    b"\",\"level\":\"INFO\",\"thread\":\"Worker-",
+    b"\\\",\\\"level\\\":\\\"INFO\\\",\\\"thread\\\":\\\"Worker-",
+];
+const ERROR: Part = [
+    b" ERROR Worker-",
+    b"\",\"level\":\"ERROR\",\"thread\":\"Worker-",
+    b"\\\",\\\"level\\\":\\\"ERROR\\\",\\\"thread\\\":\\\"Worker-",
+];
+const SUCCESS: Part = [
+    b" Operation result: Operation completed successfully run=",
+    b"\",\"message\":\"Operation result: Operation completed successfully\",\"run\":\"",
+    b"\\\",\\\"message\\\":\\\"Operation result: Operation completed successfully\\\",\\\"run\\\":\\\"",
+];
+const FAILURE: Part = [
+    b" I/O operation failed: Random I/O failure! run=",
+    b"\",\"message\":\"I/O operation failed: Random I/O failure!\",\"run\":\"",
+    b"\\\",\\\"message\\\":\\\"I/O operation failed: Random I/O failure!\\\",\\\"run\\\":\\\"",
+];
+const WORKER: Part = [b" worker=", b"\",\"worker\":", b"\\\",\\\"worker\\\":"];
+const SEQ: Part = [b" seq=", b",\"seq\":", b",\\\"seq\\\":"];
+const ITERATION: Part = [b" iteration=", b",\"iteration\":", b",\\\"iteration\\\":"];
+const ATTEMPT: Part = [b" attempt=", b",\"attempt\":", b",\\\"attempt\\\":"];
+const COUNTER: Part = [b" counter=", b",\"counter\":", b",\\\"counter\\\":"];
+const RETRY: Part = [
+    b" next=retry delay_us=",
+    b",\"next\":\"retry\",\"delay_us\":",
+    b",\\\"next\\\":\\\"retry\\\",\\\"delay_us\\\":",
+];
+const ABANDON: Part = [
+    b" next=abandon delay_us=",
+    b",\"next\":\"abandon\",\"delay_us\":",
+    b",\\\"next\\\":\\\"abandon\\\",\\\"delay_us\\\":",
+];
+const SUM: Part = [b" sum=", b",\"sum\":\"", b",\\\"sum\\\":\\\""];
+const END: Part = [b"", b"\"}", b"\\\"}"];
 
 /// Reads lines of one run after the other.
 #[derive(Debug, Default)]
@@ -190,43 +160,43 @@ impl Reader {
             at: 0,
             canonical: &mut self.canonical,
         };
-        cursor.part(|form| form.start)?;
+        cursor.part(START)?;
         let stamp: &[u8; STAMP_LEN] = bytes.get(cursor.at..)?.first_chunk()?;
         cursor.at += STAMP_LEN;
         cursor.push(stamp);
-        let success = cursor.part(|form| form.info).is_some();
+        let success = cursor.part(INFO).is_some();
         if !success {
-            cursor.part(|form| form.error)?;
+            cursor.part(ERROR)?;
         }
         let worker = cursor.number()?;
         match success {
-            true => cursor.part(|form| form.success)?,
-            false => cursor.part(|form| form.failure)?,
+            true => cursor.part(SUCCESS)?,
+            false => cursor.part(FAILURE)?,
         }
         cursor.text(&run.id_text)?;
-        cursor.part(|form| form.worker)?;
+        cursor.part(WORKER)?;
         (cursor.number()? == worker).then_some(())?;
-        cursor.part(|form| form.seq)?;
+        cursor.part(SEQ)?;
         let seq = cursor.number()?;
-        cursor.part(|form| form.iteration)?;
+        cursor.part(ITERATION)?;
         let iteration = cursor.number()?;
-        cursor.part(|form| form.attempt)?;
+        cursor.part(ATTEMPT)?;
         let attempt = cursor.number()?;
         let kind = if success {
-            cursor.part(|form| form.counter)?;
+            cursor.part(COUNTER)?;
             AttemptKind::Success
-        } else if cursor.part(|form| form.retry).is_some() {
+        } else if cursor.part(RETRY).is_some() {
             AttemptKind::Retry
         } else {
-            cursor.part(|form| form.abandon)?;
+            cursor.part(ABANDON)?;
             AttemptKind::Abandon
         };
         let value = cursor.number()?;
         let right = cursor.checksum();
-        cursor.part(|form| form.sum)?;
+        cursor.part(SUM)?;
         let sum = hex8(bytes.get(cursor.at..)?)?;
         cursor.at += 8;
-        cursor.part(|form| form.end)?;
+        cursor.part(END)?;
         let line = AttemptRecord {
             run: run.index,
             worker: u32::try_from(worker).ok()?,

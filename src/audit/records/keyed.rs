@@ -4,7 +4,7 @@
 //! came in; it is shown as soon as it closes, so that a document of any length costs no more memory than one of them. A
 //! list of `{"key": …, "value": …}` counts as fields of the object around it.
 
-use std::{borrow::Cow, iter, ops::Range};
+use std::{borrow::Cow, iter, mem, ops::Range};
 
 use memchr::memmem;
 
@@ -98,56 +98,39 @@ impl Walker {
             let Some(byte) = bytes.get(at) else {
                 return self.broken(at);
             };
-            (at, expect) = match (expect, byte) {
-                (Expect::Value, b'{' | b'[') if self.open.len() < DEPTH_MAX => {
+            (at, expect) = match (expect, byte, self.in_array()) {
+                (Expect::Value, b'{' | b'[', _) if self.open.len() < DEPTH_MAX => {
                     let object = *byte == b'{';
-                    self.open(key.clone(), object, at);
-                    key = 0..0;
+                    self.open(mem::take(&mut key), object, at);
                     (at + 1, if object { Expect::Key } else { Expect::Value })
                 }
-                (Expect::Value, b']') if self.in_array() => {
+                (Expect::Value | Expect::Next, b']', true)
+                | (Expect::Key | Expect::Next, b'}', false) => {
                     self.close(bytes, at + 1, &mut each);
                     (at + 1, Expect::Next)
                 }
-                (Expect::Value, _) => {
+                (Expect::Value, ..) => {
                     let Some(value) = scalar(bytes, at, OF_VALUES) else {
                         return self.broken(at);
                     };
                     let quoted = is_quote(byte);
                     let end = value.end + usize::from(quoted);
-                    self.leaf(bytes, key.clone(), value, quoted, &mut each);
+                    self.leaf(bytes, mem::take(&mut key), value, quoted, &mut each);
                     (end, Expect::Next)
                 }
-                (Expect::Key, _) if *byte != b'}' => {
+                (Expect::Key, ..) => {
                     let Some(name) = scalar(bytes, at, OF_NAMES) else {
                         return self.broken(at);
                     };
                     key = name;
                     (key.end + usize::from(is_quote(byte)), Expect::Colon)
                 }
-                (Expect::Colon, b':') => (at + 1, Expect::Value),
-                (Expect::Colon, b'=') if bytes.get(at + 1) == Some(&b'>') => {
+                (Expect::Colon, b':', _) => (at + 1, Expect::Value),
+                (Expect::Colon, b'=', _) if bytes.get(at + 1) == Some(&b'>') => {
                     (at + 2, Expect::Value)
                 }
-                (Expect::Next, b',') => {
-                    key = 0..0;
-                    (
-                        at + 1,
-                        if self.in_array() {
-                            Expect::Value
-                        } else {
-                            Expect::Key
-                        },
-                    )
-                }
-                (Expect::Next, b']') if self.in_array() => {
-                    self.close(bytes, at + 1, &mut each);
-                    (at + 1, Expect::Next)
-                }
-                (Expect::Next | Expect::Key, b'}') if !self.in_array() => {
-                    self.close(bytes, at + 1, &mut each);
-                    (at + 1, Expect::Next)
-                }
+                (Expect::Next, b',', true) => (at + 1, Expect::Value),
+                (Expect::Next, b',', false) => (at + 1, Expect::Key),
                 _ => return self.broken(at),
             };
             if self.open.is_empty() {

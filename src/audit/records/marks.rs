@@ -35,7 +35,7 @@ pub(super) fn marks(bytes: &[u8]) -> impl Iterator<Item = RecordMark> {
 
 /// Where its run or its checksum is named, or its thread with a message behind it.
 pub(super) fn named(bytes: &[u8]) -> impl Iterator<Item = RecordMark> {
-    static NAMES: Words = LazyLock::new(|| words(["run", "sum", "thread"]));
+    static NAMES: Words = LazyLock::new(|| words("run|sum|thread"));
     let has_value = |name: &Match| {
         let rest = &bytes[name.end()..];
         let width = match name.pattern().as_usize() {
@@ -109,7 +109,7 @@ pub(crate) fn next_text(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// Whether one of this program's threads may be named there: it is what others leave out most often.
 pub(super) fn names_a_thread(bytes: &[u8]) -> bool {
-    static THREADS: Words = LazyLock::new(|| words(["Worker", "main"]));
+    static THREADS: Words = LazyLock::new(|| words("Worker|main"));
     THREADS.find(bytes).is_some()
 }
 
@@ -117,8 +117,8 @@ pub(super) fn names_a_thread(bytes: &[u8]) -> bool {
 /// the checksum is that of one. It is much faster than to find it.
 pub(crate) fn may_hold_record(bytes: &[u8]) -> bool {
     static NAMED: [Words; 2] = [
-        LazyLock::new(|| words(["run", "RUN", "Run"])),
-        LazyLock::new(|| words(["seq", "SEQ", "Seq"])),
+        LazyLock::new(|| words("run|RUN|Run")),
+        LazyLock::new(|| words("seq|SEQ|Seq")),
     ];
     let is_keyed = |sum: Match| {
         let behind = &bytes[sum.end()..];
@@ -133,7 +133,7 @@ pub(crate) fn may_hold_record(bytes: &[u8]) -> bool {
 
 /// Where a checksum is named. Others call theirs otherwise.
 fn sums(bytes: &[u8]) -> impl Iterator<Item = Match> {
-    static SUMS: Words = LazyLock::new(|| words(["sum", "SUM", "Sum"]));
+    static SUMS: Words = LazyLock::new(|| words("sum|SUM|Sum"));
     SUMS.find_iter(bytes)
         .filter(|sum| begins_word(bytes, sum.start()))
 }
@@ -164,16 +164,5 @@ fn may_begin_text(bytes: &[u8]) -> bool {
 }
 
 /// What the program's messages are known by.
-static MESSAGES: Words = LazyLock::new(|| {
-    words([
-        "Run",
-        "Started",
-        "Thread",
-        "peration",
-        "Unexpected",
-        "Worker ",
-        "Total",
-        "Log ",
-        "Sample",
-    ])
-});
+static MESSAGES: Words =
+    LazyLock::new(|| words("Run|Started|Thread|peration|Unexpected|Worker |Total|Log |Sample"));

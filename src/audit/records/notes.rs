@@ -155,19 +155,9 @@ const SHORT_MAX: usize = 4;
 
 /// In each line that is known by what stands within it stands one of these: in that of a summary, of a limit on the rate.
 static TELLING: Words = LazyLock::new(|| {
-    words([
-        "   ",
-        "Run ",
-        "hifi: ",
-        "Operation time ",
-        "Lock wait ",
-        "{\"run\":\"",
-        "uppressed",
-        "rate limit",
-        "rate-limit",
-        "messages dropped",
-        REPEATED,
-    ])
+    words(&format!(
+        "   |Run |hifi: |Operation time |Lock wait |{{\"run\":\"|uppressed|rate limit|rate-limit|messages dropped|{REPEATED}"
+    ))
 });
 
 /// What syslog says instead of a line that is the same as the one before.

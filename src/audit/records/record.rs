@@ -157,25 +157,14 @@ fn names_a_thread(bytes: &[u8]) -> bool {
 
 /// Whether the message of a line of text that begins here may be one of this program's, as far as there is any.
 pub(crate) fn tells_ours(line: &[u8]) -> bool {
-    const WORDS: [&[u8]; 10] = [
-        b"Run",
-        b"Started",
-        b"Thread",
-        b"Operation",
-        b"I/O",
-        b"Unexpected",
-        b"Worker",
-        b"Total",
-        b"Log",
-        b"Sample",
-    ];
+    const WORDS: &str = "Run|Started|Thread|Operation|I/O|Unexpected|Worker|Total|Log|Sample";
     let thread = line.get(STAMP_LEN + LEVEL_WIDTH..).unwrap_or_default();
     let mut words = thread.splitn(3, |b| *b == b' ').skip(1);
     let (word, rest) = (words.next().unwrap_or_default(), words.next());
     line.starts_with(b"{")
-        || WORDS.iter().any(|ours| match rest {
-            Some(_) => word == *ours,
-            None => ours.starts_with(word.trim_ascii_end()),
+        || WORDS.split('|').any(|ours| match rest {
+            Some(_) => word == ours.as_bytes(),
+            None => ours.as_bytes().starts_with(word.trim_ascii_end()),
         })
 }
 
@@ -302,9 +291,9 @@ pub(crate) const SUM_LEN: usize = 13;
 /// Words that are looked for in line after line, all at once: how that is done best is found out once.
 pub(crate) type Words = LazyLock<Searcher>;
 
-/// The search for these words.
-pub(crate) fn words<const N: usize>(words: [&str; N]) -> Searcher {
-    Searcher::new(words).expect("there are words, and not too many")
+/// The search for these words, which bars part.
+pub(crate) fn words(words: &str) -> Searcher {
+    Searcher::new(words.split('|')).expect("there are words, and not too many")
 }
 
 #[cfg(test)]

@@ -77,18 +77,9 @@ fn cell_end(bytes: &[u8]) -> Option<usize> {
 /// Whether this is what is left of keys and values, and not of a line of text.
 fn is_keyed(bytes: &[u8]) -> bool {
     static KEYS: Words = LazyLock::new(|| {
-        words([
-            "sum\"",
-            "run\"",
-            "seq\"",
-            "level\"",
-            "sum\\\"",
-            "run\\\"",
-            "seq\\\"",
-            "level\\\"",
-            "\"thread\"",
-            "{\"timestamp\":\"",
-        ])
+        words(
+            "sum\"|run\"|seq\"|level\"|sum\\\"|run\\\"|seq\\\"|level\\\"|\"thread\"|{\"timestamp\":\"",
+        )
     });
     let in_text = |mark: RecordMark| {
         let before = mark.at.checked_sub(1).map(|at| bytes[at]);
@@ -103,16 +94,7 @@ fn is_keyed(bytes: &[u8]) -> bool {
 /// From the brace in front of the first key to the one behind the last.
 fn json_span(bytes: &[u8]) -> Range<usize> {
     static KEYS: Words = LazyLock::new(|| {
-        words([
-            "\"timestamp",
-            "\"level",
-            "\"thread",
-            "\"message",
-            "\"run",
-            "\"seq",
-            "\"sum",
-            "\"attempt",
-        ])
+        words("\"timestamp|\"level|\"thread|\"message|\"run|\"seq|\"sum|\"attempt")
     });
     let mut places = KEYS.find_iter(bytes).map(|key| key.start() + 1);
     let first = places.next().unwrap_or(0);
