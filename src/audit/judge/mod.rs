@@ -273,7 +273,7 @@ impl<'a> Judge<'a> {
             return self.hold(run, held, at, text);
         };
         if let Some(attempt) =
-            AttemptRecord::of_record(record, &account.run, BlockLocation::default())
+            AttemptRecord::of_record(record, &account.run, received, BlockLocation::default())
         {
             return self.attempt(&attempt, at, text);
         }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{oracle::by_the_book, *};
+use crate::plan::workload::Probability;
 
 /// The lines of a log, in text or in JSON.
 fn lines_of(entries: &[Entry], json: bool) -> Vec<String> {
@@ -472,6 +473,35 @@ fn what_is_late_is_told_by_the_pipelines_own_times() {
     lines.splice(30..32, [&*torn]);
     let verdict = with(lines.join("\n"));
     assert_eq!(verdict.runs[0].counts.late, 0, "{}", report(&verdict));
+}
+
+/// An unexpected error is late like any other line, be its text escaped or its run not known yet when it is read.
+#[test]
+fn an_unexpected_error_may_be_late() {
+    let mut workload = simulate::workload(7, 3, 40);
+    workload.panic_rate = Probability::new(0.05).unwrap();
+    let entries = simulate::run(&workload, &course(1, false, None), &mut Dice(5));
+    let is_unexpected = |entry: &Entry| matches!(entry.event, Event::Unexpected { .. });
+    assert!(entries.iter().any(is_unexpected));
+    let wraps: [fn(&str) -> String; 2] = [
+        |line| format!("2099-12-31T23:59:59.9Z stderr F {line}\n"),
+        |line| {
+            let line = line.replace('"', "\\\"");
+            format!("{{\"log\":\"{line}\\n\",\"time\":\"2099-12-31T23:59:59.9Z\"}}\n")
+        },
+    ];
+    for wrap in wraps {
+        let mut lines: Vec<String> = lines_of(&entries, false).iter().map(|l| wrap(l)).collect();
+        for _ in 0..2 {
+            let mut config = config(lines.concat().into_bytes());
+            (config.max_delay, config.any_order) = (Some(1000), true);
+            let verdict = audit(&config);
+            let late = verdict.runs[0].counts.late;
+            assert_eq!(late, lines.len() as u64, "{}", report(&verdict));
+            // "Run started" comes last.
+            lines.rotate_left(1);
+        }
+    }
 }
 
 /// Lines of another program, be they much like each other, come as they like.

@@ -54,7 +54,12 @@ pub struct AttemptRecord {
 impl AttemptRecord {
     /// The attempt that a record tells of, if it does. None for an unexpected error as long as the run's configuration is
     /// not known: its words are held against the plan here.
-    pub fn of_record(record: &Record, run: &Run, location: BlockLocation) -> Option<Self> {
+    pub fn of_record(
+        record: &Record,
+        run: &Run,
+        received: u64,
+        location: BlockLocation,
+    ) -> Option<Self> {
         let Producer::Worker(worker) = record.author else {
             return None;
         };
@@ -100,7 +105,7 @@ impl AttemptRecord {
             position,
             value,
             stamp: record.stamp,
-            received: 0,
+            received,
             location,
         })
     }

@@ -27,7 +27,7 @@ const DEPTH_MAX: u32 = 4;
 pub(crate) struct Hit {
     /// Where it stands in the bytes that were searched.
     pub span: Range<usize>,
-    /// It stands there as it is, not escaped.
+    /// It stands there as it is, not escaped: where it ends the next one may be read.
     pub plain: bool,
     /// What it explains besides.
     around: Option<Range<usize>>,

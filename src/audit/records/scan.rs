@@ -268,11 +268,14 @@ impl<'a> Scanner<'a> {
             hole(before, location, out);
             match hit.what {
                 HitKind::Whole(record) => {
-                    let frame = hit.frame.map(|frame| at + frame.start..at + frame.end);
+                    let frame = hit.frame.as_ref();
+                    let frame = frame.map(|frame| at + frame.start..at + frame.end);
                     // What is a document of its own has its line around it.
                     let frame = frame.filter(|frame| *frame != span);
                     let behind = self.last.map_or(0, |last| last.end);
-                    let around = around(&span, frame, bytes, behind, next);
+                    // What stands beside an escaped record is escaped as well, where nothing says how far it goes.
+                    let around = (hit.plain || hit.frame.is_some())
+                        .then(|| around(&span, frame, bytes, behind, next));
                     if !self.is_copy(&record, bytes, span.start, out) {
                         self.whole(*record, span, hit.plain, (bytes, around), location, out);
                     }
@@ -460,13 +463,12 @@ impl<'a> Scanner<'a> {
         record: Record,
         span: Range<usize>,
         plain: bool,
-        (bytes, around): (&[u8], Range<usize>),
+        (bytes, around): (&[u8], Option<Range<usize>>),
         location: BlockLocation,
         out: &mut Scanned,
     ) {
-        // What stands beside an escaped record is escaped as well.
-        let (before, behind) = (around.start..span.start, span.end..around.end);
-        let time = plain.then(|| beside(bytes, before, behind)).flatten();
+        let time =
+            around.and_then(|around| beside(bytes, around.start..span.start, span.end..around.end));
         let (place, received) = (time.map(|time| time.0), time.map_or(0, |time| time.1));
         // A record's beginning, once more, is dropped where it is found together with that record.
         let is_gap = |last: &Last| {
@@ -503,13 +505,10 @@ impl<'a> Scanner<'a> {
             out.push(location, 0, What::NoRoom);
             return false;
         };
-        let attempt = AttemptRecord::of_record(&record, &run, location);
+        let attempt = AttemptRecord::of_record(&record, &run, received, location);
         let is_attempt = attempt.is_some();
         match attempt {
-            Some(mut attempt) => {
-                attempt.received = received;
-                out.attempts.push(attempt);
-            }
+            Some(attempt) => out.attempts.push(attempt),
             None => {
                 let what = What::Record(run.index, Box::new(record));
                 out.push(location, received, what);
