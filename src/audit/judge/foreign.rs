@@ -7,7 +7,7 @@ use crate::audit::{
     account::damaged::NO_LINE,
     records::{
         block::BlockLocation,
-        scanned::{Foreign, Note},
+        scanned::{Foreign, HOLE_MIN, Note},
     },
     verdict::findings::Location,
 };
@@ -78,10 +78,12 @@ impl Judge<'_> {
         }
     }
 
-    /// Notes a hole of NUL bytes.
+    /// Notes a hole, if there are NUL bytes enough for one.
     pub(super) fn hole(&mut self, bytes: u64, at: Location) {
-        let place = self.names.place(at);
-        self.evidence.hole.get_or_insert((bytes, place));
+        if bytes >= HOLE_MIN as u64 {
+            let place = self.names.place(at);
+            self.evidence.hole.get_or_insert((bytes, place));
+        }
     }
 
     /// Takes in so many lines that nothing predicts, in the midst of a run's lines or of none's.

@@ -683,6 +683,22 @@ fn a_hole_is_the_cause_of_what_it_took() {
     }
 }
 
+/// A line of a few NUL bytes is none.
+#[test]
+fn a_few_nul_bytes_are_no_cause() {
+    let (_, entries) = finished(3, 60);
+    let lines = lines_of(&entries, false);
+    for (length, causes) in [(1, 0), (15, 0), (16, 1)] {
+        let mut damaged = lines.clone();
+        damaged.splice(100..108, ["\0".repeat(length)]);
+        let verdict = audit(&config((damaged.join("\n") + "\n").into_bytes()));
+        let run = &verdict.runs[0];
+        assert_eq!(run.counts, only(|c| c.lost = 8), "{}", report(&verdict));
+        let holes = run.causes.iter().filter(|c| c.text.contains("NUL bytes"));
+        assert_eq!(holes.count(), causes, "{length}");
+    }
+}
+
 /// Lines that arrived before they were logged.
 #[test]
 fn clocks_that_disagree_are_pointed_out() {
