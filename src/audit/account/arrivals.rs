@@ -34,8 +34,8 @@ pub(crate) struct Arrival<'a> {
     pub backwards: bool,
     /// Pays for what has to be computed for it.
     pub budget: &'a Budget,
-    /// What stands there, as evidence.
-    pub text: &'a dyn Fn() -> String,
+    /// The block from there on, as evidence; nothing of a line that was held back.
+    pub text: &'a [u8],
 }
 
 impl Arrival<'_> {

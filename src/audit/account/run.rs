@@ -21,6 +21,7 @@ use crate::{
         registry::Run,
         verdict::{
             Kind,
+            excerpt::first_line,
             findings::{Findings, KEPT_MAX, Location, Names},
         },
     },
@@ -218,7 +219,10 @@ impl RunAccount {
                     |_| {},
                 );
             }
-            Entered::Unexpected(why) => self.findings.unexpected(1, why, arrival.at, arrival.text),
+            Entered::Unexpected(why) => {
+                let text = || first_line(arrival.text);
+                self.findings.unexpected(1, why, arrival.at, text);
+            }
             Entered::New | Entered::OffPlan => {}
         }
     }
@@ -268,7 +272,7 @@ impl RunAccount {
                 let why = why().unwrap_or_else(|| "the plan has no such attempt".into());
                 let (thread, seq) = (producer.thread(), attempt.seq);
                 found.why = format!("{thread} at seq {seq} left its plan: {why}");
-                found.text = (arrival.text)();
+                found.text = first_line(arrival.text);
             });
     }
 

@@ -9,7 +9,6 @@ use std::{mem, ops::Range};
 use super::{
     Judge,
     changes::{changes, unsure_changes},
-    foreign::excerpt,
     hints::{self, Hints},
     repair::{REPAIR, repair},
 };
@@ -25,6 +24,7 @@ use crate::{
         },
         verdict::{
             Finding, Kind, Range as Lines,
+            excerpt::excerpt,
             findings::{KEPT_MAX, Location},
         },
     },
@@ -319,7 +319,7 @@ impl Judge<'_> {
         let say = |found: &mut Finding| found.changes = changes(&record, suspect, hints);
         account.findings.add(Kind::Altered, lines, Some(at), say);
         self.input().last_run = Some(run);
-        self.record(run, &record, 0, at, &String::new);
+        self.record(run, &record, 0, at, &[]);
     }
 
     /// Takes in what cannot be made out, among the lines of the run `near` it.

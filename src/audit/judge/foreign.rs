@@ -5,11 +5,8 @@ use std::mem;
 use super::Judge;
 use crate::audit::{
     account::damaged::NO_LINE,
-    records::{
-        block::BlockLocation,
-        scanned::{Foreign, HOLE_MIN, Note},
-    },
-    verdict::findings::Location,
+    records::scanned::{Foreign, HOLE_MIN, Note},
+    verdict::{excerpt::excerpt, findings::Location},
 };
 
 /// A header and what a tool prints at the end have no more lines than this.
@@ -100,31 +97,4 @@ impl Judge<'_> {
         };
         findings.unexpected(count, why, at, || excerpt(text));
     }
-}
-
-/// The line of a block that something stands in, as evidence.
-pub(super) fn line_at(block: &[u8], location: BlockLocation) -> String {
-    let rest = &block[location.offset as usize..];
-    excerpt(rest.split(|b| *b == b'\n').next().unwrap_or(rest))
-}
-
-/// How much of a line is shown.
-const EXCERPT_MAX: usize = 240;
-
-/// A line as evidence: what could act on a terminal is escaped, and what is too long is cut.
-pub(super) fn excerpt(bytes: &[u8]) -> String {
-    let shown = &bytes[..bytes.len().min(EXCERPT_MAX)];
-    let text = String::from_utf8_lossy(shown);
-    let mut out: String = text
-        .chars()
-        .flat_map(|c| {
-            let plain = c == ' ' || c.is_alphanumeric() || c.is_ascii_punctuation();
-            let escaped = (!plain).then(|| c.escape_unicode());
-            escaped.into_iter().flatten().chain(plain.then_some(c))
-        })
-        .collect();
-    if shown.len() < bytes.len() {
-        out.push('…');
-    }
-    out
 }

@@ -19,8 +19,7 @@ mod runs;
 use std::collections::{BTreeMap, VecDeque};
 
 use self::{
-    conclude::Folded, evidence::Evidence, foreign::line_at, hints::Hints, observer::Observer,
-    runs::HeldBack,
+    conclude::Folded, evidence::Evidence, hints::Hints, observer::Observer, runs::HeldBack,
 };
 use super::{
     account::{arrivals::Arrival, cursor::Budget, run::RunAccount},
@@ -217,8 +216,8 @@ impl<'a> Judge<'a> {
             self.end_header();
         }
         for attempt in attempts {
-            let text = || line_at(block, attempt.location);
-            self.attempt(attempt, self.place(attempt.location), &text);
+            let text = &block[attempt.location.offset as usize..];
+            self.attempt(attempt, self.place(attempt.location), text);
         }
         if let Some(last) = attempts.last() {
             let input = self.input();
@@ -228,7 +227,7 @@ impl<'a> Judge<'a> {
     }
 
     #[inline]
-    fn attempt(&mut self, attempt: &AttemptRecord, at: Location, text: &impl Fn() -> String) {
+    fn attempt(&mut self, attempt: &AttemptRecord, at: Location, text: &[u8]) {
         let Some(account) = self.accounts[attempt.run as usize]
             .as_mut()
             .filter(|a| a.open)
@@ -260,14 +259,7 @@ impl<'a> Judge<'a> {
         account.attempt(attempt, &arrival);
     }
 
-    fn record(
-        &mut self,
-        run: u32,
-        record: &Record,
-        received: u64,
-        at: Location,
-        text: &impl Fn() -> String,
-    ) {
+    fn record(&mut self, run: u32, record: &Record, received: u64, at: Location, text: &[u8]) {
         let Some(account) = self.accounts[run as usize].as_mut().filter(|a| a.open) else {
             let held = HeldBack::Record(Box::new(record.clone()), received);
             return self.hold(run, held, at, text);
@@ -304,8 +296,8 @@ impl<'a> Judge<'a> {
                 let input = self.input();
                 input.last_run = Some(*run);
                 input.records += 1;
-                let text = || line_at(block, other.location);
-                self.record(*run, record, other.received, at, &text);
+                let text = &block[other.location.offset as usize..];
+                self.record(*run, record, other.received, at, text);
             }
             What::Suspect(suspect) => {
                 let next = scanned.attempts.get(other.after);

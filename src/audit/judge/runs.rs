@@ -11,7 +11,7 @@ use crate::{
             record::{Producer, Record},
         },
         registry::Run,
-        verdict::findings::Location,
+        verdict::{excerpt::first_line, findings::Location},
     },
     plan::workload::{Shard, Workload},
 };
@@ -62,9 +62,9 @@ impl Judge<'_> {
             self.held = later;
             for (_, held, at) in now {
                 match held {
-                    HeldBack::Attempt(attempt) => self.attempt(&attempt, at, &String::new),
+                    HeldBack::Attempt(attempt) => self.attempt(&attempt, at, &[]),
                     HeldBack::Record(record, received) => {
-                        self.record(run, &record, received, at, &String::new);
+                        self.record(run, &record, received, at, &[]);
                     }
                 }
             }
@@ -140,16 +140,13 @@ impl Judge<'_> {
 
     /// Holds back a line of a run that is not known yet. Of a run that is over, with its account closed, none is to come.
     #[cold]
-    pub(super) fn hold(
-        &mut self,
-        run: u32,
-        held: HeldBack,
-        at: Location,
-        text: &impl Fn() -> String,
-    ) {
+    pub(super) fn hold(&mut self, run: u32, held: HeldBack, at: Location, text: &[u8]) {
         match self.accounts[run as usize] {
             Some(_) => self.held.push((run, held, at)),
-            None => self.strays.unexpected(1, "of a run that is over", at, text),
+            None => {
+                let why = "of a run that is over";
+                self.strays.unexpected(1, why, at, || first_line(text));
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! the difference is found, nor how it is shown.
 
 pub(super) mod delay;
+pub(super) mod excerpt;
 pub(super) mod findings;
 pub(super) mod github;
 #[cfg_attr(feature = "monitoring", path = "junit.rs")]
