@@ -23,6 +23,30 @@ struct Gap {
 }
 
 impl Gap {
+    /// What stands there, and where in it a time does.
+    fn of(bytes: &[u8], received: [Option<usize>; 2]) -> Self {
+        let mut fixed = Vec::new();
+        let mut start = 0;
+        for (at, byte) in bytes.iter().enumerate() {
+            if !byte.is_ascii_digit() {
+                continue;
+            }
+            if at == 0 || !bytes[at - 1].is_ascii_digit() {
+                fixed.push(start..at);
+            }
+            start = at + 1;
+        }
+        fixed.push(start..bytes.len());
+        let numbers = &fixed[..fixed.len() - 1];
+        let is_number = |at: &usize| numbers.iter().any(|fixed| fixed.end == *at);
+        Self {
+            newlines: memchr::memchr_iter(b'\n', bytes).count() as u32,
+            received: received.map(|at| at.filter(is_number)),
+            form: bytes.iter().copied().map(zero).collect(),
+            fixed,
+        }
+    }
+
     /// How many of `bytes` are like it, and where the times stand in them.
     #[inline]
     fn alike(&self, bytes: &[u8]) -> Option<(usize, [Option<usize>; 2])> {
@@ -112,27 +136,7 @@ impl Gaps {
             return;
         }
         self.gaps.truncate(KEPT - 1);
-        let mut fixed = Vec::new();
-        let mut start = 0;
-        for (at, byte) in form.iter().enumerate() {
-            if !byte.is_ascii_digit() {
-                continue;
-            }
-            if at == 0 || !form[at - 1].is_ascii_digit() {
-                fixed.push(start..at);
-            }
-            start = at + 1;
-        }
-        fixed.push(start..form.len());
-        let numbers = &fixed[..fixed.len() - 1];
-        let is_number = |at: &usize| numbers.iter().any(|fixed| fixed.end == *at);
-        let gap = Gap {
-            newlines: memchr::memchr_iter(b'\n', form).count() as u32,
-            received: received.map(|at| at.filter(is_number)),
-            form: form.iter().copied().map(zero).collect(),
-            fixed,
-        };
-        self.gaps.insert(0, gap);
+        self.gaps.insert(0, Gap::of(form, received));
     }
 
     /// Forgets everything: the next input has its own.
@@ -186,9 +190,8 @@ impl Gaps {
     pub(crate) fn before(&self, bytes: &[u8]) -> Option<usize> {
         self.gaps.iter().find_map(|gap| {
             let start = memchr::memrchr(b'\n', &gap.form)? + 1;
-            let mut line = Self::default();
-            line.learn(&gap.form[start..], [None; 2]);
-            line.gaps[0].alike(bytes).map(|(length, _)| length)
+            let line = Gap::of(&gap.form[start..], [None; 2]);
+            line.alike(bytes).map(|(length, _)| length)
         })
     }
 }
