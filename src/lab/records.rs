@@ -29,9 +29,7 @@ pub(super) struct Seen {
 }
 
 impl Observer for Seen {
-    fn begins(&mut self, _: bool) {}
-
-    fn attempt(&mut self, _: &Run, attempt: &AttemptRecord, at: Location) {
+    fn attempt(&mut self, _: &Run, attempt: &AttemptRecord, at: Location, _: bool) {
         if attempt.kind == AttemptKind::Success {
             self.successes.push(Success {
                 line: at.line,
@@ -42,7 +40,7 @@ impl Observer for Seen {
         }
     }
 
-    fn event(&mut self, _: &Run, record: &Record, _: Location) {
+    fn event(&mut self, _: &Run, record: &Record, _: Location, _: bool) {
         self.start.get_or_insert(record.stamp);
         if let Some(Event::Sample {
             resident_bytes: Known(Some(bytes)),

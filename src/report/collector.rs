@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::history::{Attempts, History};
-use crate::audit::{AttemptRecord, Location, Observer, Record, Run, Select};
+use crate::audit::{AttemptRecord, Location, Observer, Record, Run};
 
 /// The histories of so many runs are kept: the latest.
 pub(super) const RUNS_MAX: usize = 12;
@@ -26,33 +26,20 @@ pub(super) struct SeenRun {
 }
 
 /// Gathers histories.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Collector {
-    select: Select,
     /// By the run's place in the audit's registry.
     runs: BTreeMap<u32, SeenRun>,
     places: Places,
-    /// The input has its newest lines first.
+    /// The last input has its newest lines first.
     pub(super) backwards: bool,
 }
 
 impl Collector {
-    /// Nothing yet, of the runs that are to be judged.
-    pub(super) fn new(select: Select) -> Self {
-        Self {
-            select,
-            runs: BTreeMap::new(),
-            places: Places::default(),
-            backwards: false,
-        }
-    }
-
-    /// What was seen of a run, of which there is a line with this stamp; none of one that is not to be judged.
+    /// What was seen of a run, of which there is a line with this stamp.
     #[inline]
-    fn run(&mut self, run: &Run, stamp: u64) -> Option<&mut SeenRun> {
-        if !self.select.may_be(run.id) {
-            return None;
-        }
+    fn run(&mut self, run: &Run, stamp: u64, backwards: bool) -> &mut SeenRun {
+        self.backwards = backwards;
         if !self.runs.contains_key(&run.index) {
             self.make_room();
         }
@@ -65,7 +52,7 @@ impl Collector {
         });
         seen.first = seen.first.min(stamp);
         seen.last = seen.last.max(stamp);
-        Some(seen)
+        seen
     }
 
     /// Drops the oldest history of as many as are kept.
@@ -86,28 +73,19 @@ impl Collector {
 }
 
 impl Observer for Collector {
-    fn begins(&mut self, backwards: bool) {
-        self.backwards = backwards;
-    }
-
     #[inline]
-    fn attempt(&mut self, run: &Run, attempt: &AttemptRecord, at: Location) {
+    fn attempt(&mut self, run: &Run, attempt: &AttemptRecord, at: Location, backwards: bool) {
         self.places.note(at, attempt.stamp);
-        let backwards = self.backwards;
-        if let Some(seen) = self.run(run, attempt.stamp) {
-            seen.total[attempt.kind as usize] += 1;
-            if let Some(history) = &mut seen.history {
-                history.attempt(run, attempt, backwards);
-            }
+        let seen = self.run(run, attempt.stamp, backwards);
+        seen.total[attempt.kind as usize] += 1;
+        if let Some(history) = &mut seen.history {
+            history.attempt(run, attempt, backwards);
         }
     }
 
-    fn event(&mut self, run: &Run, record: &Record, at: Location) {
+    fn event(&mut self, run: &Run, record: &Record, at: Location, backwards: bool) {
         self.places.note(at, record.stamp);
-        let backwards = self.backwards;
-        if let Some(seen) = self.run(run, record.stamp)
-            && let Some(history) = &mut seen.history
-        {
+        if let Some(history) = &mut self.run(run, record.stamp, backwards).history {
             history.event(record, backwards);
         }
     }

@@ -78,7 +78,7 @@ fn make(config: &ReportConfig, file: &mut Pending) -> Result<String> {
     let judge = |observer: &mut dyn Observer| audit::run_observed(audit, Some(observer));
     match config.format {
         ReportFormat::Html => {
-            let mut collector = Collector::new(select);
+            let mut collector = Collector::default();
             let verdict = judge(&mut collector)?;
             let files: Vec<String> = audit.inputs.iter().map(Input::name).collect();
             let sections = sections(&verdict, collector, &files, config.replay);
@@ -89,7 +89,7 @@ fn make(config: &ReportConfig, file: &mut Pending) -> Result<String> {
             "--run last: a trace is written while the log is read, and which run is the last shows at its end; give the run's id"
         )),
         ReportFormat::Trace => {
-            let mut trace = Trace::new(file, select);
+            let mut trace = Trace::new(file);
             let verdict = judge(&mut trace)?;
             trace.finish();
             Ok(words::in_a_line(&verdict))
@@ -114,7 +114,7 @@ pub fn run_lab(
     let mut numbers = 1..;
     let mut section = |log: Input| -> Result<Section> {
         let files = [log.name()];
-        let mut collector = Collector::new(Select::All);
+        let mut collector = Collector::default();
         let verdict = audit::run_observed(&AuditConfig::new(vec![log]), Some(&mut collector))?;
         let sections = sections(&verdict, collector, &files, replay).into_iter();
         let numbered = sections.zip(&mut numbers).next();

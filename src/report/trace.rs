@@ -13,7 +13,7 @@ use super::{
     text::{count, shown},
 };
 use crate::{
-    audit::{AttemptKind, AttemptRecord, Location, Observer, Record, Run, Select},
+    audit::{AttemptKind, AttemptRecord, Location, Observer, Record, Run},
     files::Pending,
     log::event::Event,
     plan::per_worker::PerWorker,
@@ -166,27 +166,22 @@ struct TracedRun {
 
 /// Writes what the audit reads.
 pub(super) struct Trace<'a> {
-    select: Select,
     out: TraceWriter<'a>,
     /// By the run's place in the audit's registry.
     runs: BTreeMap<u32, TracedRun>,
-    /// The input has its newest lines first.
-    backwards: bool,
 }
 
 impl<'a> Trace<'a> {
-    /// A trace without events, of the runs that are to be judged.
-    pub(super) fn new(file: &'a mut Pending, select: Select) -> Self {
+    /// A trace without events.
+    pub(super) fn new(file: &'a mut Pending) -> Self {
         file.write(b"{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n");
         Self {
-            select,
             out: TraceWriter {
                 file,
                 written: 0,
                 left_out: 0,
             },
             runs: BTreeMap::new(),
-            backwards: false,
         }
     }
 
@@ -211,12 +206,8 @@ impl<'a> Trace<'a> {
         self.out.file.write(end.as_bytes());
     }
 
-    /// The run's tracks, and what writes them; none of a run that is not to be judged, or when the trace
-    /// is full.
+    /// The run's tracks, and what writes them; none when the trace is full.
     fn run(&mut self, run: &Run) -> Option<(&mut TracedRun, &mut TraceWriter<'a>)> {
-        if !self.select.may_be(run.id) {
-            return None;
-        }
         if self.out.is_full() {
             self.out.left_out += 1;
             return None;
@@ -240,13 +231,8 @@ impl<'a> Trace<'a> {
 }
 
 impl Observer for Trace<'_> {
-    fn begins(&mut self, backwards: bool) {
-        self.backwards = backwards;
-    }
-
-    fn attempt(&mut self, run: &Run, attempt: &AttemptRecord, _: Location) {
+    fn attempt(&mut self, run: &Run, attempt: &AttemptRecord, _: Location, backwards: bool) {
         let (stamp, kind, position) = (attempt.stamp, attempt.kind, attempt.position);
-        let backwards = self.backwards;
         if let Some((TracedRun { workers, total }, out)) = self.run(run)
             && let Some(worker) = workers.get_mut(attempt.worker)
         {
@@ -266,8 +252,8 @@ impl Observer for Trace<'_> {
         }
     }
 
-    fn event(&mut self, run: &Run, record: &Record, _: Location) {
-        let (Some(what), stamp, backwards) = (&record.event, record.stamp, self.backwards) else {
+    fn event(&mut self, run: &Run, record: &Record, _: Location, backwards: bool) {
+        let (Some(what), stamp) = (&record.event, record.stamp) else {
             return;
         };
         let Some((traced, out)) = self.run(run) else {

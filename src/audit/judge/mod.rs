@@ -183,11 +183,7 @@ impl<'a> Judge<'a> {
     fn turn_to(&mut self, block: &Block) {
         self.file = block.file;
         self.backwards = block.backwards;
-        let first = !self.inputs.contains_key(&block.file);
         self.input().backwards = block.backwards;
-        if let (Some(observer), true) = (&mut self.observer, first) {
-            observer.begins(block.backwards);
-        }
     }
 
     /// The input that is read.
@@ -242,8 +238,10 @@ impl<'a> Judge<'a> {
                 ..*attempt
             },
         };
-        if let Some(observer) = &mut self.observer {
-            observer.attempt(&account.run, attempt, at);
+        if let Some(observer) = &mut self.observer
+            && self.config.select.may_be(account.run.id)
+        {
+            observer.attempt(&account.run, attempt, at, self.backwards);
         }
         let arrival = Arrival {
             producer: Producer::Worker(attempt.worker),
@@ -269,8 +267,10 @@ impl<'a> Judge<'a> {
         {
             return self.attempt(&attempt, at, text);
         }
-        if let Some(observer) = &mut self.observer {
-            observer.event(&account.run, record, at);
+        if let Some(observer) = &mut self.observer
+            && self.config.select.may_be(account.run.id)
+        {
+            observer.event(&account.run, record, at, self.backwards);
         }
         let arrival = Arrival {
             producer: record.author,

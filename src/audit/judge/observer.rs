@@ -6,17 +6,16 @@ use crate::audit::{
     verdict::findings::Location,
 };
 
-/// Sees each whole record once, in the order of the input, before it is judged.
+/// Sees each whole record of the runs that may be judged once, in the order of the input, before it is judged. That may have its
+/// newest lines first: then it is `backwards`.
 ///
 /// The outcome and the delay of a planned attempt are what the plan has for it: `run.rules(attempt.worker)` and
 /// its `outcome(attempt.position)`. `Location::file` counts the inputs of the configuration.
 pub trait Observer {
-    /// The next input begins, which may have its newest lines first.
-    fn begins(&mut self, backwards: bool);
     /// An attempt, as its line tells it.
-    fn attempt(&mut self, run: &Run, attempt: &AttemptRecord, at: Location);
+    fn attempt(&mut self, run: &Run, attempt: &AttemptRecord, at: Location, backwards: bool);
     /// Any other event.
-    fn event(&mut self, run: &Run, record: &Record, at: Location);
+    fn event(&mut self, run: &Run, record: &Record, at: Location, backwards: bool);
 }
 
 #[cfg(test)]
@@ -32,13 +31,11 @@ mod tests {
     struct Seen(Vec<(u64, u64)>);
 
     impl Observer for Seen {
-        fn begins(&mut self, _: bool) {}
-
-        fn attempt(&mut self, _: &Run, attempt: &AttemptRecord, at: Location) {
+        fn attempt(&mut self, _: &Run, attempt: &AttemptRecord, at: Location, _: bool) {
             self.0.push((attempt.seq, at.line));
         }
 
-        fn event(&mut self, _: &Run, record: &Record, at: Location) {
+        fn event(&mut self, _: &Run, record: &Record, at: Location, _: bool) {
             self.0.push((record.seq, at.line));
         }
     }
