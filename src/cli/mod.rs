@@ -605,7 +605,7 @@ mod tests {
                         continue;
                     };
                     let error = error.to_string();
-                    if error.contains("were not provided") {
+                    if error.contains("were not provided") || error.contains("built without") {
                         continue;
                     }
                     refused += 1;
