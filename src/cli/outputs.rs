@@ -1,9 +1,9 @@
 //! Where the outputs of a run go: the log, the metrics' file, standard output and error. None may harm another.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, Seek, SeekFrom},
-    os::{fd::AsFd, unix::fs::MetadataExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -11,6 +11,7 @@ use crate::{
     log::config::{LogConfig, Rotation},
     log::file::folder_of,
     log::line::displayed,
+    log::stream::Standard,
 };
 
 /// The standard streams: the name and the number of each.
@@ -40,8 +41,8 @@ pub(super) fn check_log(log: &LogConfig, prints_summary: bool) -> Result<(), Str
     for (name, number) in STREAMS {
         let all_append = appends(number) && (log.path.is_some() || appends(1));
         // Who has one place in the file with the log overwrites nothing.
-        let all_append = all_append || log.path.is_none() && share_a_place();
-        if goes_there(number) && !is_silent(number) && !all_append {
+        let one_place = || log.path.is_none() && share_a_place();
+        if goes_there(number) && !is_silent(number) && !all_append && !one_place() {
             return Err(format!(
                 "standard {name} goes there as well, and would overwrite lines of the log; append to it with >>, or send it \
                  elsewhere"
@@ -97,8 +98,7 @@ fn appends(stream: u8) -> bool {
 /// other goes along.
 fn share_a_place() -> bool {
     let moved = || -> io::Result<bool> {
-        let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        let mut error = File::from(io::stderr().as_fd().try_clone_to_owned()?);
+        let (mut output, mut error) = (Standard::Output.file()?, Standard::Error.file()?);
         let (place, before) = (output.stream_position()?, error.stream_position()?);
         output.seek(SeekFrom::Start(place + 1))?;
         let behind = error.stream_position();

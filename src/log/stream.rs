@@ -50,7 +50,10 @@ pub enum Standard {
 
 impl Standard {
     /// A descriptor of its own for it: a thread that is stuck in a write would keep all others from the library's handles.
-    fn file(self) -> io::Result<File> {
+    ///
+    /// # Errors
+    /// There is none left, or the stream is closed.
+    pub fn file(self) -> io::Result<File> {
         let copy = match self {
             Self::Output => io::stdout().as_fd().try_clone_to_owned(),
             Self::Error => io::stderr().as_fd().try_clone_to_owned(),

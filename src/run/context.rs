@@ -8,7 +8,7 @@ use tracing_subscriber::prelude::*;
 use super::config::RunConfig;
 use crate::{
     log::clock::{Clock, Stamp},
-    log::{self, Log, LogLayer, event::Event, stream::Patience},
+    log::{self, Log, LogLayer, event::Event},
     observe::error_tracking::ErrorTracking,
     observe::process::Usage,
     observe::sources::Sources,
@@ -32,8 +32,6 @@ pub(super) struct RunContext<'a> {
     pub(super) config: &'a RunConfig,
     pub(super) clock: Clock,
     pub(super) stop: Arc<Stop>,
-    /// For whoever reads the summary.
-    pub(super) patience: Patience,
     pub(super) log: Log,
     /// The time of the first line.
     pub(super) began: Stamp,
@@ -90,7 +88,6 @@ impl<'a> RunContext<'a> {
         Ok(Self {
             config,
             clock,
-            patience: Patience::new(Arc::clone(&stop), duration),
             stop,
             began: log::last_stamp(),
             usage_before,

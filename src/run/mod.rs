@@ -44,7 +44,7 @@ pub fn run<T>(
     let (notices, inbox) = channel();
     let context = RunContext::open(config, Arc::clone(&stop), notices)?;
     let mut observers = Observers::start(&context, prepared, dump_requests);
-    let patience = context.patience.clone();
+    let patience = Patience::new(Arc::clone(&stop), config.workload.duration.map(Into::into));
     let workers = Workers::start(&context, &observers, inbox);
     let (processor, ended) = workers.join();
     observers.workers_ended();

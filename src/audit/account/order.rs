@@ -108,13 +108,7 @@ impl<T: Copy> Order<T> {
                 self.forget_old();
             }
             self.high = number;
-            self.next = number.wrapping_add(1);
-            self.recent.push(Stretch {
-                first: number,
-                last: number,
-                line: at.line,
-                what,
-            });
+            self.put(number, at.line, what);
         }
         rises
     }
@@ -131,22 +125,21 @@ impl<T: Copy> Order<T> {
         if self.rises(number, at, backwards, what) {
             return Vec::new();
         }
-        let number = turned(number, backwards);
-        let line = Stretch {
+        self.disordered(number, at, backwards, what)
+    }
+
+    #[inline]
+    fn put(&mut self, number: u64, line: u64, what: T) {
+        self.next = number.wrapping_add(1);
+        self.recent.push(Stretch {
             first: number,
             last: number,
-            line: at.line,
+            line,
             what,
-        };
-        self.disordered(line, at.file, backwards)
+        });
     }
 
-    fn put(&mut self, line: Stretch<T>) {
-        self.next = line.last.wrapping_add(1);
-        self.recent.push(line);
-    }
-
-    /// Leaves the last arrivals.
+    /// Forgets all but the last arrivals.
     fn forget_old(&mut self) {
         let old = self.recent.len().saturating_sub(RECENT_MAX);
         let oldest = self.recent.drain(..old).next_back();
@@ -154,22 +147,23 @@ impl<T: Copy> Order<T> {
     }
 
     /// Takes in a line with which the numbers fall, or behind such a line, or the first of another input.
-    fn disordered(&mut self, line: Stretch<T>, file: u32, backwards: bool) -> Moved<T> {
-        if (file, backwards) != (self.file, self.backwards) {
+    fn disordered(&mut self, number: u64, at: Location, backwards: bool, what: T) -> Moved<T> {
+        let number = turned(number, backwards);
+        if (at.file, backwards) != (self.file, self.backwards) {
             let moved = self.settle();
-            (self.file, self.backwards) = (file, backwards);
-            (self.high, self.settled) = (line.last, 0);
+            (self.file, self.backwards) = (at.file, backwards);
+            (self.high, self.settled) = (number, 0);
             self.recent.clear();
-            self.put(line);
+            self.put(number, at.line, what);
             return moved;
         }
-        let since_fall = match line.first < self.high {
+        let since_fall = match number < self.high {
             true => 0,
             false => self.since_fall.map_or(0, |lines| lines + 1),
         };
         self.since_fall = Some(since_fall);
-        self.high = self.high.max(line.last);
-        self.put(line);
+        self.high = self.high.max(number);
+        self.put(number, at.line, what);
         match since_fall as usize == RECENT_MAX || self.recent.len() >= DISORDER_MAX {
             true => self.settle(),
             false => Vec::new(),

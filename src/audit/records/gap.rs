@@ -51,14 +51,13 @@ impl Gap {
     #[inline]
     fn alike(&self, bytes: &[u8]) -> Option<(usize, [Option<usize>; 2])> {
         let length = self.form.len();
-        // Mostly there is nothing but a newline.
-        if let [only] = self.form[..]
-            && only != b'0'
-        {
-            return (bytes.first() == Some(&only)).then_some((1, [None; 2]));
-        }
         if self.fixed.len() == 1 {
-            return bytes.starts_with(&self.form).then_some((length, [None; 2]));
+            let is_there = match self.form[..] {
+                // Mostly there is nothing but a newline.
+                [only] => bytes.first() == Some(&only),
+                _ => bytes.starts_with(&self.form),
+            };
+            return is_there.then_some((length, [None; 2]));
         }
         // Mostly each number has as many digits as it had before.
         if let Some(found) = bytes.get(..length)
