@@ -128,6 +128,8 @@ pub(crate) const LEVEL_WIDTH: usize = 7;
 
 /// The bytes with which every JSON line begins.
 pub(crate) const JSON_START: &[u8] = b"{\"timestamp\":\"";
+/// What a JSON record begins with in a JSON string.
+pub(crate) const ESCAPED_START: &str = "{\\\"timestamp\\\":\\\"";
 
 /// Whether a line of either form begins here.
 pub(crate) fn starts_here(bytes: &[u8]) -> bool {

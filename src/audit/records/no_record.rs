@@ -1,0 +1,187 @@
+//! What no record was found in: a line of another program, or one that is known for what it is; or the beginning of a record, too
+//! short to have anything by which one is known.
+
+use std::{borrow::Cow, sync::LazyLock};
+
+use memchr::memmem::Finder;
+
+use super::{
+    block::BlockLocation,
+    decode::doubled_quotes,
+    keyed,
+    marks::{has_marks, next_text},
+    notes, parts,
+    record::{ESCAPED_START, JSON_START, LEVEL_WIDTH, has_stamp_shape, starts_here, tells_ours},
+    scan::{OVERLAP, Pass, WINDOW},
+    scanned::{Foreign, Note, Other, What},
+    suspect::{suspect, without_newline},
+};
+use crate::log::line::STAMP_LEN;
+
+/// What is kept of a foreign line.
+const FOREIGN_MAX: usize = 1024;
+impl Pass<'_, '_> {
+    /// Takes in a line in which there can be no whole record; returns where it ends.
+    pub(super) fn pass_over(&mut self, at: usize) -> usize {
+        let rest = &self.bytes[at..];
+        let end = memchr::memchr(b'\n', rest);
+        let line = &rest[..end.map_or(rest.len(), |n| n + 1)];
+        if self.marked && has_marks(line) {
+            self.unreadable(line, self.out.location(at));
+        } else if self.begins(at) {
+            self.not_ours(without_newline(line), false, at);
+        }
+        self.out.lines += u32::from(end.is_some());
+        at + line.len()
+    }
+
+    /// Takes in a line without a record: one is cut short there, or it is none of the program's.
+    pub(super) fn no_record(&mut self, at: usize, end: usize) {
+        // Where it began it was found to be none of the program's, or had a record.
+        if !self.begins(at) {
+            return;
+        }
+        let (block, line) = (self.block, &self.bytes[at..end]);
+        let text = without_newline(line);
+        if !block.usual.is_empty() && block.usual.contains(&notes::form(text.trim_ascii_end())) {
+            return;
+        }
+        let prefix = self.scanner.gaps.before(text).unwrap_or(0);
+        let content = content(text, prefix);
+        let mut inner = &content[..];
+        // The first lines of all may have something around them that is not known yet.
+        let time = last_time(inner);
+        // A time at the end of a part of a long line goes on in the next part; behind other times it is a beginning like these.
+        let cut = end < self.bytes.len() && !line.ends_with(b"\n");
+        if (!cut || has_stamp_shape(inner))
+            && time.len() > 4
+            && time.len() < STAMP_LEN
+            && has_stamp_shape(time)
+        {
+            inner = time;
+        }
+        let brace = memchr::memrchr(b'{', inner).map(|at| &inner[at..]);
+        if let Some(rest) = brace.filter(|rest| rest.len() > 2 && begins_json(rest, JSON_START)) {
+            inner = rest;
+        }
+        // Otherwise it would have been found.
+        let marked = || matches!(content, Cow::Owned(_)) || text.len() >= WINDOW - OVERLAP;
+        if begins_like_a_record(inner)
+            || prefix > 0 && inner == b"{"
+            || marked() && has_marks(inner)
+        {
+            let (_, mut suspect) = suspect(inner, false, next_text(inner, 0));
+            suspect.line_length = text.len() as u32;
+            return self.suspect(suspect, self.out.location(at));
+        }
+        if prefix == 0 || text.len() > prefix {
+            self.not_ours(text, prefix > 0, at);
+        }
+    }
+
+    /// Whether a line begins there.
+    fn begins(&self, at: usize) -> bool {
+        match at.checked_sub(1) {
+            None => !self.block.continues,
+            Some(before) => self.bytes[before] == b'\n',
+        }
+    }
+
+    /// A line that is none of the program's; what stands in front of records may stand in front of it.
+    fn not_ours(&mut self, text: &[u8], prefixed: bool, at: usize) {
+        let block = self.block;
+        let first = block.offset == 0 && self.out.attempts.is_empty() && self.out.others.is_empty();
+        let note = notes::note(text, first);
+        let around = || {
+            (block.framed || block.offset == 0 && at == 0) && keyed::is_piece(text)
+                || block.binary && notes::is_binary(text)
+        };
+        if parts::is_blank(text) || note.is_none() && around() {
+            return;
+        }
+        let prefix = &self.scanner.prefix;
+        let outside = !prefixed && prefix.len() > 0 && prefix.before(text).is_none();
+        let note = note.or(outside.then_some(Note::Outside));
+        self.foreign(text, note, self.out.location(at));
+    }
+
+    /// A line that nobody can read, in the midst of many like it.
+    pub(super) fn unreadable(&mut self, line: &[u8], location: BlockLocation) {
+        self.out.brief = true;
+        self.foreign(line, Some(Note::Unreadable), location);
+    }
+
+    /// A line of another program, or one that nobody can read.
+    fn foreign(&mut self, text: &[u8], note: Option<Note>, location: BlockLocation) {
+        self.last = None;
+        let after = self.out.attempts.len();
+        if let Some(Other {
+            after: last,
+            what: What::Foreign(foreign),
+            location,
+            ..
+        }) = self.out.others.last_mut()
+            && *last == after
+            && (location.offset > 0 || !self.block.continues)
+            && foreign.note == note
+        {
+            foreign.count += 1;
+            return;
+        }
+        let foreign = Foreign {
+            count: 1,
+            note,
+            text: text[..text.len().min(FOREIGN_MAX)].to_vec(),
+        };
+        self.out.push(location, 0, What::Foreign(foreign));
+    }
+}
+
+/// What the end of a line has in common with a time, but for what closes a string, a cell or a list there.
+fn last_time(line: &[u8]) -> &[u8] {
+    let closing = line.iter().rev().take_while(|b| b"\"]}) ".contains(b));
+    let line = &line[..line.len() - closing.count()];
+    let of_a_time = |b: &&u8| b.is_ascii_digit() || b"-T:.Z".contains(b);
+    let length = line.iter().rev().take_while(of_a_time).count();
+    &line[line.len() - length..]
+}
+
+/// What stands in a line behind a known prefix, where that may be the beginning of a record: out of the string or the cell that
+/// it stands in.
+fn content(text: &[u8], prefix: usize) -> Cow<'_, [u8]> {
+    static STARTS: LazyLock<[Finder<'static>; 3]> =
+        LazyLock::new(|| ["\"{\"\"", ESCAPED_START, "\":\""].map(Finder::new));
+    let whole = Cow::Borrowed(&text[prefix..]);
+    if memchr::memchr(b'"', text).is_none() {
+        return whole;
+    }
+    let [cell, escaped, string] = STARTS.each_ref().map(|start| start.find(text));
+    // In a table the quotes of a cell are doubled.
+    if let Some(at) = cell {
+        let cell = &text[at + 1..];
+        return doubled_quotes(cell.strip_suffix(b"\"").unwrap_or(cell)).into();
+    }
+    let within = (prefix > 0 && text[prefix - 1] == b'"').then_some(prefix);
+    // The string of a document that it stands in ends where it does.
+    let first = string.map(|at| at + 3).filter(|_| prefix == 0);
+    let first = first.filter(|at| (1..STAMP_LEN).contains(&parts::string(&text[*at..]).len()));
+    let start = escaped.or(within).or(first);
+    start.map_or(whole, |at| parts::string(&text[at..]).into())
+}
+
+/// Whether these are the brace and a part of the name of a JSON record's time, or all of it and a part of the time.
+fn begins_json(bytes: &[u8], start: &[u8]) -> bool {
+    let length = bytes.len().min(start.len());
+    let begun = length > 1 && start[..length] == bytes[..length];
+    begun && has_stamp_shape(&bytes[length..]) && !bytes.ends_with(b"}")
+}
+
+/// Whether this is the beginning of a record, though too short to have anything by which one is known: no year before 2000 has
+/// any, nor one behind 2999.
+fn begins_like_a_record(bytes: &[u8]) -> bool {
+    begins_json(bytes, JSON_START)
+        || begins_json(bytes, ESCAPED_START.as_bytes())
+        || bytes.starts_with(b"2")
+            && (bytes.len() <= STAMP_LEN + LEVEL_WIDTH || starts_here(bytes) && tells_ours(bytes))
+            && has_stamp_shape(bytes)
+}
