@@ -198,7 +198,7 @@ fn joined(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// What stands for records, decoded; what stands around it as it is. In quotes or brackets it becomes a string of
-/// JSON, unless it is an object.
+/// JSON.
 fn decoded(
     bytes: &[u8],
     of_code: impl Fn(u8) -> bool,
@@ -219,17 +219,19 @@ fn decoded(
         let padding = bytes[code.end..].iter().take_while(|b| **b == b'=').count();
         let behind = code.end + padding;
         let front = code.start.checked_sub(1).map(|at| bytes[at]);
-        let held = match (front, bytes.get(behind)) {
-            (Some(b'"'), Some(b'"')) | (Some(b'['), Some(b']')) => 1,
-            _ => 0,
+        let (held, text) = match (front, bytes.get(behind)) {
+            (Some(b'['), Some(b']')) => (1, [b"\"", &in_string(text)[..], b"\""].concat()),
+            (Some(b'"'), Some(b'"' | b'\\')) => {
+                let escapes = bytes[..code.start - 1].iter().rev();
+                let escapes = escapes.take_while(|byte| **byte == b'\\').count();
+                // Strings within strings have 1, 3, 7 of them.
+                let levels = 1 + (escapes + 1).ilog2();
+                (0, (0..levels).fold(text, |text, _| in_string(text)))
+            }
+            _ => (0, text),
         };
         out.extend_from_slice(&bytes[from..code.start - held]);
-        match held {
-            1 if !is_object(&text) => {
-                out.extend_from_slice(json!(String::from_utf8_lossy(&text)).to_string().as_bytes())
-            }
-            _ => out.extend_from_slice(&text),
-        }
+        out.extend_from_slice(&text);
         from = behind + held;
         at = from;
     }
@@ -239,9 +241,10 @@ fn decoded(
     })
 }
 
-/// Whether this looks like a whole object of JSON.
-fn is_object(text: &[u8]) -> bool {
-    text.starts_with(b"{") && text.trim_ascii_end().ends_with(b"}")
+/// A text as it stands in a string of JSON.
+fn in_string(text: Vec<u8>) -> Vec<u8> {
+    let quoted = json!(String::from_utf8_lossy(&text)).to_string();
+    quoted[1..quoted.len() - 1].into()
 }
 
 /// What was packed, as far as it goes, as CloudWatch packs what it sends to subscribers; none if it was not.
@@ -328,7 +331,7 @@ mod tests {
         io::Write::write_all(&mut gz, document.as_bytes()).unwrap();
         let code = data_encoding::BASE64.encode(&gz.finish().unwrap());
         let coded = format!("{{\"awslogs\":{{\"data\":\"{code}\"}}}}\n");
-        let plain = format!("{{\"awslogs\":{{\"data\":{document}}}}}\n");
+        let plain = format!("{{\"awslogs\":{{\"data\":{}}}}}\n", json!(document));
         assert_eq!(base64(coded.as_bytes()), Some(plain.into_bytes()));
     }
 }

@@ -4,7 +4,7 @@
 //! Text is looked for where it stands; what is not explained by that is read as JSON, then with its escapes undone, each
 //! layer in the same way again. Where marks are left that nothing explains, there is a suspect.
 
-use std::{mem, ops::Range, sync::Arc};
+use std::{iter, mem, ops::Range, sync::Arc};
 
 use memchr::memmem;
 
@@ -57,6 +57,15 @@ impl Hit {
             HitKind::Whole(_) => true,
             HitKind::Suspect(suspect) => memmem::find(&suspect.bytes, b"sum").is_some(),
         }
+    }
+
+    /// The same, where what was searched begins so much earlier.
+    fn moved(mut self, by: usize) -> Self {
+        let spans = iter::once(&mut self.span);
+        for span in spans.chain(&mut self.around).chain(&mut self.frame) {
+            *span = by + span.start..by + span.end;
+        }
+        self
     }
 
     /// Whether both are the same, be it whole or damaged.
@@ -123,12 +132,8 @@ impl Finder {
                 let mut more = Vec::new();
                 let behind = &bytes[line..end];
                 texts(behind, &text_starts(behind).collect::<Vec<_>>(), &mut more);
-                for mut hit in more {
-                    hit.span = line + hit.span.start..line + hit.span.end;
-                    if !covers(&known, hit.span.start) {
-                        hits.push(hit);
-                    }
-                }
+                let more = more.into_iter().map(|hit| hit.moved(line));
+                hits.extend(more.filter(|hit| !covers(&known, hit.span.start)));
                 open = marks(&bytes[..end]).collect();
             }
             explain(&mut open, hits);
@@ -274,12 +279,10 @@ impl Finder {
         }
         if memchr::memchr(b'\\', raw).is_none() {
             // It stands there as it is.
-            let place = |within: Range<usize>| span.start + within.start..span.start + within.end;
             let found = self.inner(raw, depth).into_iter().map(|hit| Hit {
-                span: place(hit.span),
                 around: Some(frame.clone()),
                 frame: Some(frame.clone()),
-                ..hit
+                ..hit.moved(span.start)
             });
             return (false, found.collect());
         }
@@ -298,10 +301,17 @@ impl Finder {
         (false, found.collect())
     }
 
+    /// What is in a text that was escaped, line by line.
     fn inner(&mut self, decoded: &[u8], depth: u32) -> Vec<Hit> {
-        let mut inner = Vec::new();
-        self.layer(decoded, decoded.len(), depth + 1, &mut inner);
-        inner
+        let (mut all, mut at) = (Vec::new(), 0);
+        while let Some(rest) = decoded.get(at..).filter(|rest| !rest.is_empty()) {
+            let line = memchr::memchr(b'\n', rest).map_or(rest.len(), |n| n + 1);
+            let mut hits = Vec::new();
+            let searched = self.layer(rest, line, depth + 1, &mut hits);
+            all.extend(hits.into_iter().map(|hit| hit.moved(at)));
+            at += searched;
+        }
+        all
     }
 
     /// Whatever has marks that are left open, with its escapes undone in the way that yields whole records, or else in the way

@@ -12,7 +12,7 @@ use super::{
     marks::{has_marks, next_text},
     notes, parts,
     record::{ESCAPED_START, JSON_START, LEVEL_WIDTH, has_stamp_shape, starts_here, tells_ours},
-    scan::{OVERLAP, Pass, WINDOW},
+    scan::{OVERLAP, Pass, Scanner, WINDOW},
     scanned::{Foreign, Note, Other, What},
     suspect::{suspect, without_newline},
 };
@@ -41,25 +41,19 @@ impl Pass<'_, '_> {
         if !self.begins(at) {
             return;
         }
-        let (block, line) = (self.block, &self.bytes[at..end]);
-        let text = without_newline(line);
+        let block = self.block;
+        let text = without_newline(&self.bytes[at..end]);
         if !block.usual.is_empty() && block.usual.contains(&notes::form(text.trim_ascii_end())) {
             return;
         }
-        let prefix = self.scanner.gaps.before(text).unwrap_or(0);
+        let Scanner { gaps, prefix, .. } = &*self.scanner;
+        // The first lines of all have what stands in front of the first record.
+        let prefix = gaps
+            .before(text)
+            .or_else(|| prefix.before(text))
+            .unwrap_or(0);
         let content = content(text, prefix);
         let mut inner = &content[..];
-        // The first lines of all may have something around them that is not known yet.
-        let time = last_time(inner);
-        // A time at the end of a part of a long line goes on in the next part; behind other times it is a beginning like these.
-        let cut = end < self.bytes.len() && !line.ends_with(b"\n");
-        if (!cut || has_stamp_shape(inner))
-            && time.len() > 4
-            && time.len() < STAMP_LEN
-            && has_stamp_shape(time)
-        {
-            inner = time;
-        }
         let brace = memchr::memrchr(b'{', inner).map(|at| &inner[at..]);
         if let Some(rest) = brace.filter(|rest| rest.len() > 2 && begins_json(rest, JSON_START)) {
             inner = rest;
@@ -135,15 +129,6 @@ impl Pass<'_, '_> {
         };
         self.out.push(location, 0, What::Foreign(foreign));
     }
-}
-
-/// What the end of a line has in common with a time, but for what closes a string, a cell or a list there.
-fn last_time(line: &[u8]) -> &[u8] {
-    let closing = line.iter().rev().take_while(|b| b"\"]}) ".contains(b));
-    let line = &line[..line.len() - closing.count()];
-    let of_a_time = |b: &&u8| b.is_ascii_digit() || b"-T:.Z".contains(b);
-    let length = line.iter().rev().take_while(of_a_time).count();
-    &line[line.len() - length..]
 }
 
 /// What stands in a line behind a known prefix, where that may be the beginning of a record: out of the string or the cell that

@@ -275,14 +275,15 @@ fn is_header(line: &[u8], first: bool) -> bool {
     (many || first && line.len() < FORM_MAX || quoted) && cells.all(name)
 }
 
-/// The form of a line: what stands in front of the first `=`, `:` or `|`, with a zero for each number.
+/// The form of a line: what stands in front of the first `=`, `:` or `|`, with a zero for each number, and one blank for several.
 pub(crate) fn form(line: &[u8]) -> Vec<u8> {
+    let line = line.trim_ascii();
     let mut parts = line.split(|byte| b"=:|".contains(byte));
     let name = parts.next().unwrap_or(line);
     let mut form: Vec<u8> = name.iter().take(FORM_MAX).copied().collect();
     let digits = form.iter_mut().filter(|byte| byte.is_ascii_digit());
     digits.for_each(|byte| *byte = b'0');
-    form.dedup_by(|byte, before| *byte == b'0' && *before == b'0');
+    form.dedup_by(|byte, before| byte == before && b"0 ".contains(byte));
     form
 }
 

@@ -203,6 +203,11 @@ pub(crate) fn same_object(between: &[u8]) -> bool {
     keyed
 }
 
+/// Whether this is nothing but what parts the cells of a table.
+pub(crate) fn is_separator(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|byte| b",;|\t\" ".contains(byte))
+}
+
 /// Whether a key only counts: `3`, `row_3`. What is under two of these are two things.
 pub(crate) fn is_index(key: &[u8]) -> bool {
     let digits = key.iter().rev().take_while(|byte| byte.is_ascii_digit());

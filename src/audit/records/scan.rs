@@ -269,7 +269,7 @@ impl Pass<'_, '_> {
                     // What stands beside an escaped record is escaped as well, where nothing says how far it goes.
                     let around = (hit.plain || hit.frame.is_some())
                         .then(|| around(&span, frame, bytes, behind, next));
-                    if !self.is_copy(&record, span.start) {
+                    if !self.is_copy(&record, &span) {
                         self.whole(*record, span, hit.plain, around, location);
                     }
                 }
@@ -279,6 +279,9 @@ impl Pass<'_, '_> {
                     }
                     if self.brief {
                         self.unreadable(&bytes[line.clone()], location);
+                        continue;
+                    }
+                    if is_preview(&bytes[line.clone()], &bytes[span]) {
                         continue;
                     }
                     suspect.line_length = line.len() as u32;
@@ -293,13 +296,7 @@ impl Pass<'_, '_> {
     fn pieces(&mut self, joined: &[u8], at: usize, end: usize) -> usize {
         let mut hits = Vec::new();
         self.scanner.finder.find(joined, joined.len(), &mut hits);
-        let line = self.out.lines;
-        let attempts = self.out.attempts.iter().rev();
-        let attempts = attempts.take_while(|attempt| attempt.location.line == line);
-        let others = self.out.others.iter().rev();
-        let others = others.take_while(|other| other.location.line == line);
-        let others = others.filter(|other| matches!(other.what, What::Record(..)));
-        let read = attempts.count() + others.count();
+        let read = self.records_of_line();
         hits.drain(..read.min(hits.len()));
         for hit in &mut hits {
             hit.span = 0..end - at;
@@ -318,27 +315,47 @@ impl Pass<'_, '_> {
         }
     }
 
-    /// Whether this is the last record once more, in the same object of a document: some keep the original beside what they
-    /// made of it.
-    fn is_copy(&self, record: &Record, start: usize) -> bool {
-        let Some(last) = self.last else {
-            return false;
-        };
-        let same = match (self.out.attempts.last(), self.out.others.last()) {
-            (Some(attempt), _) if last.is_attempt => {
+    /// Whether this is the last record once more, in the same object of a document or row of a table: some keep the original beside
+    /// what they made of it.
+    fn is_copy(&self, record: &Record, span: &Range<usize>) -> bool {
+        let (attempts, others) = (&self.out.attempts, &self.out.others);
+        let same = match others.last().filter(|other| other.after == attempts.len()) {
+            Some(Other { what, .. }) => {
+                matches!(what, What::Record(_, other) if **other == *record)
+            }
+            None => attempts.last().is_some_and(|attempt| {
                 record.author.worker() == Some(attempt.worker)
                     && (record.seq, record.stamp) == (attempt.seq, attempt.stamp)
-            }
-            (
-                _,
-                Some(Other {
-                    what: What::Record(_, other),
-                    ..
-                }),
-            ) => **other == *record,
-            _ => false,
+            }),
         };
-        same && last.end <= start && parts::same_object(&self.bytes[last.end..start])
+        let between = self
+            .last
+            .and_then(|last| self.bytes.get(last.end..span.start));
+        same && match between {
+            Some(between) if parts::same_object(between) => true,
+            // Of what is escaped it is not known where it ends.
+            between => between.is_none_or(parts::is_separator) && self.is_in_row(span),
+        }
+    }
+
+    /// Whether there is but one record in front of this one on its line, and none behind it: then they are columns of one row.
+    fn is_in_row(&self, span: &Range<usize>) -> bool {
+        let line = line_at(self.bytes, span.start);
+        let behind = self.bytes.get(span.end..line.end).unwrap_or_default();
+        !matches!(self.bytes[line.start], b'{' | b'[')
+            && self.records_of_line() == 1
+            && !has_marks(behind)
+    }
+
+    /// How many records were found on this line so far.
+    fn records_of_line(&self) -> usize {
+        let line = self.out.lines;
+        let attempts = self.out.attempts.iter().rev();
+        let attempts = attempts.take_while(|attempt| attempt.location.line == line);
+        let others = self.out.others.iter().rev();
+        let others = others.take_while(|other| other.location.line == line);
+        let others = others.filter(|other| matches!(other.what, What::Record(..)));
+        attempts.count() + others.count()
     }
 
     /// A record whose checksum holds.
@@ -468,10 +485,12 @@ fn drop_copies(hits: &mut Vec<Hit>, bytes: &[u8]) {
     let is_copy = |copy: &Hit, of: &Hit| {
         let same = match (&copy.what, &of.what) {
             (HitKind::Whole(_), _) => false,
-            (HitKind::Suspect(copy), HitKind::Suspect(of)) => of.bytes.starts_with(shortened(copy)),
+            (HitKind::Suspect(copy), HitKind::Suspect(of)) => {
+                of.bytes.starts_with(shortened(&copy.bytes))
+            }
             (HitKind::Suspect(copy), HitKind::Whole(of)) => {
                 let whole = of.render(copy.json).unwrap_or_default();
-                whole.starts_with(shortened(copy))
+                whole.starts_with(shortened(&copy.bytes))
             }
         };
         let between = copy.span.end.min(of.span.end)..copy.span.start.max(of.span.start);
@@ -490,10 +509,21 @@ fn drop_copies(hits: &mut Vec<Hit>, bytes: &[u8]) {
 }
 
 /// What is there of a record that somebody has cut short, without what shows that.
-fn shortened(suspect: &Suspect) -> &[u8] {
-    let text = suspect.bytes.trim_ascii_end();
+fn shortened(text: &[u8]) -> &[u8] {
+    let text = text.trim_ascii_end();
     let text = text.strip_suffix("…".as_bytes()).unwrap_or(text);
     text.strip_suffix(b"...").unwrap_or(text)
+}
+
+/// Whether this was cut short, and says so, beside the whole of it.
+fn is_preview(line: &[u8], text: &[u8]) -> bool {
+    let end = text
+        .iter()
+        .rev()
+        .take_while(|b| parts::is_separator(&[**b]));
+    let text = &text[..text.len() - end.count()];
+    let short = shortened(text);
+    short.len() < text.len() && memmem::find_iter(line, short).nth(1).is_some()
 }
 
 /// Where the line stands that goes through `at`.
