@@ -126,7 +126,7 @@ fn other_programs_are_accepted_where_they_are_asked_for() {
     let mut log = b"starting up\n".to_vec();
     for entry in &entries {
         log.extend_from_slice(&entry.bytes);
-        log.extend_from_slice(b"\nGET /healthz 200\n");
+        log.extend_from_slice(b"\nGET /healthz 200\nreleased 2026-11\n");
     }
     let mut config = config(log);
     assert_eq!(audit(&config).exit_code(), 1);

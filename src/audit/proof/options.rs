@@ -26,8 +26,20 @@ fn in_html(line: &str) -> String {
     line.replace('>', "&gt;").replace('"', "&quot;")
 }
 
+/// A line as the cell of a table.
+fn cell(line: &str) -> String {
+    match line.contains('"') {
+        true => format!("\"{}\"", line.replace('"', "\"\"")),
+        false => line.into(),
+    }
+}
+
+fn quoted(line: &String) -> String {
+    serde_json::json!(line).to_string()
+}
+
 /// Documents, many of them in one line.
-const DOCUMENTS: [(&str, Document); 44] = [
+const DOCUMENTS: [(&str, Document); 49] = [
     ("a stream in pieces", |lines| {
         let mut pieces = String::new();
         for piece in lines.join("\r\n").as_bytes().chunks(700) {
@@ -36,6 +48,29 @@ const DOCUMENTS: [(&str, Document); 44] = [
             pieces.push('\n');
         }
         pieces
+    }),
+    ("rows with a line twice", |lines| {
+        let row = |line: &String| format!("n1,{},{}\n", cell(line), cell(line));
+        lines.iter().map(row).collect()
+    }),
+    ("rows with a line and its beginning", |lines| {
+        let row = |line: &String| format!("{:.70}...,{line}\n", line);
+        lines.iter().map(row).collect()
+    }),
+    ("a string of lines behind brackets", |lines| {
+        let line = |line: &String| format!("[at@1 by=\"me\"] {line}\n");
+        serde_json::json!({"log": lines.iter().map(line).collect::<String>()}).to_string()
+    }),
+    ("a queue's items, each with many lines in base64", |lines| {
+        let item = |lines: &[String]| {
+            let code = data_encoding::BASE64.encode((lines.join("\n") + "\n").as_bytes());
+            format!("{{\"Data\":\"{code}\",\"Key\":\"k\"}}\n")
+        };
+        lines.chunks(5).map(item).collect()
+    }),
+    ("numbered with blanks in front", |lines| {
+        let item = |(line, n)| format!("{n:>4}) 1) \"{n}-0\"\n      2) {}\n", quoted(line));
+        lines.iter().zip(1..).map(item).collect()
     }),
     ("pages with a heading", |lines| {
         let pages = lines.chunks(14);
@@ -392,8 +427,14 @@ fn a_line_that_a_list_holds_twice_is_a_duplicate() {
         let mut lines = lines.clone();
         lines.insert(place, lines[place].clone());
         let list = serde_json::json!(lines);
-        for document in [list.clone(), serde_json::json!({"lines": list})] {
-            let verdict = audit(&config(document.to_string().into_bytes()));
+        let in_one_line = lines.join(",");
+        let documents = [
+            list.to_string(),
+            serde_json::json!({"lines": list}).to_string(),
+            in_one_line,
+        ];
+        for document in documents {
+            let verdict = audit(&config(document.into_bytes()));
             let doubled = Counts {
                 duplicated: 1,
                 ..Counts::default()
