@@ -10,11 +10,11 @@ use crate::{
         find::fields_of,
         record::{self, Producer, Record, hex8},
         scanned::{Suspect, value_of},
-        shape::{STAMP, differences},
+        shape::differences,
     },
     log::{
         event::{Event, OPTIONAL},
-        line::{STAMP_LEN, parse_stamp},
+        line::parse_stamp,
     },
     plan::Position,
 };
@@ -46,7 +46,7 @@ impl Hints {
     /// What can be read of a suspect.
     pub(super) fn of(suspect: &Suspect) -> Self {
         let (bytes, json) = (&suspect.bytes, suspect.json);
-        let (begins, ends) = (begins(bytes, json), ends(bytes, json));
+        let (begins, ends) = (suspect.begins(), ends(bytes, json));
         let mut text = String::from_utf8_lossy(bytes).into_owned();
         // What is whole though nothing stands behind it is as if the next field began.
         match bytes.last() {
@@ -165,19 +165,6 @@ pub(super) fn drop_blanks(suspect: &mut Suspect) {
     if trimmed.len() < suspect.bytes.len() && ends(trimmed, suspect.json) {
         suspect.bytes.truncate(trimmed.len());
     }
-}
-
-/// Whether a suspect begins as a record does, however short it is.
-fn begins(bytes: &[u8], json: bool) -> bool {
-    if json || bytes.starts_with(b"{") {
-        let start = bytes.iter().zip(record::JSON_START);
-        return bytes.starts_with(b"{") || start.filter(|(byte, form)| byte != form).count() <= 1;
-    }
-    if bytes.len() <= STAMP_LEN {
-        return !bytes.is_empty() && record::has_stamp_shape(bytes);
-    }
-    // One character of the stamp may have been changed; that of another program goes on behind it.
-    differences(bytes, STAMP) <= 2 && (bytes[STAMP_LEN - 1] == b'Z' || bytes[STAMP_LEN] == b' ')
 }
 
 /// Whether a suspect ends as a record does, give or take a character.

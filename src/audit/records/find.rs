@@ -13,12 +13,11 @@ use super::{
     fields::{self, Keyed},
     keyed::{Frame, TRIES_MAX, Walked, Walker},
     marks::{RecordMark, has_marks, marks, named, names_a_thread, text_starts},
-    record::{JSON_START, Record, SUM_LEN, hex8, record, tells_ours},
+    record::{ESCAPED_START, JSON_START, Record, SUM_LEN, begins_json, hex8, record, tells_ours},
     scanned::{Framed, Suspect},
-    shape::{STAMP, differences},
     suspect::{SUM, suspect},
 };
-use crate::log::line::{Line, STAMP_LEN, checksum};
+use crate::log::line::{Line, checksum};
 
 /// Escapes may lie in each other.
 const DEPTH_MAX: u32 = 4;
@@ -263,8 +262,21 @@ impl Finder {
         hits: &mut Vec<Hit>,
     ) -> (bool, Vec<Hit>) {
         let raw = &bytes[span.clone()];
-        if depth >= DEPTH_MAX || !has_marks(raw) {
+        if depth >= DEPTH_MAX {
             return (false, Vec::new());
+        }
+        if !has_marks(raw) {
+            // The beginning of a record may be too short to have one.
+            let starts = [JSON_START, ESCAPED_START.as_bytes()];
+            let begins = starts.iter().any(|start| begins_json(raw, start));
+            let found = begins.then(|| Hit {
+                span,
+                plain: false,
+                around: Some(frame.clone()),
+                frame: Some(frame.clone()),
+                what: HitKind::Suspect(suspect(&backslashes(raw), false, None).1),
+            });
+            return (false, found.into_iter().collect());
         }
         let overlaps = |hit: &Hit| hit.span.start < span.end && span.start < hit.span.end;
         if hits.iter().any(overlaps) {
@@ -441,19 +453,12 @@ fn readable(hits: &[Hit]) -> i64 {
         let named = fields.iter().filter(|(name, _)| !name.is_empty()).count() as i64;
         2 * named - fields.len() as i64
     };
-    // It begins as a record does.
-    let begins = |hit: &Hit| match &hit.what {
-        HitKind::Suspect(Suspect { bytes, .. }) => {
-            bytes.starts_with(JSON_START)
-                || bytes.len() > STAMP_LEN && differences(bytes, STAMP) <= 2
-        }
-        HitKind::Whole(_) => false,
-    };
+    let begins = |hit: &Hit| matches!(&hit.what, HitKind::Suspect(suspect) if suspect.begins());
     let of = |hit: &Hit| match &hit.what {
         HitKind::Whole(_) => WHOLE,
         HitKind::Suspect(suspect) if !suspect.json => {
-            let begins = differences(&suspect.bytes, STAMP) <= 2;
-            let mut fields = fields::of_text(&String::from_utf8_lossy(&suspect.bytes), begins);
+            let text = String::from_utf8_lossy(&suspect.bytes);
+            let mut fields = fields::of_text(&text, suspect.begins());
             let plain = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
             fields.retain(|(name, _)| !name.is_empty() && plain(name));
             fields.len() as i64

@@ -3,15 +3,18 @@
 
 use std::{borrow::Cow, sync::LazyLock};
 
-use memchr::memmem::Finder;
+use memchr::memmem::{Finder, find};
 
 use super::{
     block::BlockLocation,
-    decode::doubled_quotes,
+    decode::{ESCAPES, doubled_quotes},
     keyed,
-    marks::{has_marks, next_text},
+    marks::{has_marks, names_a_thread, next_text},
     notes, parts,
-    record::{ESCAPED_START, JSON_START, LEVEL_WIDTH, has_stamp_shape, starts_here, tells_ours},
+    record::{
+        ESCAPED_START, JSON_START, LEVEL_WIDTH, begins_json, has_stamp_shape, starts_here,
+        tells_ours,
+    },
     scan::{OVERLAP, Pass, Scanner, WINDOW},
     scanned::{Foreign, Note, Other, What},
     suspect::{suspect, without_newline},
@@ -132,14 +135,10 @@ impl Pass<'_, '_> {
 }
 
 /// What stands in a line behind a known prefix, where that may be the beginning of a record: out of the string or the cell that
-/// it stands in.
+/// it stands in, or with its escapes undone.
 fn content(text: &[u8], prefix: usize) -> Cow<'_, [u8]> {
     static STARTS: LazyLock<[Finder<'static>; 3]> =
         LazyLock::new(|| ["\"{\"\"", ESCAPED_START, "\":\""].map(Finder::new));
-    let whole = Cow::Borrowed(&text[prefix..]);
-    if memchr::memchr(b'"', text).is_none() {
-        return whole;
-    }
     let [cell, escaped, string] = STARTS.each_ref().map(|start| start.find(text));
     // In a table the quotes of a cell are doubled.
     if let Some(at) = cell {
@@ -150,15 +149,17 @@ fn content(text: &[u8], prefix: usize) -> Cow<'_, [u8]> {
     // The string of a document that it stands in ends where it does.
     let first = string.map(|at| at + 3).filter(|_| prefix == 0);
     let first = first.filter(|at| (1..STAMP_LEN).contains(&parts::string(&text[*at..]).len()));
-    let start = escaped.or(within).or(first);
-    start.map_or(whole, |at| parts::string(&text[at..]).into())
-}
-
-/// Whether these are the brace and a part of the name of a JSON record's time, or all of it and a part of the time.
-fn begins_json(bytes: &[u8], start: &[u8]) -> bool {
-    let length = bytes.len().min(start.len());
-    let begun = length > 1 && start[..length] == bytes[..length];
-    begun && has_stamp_shape(&bytes[length..]) && !bytes.ends_with(b"}")
+    if let Some(at) = escaped.or(within).or(first) {
+        return parts::string(&text[at..]).into();
+    }
+    let begins = |text: &Vec<u8>| next_text(text, 0).is_some() || find(text, JSON_START).is_some();
+    let escapes = ESCAPES.iter().filter(|_| names_a_thread(text));
+    let mut undone = escapes
+        .filter_map(|escape| escape.undo(text))
+        .filter(begins);
+    undone
+        .next()
+        .map_or(Cow::Borrowed(&text[prefix..]), Cow::Owned)
 }
 
 /// Whether this is the beginning of a record, though too short to have anything by which one is known: no year before 2000 has

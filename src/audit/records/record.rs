@@ -131,6 +131,13 @@ pub(crate) const JSON_START: &[u8] = b"{\"timestamp\":\"";
 /// What a JSON record begins with in a JSON string.
 pub(crate) const ESCAPED_START: &str = "{\\\"timestamp\\\":\\\"";
 
+/// Whether these are the brace and a part of the name of a JSON record's time, or all of it and a part of the time.
+pub(crate) fn begins_json(bytes: &[u8], start: &[u8]) -> bool {
+    let length = bytes.len().min(start.len());
+    let begun = length > 1 && start[..length] == bytes[..length];
+    begun && has_stamp_shape(&bytes[length..]) && !bytes.ends_with(b"}")
+}
+
 /// Whether a line of either form begins here.
 pub(crate) fn starts_here(bytes: &[u8]) -> bool {
     let (stamp, json) = match bytes.strip_prefix(JSON_START) {

@@ -7,7 +7,7 @@ use memchr::memmem;
 use super::{
     decode::{backslashes, doubled_quotes},
     marks::{RecordMark, named},
-    record::{JSON_START, LEVELS, SUM_LEN, Words, level_word, words},
+    record::{JSON_START, LEVELS, SUM_LEN, Words, has_stamp_shape, level_word, words},
     scanned::Suspect,
     shape::{STAMP, differences},
 };
@@ -55,6 +55,21 @@ pub(crate) fn suspect(bytes: &[u8], quoted: bool, line: Option<usize>) -> (Range
         ..Suspect::default()
     };
     (span, suspect)
+}
+
+impl Suspect {
+    /// Whether it begins as a record does, however short it is.
+    pub(crate) fn begins(&self) -> bool {
+        let bytes = &self.bytes[..];
+        if self.json || bytes.starts_with(b"{") {
+            return bytes.starts_with(b"{") || differences(bytes, JSON_START) <= 1;
+        }
+        if bytes.len() <= STAMP_LEN {
+            return !bytes.is_empty() && has_stamp_shape(bytes);
+        }
+        // One character of the stamp may have been changed; that of another program goes on behind it.
+        differences(bytes, STAMP) <= 2 && (bytes[STAMP_LEN - 1] == b'Z' || bytes[STAMP_LEN] == b' ')
+    }
 }
 
 /// Where the quote stands that ends a cell; none if quotes are not doubled in it, but escaped.
