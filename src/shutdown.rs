@@ -35,6 +35,8 @@ pub enum Cause {
     Failure,
     /// The workers got stuck.
     Stall,
+    /// There is nothing left to wait for.
+    Done,
 }
 
 impl fmt::Display for Cause {
@@ -46,6 +48,7 @@ impl fmt::Display for Cause {
             },
             Self::Failure => f.write_str("failure"),
             Self::Stall => f.write_str("stall"),
+            Self::Done => f.write_str("end"),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Threads that serve a run from aside: each has a name, and ends with what owns it.
 
-use std::thread::{self, JoinHandle};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+};
 
 use anyhow::Context;
 
@@ -16,6 +19,11 @@ pub(crate) fn spawn<T: Send + 'static>(
     thread.with_context(|| {
         format!("cannot start the thread {name}; allow this user more processes (ulimit -u)")
     })
+}
+
+/// What `mutex` guards, which is whole whoever panicked.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A thread that ends, and is waited for, when this is dropped.

@@ -32,7 +32,7 @@ use anyhow::Result;
 
 pub use self::{
     config::{AuditConfig, MEMORY, Select},
-    follow::{Board, Figures, FollowConfig, Listener, News, RunState, follow},
+    follow::{Figures, FollowConfig, News, RunState, follow},
     input::source::Input,
     judge::{merge::merge_files, observer::Observer},
     records::{
@@ -54,11 +54,12 @@ pub use self::{
 use self::{
     input::{
         inputs::Inputs,
-        readers::{self, Came, Readers},
+        readers::{Came, Readers},
     },
     judge::{Judge, conclude},
     registry::Registry,
 };
+use crate::threads::lock;
 
 /// Audits.
 ///
@@ -85,13 +86,13 @@ pub fn run_observed(config: &AuditConfig, observer: Option<&mut dyn Observer>) -
                 if !judge.take(&parcel.0, &parcel.1) {
                     break false;
                 }
-                bytes += parcel.0.bytes().len() as u64;
+                bytes += parcel.0.bytes.len() as u64;
                 readers.give_back(parcel);
             }
         }
     };
     // A reader may still wait for a stream, which need not end: it is left behind.
-    let cut = std::mem::take(&mut *readers::lock(&cut));
+    let cut = std::mem::take(&mut *lock(&cut));
     judge.finish();
     Ok(conclude::verdict(judge, bytes, whole, cut))
 }

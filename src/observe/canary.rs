@@ -4,7 +4,7 @@
 use std::{
     io::{self, Write},
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::SystemTime,
 };
 
@@ -12,9 +12,10 @@ use anyhow::{Context, Result};
 
 use super::monitoring::{AuditLine, export};
 use crate::{
-    audit::{self, AuditConfig, Board, Figures, FollowConfig, Listener, News, Verdict},
+    audit::{self, AuditConfig, Figures, FollowConfig, News, Verdict},
     log::stream::complain,
     shutdown::{SignalWatch, Stop},
+    threads::lock,
 };
 
 /// How a piece of news is written that came to be known at a time.
@@ -38,7 +39,7 @@ pub struct CanaryConfig {
 /// # Errors
 /// Something could not be read, served or told.
 pub fn run(config: &CanaryConfig) -> Result<Verdict> {
-    let board = Arc::<Board>::default();
+    let board = Arc::<Mutex<Figures>>::default();
     let _exports = export(config.metrics, &board)?;
     let stop = Arc::<Stop>::default();
     let _signals = SignalWatch::start(Arc::clone(&stop), || {}, complain)?;
@@ -47,17 +48,26 @@ pub fn run(config: &CanaryConfig) -> Result<Verdict> {
         board,
         line: AuditLine::default(),
     };
-    audit::follow(&config.audit, &config.follow, &stop, &mut canary)
+    let mut hear = |news: &[News], figures: &Figures| canary.hear(news, figures);
+    audit::follow(&config.audit, &config.follow, &stop, &mut hear)
 }
 
 struct Canary {
     tell: Option<Tell>,
-    board: Arc<Board>,
+    board: Arc<Mutex<Figures>>,
     line: AuditLine,
 }
 
-impl Listener for Canary {
-    fn news(&mut self, news: &[News]) -> Result<bool> {
+impl Canary {
+    /// Tells what is new, and shows how things stand; false when nobody wants to know more.
+    fn hear(&mut self, news: &[News], figures: &Figures) -> Result<bool> {
+        let goes_on = news.is_empty() || self.print(news)?;
+        lock(&self.board).clone_from(figures);
+        self.line.follow(figures);
+        Ok(goes_on)
+    }
+
+    fn print(&mut self, news: &[News]) -> Result<bool> {
         let now = SystemTime::now();
         let mut text = String::new();
         if let Some(tell) = self.tell {
@@ -73,10 +83,5 @@ impl Listener for Canary {
             Err(error) => Err(error).context("cannot write findings to standard output"),
             Ok(()) => Ok(true),
         }
-    }
-
-    fn figures(&mut self, figures: &Figures) {
-        self.board.set(figures);
-        self.line.follow(figures);
     }
 }

@@ -1,9 +1,13 @@
 //! What stands in for monitoring in a build without the feature: nothing, under the same names, so that a run needs no `cfg`.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 
 use crate::{
-    audit::{Board, Figures},
+    audit::Figures,
     observe::config::{MetricsConfig, ServeConfig},
     observe::sources::Sources,
     shutdown::Stop,
@@ -79,7 +83,7 @@ impl AuditLine {
 /// None.
 pub fn export(
     _addr: Option<SocketAddr>,
-    _board: &Arc<Board>,
+    _board: &Arc<Mutex<Figures>>,
 ) -> anyhow::Result<impl Sized + use<>> {
     Ok(())
 }

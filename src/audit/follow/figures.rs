@@ -1,12 +1,11 @@
 //! How things stand while a log is followed, for whoever shows or exports it.
 
-use std::{sync::Mutex, time::SystemTime};
+use std::time::SystemTime;
 
 use strum::{IntoStaticStr, VariantArray};
 
 use super::since_1970;
 use crate::audit::{
-    input::readers::lock,
     records::scanned::{Scanned, What},
     verdict::{Counts, delay::Delays},
 };
@@ -67,21 +66,5 @@ impl Figures {
                 self.delays.count(stamp, (now * 1e6) as u64);
             }
         }
-    }
-}
-
-/// Figures that one thread sets and another reads.
-#[derive(Debug, Default)]
-pub struct Board(Mutex<Figures>);
-
-impl Board {
-    /// Sets them.
-    pub fn set(&self, figures: &Figures) {
-        lock(&self.0).clone_from(figures);
-    }
-
-    /// Reads them.
-    pub fn get(&self) -> Figures {
-        lock(&self.0).clone()
     }
 }

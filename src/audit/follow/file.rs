@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Seek, SeekFrom},
+    io::{self, Read, Seek},
     os::unix::fs::MetadataExt,
     path::PathBuf,
     time::{Duration, Instant},
@@ -13,21 +13,13 @@ use crate::audit::input::compressed;
 /// A file that was renamed may still be written to, by who has not noticed it yet: for so long it is looked at.
 const KEPT: Duration = Duration::from_secs(10);
 
-/// What stands under a path, whichever file that is. Where there is nothing to be read now, nothing is read.
+/// What stands under a path, whichever file that is. Where there is nothing to be read now, it would block.
 #[derive(Debug)]
 pub(super) struct GrowingFile {
     path: PathBuf,
-    current: Option<OpenFile>,
+    current: Option<File>,
     /// The file that stood there before, and how long it is looked at.
     renamed: Option<(File, Instant)>,
-}
-
-#[derive(Debug)]
-struct OpenFile {
-    file: File,
-    /// Which file it is: its device and its number there.
-    identity: (u64, u64),
-    position: u64,
 }
 
 impl GrowingFile {
@@ -53,26 +45,19 @@ impl GrowingFile {
     }
 
     fn read_current(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(current) = &mut self.current else {
+        let Some(file) = &mut self.current else {
             return Ok(0);
         };
-        let length = current.file.read(buffer)?;
-        if length > 0 {
-            if current.position == 0 {
-                refuse(&buffer[..length])?;
-            }
-            current.position += length as u64;
-            return Ok(length);
-        }
-        if current.file.metadata()?.len() < current.position {
+        let mut length = file.read(buffer)?;
+        if length == 0 && file.metadata()?.len() < file.stream_position()? {
             // It was truncated, and is written from its start.
-            current.file.seek(SeekFrom::Start(0))?;
-            current.position = 0;
-            return current.file.read(buffer).inspect(|length| {
-                current.position = *length as u64;
-            });
+            file.rewind()?;
+            length = file.read(buffer)?;
         }
-        Ok(0)
+        if file.stream_position()? == length as u64 {
+            refuse(&buffer[..length])?;
+        }
+        Ok(length)
     }
 
     /// Turns to the file that stands under the path now; false if it is the same as before, or none.
@@ -82,43 +67,38 @@ impl GrowingFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
-        let found = file.metadata()?;
-        let identity = (found.dev(), found.ino());
-        if self
-            .current
-            .as_ref()
-            .is_some_and(|current| current.identity == identity)
-        {
-            return Ok(false);
-        }
-        let opened = OpenFile {
-            file,
-            identity,
-            position: 0,
+        let is_new = match &self.current {
+            Some(current) => identity(&file)? != identity(current)?,
+            None => true,
         };
-        if let Some(before) = self.current.replace(opened) {
-            self.renamed = Some((before.file, Instant::now() + KEPT));
+        if is_new && let Some(before) = self.current.replace(file) {
+            self.renamed = Some((before, Instant::now() + KEPT));
         }
-        Ok(true)
+        Ok(is_new)
     }
 }
 
 impl Read for GrowingFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let length = self.read_renamed(buffer)?;
-            if length > 0 {
-                return Ok(length);
-            }
-            let length = self.read_current(buffer)?;
+            let length = match self.read_renamed(buffer)? {
+                0 => self.read_current(buffer)?,
+                length => length,
+            };
             if length > 0 {
                 return Ok(length);
             }
             if !self.turn()? {
-                return Ok(0);
+                return Err(io::ErrorKind::WouldBlock.into());
             }
         }
     }
+}
+
+/// Which file it is: its device, and its number there.
+fn identity(file: &File) -> io::Result<(u64, u64)> {
+    let found = file.metadata()?;
+    Ok((found.dev(), found.ino()))
 }
 
 /// What does not grow line by line cannot be followed.
@@ -145,9 +125,10 @@ mod tests {
     }
 
     fn rest(file: &mut GrowingFile) -> String {
-        let mut text = String::new();
-        file.read_to_string(&mut text).unwrap();
-        text
+        let mut bytes = Vec::new();
+        let error = file.read_to_end(&mut bytes).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        String::from_utf8(bytes).unwrap()
     }
 
     #[test]

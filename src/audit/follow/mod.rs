@@ -21,17 +21,14 @@ mod proof;
 
 use std::{
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Result;
 
 pub use super::follow::{
-    figures::{Board, Figures, RunState},
+    figures::{Figures, RunState},
     news::News,
 };
 use super::{
@@ -47,7 +44,7 @@ use super::{
     registry::Registry,
     verdict::Verdict,
 };
-use crate::shutdown::Stop;
+use crate::shutdown::{Cause, Stop};
 
 /// How often is looked at what is new.
 const LOOK: Duration = Duration::from_millis(100);
@@ -67,19 +64,10 @@ pub struct FollowConfig {
     pub started: Vec<PathBuf>,
 }
 
-/// Is told while a log is followed.
-pub trait Listener {
-    /// What is new; false when nobody wants to know more.
-    ///
-    /// # Errors
-    /// It cannot be told.
-    fn news(&mut self, news: &[News]) -> Result<bool>;
+/// Is told several times a second what is new, and how things stand; false when nobody wants to know more.
+type Listener<'a> = &'a mut dyn FnMut(&[News], &Figures) -> Result<bool>;
 
-    /// How things stand, several times a second.
-    fn figures(&mut self, figures: &Figures);
-}
-
-/// Follows the inputs until they end, a stop is asked for, or the listener has seen enough. The verdict is that of the audit over
+/// Follows the inputs until they end, a stop is asked for, or the listener has heard enough. The verdict is that of the audit over
 /// the same lines.
 ///
 /// # Errors
@@ -87,17 +75,12 @@ pub trait Listener {
 pub fn follow(
     config: &AuditConfig,
     follow: &FollowConfig,
-    stop: &Stop,
-    listener: &mut dyn Listener,
+    stop: &Arc<Stop>,
+    listener: Listener<'_>,
 ) -> Result<Verdict> {
     let registry = Arc::new(Registry::new(config.memory / 4 * 3));
     learn(&follow.started, &registry)?;
-    let ending = Arc::<AtomicBool>::default();
-    stop.on_request({
-        let ending = Arc::clone(&ending);
-        move || ending.store(true, Ordering::Relaxed)
-    });
-    let tails = Tails::open(&config.inputs, &registry, &ending)?;
+    let tails = Tails::open(&config.inputs, &registry, stop)?;
     let mut readers = Readers::start(&registry, Box::new(tails));
     let mut judge = Judge::new(&registry, config, None);
     let mut watch = Watch::new(follow.patience);
@@ -109,7 +92,7 @@ pub fn follow(
             Came::Nothing => {}
             Came::End => break true,
             Came::Parcel(parcel) => {
-                bytes += parcel.0.bytes().len() as u64;
+                bytes += parcel.0.bytes.len() as u64;
                 watch.figures.arrived(&parcel.1);
                 if !judge.take(&parcel.0, &parcel.1) {
                     break false;
@@ -118,18 +101,18 @@ pub fn follow(
             }
         }
         let passed = looked.elapsed();
-        let all_told = passed >= LOOK && {
+        let all_heard = passed >= LOOK && {
             looked += passed;
             clock += passed.min(LEAP);
-            !tell(&watch.look(&mut judge, clock), &watch.figures, listener)?
+            !listener(&watch.look(&mut judge, clock), &watch.figures)?
         };
-        if all_told || follow.until_end && watch.all_ended(&judge) {
-            ending.store(true, Ordering::Relaxed);
+        if all_heard || follow.until_end && watch.all_ended(&judge) {
+            stop.request(Cause::Done);
         }
     };
     judge.finish();
     clock += looked.elapsed().min(LEAP);
-    tell(&watch.look(&mut judge, clock), &watch.figures, listener)?;
+    listener(&watch.look(&mut judge, clock), &watch.figures)?;
     Ok(conclude::verdict(judge, bytes, whole, Vec::new()))
 }
 
@@ -143,13 +126,6 @@ fn learn(started: &[PathBuf], registry: &Arc<Registry>) -> Result<()> {
         scanner.scan(&block, &mut scanned);
     }
     Ok(())
-}
-
-/// Tells what is new, and how things stand; false when nobody wants to know more.
-fn tell(news: &[News], figures: &Figures, listener: &mut dyn Listener) -> Result<bool> {
-    let goes_on = news.is_empty() || listener.news(news)?;
-    listener.figures(figures);
-    Ok(goes_on)
 }
 
 /// Seconds since 1970.

@@ -1,76 +1,60 @@
 //! A pipe, read by a thread of its own, so that nobody else has to wait for it.
 
 use std::{
-    io::{self, Read},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, TryRecvError, sync_channel},
-    },
-    thread,
+    io::{self, ErrorKind, Read},
+    sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::{audit::input::source::Input, errors::in_words};
+use crate::{audit::input::source::Input, errors::in_words, threads::spawn};
 
 /// How much is read at once, and how often until it has to be taken.
 const CHUNK: usize = 64 * 1024;
 const CHUNKS: usize = 16;
 
-/// What came through a pipe. Where there is nothing to be read now, nothing is read.
+/// What comes through a pipe. Where there is nothing to be read now, it would block.
 pub(super) struct Pipe {
     chunks: Receiver<io::Result<Vec<u8>>>,
     chunk: io::Cursor<Vec<u8>>,
-    ended: Arc<AtomicBool>,
 }
 
 impl Pipe {
-    /// Reads `input`. The flag says that it has ended.
+    /// Reads `input`.
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub(super) fn start(input: Input) -> Result<(Self, Arc<AtomicBool>)> {
+    pub(super) fn start(input: Input) -> Result<Self> {
         let (sender, chunks) = sync_channel(CHUNKS);
-        let read = move || {
-            let mut source = match input.open() {
-                Ok(opened) => opened.source,
-                Err(error) => {
-                    // Without a receiver nobody wants to know.
-                    let _ = sender.send(Err(io::Error::other(in_words(&error))));
-                    return;
-                }
-            };
-            loop {
-                let mut chunk = vec![0; CHUNK];
-                let read = match source.read(&mut chunk) {
-                    Ok(0) => return,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    read => read,
-                };
-                let failed = read.is_err();
-                let chunk = read.map(|length| {
-                    chunk.truncate(length);
-                    chunk
-                });
-                if sender.send(chunk).is_err() || failed {
-                    return;
-                }
+        spawn("pipe", move || {
+            if let Err(error) = pass_on(&input, &sender) {
+                // Without a receiver nobody wants to know.
+                let _ = sender.send(Err(error));
             }
-        };
-        thread::Builder::new()
-            .name("pipe".into())
-            .spawn(read)
-            .context(
-                "cannot start a thread to read with; allow this user more processes (ulimit -u)",
-            )?;
-        let ended = Arc::<AtomicBool>::default();
-        let pipe = Self {
+        })?;
+        Ok(Self {
             chunks,
             chunk: io::Cursor::default(),
-            ended: Arc::clone(&ended),
-        };
-        Ok((pipe, ended))
+        })
+    }
+}
+
+/// Hands on what comes, until the pipe ends or nobody wants more.
+fn pass_on(input: &Input, sender: &SyncSender<io::Result<Vec<u8>>>) -> io::Result<()> {
+    let opened = input.open();
+    let mut source = opened
+        .map_err(|error| io::Error::other(in_words(&error)))?
+        .source;
+    loop {
+        let mut chunk = vec![0; CHUNK];
+        match source.read(&mut chunk) {
+            Ok(length) => chunk.truncate(length),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        }
+        if chunk.is_empty() || sender.send(Ok(chunk)).is_err() {
+            return Ok(());
+        }
     }
 }
 
@@ -85,11 +69,8 @@ impl Read for Pipe {
                 self.chunk = io::Cursor::new(chunk?);
                 self.chunk.read(buffer)
             }
-            Err(TryRecvError::Empty) => Ok(0),
-            Err(TryRecvError::Disconnected) => {
-                self.ended.store(true, Ordering::Relaxed);
-                Ok(0)
-            }
+            Err(TryRecvError::Empty) => Err(ErrorKind::WouldBlock.into()),
+            Err(TryRecvError::Disconnected) => Ok(0),
         }
     }
 }

@@ -25,6 +25,9 @@ struct Written(Arc<Mutex<Vec<u8>>>);
 impl Read for Written {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut written = self.0.lock().unwrap();
+        if written.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         let length = written.len().min(buffer.len());
         buffer[..length].copy_from_slice(&written[..length]);
         written.drain(..length);
@@ -49,7 +52,7 @@ impl<'a> Followed<'a> {
         let written = Written::default();
         let judge = Judge::new(registry, config, None);
         Self {
-            part: Part::growing(0, Box::new(written.clone()), registry),
+            part: Part::growing(0, &Input::Stdin, Box::new(written.clone()), registry).unwrap(),
             written,
             scanner: Scanner::new(registry),
             watch: Watch::new(PATIENCE),
@@ -67,7 +70,11 @@ impl<'a> Followed<'a> {
 
     fn read(&mut self) {
         let (mut block, mut scanned) = (Block::default(), Scanned::default());
-        while self.part.fill(&mut block).unwrap() {
+        loop {
+            self.part.fill(&mut block).unwrap();
+            if block.bytes.is_empty() {
+                return;
+            }
             self.scanner.scan(&block, &mut scanned);
             assert!(self.judge.take(&block, &scanned));
         }
@@ -80,7 +87,7 @@ impl<'a> Followed<'a> {
     }
 
     fn end(mut self) -> (Verdict, Vec<News>) {
-        self.part.end();
+        self.part.ended = true;
         self.read();
         self.judge.finish();
         self.look(Duration::ZERO);

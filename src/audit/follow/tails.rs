@@ -1,16 +1,6 @@
 //! All that is followed, in blocks of whole lines, as they come.
 
-use std::{
-    fs,
-    io::Read,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, Result, bail};
 
@@ -19,13 +9,13 @@ use crate::{
     audit::{
         input::{
             inputs::{Blocks, Part},
-            source::Input,
+            source::{Input, Source},
         },
         records::block::Block,
         registry::Registry,
     },
     log::{file::folder_of, line::displayed},
-    shutdown::PATIENCE_AFTER_STOP,
+    shutdown::{PATIENCE_AFTER_STOP, Stop},
 };
 
 /// How often is looked whether there is something to be read: lines that come one by one are read together.
@@ -33,20 +23,10 @@ const SPACING: Duration = Duration::from_millis(50);
 
 /// The inputs that are followed.
 pub(super) struct Tails {
-    tails: Vec<Tail>,
-    names: Vec<String>,
+    tails: Vec<Part>,
     /// Which is read next: one that never runs dry must not keep the others from being read.
     turn: usize,
-    /// It is time to end.
-    ending: Arc<AtomicBool>,
-    /// When that was noticed.
-    noticed: Option<Instant>,
-}
-
-struct Tail {
-    part: Part,
-    /// Whether a pipe has ended; a file does not.
-    ended: Option<Arc<AtomicBool>>,
+    stop: Arc<Stop>,
 }
 
 impl Tails {
@@ -57,41 +37,30 @@ impl Tails {
     pub(super) fn open(
         inputs: &[Input],
         registry: &Arc<Registry>,
-        ending: &Arc<AtomicBool>,
+        stop: &Arc<Stop>,
     ) -> Result<Self> {
-        let mut tails = Vec::new();
-        for (number, input) in inputs.iter().enumerate() {
-            let (source, ended): (Box<dyn Read + Send>, _) = match input {
-                Input::File(path) if grows(path)? => {
-                    (Box::new(GrowingFile::new(path.clone())), None)
-                }
-                other => {
-                    let (pipe, ended) = Pipe::start(other.clone())?;
-                    (Box::new(pipe), Some(ended))
-                }
+        let tails = inputs.iter().enumerate().map(|(number, input)| {
+            let source: Source = match input {
+                Input::File(path) if grows(path)? => Box::new(GrowingFile::new(path.clone())),
+                other => Box::new(Pipe::start(other.clone())?),
             };
-            tails.push(Tail {
-                part: Part::growing(u32::try_from(number)?, source, registry),
-                ended,
-            });
-        }
+            Part::growing(number, input, source, registry)
+        });
         Ok(Self {
-            tails,
-            names: inputs.iter().map(Input::name).collect(),
+            tails: tails.collect::<Result<_>>()?,
             turn: 0,
-            ending: Arc::clone(ending),
-            noticed: None,
+            stop: Arc::clone(stop),
         })
     }
 
     /// Fills `block` from whichever has something.
     fn fill(&mut self, block: &mut Block) -> Result<bool> {
         for _ in 0..self.tails.len() {
-            let turn = self.turn;
-            self.turn = (turn + 1) % self.tails.len();
-            let filled = self.tails[turn].part.fill(block);
-            let name = &self.names[turn];
-            if filled.with_context(|| format!("the log {name} cannot be followed"))? {
+            self.turn = (self.turn + 1) % self.tails.len();
+            let part = &mut self.tails[self.turn];
+            let filled = part.fill(block);
+            filled.with_context(|| format!("the log {} cannot be followed", part.name()))?;
+            if !block.bytes.is_empty() {
                 return Ok(true);
             }
         }
@@ -102,20 +71,14 @@ impl Tails {
 impl Blocks for Tails {
     fn next(&mut self, block: &mut Block) -> Result<bool> {
         loop {
-            let ending = self.ending.load(Ordering::Relaxed);
-            let since = ending.then(|| *self.noticed.get_or_insert_with(Instant::now));
+            let stopping = self.stop.elapsed();
             // What is there is read, but not what a writer adds for ever.
-            let too_long = since.is_some_and(|since| since.elapsed() > PATIENCE_AFTER_STOP);
-            if !too_long && self.fill(block)? {
+            if stopping <= Some(PATIENCE_AFTER_STOP) && self.fill(block)? {
                 return Ok(true);
             }
-            let ended = |tail: &Tail| {
-                let ended = tail.ended.as_ref();
-                ended.is_some_and(|ended| ended.load(Ordering::Relaxed))
-            };
-            if ending || self.tails.iter().all(ended) {
+            if stopping.is_some() || self.tails.iter().all(|part| part.ended) {
                 // The last lines need not be whole.
-                self.tails.iter_mut().for_each(|tail| tail.part.end());
+                self.tails.iter_mut().for_each(|part| part.ended = true);
                 return self.fill(block);
             }
             thread::sleep(SPACING);

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use strum::VariantArray;
 
-use super::news::NewsItem;
+use super::news::{News, NewsItem};
 use crate::audit::{
     account::{numbers::Numbers, run::RunAccount},
     records::record::Producer,
-    verdict::{Counts, Finding, Kind, Range, RunVerdict, findings::Findings},
+    verdict::{Counts, Finding, Kind, Range},
 };
 
 /// So many ranges of one producer are named at one look; more are told as one.
@@ -24,7 +24,7 @@ pub(super) struct Told {
     /// How many of each kind.
     counts: Counts,
     /// What is to be told.
-    pub news: Vec<NewsItem>,
+    news: Vec<NewsItem>,
 }
 
 impl Told {
@@ -35,32 +35,33 @@ impl Told {
         }
     }
 
-    /// Tells of all kinds what was not told, but for lost lines.
-    pub(super) fn all(&mut self, findings: &Findings) {
+    /// Tells what was not told of these findings, and how many more there are by their counts.
+    pub(super) fn all<'a>(
+        &mut self,
+        counts: Counts,
+        findings: impl IntoIterator<Item = &'a Finding>,
+    ) {
+        let before = self.counts;
+        let is_more = |found: &&Finding| counts.of(found.kind) > before.of(found.kind);
+        let findings = findings.into_iter().filter(is_more);
+        findings.for_each(|found| self.finding(found));
         for &kind in Kind::VARIANTS {
-            let count = findings.counts.of(kind);
-            if kind == Kind::Lost || count <= self.counts.of(kind) {
-                continue;
-            }
-            findings
-                .kept(kind)
-                .iter()
-                .for_each(|found| self.finding(found));
             let told = self.counts.of_mut(kind);
-            if count > *told {
-                // There are more than are named one by one.
-                let count = count - *told;
+            let count = counts.of(kind).saturating_sub(*told);
+            if count > 0 {
                 *told += count;
                 self.news.push(NewsItem::More { kind, count });
             }
         }
     }
 
-    /// Tells what the verdict on a run that has ended finds missing besides, and what does not balance.
-    pub(super) fn verdict(&mut self, verdict: &RunVerdict) {
-        let told = |found: &&Finding| matches!(found.kind, Kind::Altered | Kind::Truncated);
-        let untold = verdict.findings.iter().filter(|found| !told(found));
-        untold.for_each(|found| self.finding(found));
+    /// Hands out what is to be told of this run, or of none.
+    pub(super) fn take(&mut self, run: Option<String>) -> impl Iterator<Item = News> {
+        let news = std::mem::take(&mut self.news).into_iter();
+        news.map(move |item| News {
+            run: run.clone(),
+            item,
+        })
     }
 
     /// Tells which lines of a producer are lost, and which of those that were are not `missing` any more.
@@ -81,6 +82,7 @@ impl Told {
         let next = account.sequence(producer).map_or(0, |s| s.met.next);
         back.remove_range(next..u64::MAX);
         told.subtract(&back);
+        self.counts.lost -= back.len();
         let back = ranges(&producer.thread(), &back).into_iter();
         self.news
             .extend(back.map(|range| NewsItem::TakenBack { range }));
@@ -153,7 +155,7 @@ fn ranges(author: &str, numbers: &Numbers) -> Vec<Range> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::verdict::findings::Location;
+    use crate::audit::verdict::findings::{Findings, Location};
 
     #[test]
     fn each_line_is_told_once() {
@@ -163,8 +165,8 @@ mod tests {
             findings.add_line(Kind::Duplicated, Producer::Main, seq, at, |_| {});
         };
         let mut news = |findings: &Findings| -> Vec<(Option<u64>, u64)> {
-            told.all(findings);
-            let news = std::mem::take(&mut told.news).into_iter();
+            told.all(findings.counts, findings.all_kept());
+            let news = told.take(None).map(|news| news.item);
             news.map(|item| match item {
                 NewsItem::Finding { finding } => (finding.lines.first, finding.lines.count),
                 NewsItem::More { count, .. } => (None, count),

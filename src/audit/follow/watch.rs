@@ -29,8 +29,6 @@ pub(super) struct Watch {
     runs: BTreeMap<u32, RunWatch>,
     /// What was told of lines that belong to none.
     strays: Told,
-    /// Runs that were met.
-    met: usize,
     /// When memory is looked at again.
     room_due: Duration,
     /// How things stand.
@@ -58,7 +56,6 @@ impl Watch {
             patience,
             runs: BTreeMap::new(),
             strays: Told::default(),
-            met: 0,
             room_due: Duration::ZERO,
             figures: Figures::default(),
         }
@@ -66,44 +63,31 @@ impl Watch {
 
     /// Looks at all accounts at the time `now`; hands out what is new.
     pub(super) fn look(&mut self, judge: &mut Judge<'_>, now: Duration) -> Vec<News> {
-        for index in self.met..judge.accounts.len() {
-            let run = RunWatch {
-                heard: now,
-                ..RunWatch::default()
-            };
-            self.runs.insert(index as u32, run);
-        }
-        self.met = judge.accounts.len();
         if now >= self.room_due {
             self.room_due = now + ROOM;
             self.make_room(judge);
         }
         let mut news = Vec::new();
-        for (index, run) in &mut self.runs {
-            let Some(account) = judge.accounts[*index as usize].as_deref_mut() else {
-                continue;
-            };
-            run.look(account, now, self.patience);
-            let quiet = now.saturating_sub(run.heard) >= self.patience;
-            if run.state == RunState::Ended && quiet && !run.over {
-                run.over = true;
-                let (copy, budget) = (account.clone(), judge.budget.clone());
+        for account in judge.accounts.iter_mut().flatten() {
+            let run = self.runs.entry(account.run.index);
+            let run = run.or_insert_with(|| RunWatch {
+                heard: now,
+                ..RunWatch::default()
+            });
+            if run.look(account, now, self.patience) {
+                let (copy, budget) = (RunAccount::clone(account), judge.budget.clone());
                 let verdict =
                     conclude::judge_run(judge.config, copy, &judge.evidence, &budget, false);
-                run.told.verdict(&verdict);
+                run.told.all(verdict.counts, &verdict.findings);
             }
-            let items = std::mem::take(&mut run.told.news).into_iter();
+            let told = run.told.take(Some(format!("{:016x}", account.run.id)));
             if judge.config.select.may_be(account.run.id) {
-                let run = Some(format!("{:016x}", account.run.id));
-                news.extend(items.map(|item| News {
-                    run: run.clone(),
-                    item,
-                }));
+                news.extend(told);
             }
         }
-        self.strays.all(&judge.strays);
-        let items = std::mem::take(&mut self.strays.news).into_iter();
-        news.extend(items.map(|item| News { run: None, item }));
+        self.strays
+            .all(judge.strays.counts, judge.strays.all_kept());
+        news.extend(self.strays.take(None));
         news.iter().for_each(|news| self.count(&news.item));
         self.figures.lines = judge.lines;
         self.figures.missing = self.runs.values().map(|run| run.missing).sum();
@@ -135,14 +119,15 @@ impl Watch {
 
     /// Whether there was a run, and all have ended, with all of their lines or after all patience.
     pub(super) fn all_ended(&self, judge: &Judge<'_>) -> bool {
-        let ended = |(index, run): (&u32, &RunWatch)| {
-            let account = judge.accounts[*index as usize].as_deref();
-            let complete = |account: &RunAccount| {
+        let ended = |account: &RunAccount| {
+            let run = self.runs.get(&account.run.index);
+            let complete = |run: &RunWatch| {
                 run.missing == 0 && run.lines == account.lines && is_closed(account)
             };
-            run.over || account.is_none_or(complete)
+            run.is_some_and(|run| run.over || complete(run))
         };
-        self.met > 0 && self.runs.iter().all(ended)
+        let mut accounts = judge.accounts.iter().flatten();
+        !judge.accounts.is_empty() && accounts.all(|account| ended(account))
     }
 
     /// Sees to it that memory suffices: runs that have no "Run started" are given up, and of those that are over only the last
@@ -179,14 +164,15 @@ fn is_closed(account: &RunAccount) -> bool {
 }
 
 impl RunWatch {
-    fn look(&mut self, account: &mut RunAccount, now: Duration, patience: Duration) {
+    /// Looks at the run's account at the time `now`; true when nothing more is to be hoped for from now on.
+    fn look(&mut self, account: &mut RunAccount, now: Duration, patience: Duration) -> bool {
         let mut changed = account.lines != self.lines;
-        if self.over && !changed {
-            // What it lacks was told.
-            return;
-        }
         if changed {
             (self.lines, self.heard, self.over) = (account.lines, now, false);
+        }
+        if self.over {
+            // What it lacks was told.
+            return false;
         }
         let quiet = now.saturating_sub(self.heard);
         self.state = match account.main.ended {
@@ -199,7 +185,7 @@ impl RunWatch {
             if quiet >= patience || account.open {
                 self.told.once(NewsItem::Unknown);
             }
-            return;
+            return false;
         }
         if account.joined {
             self.told.once(NewsItem::Joined);
@@ -222,8 +208,10 @@ impl RunWatch {
         }
         if changed {
             let findings = self.so_far(account);
-            self.told.all(&findings);
+            self.told.all(findings.counts, findings.all_kept());
         }
+        self.over = self.state == RunState::Ended && quiet >= patience;
+        self.over
     }
 
     /// What is wrong with a run's lines as things stand, but for those that are missing.

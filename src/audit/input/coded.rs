@@ -1,13 +1,13 @@
 //! Logs that something has written otherwise from end to end, made plain on the way, before records are looked for: a table that is
 //! easy to add to.
 
-use std::io::{self, Read};
+use std::io::{self, ErrorKind::WouldBlock, Read};
 
 use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
 use memchr::memmem;
 use serde_json::json;
 
-use super::compressed::{form, reader};
+use super::{compressed::form, source::Source, unpack::reader};
 use crate::audit::records::{
     decode::{ESCAPES, backslashes},
     marks::has_marks,
@@ -69,21 +69,18 @@ const UNPACKED_MAX: u64 = 64 << 20;
 /// A log as it was before it was coded.
 pub(super) struct Decoded {
     code: &'static Code,
-    raw: Box<dyn Read + Send>,
-    /// It may go on where there is nothing to be read now.
-    grows: bool,
+    raw: Source,
     /// What was read, and may go on.
     begun: Vec<u8>,
     plain: io::Cursor<Vec<u8>>,
 }
 
 impl Decoded {
-    /// What `raw` gives, which may grow.
-    pub(super) fn new(code: &'static Code, raw: Box<dyn Read + Send>, grows: bool) -> Self {
+    /// What `raw` gives.
+    pub(super) fn new(code: &'static Code, raw: Source) -> Self {
         Self {
             code,
             raw,
-            grows,
             begun: Vec::new(),
             plain: io::Cursor::default(),
         }
@@ -98,25 +95,27 @@ impl Read for Decoded {
                 return Ok(length);
             }
             let before = self.begun.len();
-            let read = self
-                .raw
-                .by_ref()
-                .take(CHUNK as u64)
-                .read_to_end(&mut self.begun)?;
+            let mut chunk = self.raw.by_ref().take(CHUNK as u64);
+            let ended = match chunk.read_to_end(&mut self.begun) {
+                Ok(read) => read == 0,
+                // What has come is looked at first.
+                Err(error) if error.kind() == WouldBlock && self.begun.len() > before => false,
+                Err(error) => return Err(error),
+            };
             let length = self.begun.len();
             // One may have come in part before.
             let before = before.saturating_sub(3);
             let ends = self.code.ends.iter();
             let last = ends.filter_map(|end| memmem::rfind(&self.begun[before..], end.as_bytes()));
             let end = match last.max() {
-                _ if read == 0 && !self.grows => length,
+                _ if ended => length,
                 Some(at) => before + at + 1,
                 None if length >= CODED_MAX => {
                     return Err(io::Error::other("8 MiB of it are in one piece of a code"));
                 }
                 None => 0,
             };
-            if read == 0 && end == 0 {
+            if ended && end == 0 {
                 return Ok(0);
             }
             let rest = self.begun.split_off(end);

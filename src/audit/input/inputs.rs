@@ -8,7 +8,8 @@ use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     mem,
-    sync::{Arc, Mutex, PoisonError},
+    path::Path,
+    sync::{Arc, Mutex},
 };
 
 use anyhow::Result;
@@ -16,20 +17,23 @@ use memchr::memmem;
 
 use super::{
     coded::{CODES, Code, Decoded},
-    source::Input,
+    source::{Input, Source, peek},
 };
-use crate::audit::{
-    records::{
-        block::{Block, BlockLocation, EARLY_BYTES},
-        keyed::frame_start,
-        marks::has_marks,
-        notes::{controls, form},
-        parts,
-        record::{ESCAPED_START, starts_here},
-        scan::Scanner,
-        scanned::{Other, Scanned, What},
+use crate::{
+    audit::{
+        records::{
+            block::{Block, BlockLocation, Layout},
+            keyed::frame_start,
+            marks::has_marks,
+            notes::{controls, form},
+            parts,
+            record::{ESCAPED_START, starts_here},
+            scan::Scanner,
+            scanned::{Other, Scanned, What},
+        },
+        registry::Registry,
     },
-    registry::Registry,
+    threads::lock,
 };
 
 /// How much is read at once: more would fall out of the processor's cache.
@@ -53,20 +57,10 @@ struct Survey {
     first: Option<u64>,
     /// Its first line has a record in it.
     starts_whole: bool,
-    /// The newest record comes first.
-    falling: bool,
-    /// The forms of lines that stand between most records.
-    usual: Arc<[Vec<u8>]>,
-    /// What stands in front of the first record on its line.
-    prefix: Arc<[u8]>,
-    /// Records stand in the midst of bytes that are no text.
-    binary: bool,
-    /// No input has a whole record in a head as long as this one's.
-    rewritten: bool,
     /// In which way all of it is written, if not so that records are found in it as it stands.
     code: Option<&'static Code>,
-    /// What each frame of a document begins with, where one takes several lines or the document only one.
-    frame: Option<Vec<u8>>,
+    /// What the scan of the rest has to know.
+    layout: Arc<Layout>,
 }
 
 impl Survey {
@@ -92,8 +86,7 @@ impl Survey {
     fn as_it_is(head: &[u8], registry: &Registry) -> Self {
         let length = memchr::memrchr(b'\n', head).map_or(head.len(), |n| n + 1);
         let block = Block {
-            length,
-            buffer: head.to_vec(),
+            bytes: head[..length].to_vec(),
             file: u32::MAX,
             ..Block::default()
         };
@@ -122,20 +115,21 @@ impl Survey {
             damaged: scanned.others.iter().filter(is_damaged).count(),
             first: first.map(|(_, stamp)| *stamp),
             starts_whole: first.is_some_and(|(at, _)| at.line == 0),
-            falling: falls > 3 * rises && falls > 2,
-            usual: usual_between(&head[..length], &records),
-            prefix: head[line..front].into(),
-            binary: records.len() > 1 && controls(head) >= records.len(),
-            rewritten: head.len() == HEAD,
             code: None,
-            frame: place.and_then(|place| frame_start(head, place)),
+            layout: Arc::new(Layout {
+                backwards: falls > 3 * rises && falls > 2,
+                usual: usual_between(&head[..length], &records),
+                prefix: head[line..front].to_vec(),
+                frame: place.and_then(|place| frame_start(head, place)),
+                binary: records.len() > 1 && controls(head) >= records.len(),
+            }),
         }
     }
 }
 
 /// The forms of the lines that come between the records again and again, with as many records between each two: lines of other
 /// programs come as they like.
-fn usual_between(head: &[u8], records: &[(BlockLocation, u64)]) -> Arc<[Vec<u8>]> {
+fn usual_between(head: &[u8], records: &[(BlockLocation, u64)]) -> Vec<Vec<u8>> {
     let mut gaps: HashMap<Vec<u8>, BTreeMap<usize, usize>> = HashMap::new();
     let own: BTreeSet<u32> = records.iter().map(|(at, _)| at.line).collect();
     for (line, number) in head.split(|byte| *byte == b'\n').zip(0..) {
@@ -170,7 +164,7 @@ pub(crate) struct Part {
     file: u32,
     input: Input,
     /// None before its turn, unless it cannot be read twice.
-    source: Option<Box<dyn Read + Send>>,
+    source: Option<Source>,
     survey: Survey,
     /// Read, but not handed out yet.
     carry: Vec<u8>,
@@ -178,7 +172,8 @@ pub(crate) struct Part {
     open: bool,
     /// Bytes that were handed out.
     offset: u64,
-    ended: bool,
+    /// Nothing more will come: what is left is handed out, be its last line whole or not.
+    pub ended: bool,
     /// More may come behind what there is: its beginning is surveyed when it comes.
     grows: Option<Arc<Registry>>,
     /// Why it ended before its end.
@@ -196,7 +191,6 @@ pub(crate) struct Cut {
 
 /// All that is to be read. Files are opened one after the other, however many there are.
 pub(crate) struct Inputs {
-    names: Vec<String>,
     /// What could not be read to its end.
     pub cut: Arc<Mutex<Vec<Cut>>>,
     parts: VecDeque<Part>,
@@ -207,49 +201,31 @@ impl Inputs {
     pub(crate) fn open(inputs: &[Input], registry: &Registry) -> Result<Self> {
         let mut parts = Vec::new();
         for (file, input) in inputs.iter().enumerate() {
-            let mut opened = input.open()?;
-            let mut head = Vec::new();
-            let read = (&mut opened.source)
-                .take(HEAD as u64)
-                .read_to_end(&mut head);
+            let opened = input.open()?;
+            let (head, source) = peek(opened.source, HEAD);
             let survey = Survey::of(&head, registry);
-            if survey.falling
+            if survey.layout.backwards
+                && opened.again
                 && let Input::File(path) = input
-                && opened.size.is_some()
+                && let Ok(tail) = tail(path, head.len() as u64)
             {
                 // The runs of such a log begin at its end.
-                if let Ok(tail) = File::open(path).and_then(|file| tail(file, head.len() as u64)) {
-                    let plain = survey.code.and_then(|code| (code.undo)(&tail));
-                    Survey::as_it_is(&plain.unwrap_or(tail), registry);
-                }
+                let plain = survey.code.and_then(|code| (code.undo)(&tail));
+                Survey::as_it_is(&plain.unwrap_or(tail), registry);
             }
-            let (source, carry) = match opened.again && inputs.len() > OPEN_MAX {
-                true => (None, Vec::new()),
-                false => (Some(opened.source), head),
-            };
+            let is_kept = !opened.again || inputs.len() <= OPEN_MAX;
             parts.push(Part {
                 survey,
-                // What will be opened again fails again.
-                failed: read.err().filter(|_| source.is_some()),
-                carry,
-                ..Part::new(u32::try_from(file)?, input.clone(), source)
+                ..Part::new(file, input, is_kept.then_some(source))?
             });
         }
-        for part in &mut parts {
-            part.survey.rewritten &= registry.count() == 0;
-        }
-        let falling = parts.iter().filter(|part| part.survey.falling).count();
-        let newest_first = falling * 2 > parts.len();
-        parts.sort_by_key(|part| {
-            let first = part.survey.first.unwrap_or(u64::MAX);
-            if newest_first {
-                u64::MAX - first
-            } else {
-                first
-            }
+        let falling = parts.iter().filter(|part| part.survey.layout.backwards);
+        let newest_first = falling.count() * 2 > parts.len();
+        parts.sort_by_key(|part| match part.survey.first.unwrap_or(u64::MAX) {
+            first if newest_first => u64::MAX - first,
+            first => first,
         });
         Ok(Self {
-            names: inputs.iter().map(Input::name).collect(),
             cut: Arc::default(),
             parts: parts.into(),
         })
@@ -259,29 +235,23 @@ impl Inputs {
 impl Blocks for Inputs {
     fn next(&mut self, block: &mut Block) -> Result<bool> {
         while let Some(part) = self.parts.front_mut() {
-            let name = &self.names[part.file as usize];
-            let more = part.fill(block)?;
+            part.fill(block)?;
             if let Some(error) = part.failed.take() {
+                let name = part.name();
                 let why = format!(
                     "{name} cannot be read to its end, and was judged as far as it can be: {error}"
                 );
                 let damaged = error.kind() != io::ErrorKind::UnexpectedEof;
-                let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
-                cut.push(Cut { why, damaged });
+                lock(&self.cut).push(Cut { why, damaged });
             }
             if part.ended
-                && let Some(next) = self
-                    .parts
-                    .get_mut(1)
-                    .filter(|next| !next.survey.starts_whole)
+                && let Some(next) = self.parts.get_mut(1)
+                && !next.survey.starts_whole
             {
-                let left = left_open(block.bytes());
-                next.carry
-                    .splice(0..0, block.bytes()[left..].iter().copied());
-                block.length = left;
+                let left = left_open(&block.bytes);
+                next.carry.extend(block.bytes.drain(left..));
             }
-            let more = more && block.length > 0;
-            if more {
+            if !block.bytes.is_empty() {
                 return Ok(true);
             }
             self.parts.pop_front();
@@ -291,22 +261,23 @@ impl Blocks for Inputs {
 }
 
 impl Part {
-    /// A source that reads nothing where there is nothing yet.
+    /// A source that says where there is nothing yet that it would block.
     pub(crate) fn growing(
-        file: u32,
-        source: Box<dyn Read + Send>,
+        file: usize,
+        input: &Input,
+        source: Source,
         registry: &Arc<Registry>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self> {
+        Ok(Self {
             grows: Some(Arc::clone(registry)),
-            ..Self::new(file, Input::Stdin, Some(source))
-        }
+            ..Self::new(file, input, Some(source))?
+        })
     }
 
-    fn new(file: u32, input: Input, source: Option<Box<dyn Read + Send>>) -> Self {
-        Self {
-            file,
-            input,
+    fn new(file: usize, input: &Input, source: Option<Source>) -> Result<Self> {
+        Ok(Self {
+            file: u32::try_from(file)?,
+            input: input.clone(),
             source,
             survey: Survey::default(),
             carry: Vec::new(),
@@ -315,88 +286,84 @@ impl Part {
             ended: false,
             grows: None,
             failed: None,
-        }
+        })
     }
 
-    /// Nothing more will come: what is left is handed out, be its last line whole or not.
-    pub(crate) fn end(&mut self) {
-        self.ended = true;
+    /// How reports call it.
+    pub(crate) fn name(&self) -> String {
+        self.input.name()
     }
 
-    /// Reads whole lines into `block`; false when there are none left.
-    pub(crate) fn fill(&mut self, block: &mut Block) -> Result<bool> {
-        let source = match &mut self.source {
+    /// Reads whole lines into `block`: none if there are none now.
+    pub(crate) fn fill(&mut self, block: &mut Block) -> Result<()> {
+        let mut source = match self.source.take() {
             Some(source) => source,
-            none => none.insert(self.input.open()?.source),
+            None => self.input.open()?.source,
         };
-        let wanted = BLOCK.max(self.carry.len() + BLOCK / 2);
-        if block.buffer.len() < wanted {
-            block.buffer.resize(wanted, 0);
-        }
-        block.buffer[..self.carry.len()].copy_from_slice(&self.carry);
-        let mut used = self.carry.len();
-        self.carry.clear();
+        let bytes = &mut block.bytes;
+        bytes.clear();
+        bytes.append(&mut self.carry);
+        let mut wanted = BLOCK.max(bytes.len() + BLOCK / 2);
         let end = loop {
-            let dry = self.ended
-                || self.failed.is_some()
-                || match read_full(source, &mut block.buffer, &mut used) {
-                    Ok(dry) => dry,
-                    Err(error) if self.grows.is_some() => return Err(error.into()),
-                    Err(error) => {
-                        self.failed = Some(error);
-                        true
-                    }
-                };
+            self.read(&mut source, bytes, wanted)?;
             if let Some(registry) = &self.grows
                 && self.offset < HEAD as u64
             {
-                self.survey = Survey::of(&block.buffer[..used.min(HEAD)], registry);
+                self.survey = Survey::of(&bytes[..bytes.len().min(HEAD)], registry);
+                // Lines that arrive while they are logged come in the order of time.
+                Arc::make_mut(&mut self.survey.layout).backwards = false;
             }
             if let Some(code) = self.survey.code.take() {
-                let read = io::Cursor::new(block.buffer[..used].to_vec());
-                let coded = read.chain(mem::replace(source, Box::new(io::empty())));
-                *source = Box::new(Decoded::new(code, Box::new(coded), self.grows.is_some()));
-                used = 0;
+                let coded = io::Cursor::new(mem::take(bytes)).chain(source);
+                source = Box::new(Decoded::new(code, Box::new(coded)));
+                self.ended = false;
                 continue;
             }
-            self.ended |= dry && self.grows.is_none();
-            match self.survey.cut(&block.buffer[..used]) {
+            match self.survey.cut(bytes) {
                 // Of a line that could not be read to its end nothing can be said.
                 _ if self.failed.is_some() => {
-                    let line = memchr::memrchr(b'\n', &block.buffer[..used]);
-                    used = line.map_or(0, |n| n + 1);
-                    break used;
+                    bytes.truncate(memchr::memrchr(b'\n', bytes).map_or(0, |n| n + 1));
+                    break bytes.len();
                 }
-                _ if self.ended => break used,
+                _ if self.ended => break bytes.len(),
                 Some(end) => break end,
-                None if dry => break 0,
-                None if used < LINE_MAX => block.buffer.resize(LINE_MAX, 0),
-                None => break between_records(&block.buffer[..used]),
+                None if bytes.len() < wanted => break 0,
+                None if bytes.len() < LINE_MAX => wanted = LINE_MAX,
+                None => break between_records(bytes),
             }
         };
-        self.carry.extend_from_slice(&block.buffer[end..used]);
-        block.length = end;
+        self.source = Some(source);
+        self.carry.extend(bytes.drain(end..));
         block.file = self.file;
         block.offset = self.offset;
-        // Lines that arrive while they are logged come in the order of time.
-        block.backwards = self.survey.falling && self.grows.is_none();
-        block.usual = Arc::clone(&self.survey.usual);
-        block.prefix = Arc::clone(&self.survey.prefix);
-        block.framed = self.survey.frame.is_some();
-        block.binary = self.survey.binary;
-        block.rewritten =
-            self.survey.rewritten && self.grows.is_none() && self.offset >= EARLY_BYTES as u64;
         block.continues = self.open;
+        block.layout = Arc::clone(&self.survey.layout);
         self.offset += end as u64;
-        self.open = end > 0 && block.buffer[end - 1] != b'\n';
-        Ok(end > 0)
+        self.open = end > 0 && bytes[end - 1] != b'\n';
+        Ok(())
+    }
+
+    /// Reads until there are as many bytes as are wanted, or there is nothing to be read now.
+    fn read(&mut self, source: &mut Source, bytes: &mut Vec<u8>, wanted: usize) -> Result<()> {
+        if self.ended {
+            return Ok(());
+        }
+        let room = wanted - bytes.len();
+        bytes.reserve(room);
+        match source.take(room as u64).read_to_end(bytes) {
+            Ok(length) => self.ended = length < room,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if self.grows.is_some() => return Err(error.into()),
+            Err(error) => (self.failed, self.ended) = (Some(error), true),
+        }
+        Ok(())
     }
 }
 
 impl Survey {
     /// Where a block of these bytes ends: in front of a frame or a line, and not between the pieces of one.
     fn cut(&self, bytes: &[u8]) -> Option<usize> {
-        if let Some(frame) = &self.frame
+        if let Some(frame) = &self.layout.frame
             && let Some(at) = memmem::rfind(bytes, frame).filter(|at| *at > 0)
         {
             // What stands in front of it on its line goes with it.
@@ -426,27 +393,13 @@ fn left_open(bytes: &[u8]) -> usize {
 }
 
 /// The last bytes of a file, without those that were read already.
-fn tail(mut file: File, read: u64) -> io::Result<Vec<u8>> {
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(
-        length.saturating_sub(HEAD as u64).max(read),
-    ))?;
+fn tail(path: &Path, read: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let start = file.metadata()?.len().saturating_sub(HEAD as u64);
+    file.seek(SeekFrom::Start(start.max(read)))?;
     let mut bytes = Vec::new();
     file.take(HEAD as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Reads until the buffer is full; true at the end of the source.
-fn read_full(source: &mut impl Read, buffer: &mut [u8], used: &mut usize) -> io::Result<bool> {
-    while *used < buffer.len() {
-        match source.read(&mut buffer[*used..]) {
-            Ok(0) => return Ok(true),
-            Ok(length) => *used += length,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(false)
 }
 
 /// Where to cut a line that is too long: in front of the last record inside it, if there is one.

@@ -6,3 +6,6 @@ pub(super) mod compressed;
 pub(super) mod inputs;
 pub(super) mod readers;
 pub(super) mod source;
+#[cfg_attr(feature = "monitoring", path = "unpack.rs")]
+#[cfg_attr(not(feature = "monitoring"), path = "without_unpack.rs")]
+mod unpack;

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread::{self, JoinHandle},
@@ -13,9 +13,12 @@ use std::{
 use anyhow::Result;
 
 use super::inputs::Blocks;
-use crate::audit::{
-    records::{block::Block, scan::Scanner, scanned::Scanned},
-    registry::Registry,
+use crate::{
+    audit::{
+        records::{block::Block, scan::Scanner, scanned::Scanned},
+        registry::Registry,
+    },
+    threads::lock,
 };
 
 /// A block on its way: filled by a reader, judged, and used again.
@@ -159,8 +162,4 @@ impl Shared {
         }
         Some(Ok((block, scanned)))
     }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,9 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 
-use super::compressed::{form, reader};
+use super::{compressed::form, unpack::reader};
 use crate::log::line::displayed;
 
 /// One of the things to read.
@@ -23,13 +23,14 @@ pub enum Input {
     Bytes(String, Vec<u8>),
 }
 
+/// What bytes are read from.
+pub(crate) type Source = Box<dyn Read + Send>;
+
 /// An input that is open.
-pub struct Opened {
+pub(crate) struct Opened {
     /// What it holds, unpacked and in UTF-8.
-    pub source: Box<dyn Read + Send>,
-    /// How many bytes that are, where it is known.
-    pub size: Option<u64>,
-    /// It can be opened again, and then begins at its start.
+    pub source: Source,
+    /// It can be opened again, and then begins at its start: a pipe gives what it holds once.
     pub again: bool,
 }
 
@@ -44,71 +45,58 @@ impl Input {
     }
 
     /// Opens it.
-    pub fn open(&self) -> Result<Opened> {
-        let (raw, size): (Box<dyn Read + Send>, _) = match self {
-            Self::Stdin => (Box::new(io::stdin()), None),
-            Self::Bytes(_, bytes) => (
-                Box::new(io::Cursor::new(bytes.clone())),
-                Some(bytes.len() as u64),
-            ),
+    pub(crate) fn open(&self) -> Result<Opened> {
+        let name = self.name();
+        let (mut source, again): (Source, _) = match self {
+            Self::Stdin => (Box::new(io::stdin()), false),
+            Self::Bytes(_, bytes) => (Box::new(io::Cursor::new(bytes.clone())), true),
             Self::File(path) => {
-                let (file, size) = open_file(path)
-                    .with_context(|| format!("the log {} cannot be read", displayed(path)))?;
-                (Box::new(file), size)
+                let opened = open_file(path);
+                let (file, again) =
+                    opened.with_context(|| format!("the log {name} cannot be read"))?;
+                (Box::new(file), again)
             }
         };
-        // A pipe gives what it holds once.
-        let again = size.is_some();
-        let mut opened = Opened {
-            source: raw,
-            size,
-            again,
-        };
-        let name = self.name();
         for _ in 0..LAYERS_MAX {
-            let Some(form) = form(&opened.start()) else {
-                break;
-            };
-            let plain = reader(form, opened.source);
-            let source =
-                plain.with_context(|| format!("the log {name} cannot be read: it is {form}"))?;
-            opened = Opened {
-                source,
-                size: None,
-                again,
+            let (start, whole) = peek(source, START);
+            source = match form(&start) {
+                None => {
+                    return Ok(Opened {
+                        source: whole,
+                        again,
+                    });
+                }
+                Some(form) => reader(form, whole)
+                    .with_context(|| format!("the log {name} cannot be read: it is {form}"))?,
             };
         }
-        Ok(opened)
+        Ok(Opened { source, again })
     }
 }
 
-fn open_file(path: &Path) -> Result<(File, Option<u64>)> {
+/// A file, and whether it can be opened again.
+fn open_file(path: &Path) -> Result<(File, bool)> {
     let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_dir() {
-        bail!("it is a directory");
-    }
-    let size = metadata.is_file().then_some(metadata.len());
-    Ok((file, size))
+    let kind = file.metadata()?.file_type();
+    ensure!(!kind.is_dir(), "it is a directory");
+    Ok((file, kind.is_file()))
 }
 
 /// How many of the first bytes are looked at.
-const START: u64 = 64;
+const START: usize = 64;
 /// A log may be in UTF-16 and compressed.
 const LAYERS_MAX: u8 = 3;
 
-impl Opened {
-    /// The first bytes, which are read again, and so is an error behind them.
-    fn start(&mut self) -> Vec<u8> {
-        let mut start = Vec::new();
-        let read = (&mut self.source).take(START).read_to_end(&mut start);
-        let rest: Box<dyn Read + Send> = match read {
-            Ok(_) => std::mem::replace(&mut self.source, Box::new(io::empty())),
-            Err(error) => Box::new(Failing(Some(error))),
-        };
-        self.source = Box::new(io::Cursor::new(start.clone()).chain(rest));
-        start
-    }
+/// The first bytes of a source, and what gives them once more, and an error behind them.
+pub(super) fn peek(mut source: Source, length: usize) -> (Vec<u8>, Source) {
+    let mut start = Vec::new();
+    let read = source.by_ref().take(length as u64).read_to_end(&mut start);
+    let rest = match read {
+        Ok(_) => source,
+        Err(error) => Box::new(Failing(Some(error))),
+    };
+    let whole = io::Cursor::new(start.clone()).chain(rest);
+    (start, Box::new(whole))
 }
 
 /// Fails once.

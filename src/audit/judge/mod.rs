@@ -145,7 +145,7 @@ impl<'a> Judge<'a> {
         if block.file != self.file {
             self.turn_to(block);
         }
-        let bytes = block.bytes();
+        let bytes = &block.bytes[..];
         // Lines are counted where they begin.
         self.lines += u64::from(scanned.lines) + u64::from(!block.continues);
         self.lines -= u64::from(bytes.ends_with(b"\n"));

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use derive_more::Deref;
+
 /// So many bytes of damaged lines are held back until a run is met.
 pub(crate) const EARLY_BYTES: usize = 1 << 20;
 
 /// A block of whole lines, save where a line is longer than any block.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Deref)]
 pub(crate) struct Block {
     /// Counts the blocks from 0.
     pub number: u64,
@@ -16,29 +18,26 @@ pub(crate) struct Block {
     pub offset: u64,
     /// Its first line began in the block before.
     pub continues: bool,
-    /// The input has its newest lines first.
-    pub backwards: bool,
-    /// The forms of lines that stand between most records, and belong to them.
-    pub usual: Arc<[Vec<u8>]>,
-    /// What stands in front of a record on its line.
-    pub prefix: Arc<[u8]>,
-    /// Records come in documents of several lines.
-    pub framed: bool,
-    /// No input has a whole record early on, and this is not the beginning of one: most likely all of it is rewritten.
-    pub rewritten: bool,
-    /// Records stand in the midst of bytes that are no text.
-    pub binary: bool,
-    /// The first `length` bytes of it are the lines.
-    pub buffer: Vec<u8>,
-    /// How many bytes it holds.
-    pub length: usize,
+    /// How the input is laid out.
+    #[deref]
+    pub layout: Arc<Layout>,
+    /// The lines.
+    pub bytes: Vec<u8>,
 }
 
-impl Block {
-    /// The lines.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.buffer[..self.length]
-    }
+/// How an input is laid out, as far as its beginning shows it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Layout {
+    /// Its newest lines come first.
+    pub backwards: bool,
+    /// The forms of lines that stand between most records, and belong to them.
+    pub usual: Vec<Vec<u8>>,
+    /// What stands in front of the first record on its line.
+    pub prefix: Vec<u8>,
+    /// What each frame of a document begins with, where one takes several lines or the document only one.
+    pub frame: Option<Vec<u8>>,
+    /// Records stand in the midst of bytes that are no text.
+    pub binary: bool,
 }
 
 /// A place in a block.

@@ -9,7 +9,7 @@ use memchr::memmem;
 
 use super::{
     attempt::AttemptRecord,
-    block::{Block, BlockLocation},
+    block::{Block, BlockLocation, EARLY_BYTES},
     exact,
     find::{Finder, Hit, HitKind, opens},
     gap::Gaps,
@@ -98,8 +98,9 @@ impl<'a> Scanner<'a> {
                 self.prefix.learn(&line, [None; 2]);
             }
         }
-        let bytes = block.bytes();
-        let brief = block.rewritten && self.registry.count() == 0;
+        let bytes = &block.bytes[..];
+        // Without a run so far down most likely all of it is rewritten.
+        let brief = block.offset >= EARLY_BYTES as u64 && self.registry.count() == 0;
         let hopeless = brief && !may_hold_record(bytes);
         let mut pass = Pass {
             scanner: self,
@@ -216,7 +217,7 @@ impl Pass<'_, '_> {
                 hit.is_whole() || hit.span.start >= taken_out && !hit.is_object_without_sum()
             });
         }
-        if hits.is_empty() && !self.block.framed {
+        if hits.is_empty() && self.block.frame.is_none() {
             // Each line of another program's document is one of its lines.
             end = end.min(line);
         }

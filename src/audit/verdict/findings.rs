@@ -144,6 +144,11 @@ impl Findings {
     }
 
     /// The first ranges of each kind.
+    pub(crate) fn all_kept(&self) -> impl Iterator<Item = &Finding> {
+        self.kept.iter().flatten()
+    }
+
+    /// The first ranges of each kind.
     pub(crate) fn into_kept(self) -> Vec<Finding> {
         self.kept.into_iter().flatten().collect()
     }

@@ -1,6 +1,10 @@
 //! How a log that is followed stands, as metrics for whoever scrapes.
 
-use std::{net::SocketAddr, ops::RangeInclusive, sync::Arc};
+use std::{
+    net::SocketAddr,
+    ops::RangeInclusive,
+    sync::{Arc, Mutex},
+};
 
 use strum::VariantArray;
 
@@ -10,19 +14,23 @@ use super::{
     scrapes::Pages,
 };
 use crate::{
-    audit::{Board, Delays, Figures, RunState},
+    audit::{Delays, Figures, RunState},
     log::stream::complain,
+    threads::lock,
 };
 
 /// Serves what stands on `board` on this address, if there is one, until what is returned is dropped.
 ///
 /// # Errors
 /// The address cannot be had, or the system refuses what a server needs.
-pub fn export(addr: Option<SocketAddr>, board: &Arc<Board>) -> anyhow::Result<impl Sized + use<>> {
+pub fn export(
+    addr: Option<SocketAddr>,
+    board: &Arc<Mutex<Figures>>,
+) -> anyhow::Result<impl Sized + use<>> {
     let Some(addr) = addr else { return Ok(None) };
     let (listener, addr) = listen(addr, "metrics", "--metrics-addr")?;
     let board = Arc::clone(board);
-    let metrics = move || families(&board.get()) + &process_families();
+    let metrics = move || families(&lock(&board)) + &process_families();
     let pages = Pages {
         metrics: Box::new(metrics),
         threads: None,
