@@ -50,7 +50,7 @@ pub struct LabConfig {
 /// A run cannot be made, or standard output cannot be written.
 pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
     let stop = Arc::new(Stop::default());
-    let _signals = SignalWatch::start(Arc::clone(&stop), || {}, complain)?;
+    let _signals = SignalWatch::start(Arc::clone(&stop), None, complain)?;
     let specimens = match config.specimen {
         Some(one) => slice::from_ref(one),
         None => SPECIMENS,

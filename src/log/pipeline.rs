@@ -13,7 +13,7 @@ use super::{
     console::Console,
     event::Event,
     file::LogFile,
-    queue::{Drain, Queue, STRIPES, Slot},
+    queue::{Drain, Queue, Role, STRIPES, Slot},
     report::SinkReport,
     sinks::Sinks,
     stream::Stream,
@@ -140,10 +140,18 @@ impl Pipeline {
     }
 
     /// Writes one line at once. To read the clock once more would cost more than all else that is done here.
-    pub(super) fn write_line(&self, mut output: MutexGuard<'_, Output>, line: &FinishedLine<'_>) {
+    pub(super) fn write_line(
+        &self,
+        mut output: MutexGuard<'_, Output>,
+        line: &FinishedLine<'_>,
+        role: Role,
+    ) {
         output.drain.take_line(line);
         output.write(line.stamp);
         self.leave_reports(output);
+        if role != Role::Writer {
+            self.wait_until_written();
+        }
     }
 
     /// A producer cannot log what the file reports: the writer sees to that.

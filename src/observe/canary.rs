@@ -41,7 +41,7 @@ pub fn run(config: &CanaryConfig) -> Result<Verdict> {
     let board = Arc::<Board>::default();
     let _exports = export(config.metrics, &board)?;
     let stop = Arc::<Stop>::default();
-    let _signals = SignalWatch::start(Arc::clone(&stop), || {}, complain)?;
+    let _signals = SignalWatch::start(Arc::clone(&stop), None, complain)?;
     let mut canary = Canary {
         tell: config.tell,
         board,

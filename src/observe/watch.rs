@@ -84,7 +84,7 @@ pub(crate) fn sample(interval: Micros, counters: Arc<[Arc<Counters>]>) -> anyhow
 
 /// A run that came to a standstill.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stall {
+pub(crate) struct Stall {
     /// How long nothing had moved when it was noticed.
     pub after: Duration,
     /// Where workers wait for each other, in words.

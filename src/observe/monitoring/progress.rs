@@ -35,7 +35,10 @@ pub(super) fn start(sources: Sources) -> anyhow::Result<Watcher> {
             pipeline.show("");
         } else if started.elapsed() >= INTERVAL {
             let account = Totals::account(&sources.counters);
-            let fewest = Totals::fewest_done(&sources.counters);
+            let accounts = sources.counters.iter().map(|counters| counters.account());
+            let at_work = accounts.filter(|account| account.panicked == 0);
+            let done = at_work.map(|account| account.completed + account.abandoned);
+            let fewest = done.min().unwrap_or(0);
             let mut facts = facts(&sources.workload, &account, fewest, started.elapsed());
             if sources.backlog.is_some() {
                 let views = sources.board.read();
