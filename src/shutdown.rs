@@ -18,7 +18,7 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ},
     flag,
-    iterator::{Handle, Signals},
+    iterator::Signals,
     low_level,
 };
 
@@ -129,36 +129,22 @@ const SLOW_END: Duration = Duration::from_secs(1);
 /// How often the thread looks at the clock between the first signal and [`SLOW_END`].
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The thread that waits for signals. To drop it is to end it.
-#[derive(Debug)]
-pub struct SignalWatch(#[allow(dead_code)] Background<EndOfSignals>);
-
-/// Ends the waiting when it is dropped.
-#[derive(Debug)]
-struct EndOfSignals(Handle);
-
-impl Drop for EndOfSignals {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
-
-impl SignalWatch {
-    /// Watches for the signals that end a program, and asks `stop` to stop at the first. None is missed from now on. One
+impl Stop {
+    /// Watches for the signals that end a program, and asks for the stop at the first. None is missed from now on. One
     /// that comes more than `SAME_REQUEST` later ends the program at once; if the end takes long, `tell` tells a person
     /// so. Where there are threads to dump, SIGQUIT asks for that in `dumps`, as it does of the JVM; elsewhere it ends the program,
     /// as it does any.
     ///
     /// # Errors
     /// The system refuses a handler or a thread.
-    pub fn start(
-        stop: Arc<Stop>,
+    pub(crate) fn watch_signals(
+        self: &Arc<Self>,
         dumps: Option<SyncSender<()>>,
         tell: impl Fn(&str) + Send + 'static,
-    ) -> anyhow::Result<Self> {
+    ) -> anyhow::Result<Background> {
         let (mut signals, second_ends) =
             register(dumps.is_some()).context("cannot watch for signals")?;
-        let closing = EndOfSignals(signals.handle());
+        let (stop, end) = (Arc::clone(self), signals.handle());
         // A request that comes too early waits; a second one while one is waiting asks for nothing more.
         let ask_for_dump = move || {
             if let Some(dumps) = &dumps {
@@ -202,7 +188,7 @@ impl SignalWatch {
                 }
             });
         };
-        Background::start("signals", closing, watch).map(Self)
+        Background::start("signals", move || end.close(), watch)
     }
 }
 

@@ -27,13 +27,14 @@ pub struct Head {
 /// A thread's way into the log.
 #[derive(Debug)]
 pub struct Logger {
-    pipeline: Arc<Pipeline>,
+    pub(super) pipeline: Arc<Pipeline>,
     slot: Slot,
     role: Role,
     encoder: Encoder,
     /// What the next line's number should be. Another thread that logs as `main` may take it first.
     next_seq: u64,
-    last_stamp: Stamp,
+    /// The time stamp of the last line.
+    pub(super) last_stamp: Stamp,
 }
 
 impl Logger {
@@ -48,16 +49,6 @@ impl Logger {
             next_seq: 0,
             last_stamp: Stamp::default(),
         }
-    }
-
-    /// The time stamp of the last line.
-    pub fn last_stamp(&self) -> Stamp {
-        self.last_stamp
-    }
-
-    /// Has all lines written that were logged so far. Returns when lines were lost last.
-    pub fn commit(&self) -> Option<Stamp> {
-        self.pipeline.commit()
     }
 
     /// Logs one line of the level `level`: `make` makes and finishes it in the encoder, and may be called again. A line for

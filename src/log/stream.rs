@@ -85,7 +85,8 @@ impl Standard {
 /// When a reader that stalls is given up. All of a run's readers share it, so that several do not cost more than one.
 #[derive(Clone, Debug)]
 pub struct Patience {
-    stop: Arc<Stop>,
+    /// What it waits for.
+    pub stop: Arc<Stop>,
     /// When the run's duration is over.
     end: Option<Instant>,
 }

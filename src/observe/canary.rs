@@ -14,7 +14,7 @@ use super::monitoring::{AuditLine, export};
 use crate::{
     audit::{self, AuditConfig, Board, Figures, FollowConfig, Listener, News, Verdict},
     log::stream::complain,
-    shutdown::{SignalWatch, Stop},
+    shutdown::Stop,
 };
 
 /// How a piece of news is written that came to be known at a time.
@@ -41,7 +41,7 @@ pub fn run(config: &CanaryConfig) -> Result<Verdict> {
     let board = Arc::<Board>::default();
     let _exports = export(config.metrics, &board)?;
     let stop = Arc::<Stop>::default();
-    let _signals = SignalWatch::start(Arc::clone(&stop), None, complain)?;
+    let _signals = stop.watch_signals(None, complain)?;
     let mut canary = Canary {
         tell: config.tell,
         board,

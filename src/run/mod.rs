@@ -19,8 +19,8 @@ use std::{
 use self::{config::RunConfig, context::RunContext, observers::Observers, workers::Workers};
 use crate::{
     log::stream::{Patience, complain},
-    observe::monitoring::Prepared,
-    shutdown::{SignalWatch, Stop},
+    observe::monitoring::Monitoring,
+    shutdown::Stop,
 };
 
 /// Runs the workload and prints the summary, while the metrics are still served.
@@ -29,15 +29,15 @@ use crate::{
 /// The metrics' address or the log cannot be had, or the system refuses the threads or the handlers without which
 /// there is no log. What goes wrong later is told in the outcome.
 pub fn run(config: &RunConfig) -> anyhow::Result<ExitCode> {
-    let prepared = Prepared::new(&config.metrics, config.serve.as_ref())?;
+    let monitoring = Monitoring::new(&config.metrics, config.serve.as_ref())?;
     let stop = Arc::new(Stop::default());
     let (dumps, dump_requests) = sync_channel(1);
-    let _signals = SignalWatch::start(Arc::clone(&stop), Some(dumps), complain)?;
+    let _signals = stop.watch_signals(Some(dumps), complain)?;
 
-    let (notices, inbox) = channel();
-    let context = RunContext::open(config, Arc::clone(&stop), notices)?;
-    let mut observers = Observers::start(&context, prepared, dump_requests);
     let patience = Patience::new(Arc::clone(&stop), config.workload.duration.map(Into::into));
+    let (notices, inbox) = channel();
+    let context = RunContext::open(config, &patience, notices)?;
+    let mut observers = Observers::start(&context, monitoring, dump_requests);
     let workers = Workers::start(&context, &observers, inbox);
     let (processor, ended) = workers.join();
     observers.workers_ended();
