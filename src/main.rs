@@ -13,7 +13,6 @@ use hifi::{
     observe::{canary, dashboard},
     plan::printer,
     report, run,
-    run::summary,
 };
 
 fn main() -> ExitCode {
@@ -33,9 +32,7 @@ fn main() -> ExitCode {
         None => {
             let config = valid(cli.run.into_config());
             let profile = HeapProfile::start();
-            let conclude =
-                |outcome: &_, patience: &_| summary::conclude(&config, outcome, patience);
-            run::run(&config, conclude).and_then(|code| profile.finish().map(|()| code))
+            run::run(&config).and_then(|code| profile.finish().map(|()| code))
         }
     };
     result.unwrap_or_else(|error| {

@@ -5,10 +5,11 @@
 use std::{
     fmt, io,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
+        mpsc::SyncSender,
     },
-    thread::{self, Thread},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -17,7 +18,7 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ},
     flag,
-    iterator::{Handle, Signals},
+    iterator::Signals,
     low_level,
 };
 
@@ -54,72 +55,59 @@ impl fmt::Display for Cause {
 }
 
 /// A stop that may be asked for. One is shared by all threads of a run.
-#[derive(Debug, Default)]
+#[derive(Default, derive_more::Debug)]
 pub struct Stop {
-    /// The same as whether `state.request` is there, for the hot path.
-    requested: AtomicBool,
-    state: Mutex<StopState>,
+    /// What asked for it, and when.
+    request: OnceLock<(Cause, Instant)>,
+    /// What is to be done then.
+    #[debug(skip)]
+    hooks: Mutex<Hooks>,
 }
 
-#[derive(Default, derive_more::Debug)]
-struct StopState {
-    request: Option<(Cause, Instant)>,
-    sleepers: Vec<Thread>,
-    /// What else is to be done when the stop is asked for.
-    #[debug(skip)]
-    hooks: Vec<Box<dyn Fn() + Send>>,
-}
+type Hooks = Vec<Box<dyn Fn() + Send>>;
 
 impl Stop {
     /// Asks for the stop and wakes every sleeper. Only the first cause counts.
     pub fn request(&self, cause: Cause) {
-        let mut state = self.state();
-        state.request.get_or_insert((cause, Instant::now()));
-        self.requested.store(true, Ordering::SeqCst);
-        for sleeper in &state.sleepers {
-            sleeper.unpark();
-        }
-        state.hooks.iter().for_each(|hook| hook());
+        self.request.get_or_init(|| (cause, Instant::now()));
+        self.hooks().iter().for_each(|hook| hook());
     }
 
     /// Has `hook` called when the stop is asked for, and at once if it was already. It must not ask for anything here.
     pub fn on_request(&self, hook: impl Fn() + Send + 'static) {
-        let mut state = self.state();
-        if state.request.is_some() {
+        let mut hooks = self.hooks();
+        if self.requested() {
             hook();
         }
-        state.hooks.push(Box::new(hook));
+        hooks.push(Box::new(hook));
     }
 
     /// Whether the stop was asked for.
     #[inline]
     pub fn requested(&self) -> bool {
-        self.requested.load(Ordering::Relaxed)
+        self.request.get().is_some()
     }
 
     /// What asked for the stop, if anything did.
     pub fn cause(&self) -> Option<Cause> {
-        self.state().request.map(|(cause, _)| cause)
+        self.request.get().map(|(cause, _)| *cause)
     }
 
     /// How long ago the stop was asked for.
     pub fn elapsed(&self) -> Option<Duration> {
-        if self.requested() {
-            self.state().request.map(|(_, at)| at.elapsed())
-        } else {
-            None
-        }
+        self.request.get().map(|(_, at)| at.elapsed())
     }
 
     /// Makes the calling thread one that a stop wakes. To be called before its first [`Stop::sleep`].
     pub fn enlist(&self) {
-        self.state().sleepers.push(thread::current());
+        let sleeper = thread::current();
+        self.on_request(move || sleeper.unpark());
     }
 
     /// Sleeps for `length`, or until the stop. A length past the clock's end is sleep without end.
     pub fn sleep(&self, length: Duration) {
         let deadline = Instant::now().checked_add(length);
-        while !self.requested.load(Ordering::SeqCst) {
+        while !self.requested() {
             match deadline.map(|d| d.saturating_duration_since(Instant::now())) {
                 Some(Duration::ZERO) => return,
                 Some(left) => thread::park_timeout(left),
@@ -128,9 +116,9 @@ impl Stop {
         }
     }
 
-    /// A list of threads and a request stay whole whoever panics, so poison is of no meaning here.
-    fn state(&self) -> std::sync::MutexGuard<'_, StopState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A list stays whole whoever panics, so poison is of no meaning here.
+    fn hooks(&self) -> MutexGuard<'_, Hooks> {
+        self.hooks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -144,35 +132,28 @@ const SLOW_END: Duration = Duration::from_secs(1);
 /// How often the thread looks at the clock between the first signal and [`SLOW_END`].
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The thread that waits for signals. To drop it is to end it.
-#[derive(Debug)]
-pub struct SignalWatch(#[allow(dead_code)] Background<EndOfSignals>);
-
-/// Ends the waiting when it is dropped.
-#[derive(Debug)]
-struct EndOfSignals(Handle);
-
-impl Drop for EndOfSignals {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
-
-impl SignalWatch {
-    /// Watches for the signals that end a program, and asks `stop` to stop at the first. None is missed from now on. One
+impl Stop {
+    /// Watches for the signals that end a program, and asks for the stop at the first. None is missed from now on. One
     /// that comes more than `SAME_REQUEST` later ends the program at once; if the end takes long, `tell` tells a person
-    /// so. SIGQUIT is a request for a thread dump, as it is to the JVM: it calls
-    /// `quit`, which must not take long.
+    /// so. Where there are threads to dump, SIGQUIT asks for that in `dumps`, as it does of the JVM; elsewhere it ends the program,
+    /// as it does any.
     ///
     /// # Errors
     /// The system refuses a handler or a thread.
-    pub fn start(
-        stop: Arc<Stop>,
-        quit: impl Fn() + Send + 'static,
+    pub(crate) fn watch_signals(
+        self: &Arc<Self>,
+        dumps: Option<SyncSender<()>>,
         tell: impl Fn(&str) + Send + 'static,
-    ) -> anyhow::Result<Self> {
-        let (mut signals, second_ends) = register().context("cannot watch for signals")?;
-        let closing = EndOfSignals(signals.handle());
+    ) -> anyhow::Result<Background> {
+        let (mut signals, second_ends) =
+            register(dumps.is_some()).context("cannot watch for signals")?;
+        let (stop, end) = (Arc::clone(self), signals.handle());
+        // A request that comes too early waits; a second one while one is waiting asks for nothing more.
+        let ask_for_dump = move || {
+            if let Some(dumps) = &dumps {
+                let _ = dumps.try_send(());
+            }
+        };
         let watch = move || {
             let mut first: Option<(Cause, Instant)> = None;
             while !signals.handle().is_closed() {
@@ -184,7 +165,7 @@ impl SignalWatch {
                 };
                 for signal in arrived {
                     if signal == SIGQUIT {
-                        quit();
+                        ask_for_dump();
                         continue;
                     }
                     let cause = Cause::Signal(signal);
@@ -206,28 +187,28 @@ impl SignalWatch {
             }
             signals.forever().for_each(|signal| {
                 if signal == SIGQUIT {
-                    quit();
+                    ask_for_dump();
                 }
             });
         };
-        Background::start("signals", closing, watch).map(Self)
+        Background::start("signals", move || end.close(), watch)
     }
 }
 
 /// Registers all handlers. Signals are held back meanwhile: a handler is set before it knows what to do, and one that
 /// came just then would do nothing. A signal that ends the program goes to the thread; once the flag is set, it ends the program
 /// in its handler.
-fn register() -> io::Result<(Signals, Arc<AtomicBool>)> {
+fn register(dumps: bool) -> io::Result<(Signals, Arc<AtomicBool>)> {
     let held_back = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-    let registered = register_all();
+    let registered = register_all(dumps);
     held_back.thread_set_mask()?;
     registered
 }
 
-fn register_all() -> io::Result<(Signals, Arc<AtomicBool>)> {
+fn register_all(dumps: bool) -> io::Result<(Signals, Arc<AtomicBool>)> {
     // A file that may not grow further answers a write with an error, once this signal does not kill.
     flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
-    let signals = Signals::new(ending().chain([SIGQUIT]))?;
+    let signals = Signals::new(ending().chain(dumps.then_some(SIGQUIT)))?;
     let second_ends = Arc::new(AtomicBool::new(false));
     for signal in ending() {
         flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&second_ends))?;

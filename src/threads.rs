@@ -27,31 +27,35 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A thread that ends, and is waited for, when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Background<E> {
-    end: Option<E>,
+#[derive(derive_more::Debug)]
+pub(crate) struct Background {
+    #[debug(skip)]
+    end: Option<Box<dyn FnOnce() + Send>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl<E> Background<E> {
-    /// Starts a thread whose `work` ends soon after `end` is dropped, such as the sender of a channel on which it waits.
+impl Background {
+    /// Starts a thread whose `work` ends soon after `end` was called, which may drop the sender of a channel on which it waits.
     ///
     /// # Errors
     /// The system refuses it.
     pub(crate) fn start(
         name: &str,
-        end: E,
+        end: impl FnOnce() + Send + 'static,
         work: impl FnOnce() + Send + 'static,
     ) -> anyhow::Result<Self> {
-        let thread = Some(spawn(name, work)?);
-        let end = Some(end);
-        Ok(Self { end, thread })
+        Ok(Self {
+            thread: Some(spawn(name, work)?),
+            end: Some(Box::new(end)),
+        })
     }
 }
 
-impl<E> Drop for Background<E> {
+impl Drop for Background {
     fn drop(&mut self) {
-        drop(self.end.take());
+        if let Some(end) = self.end.take() {
+            end();
+        }
         if let Some(thread) = self.thread.take() {
             // A panic in it has been counted and printed by then.
             let _ = thread.join();

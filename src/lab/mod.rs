@@ -24,7 +24,7 @@ use crate::{
     log::stream::{complain, print_out},
     plan::workload::Workload,
     report,
-    shutdown::{Cause, SignalWatch, Stop},
+    shutdown::{Cause, Stop},
 };
 
 /// What the lab shows, and how.
@@ -50,7 +50,7 @@ pub struct LabConfig {
 /// A run cannot be made, or standard output cannot be written.
 pub fn run(config: &LabConfig) -> anyhow::Result<ExitCode> {
     let stop = Arc::new(Stop::default());
-    let _signals = SignalWatch::start(Arc::clone(&stop), || {}, complain)?;
+    let _signals = stop.watch_signals(None, complain)?;
     let specimens = match config.specimen {
         Some(one) => slice::from_ref(one),
         None => SPECIMENS,

@@ -8,7 +8,7 @@ use crate::plan::{Outcome, workload::Limit};
 /// How operations ended. Fields that one attempt changes together are kept apart: the compiler would merge neighbours into one
 /// wide load, which stalls on the narrow stores before it.
 #[derive(AddAssign, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Account {
+pub(crate) struct Account {
     /// Operations that were given up.
     pub abandoned: u64,
     /// Operations that ended with a success.
@@ -25,7 +25,7 @@ pub struct Account {
 
 impl Account {
     /// The account of no operations.
-    pub const ZERO: Self = Self {
+    pub(crate) const ZERO: Self = Self {
         completed: 0,
         abandoned: 0,
         panicked: 0,
@@ -35,7 +35,7 @@ impl Account {
     };
 
     /// The figures, by the names that the log has for them.
-    pub fn figures(&self) -> [(&'static str, u64); 6] {
+    pub(crate) fn figures(&self) -> [(&'static str, u64); 6] {
         [
             ("completed", self.completed),
             ("abandoned", self.abandoned),
@@ -47,14 +47,14 @@ impl Account {
     }
 
     /// How many operations were begun.
-    pub fn begun(&self) -> u64 {
+    pub(crate) fn begun(&self) -> u64 {
         self.completed + self.abandoned + self.panicked + self.interrupted
     }
 
     /// Takes in a worker's next attempt, the `attempt`-th of its operation. Until another follows, one that is to be tried
     /// again counts as cut off.
     #[inline]
-    pub fn count(&mut self, attempt: u64, outcome: Outcome) {
+    pub(crate) fn count(&mut self, attempt: u64, outcome: Outcome) {
         self.retries += u64::from(attempt > 1);
         self.interrupted = u64::from(matches!(outcome, Outcome::Retry { .. }));
         match outcome {
@@ -71,7 +71,7 @@ impl Account {
 
 /// What "Worker ended" says of a worker, and "Run ended" of all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Closing {
+pub(crate) struct Closing {
     /// Why it ended.
     pub reason: Reason,
     /// How its operations ended.
@@ -82,7 +82,7 @@ pub struct Closing {
 
 impl Closing {
     /// What an event says that closes an account; none of another.
-    pub fn of(event: &Event) -> Option<Self> {
+    pub(crate) fn of(event: &Event) -> Option<Self> {
         match *event {
             Event::WorkerEnded {
                 reason,
@@ -123,7 +123,7 @@ impl Closing {
     }
 
     /// A worker's "Worker ended".
-    pub fn worker_ended(self) -> Event {
+    pub(crate) fn worker_ended(self) -> Event {
         Event::WorkerEnded {
             reason: self.reason,
             completed: self.account.completed,
@@ -137,7 +137,7 @@ impl Closing {
     }
 
     /// A run's "Run ended".
-    pub fn run_ended(self, cause: String, lines: u64, dropped_items: u64) -> Event {
+    pub(crate) fn run_ended(self, cause: String, lines: u64, dropped_items: u64) -> Event {
         Event::RunEnded {
             reason: self.reason,
             cause,

@@ -3,17 +3,16 @@
 //! Errors here are counted and nothing more. A reader that stalls makes the producers wait until a stop is asked for, and then for
 //! half a second at most (see [`Stream`]); the file goes on all the while.
 
-use super::{
-    report::SinkReport,
-    stream::{Patience, Standard, Stream},
-};
+use super::stream::{Patience, Standard, Stream};
 use crate::log::config::ConsoleConfig;
 
 /// Standard error, as the log writes to it.
 #[derive(Debug)]
 pub(crate) struct Console {
-    stream: Stream,
-    coloured: bool,
+    /// Standard error itself.
+    pub stream: Stream,
+    /// Lines are coloured here, so that their bytes differ from the file's.
+    pub coloured: bool,
     /// A progress line may stand where the next text is to begin.
     progress: bool,
 }
@@ -26,16 +25,6 @@ impl Console {
             coloured: config.coloured,
             progress: config.progress,
         }
-    }
-
-    /// Standard error itself.
-    pub(crate) fn stream(&self) -> &Stream {
-        &self.stream
-    }
-
-    /// Whether lines are coloured here, so that their bytes differ from the file's.
-    pub(crate) fn is_coloured(&self) -> bool {
-        self.coloured
     }
 
     /// Appends a text line to `out` as the console shows it.
@@ -66,20 +55,6 @@ impl Console {
     pub(crate) fn say(&self, text: &str) {
         let clear = if self.progress { CLEAR } else { "" };
         self.stream.write_text(format!("{clear}{text}").as_bytes());
-    }
-
-    /// Shows a progress line in place of the one before; an empty one goes. A reader that stalls misses some. The cursor
-    /// stays at the line's beginning: a terminal that is made narrower breaks the line, and from there all of it is
-    /// overwritten.
-    pub(crate) fn show(&self, line: &str) {
-        if self.stream.is_idle() || line.is_empty() {
-            self.stream.write_text(format!("{line}{CLEAR}").as_bytes());
-        }
-    }
-
-    /// What became of the lines so far.
-    pub(crate) fn report(&self) -> SinkReport {
-        self.stream.report()
     }
 }
 

@@ -143,6 +143,9 @@ events! {
     /// The system would not start a worker's thread; the run is stopped.
     ERROR ThreadRefused "Thread could not be started: Worker-" + worker { error: String }
 
+    /// What the run needs besides could not be had: no worker was started; the run is stopped.
+    ERROR NotStarted "No worker could be started" { error: String }
+
     /// An attempt succeeded, and was the `counter`-th of the run to do so.
     INFO Succeeded "Operation result: Operation completed successfully" { iteration: u64, attempt: u64, counter: u64 }
 
@@ -480,6 +483,7 @@ mod tests {
             ),
             ("Started thread: Worker-3", ""),
             ("Thread could not be started: Worker-3", "error"),
+            ("No worker could be started", "error"),
             (
                 "Operation result: Operation completed successfully",
                 "iteration attempt counter",

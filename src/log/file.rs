@@ -44,7 +44,7 @@ pub(crate) struct LogFile {
     rotation: Rotation,
     /// The open file, or what stands before it.
     out: Box<dyn Write + Send>,
-    name: Name,
+    pub name: Name,
     /// When it was last looked up whether the file still has its name.
     looked: Stamp,
     /// While writing fails: when it is tried again.
@@ -53,15 +53,17 @@ pub(crate) struct LogFile {
     fragment: bool,
     /// Only the run's last line is still to come: without it the log would not say what the run came to. So it is held back
     /// where it cannot be written, to be tried once more.
-    awaits_last_line: bool,
+    pub awaits_last_line: bool,
     held: Vec<u8>,
     missing: Missing,
-    /// When a line was last lost.
-    last_loss: Option<Stamp>,
+    /// When lines were lost last. One that was logged later is not among them.
+    pub last_loss: Option<Stamp>,
     /// What the last `Log gap` told of. It is missing again if that line gets lost.
     told: Missing,
-    reports: Vec<Event>,
-    counts: SinkReport,
+    /// The events that should be logged.
+    pub reports: Vec<Event>,
+    /// What became of the lines so far.
+    pub counts: SinkReport,
 }
 
 /// Puts something before the file: a specimen's way of opening the log.
@@ -69,8 +71,8 @@ pub(crate) type Wrap = fn(RollingFileAppender) -> Box<dyn Write + Send>;
 
 /// The name under which the file is open (rotation changes it), and which file that is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Name {
-    path: PathBuf,
+pub(crate) struct Name {
+    pub path: PathBuf,
     device_and_inode: Option<(u64, u64)>,
 }
 
@@ -143,27 +145,12 @@ impl LogFile {
         Ok(())
     }
 
-    /// Whether there are events that should be logged.
-    pub(crate) fn has_reports(&self) -> bool {
-        !self.reports.is_empty()
-    }
-
-    /// The events that should be logged.
-    pub(crate) fn take_reports(&mut self) -> Vec<Event> {
-        mem::take(&mut self.reports)
-    }
-
     /// Lets the next write try a file that was failing, with the gap to be told of in that write.
     pub(crate) fn try_at_once(&mut self) {
         if self.next_try.is_some() {
             self.next_try = Some(Stamp::default());
             self.report_gap();
         }
-    }
-
-    /// From now on there is only the run's last line to come.
-    pub(crate) fn await_last_line(&mut self) {
-        self.awaits_last_line = true;
     }
 
     /// The last line has been here: tries once more to write it, if it could not be written. That the file was opened anew no
@@ -178,21 +165,6 @@ impl LogFile {
         }
         self.reports
             .retain(|report| *report != Event::LogReopened {});
-    }
-
-    /// The path that is written to now.
-    pub(crate) fn current_path(&self) -> &Path {
-        &self.name.path
-    }
-
-    /// When lines were lost last. One that was logged later is not among them.
-    pub(crate) fn last_loss(&self) -> Option<Stamp> {
-        self.last_loss
-    }
-
-    /// What became of the lines so far.
-    pub(crate) fn report(&self) -> SinkReport {
-        self.counts
     }
 
     /// Tries to write whole lines. Where that fails, says how many bytes were written, and why.

@@ -23,13 +23,13 @@ pub fn sign_on(logger: Logger) {
 /// The time stamp of the calling thread's last line; the clock's beginning if it has none.
 #[inline]
 pub fn last_stamp() -> Stamp {
-    LOGGER.with_borrow(|logger| logger.as_ref().map_or(Stamp::default(), Logger::last_stamp))
+    LOGGER.with_borrow(|logger| logger.as_ref().map_or(Stamp::default(), |it| it.last_stamp))
 }
 
 /// Has all lines written that were logged so far. Returns when lines were lost last: one that was logged later is in the log, for
 /// certain.
 pub fn commit() -> Option<Stamp> {
-    LOGGER.with_borrow(|logger| logger.as_ref().and_then(Logger::commit))
+    LOGGER.with_borrow(|logger| logger.as_ref().and_then(|it| it.pipeline.commit()))
 }
 
 /// The `tracing` layer that turns the program's events into lines.

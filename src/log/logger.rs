@@ -27,13 +27,14 @@ pub struct Head {
 /// A thread's way into the log.
 #[derive(Debug)]
 pub struct Logger {
-    pipeline: Arc<Pipeline>,
+    pub(super) pipeline: Arc<Pipeline>,
     slot: Slot,
     role: Role,
     encoder: Encoder,
     /// What the next line's number should be. Another thread that logs as `main` may take it first.
     next_seq: u64,
-    last_stamp: Stamp,
+    /// The time stamp of the last line.
+    pub(super) last_stamp: Stamp,
 }
 
 impl Logger {
@@ -50,89 +51,56 @@ impl Logger {
         }
     }
 
-    /// The time stamp of the last line.
-    pub fn last_stamp(&self) -> Stamp {
-        self.last_stamp
-    }
-
-    /// Has all lines written that were logged so far. Returns when lines were lost last.
-    pub fn commit(&self) -> Option<Stamp> {
-        self.pipeline.commit()
-    }
-
     /// Logs one line of the level `level`: `make` makes and finishes it in the encoder, and may be called again. A line for
     /// which the log is closed is dropped.
     #[inline]
     pub fn log(&mut self, level: Level, make: impl Fn(&mut Encoder, Head)) {
-        if self.role != Role::Writer {
-            self.pipeline.wait_for_room();
-        }
-        if self.pipeline.flush_interval.is_zero() {
-            self.write_through(level, make);
-        } else {
-            self.hand_over(level, make);
-        }
-    }
-
-    /// Writes a line. Nobody else logs from its time stamp on until it is written.
-    #[inline]
-    fn write_through(&mut self, level: Level, make: impl Fn(&mut Encoder, Head)) {
         let pipeline = &*self.pipeline;
-        let output = pipeline.output();
-        let Some(seq) = pipeline.queue.number(self.slot, self.role) else {
-            return;
-        };
-        let stamp = pipeline.clock.now();
-        let line = finished_line(pipeline, &mut self.encoder, (stamp, seq), level, make);
-        pipeline.write_line(output, &line);
-        self.last_stamp = stamp;
-        if self.role != Role::Writer {
-            pipeline.wait_until_written();
+        let (slot, role, encoder) = (self.slot, self.role, &mut self.encoder);
+        if role != Role::Writer {
+            pipeline.wait_for_room();
         }
-    }
-
-    /// Puts a line into the queue.
-    #[inline]
-    fn hand_over(&mut self, level: Level, make: impl Fn(&mut Encoder, Head)) {
-        let pipeline = &*self.pipeline;
-        loop {
-            let (stamp, seq) = (pipeline.clock.now(), self.next_seq);
-            let line = finished_line(pipeline, &mut self.encoder, (stamp, seq), level, &make);
-            match pipeline.queue.put(self.slot, self.role, &line) {
-                put @ (Put::Waits | Put::HalfFull) => {
-                    self.next_seq = seq + 1;
-                    self.last_stamp = stamp;
-                    if put == Put::HalfFull {
-                        pipeline.see_to_drain();
-                    }
-                    return;
-                }
-                Put::MakeAnew(seq) => self.next_seq = seq,
-                Put::Full => pipeline.make_room(self.slot),
-                Put::Closed => return,
+        let to_console = pipeline.console_level.is_some_and(|max| level <= max);
+        let text_is_needed = to_console || !pipeline.json;
+        // With a flush interval of zero nobody else logs from a line's time stamp on until it is written.
+        let mut output = pipeline.flush_interval.is_zero().then(|| pipeline.output());
+        if output.is_some() {
+            match pipeline.queue.number(slot, role) {
+                Some(seq) => self.next_seq = seq,
+                None => return,
             }
         }
-    }
-}
-
-/// Makes a line with this time stamp and number, in the forms that the sinks need.
-#[inline]
-fn finished_line<'a>(
-    pipeline: &Pipeline,
-    encoder: &'a mut Encoder,
-    (stamp, seq): (Stamp, u64),
-    level: Level,
-    make: impl Fn(&mut Encoder, Head),
-) -> FinishedLine<'a> {
-    let micros = pipeline.clock.micros(stamp);
-    make(encoder, Head { micros, seq });
-    let to_console = pipeline.console_level.is_some_and(|max| level <= max);
-    let text_is_needed = to_console || !pipeline.json;
-    FinishedLine {
-        stamp,
-        seq,
-        text: if text_is_needed { encoder.text() } else { &[] },
-        json: encoder.json(),
-        to_console,
+        loop {
+            let (stamp, seq) = (pipeline.clock.now(), self.next_seq);
+            let micros = pipeline.clock.micros(stamp);
+            make(encoder, Head { micros, seq });
+            let line = FinishedLine {
+                stamp,
+                seq,
+                text: if text_is_needed { encoder.text() } else { &[] },
+                json: encoder.json(),
+                to_console,
+            };
+            if let Some(output) = output.take() {
+                pipeline.write_line(output, &line, role);
+            } else {
+                match pipeline.queue.put(slot, role, &line) {
+                    Put::Waits => {}
+                    Put::HalfFull => pipeline.see_to_drain(),
+                    Put::MakeAnew(seq) => {
+                        self.next_seq = seq;
+                        continue;
+                    }
+                    Put::Full => {
+                        pipeline.make_room(slot);
+                        continue;
+                    }
+                    Put::Closed => return,
+                }
+            }
+            self.next_seq = seq + 1;
+            self.last_stamp = stamp;
+            return;
+        }
     }
 }

@@ -29,7 +29,7 @@ pub(crate) mod sinks;
 pub mod stream;
 pub(crate) mod writer;
 
-use std::{sync::Arc, thread::JoinHandle, time::Duration};
+use std::sync::Arc;
 
 use anyhow::bail;
 
@@ -46,18 +46,18 @@ pub use self::{
     logger::Logger,
     report::LogReport,
 };
-use crate::{log::clock::Clock, log::config::LogConfig, shutdown::Stop};
+use crate::{log::clock::Clock, log::config::LogConfig, threads::Background};
 
 /// The log of a run, from the opening of the file to its last line. To drop it is to close it.
 #[derive(Debug)]
 pub struct Log {
     pipeline: Arc<Pipeline>,
-    writer: Option<JoinHandle<()>>,
+    writer: Option<Background>,
 }
 
 impl Log {
-    /// Opens the file and starts the writer, for a run with the id `run` and `threads` workers. Half a second after a stop
-    /// was asked for, or the run has lasted for `duration`, nobody waits for a reader of the console that stalls.
+    /// Opens the file and starts the writer, for a run with the id `run` and `threads` workers. A reader of the console
+    /// that stalls is waited for as far as `patience` goes.
     ///
     /// # Errors
     /// The file cannot be opened, or the writer's thread cannot be started.
@@ -66,12 +66,10 @@ impl Log {
         run: u64,
         threads: u32,
         clock: Clock,
-        stop: Arc<Stop>,
-        duration: Option<Duration>,
+        patience: &Patience,
     ) -> anyhow::Result<Self> {
-        let patience = Patience::new(Arc::clone(&stop), duration);
-        let destination = Destination::open(config, patience.clone(), stop)?;
-        let console = Console::open(&config.console, patience);
+        let destination = Destination::open(config, patience)?;
+        let console = Console::open(&config.console, patience.clone());
         let sinks = Sinks::new(config, destination, console);
         let pipeline = Arc::new(Pipeline::new(config, run, threads, clock, sinks));
         let writer = Some(writer::start(Arc::clone(&pipeline))?);
@@ -112,10 +110,10 @@ impl Log {
     /// how many follow.
     pub fn settle(&mut self) -> u64 {
         self.pipeline.queue.open_to(OpenTo::MainAndWriter);
-        self.end_writer();
+        self.writer = None;
         self.pipeline.flush();
         if let Some(file) = self.pipeline.output().sinks.log.file() {
-            file.await_last_line();
+            file.awaits_last_line = true;
         }
         self.pipeline.queue.lines()
     }
@@ -130,15 +128,7 @@ impl Log {
             path: sinks.log.path(),
             lines,
             file: sinks.file_report(lines),
-            console: pipeline.console.report(),
-        }
-    }
-
-    fn end_writer(&mut self) {
-        if let Some(writer) = self.writer.take() {
-            self.pipeline.queue.close();
-            // The writer holds no figure that its end could take along: a panic has been printed by then.
-            let _ = writer.join();
+            console: pipeline.console.stream.report(),
         }
     }
 }
@@ -147,7 +137,7 @@ impl Drop for Log {
     /// Writes what is there. Only if the last line cannot be written, there is something to be said behind it: which lines are
     /// missing.
     fn drop(&mut self) {
-        self.end_writer();
+        self.writer = None;
         self.pipeline.write_all();
         if let Some(file) = self.pipeline.output().sinks.log.file() {
             file.end();
@@ -160,7 +150,7 @@ impl Drop for Log {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
+    use std::{fs, path::Path, time::Duration};
 
     use tracing::{Level, Subscriber};
     use tracing_subscriber::{Layer, layer::Context, prelude::*};
@@ -184,6 +174,10 @@ mod tests {
         }
     }
 
+    fn patience() -> Patience {
+        Patience::new(Arc::default(), None)
+    }
+
     fn config(path: &Path, flush_interval: Micros) -> LogConfig {
         LogConfig {
             path: Some(path.into()),
@@ -203,7 +197,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.log");
         let config = config(&path, Micros(1000));
-        let mut log = Log::open(&config, 7, 1, Clock::start(), Arc::default(), None).unwrap();
+        let mut log = Log::open(&config, 7, 1, Clock::start(), &patience()).unwrap();
         tracing_subscriber::registry()
             .with(Strike)
             .with(LogLayer::new(Arc::clone(log.pipeline())))
@@ -241,15 +235,8 @@ mod tests {
         for flush_interval in [Micros(0), Micros(1000)] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("app.log");
-            let log = Log::open(
-                &config(&path, flush_interval),
-                7,
-                1,
-                Clock::start(),
-                Arc::default(),
-                None,
-            );
-            let mut log = log.unwrap();
+            let config = config(&path, flush_interval);
+            let mut log = Log::open(&config, 7, 1, Clock::start(), &patience()).unwrap();
             let mut main = log.main();
             let mut log_lines = |count| {
                 for _ in 0..count {

@@ -4,7 +4,7 @@
 //! once when a batch is half full: the producer itself, or, where there are more cores than workers, the writer on a core of
 //! its own. What is due later is the [`writer`](super::writer)'s alone.
 
-use std::{iter, num::NonZero, sync::Arc, thread, time::Duration};
+use std::{iter, mem, num::NonZero, sync::Arc, thread, time::Duration};
 
 use tracing::Level;
 
@@ -12,8 +12,7 @@ use super::{
     batch::FinishedLine,
     console::Console,
     event::Event,
-    file::LogFile,
-    queue::{Drain, Queue, STRIPES, Slot},
+    queue::{Drain, Queue, Role, STRIPES, Slot},
     report::SinkReport,
     sinks::Sinks,
     stream::Stream,
@@ -49,7 +48,7 @@ pub struct Pipeline {
     workers: usize,
     output: Mutex<Output>,
     /// One of the sinks, which can be had without their lock.
-    pub(super) console: Arc<Console>,
+    pub(crate) console: Arc<Console>,
     /// The other, where it is standard output.
     stdout: Option<Arc<Stream>>,
     /// There are more cores than workers.
@@ -140,16 +139,24 @@ impl Pipeline {
     }
 
     /// Writes one line at once. To read the clock once more would cost more than all else that is done here.
-    pub(super) fn write_line(&self, mut output: MutexGuard<'_, Output>, line: &FinishedLine<'_>) {
+    pub(super) fn write_line(
+        &self,
+        mut output: MutexGuard<'_, Output>,
+        line: &FinishedLine<'_>,
+        role: Role,
+    ) {
         output.drain.take_line(line);
         output.write(line.stamp);
         self.leave_reports(output);
+        if role != Role::Writer {
+            self.wait_until_written();
+        }
     }
 
     /// A producer cannot log what the file reports: the writer sees to that.
     fn leave_reports(&self, mut output: MutexGuard<'_, Output>) {
         let file = output.sinks.log.file();
-        if file.is_some_and(|file| file.has_reports()) {
+        if file.is_some_and(|file| !file.reports.is_empty()) {
             drop(output);
             self.queue.hurry();
         }
@@ -163,7 +170,7 @@ impl Pipeline {
             .sinks
             .log
             .file()
-            .map(LogFile::take_reports)
+            .map(|file| mem::take(&mut file.reports))
             .unwrap_or_default();
         reports.iter().for_each(Event::emit);
         !reports.is_empty()
@@ -196,7 +203,7 @@ impl Pipeline {
 
     /// What has a reader that may stall.
     fn streams(&self) -> impl Iterator<Item = &Stream> {
-        iter::once(self.console.stream()).chain(self.stdout.as_deref())
+        iter::once(&self.console.stream).chain(self.stdout.as_deref())
     }
 
     /// Waits while a reader is too far behind. No lock may be held by the caller.
@@ -210,21 +217,10 @@ impl Pipeline {
         self.streams().for_each(Stream::wait_until_written);
     }
 
-    /// Writes a text for people to the console, whole, between two lines of the log and whatever its level. It is not waited for
-    /// until the reader has got it.
-    pub fn say(&self, text: &str) {
-        self.console.say(text);
-    }
-
-    /// Shows a progress line of `text` on the console, in place of the one before; an empty one goes.
-    pub fn show(&self, text: &str) {
-        self.console.show(text);
-    }
-
     /// What became of the lines of file and console so far; none while they are being written.
     pub fn reports_if_free(&self) -> Option<(SinkReport, SinkReport)> {
         let output = ignoring_poison(self.output.try_lock())?;
-        Some((output.sinks.log.report(), self.console.report()))
+        Some((output.sinks.log.report(), self.console.stream.report()))
     }
 
     /// After a panic while they were locked the sinks have been given up: there is no need for poison.

@@ -43,17 +43,13 @@ impl Destination {
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub(crate) fn open(
-        config: &LogConfig,
-        patience: Patience,
-        stop: Arc<Stop>,
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn open(config: &LogConfig, patience: &Patience) -> anyhow::Result<Self> {
         Ok(match &config.path {
             Some(path) => Self::File(Box::new(LogFile::open(path, config.rotation)?)),
             None => Self::Stdout {
-                stream: Arc::new(Stream::open(Standard::Output, patience)),
+                stream: Arc::new(Stream::open(Standard::Output, patience.clone())),
                 has_told: false,
-                stop,
+                stop: Arc::clone(&patience.stop),
             },
         })
     }
@@ -77,7 +73,7 @@ impl Destination {
     /// The path that is written to now.
     pub(crate) fn path(&self) -> String {
         match self {
-            Self::File(file) => file.current_path().to_string_lossy().into_owned(),
+            Self::File(file) => file.name.path.to_string_lossy().into_owned(),
             Self::Stdout { .. } => "-".into(),
         }
     }
@@ -85,7 +81,7 @@ impl Destination {
     /// What became of the lines so far.
     pub(crate) fn report(&self) -> SinkReport {
         match self {
-            Self::File(file) => file.report(),
+            Self::File(file) => file.counts,
             Self::Stdout { stream, .. } => stream.report(),
         }
     }
@@ -128,7 +124,7 @@ pub(crate) struct Sinks {
     /// What the console takes of a batch otherwise.
     rendered: Vec<u8>,
     /// An error of the program itself has struck here: nothing is written any more.
-    given_up: bool,
+    pub given_up: bool,
 }
 
 impl Sinks {
@@ -141,7 +137,7 @@ impl Sinks {
             .level
             .is_some_and(|level| level >= Level::INFO);
         Self {
-            console_takes_all: shows_all && !console.is_coloured(),
+            console_takes_all: shows_all && !console.coloured,
             log,
             console: Arc::new(console),
             file_is_json,
@@ -153,21 +149,14 @@ impl Sinks {
     /// Does some `work`. If an error of the program itself strikes, that is lost, and all that comes after, since nobody
     /// knows what is whole; it is taken from the producers and counted.
     pub(crate) fn attempt(&mut self, work: impl FnOnce(&mut Self)) {
-        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
-            self.give_up();
-        }
-    }
-
-    /// Writes no more: what these hold may not be whole.
-    pub(crate) fn give_up(&mut self) {
-        self.given_up = true;
+        self.given_up |= catch_unwind(AssertUnwindSafe(|| work(self))).is_err();
     }
 
     /// When lines were lost last. One that was logged later is not among them.
     pub(crate) fn last_loss(&self) -> Option<Stamp> {
         match &self.log {
             _ if self.given_up => Some(Stamp::MAX),
-            Destination::File(file) => file.last_loss(),
+            Destination::File(file) => file.last_loss,
             Destination::Stdout { stream, .. } => (stream.report().lost > 0).then_some(Stamp::MAX),
         }
     }
@@ -196,14 +185,14 @@ impl Sinks {
             self.console.notice(&trouble);
         }
         if self.console_takes_all {
-            return self.console.stream().write_lines(batch.text());
+            return self.console.stream.write_lines(batch.text());
         }
         self.rendered.clear();
         for (text, _) in batch.lines().filter(|(_, to_console)| *to_console) {
             self.console.render(text, &mut self.rendered);
         }
         if !self.rendered.is_empty() {
-            self.console.stream().write_lines(&self.rendered);
+            self.console.stream.write_lines(&self.rendered);
         }
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! A file or a device never keeps its writer waiting, and is written to at once. A pipe, a terminal or a socket may: a thread
 //! of its own writes to it, and what it has not written yet waits in memory. Those who fill the stream wait while
-//! that is too much, holding no lock ([`Stream::wait_for_room`]). Half a second after a stop was asked for, or the run's
-//! duration is over, the thread is left behind with its write, and what it has not written is lost and counted.
+//! that is too much, holding no lock ([`Stream::wait_for_room`]). Soon after a stop was asked for, or the run's
+//! duration is over, the thread is left behind with its write, and what it has not written is lost and counted: all readers
+//! that stall cost half a second together ([`Patience`]).
 
 use std::{
     collections::VecDeque,
@@ -36,6 +37,8 @@ const WAITING_BYTES_MAX: u64 = 256 << 10;
 const PIECE_BYTES: usize = 4096;
 /// How often somebody who waits looks whether a stop was asked for.
 const LOOK: Duration = Duration::from_millis(100);
+/// A reader that is alive takes what it is given within this, however late it is given it.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// One of the two standard streams.
 #[derive(Clone, Copy, Debug, Display, PartialEq, Eq)]
@@ -79,16 +82,17 @@ impl Standard {
     }
 }
 
-/// When a reader that stalls is given up.
+/// When a reader that stalls is given up. All of a run's readers share it, so that several do not cost more than one.
 #[derive(Clone, Debug)]
 pub struct Patience {
-    stop: Arc<Stop>,
+    /// What it waits for.
+    pub stop: Arc<Stop>,
     /// When the run's duration is over.
     end: Option<Instant>,
 }
 
 impl Patience {
-    /// Until half a second after the stop, or after the run has lasted for its `duration`, if it has one.
+    /// Until soon after the stop, or after the run has lasted for its `duration`, if it has one.
     pub fn new(stop: Arc<Stop>, duration: Option<Duration>) -> Self {
         Self {
             stop,
@@ -96,12 +100,39 @@ impl Patience {
         }
     }
 
-    /// How long ago the stop was asked for, or the duration was over.
-    fn elapsed(&self) -> Option<Duration> {
-        let since_end = self
-            .end
-            .and_then(|end| Instant::now().checked_duration_since(end));
-        self.stop.elapsed().max(since_end)
+    /// How much longer a reader is waited for that has kept its writer waiting since then. One that comes when the time is up
+    /// has a moment: that one is part of the half second.
+    fn left(&self, waits_since: Option<Instant>) -> Duration {
+        let now = Instant::now();
+        let since_end = self.end.and_then(|end| now.checked_duration_since(end));
+        let ended = self.stop.elapsed().max(since_end);
+        let left = ended.zip(waits_since).map(|(ended, since)| {
+            let left = (PATIENCE_AFTER_STOP - MOMENT).saturating_sub(ended);
+            left.max(MOMENT.saturating_sub(now - since))
+        });
+        left.unwrap_or(Duration::MAX)
+    }
+
+    /// Writes all of `bytes`. A reader that stalls is waited for as far as this goes.
+    ///
+    /// # Errors
+    /// Those of the write; the reader still stalls then.
+    pub fn print(&self, to: Standard, bytes: &[u8]) -> io::Result<()> {
+        let stream = Stream::open(to, self.clone());
+        stream.write_text(bytes);
+        stream.wait_until_written();
+        stream.take_trouble().map_or(Ok(()), Err)
+    }
+
+    /// Tells a person on standard error what is wrong, if its reader takes it in time: that begins to run out now, unless it does
+    /// already. Where there is no standard error, or nobody who reads it, there is nobody to tell.
+    pub fn complain(&self, text: &str) {
+        let now = Instant::now();
+        let patience = Self {
+            stop: Arc::clone(&self.stop),
+            end: Some(self.end.map_or(now, |end| end.min(now))),
+        };
+        let _ = patience.print(Standard::Error, format!("hifi: {text}\n").as_bytes());
     }
 }
 
@@ -140,7 +171,7 @@ struct StreamState {
     report: SinkReport,
     /// The first error, until somebody has told of it.
     trouble: Option<io::Error>,
-    /// Since when something waits for the reader.
+    /// When the thread began to write what waits for the reader.
     busy_since: Option<Instant>,
     /// The reader gets no more.
     given_up: bool,
@@ -213,7 +244,6 @@ impl Stream {
             let result = write_whole(out, bytes);
             state.settle(bytes, are_lines, result);
         } else {
-            state.busy_since.get_or_insert_with(Instant::now);
             state.put += bytes.len() as u64;
             if are_lines {
                 state.lines += count_lines(bytes);
@@ -299,10 +329,10 @@ impl SharedStream {
     fn next_chunk(&self) -> Option<Chunk> {
         let wants_none = |state: &mut StreamState| state.chunks.is_empty() && !state.closing;
         let state = self.filled.wait_while(self.state(), wants_none);
-        state
-            .unwrap_or_else(PoisonError::into_inner)
-            .chunks
-            .pop_front()
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        let chunk = state.chunks.pop_front()?;
+        state.busy_since.get_or_insert_with(Instant::now);
+        Some(chunk)
     }
 
     /// Wakes those whose time has come. With many of them, to wake them for each piece would cost more than the pieces.
@@ -321,13 +351,7 @@ impl SharedStream {
     fn wait(&self, condition: &Condvar, until: impl Fn(&StreamState) -> bool) {
         let mut state = self.state();
         while !until(&state) {
-            let left = match self.patience.elapsed() {
-                None => Duration::MAX,
-                Some(since_end) => {
-                    let busy = state.busy_since.map_or(Duration::ZERO, |at| at.elapsed());
-                    PATIENCE_AFTER_STOP.saturating_sub(since_end.min(busy))
-                }
-            };
+            let left = self.patience.left(state.busy_since);
             if left.is_zero() {
                 state.give_up();
                 self.wake(&mut state);
@@ -401,28 +425,14 @@ fn count_lines(bytes: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
-/// Writes all of `bytes`. A reader that stalls is waited for as far as `patience` goes.
-///
-/// # Errors
-/// Those of the write; the reader still stalls then.
-pub fn print(to: Standard, bytes: &[u8], patience: Patience) -> io::Result<()> {
-    let stream = Stream::open(to, patience);
-    stream.write_text(bytes);
-    stream.wait_until_written();
-    stream.take_trouble().map_or(Ok(()), Err)
-}
-
 /// Whether a stream leads to a terminal that obeys control sequences.
 pub fn takes_controls(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Tells a person on standard error what is wrong, if its reader takes it within half a second. Where there is no
-/// standard error, or nobody who reads it, there is nobody to tell.
+/// Tells a person on standard error what is wrong. A reader that stalls is waited for half a second.
 pub fn complain(text: &str) {
-    let patience = Patience::new(Arc::default(), Some(Duration::ZERO));
-    let line = format!("hifi: {text}\n");
-    let _ = print(Standard::Error, line.as_bytes(), patience);
+    Patience::new(Arc::default(), None).complain(text);
 }
 
 /// Prints to standard output `what` a command was asked for. A reader that has seen enough may close its end.
@@ -514,6 +524,21 @@ mod tests {
             reader.read_exact(&mut got).unwrap();
             assert!(report.lines > 0 && got.ends_with(b"\nline\n"));
         }
+    }
+
+    #[test]
+    fn readers_that_stall_together_cost_no_more_than_one() {
+        let pipes = [pipe().unwrap(), pipe().unwrap(), pipe().unwrap()];
+        let stop = Arc::new(Stop::default());
+        let (readers, writers): (Vec<_>, Vec<_>) = pipes.into_iter().unzip();
+        let streams = writers.into_iter().map(|out| stream(out, &stop, None));
+        let streams: Vec<_> = streams.collect();
+        streams.iter().for_each(|stream| assert!(fill(stream) > 0));
+        stop.request(Cause::Failure);
+        let began = Instant::now();
+        streams.iter().for_each(Stream::wait_until_written);
+        assert!(began.elapsed() < 2 * PATIENCE_AFTER_STOP);
+        drop(readers);
     }
 
     #[test]

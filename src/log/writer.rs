@@ -6,7 +6,6 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    thread::JoinHandle,
     time::Duration,
 };
 
@@ -16,25 +15,30 @@ use super::{
     pipeline::Pipeline,
     queue::{Call, Role},
 };
-use crate::threads;
+use crate::threads::Background;
 
 /// How often an idle writer looks around.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// Starts the thread that drains when it is due, until the queue is closed.
+/// Starts the thread that drains when it is due, until it is dropped, which closes the queue.
 ///
 /// # Errors
 /// The system refuses it.
-pub(super) fn start(pipeline: Arc<Pipeline>) -> anyhow::Result<JoinHandle<()>> {
-    threads::spawn("log-writer", move || {
-        layer::sign_on(Logger::new(Arc::clone(&pipeline), None, Role::Writer));
-        // Of what comes after an error of the program itself nobody knows whether it is whole: it is taken from the
-        // producers, counted and lost.
-        if catch_unwind(AssertUnwindSafe(|| serve(&pipeline))).is_err() {
-            pipeline.output().sinks.give_up();
-            serve(&pipeline);
-        }
-    })
+pub(super) fn start(pipeline: Arc<Pipeline>) -> anyhow::Result<Background> {
+    let closing = Arc::clone(&pipeline);
+    Background::start(
+        "log-writer",
+        move || closing.queue.close(),
+        move || {
+            layer::sign_on(Logger::new(Arc::clone(&pipeline), None, Role::Writer));
+            // Of what comes after an error of the program itself nobody knows whether it is whole: it is taken from the
+            // producers, counted and lost.
+            if catch_unwind(AssertUnwindSafe(|| serve(&pipeline))).is_err() {
+                pipeline.output().sinks.given_up = true;
+                serve(&pipeline);
+            }
+        },
+    )
 }
 
 fn serve(pipeline: &Pipeline) {

@@ -14,7 +14,7 @@ use super::monitoring::{AuditLine, export};
 use crate::{
     audit::{self, AuditConfig, Figures, FollowConfig, News, Verdict},
     log::stream::complain,
-    shutdown::{SignalWatch, Stop},
+    shutdown::Stop,
     threads::lock,
 };
 
@@ -42,7 +42,7 @@ pub fn run(config: &CanaryConfig) -> Result<Verdict> {
     let board = Arc::<Mutex<Figures>>::default();
     let _exports = export(config.metrics, &board)?;
     let stop = Arc::<Stop>::default();
-    let _signals = SignalWatch::start(Arc::clone(&stop), || {}, complain)?;
+    let _signals = stop.watch_signals(None, complain)?;
     let mut canary = Canary {
         tell: config.tell,
         board,

@@ -18,7 +18,7 @@ use crate::{
 impl Sources {
     /// Prints a dump that `cause` asked for, and notes it in the log.
     pub fn dump(&self, cause: &str) {
-        self.pipeline.say(&self.thread_dump());
+        self.pipeline.console.say(&self.thread_dump());
         self.event(cause).emit();
     }
 
@@ -43,7 +43,7 @@ impl Sources {
                 );
             }
             text.push('\n');
-            for lock in view.held() {
+            for lock in Lock::VARIANTS.iter().filter(|lock| view.holds(**lock)) {
                 text += &format!("   - locked {lock}\n");
             }
             if let Some(lock) = view.waits_for {

@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 /// Resources used by this process. None stands for what the system does not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// Processor time of all threads so far, in user and kernel mode, to 10 ms.
     pub cpu: Option<Duration>,
     /// Memory that is resident, in bytes.
@@ -21,7 +21,7 @@ pub struct Usage {
 
 impl Usage {
     /// The usage now.
-    pub fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         Self {

@@ -6,7 +6,7 @@ use std::{
     ops::ControlFlow,
     sync::{
         Arc, OnceLock,
-        mpsc::{RecvTimeoutError, Sender, channel},
+        mpsc::{RecvTimeoutError, channel},
     },
     time::{Duration, Instant},
 };
@@ -23,9 +23,6 @@ use crate::{
     work::status::{State, View},
 };
 
-/// A thread that does something again and again, until this is dropped.
-pub(crate) type Watcher = Background<Sender<()>>;
-
 /// Why a watcher looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
@@ -41,31 +38,38 @@ pub(crate) fn repeat(
     name: &str,
     interval: Duration,
     mut look: impl FnMut(Look) -> ControlFlow<()> + Send + 'static,
-) -> anyhow::Result<Watcher> {
-    let (end, ended) = channel();
-    Background::start(name, end, move || {
-        let mut due = Instant::now();
-        loop {
-            let left = due.saturating_duration_since(Instant::now());
-            let why = match ended.recv_timeout(left) {
-                Err(RecvTimeoutError::Timeout) => Look::Again,
-                _ => Look::ForTheLastTime,
-            };
-            if look(why).is_break() || why == Look::ForTheLastTime {
-                return;
+) -> anyhow::Result<Background> {
+    let (end, ended) = channel::<()>();
+    Background::start(
+        name,
+        move || drop(end),
+        move || {
+            let mut due = Instant::now();
+            loop {
+                let left = due.saturating_duration_since(Instant::now());
+                let why = match ended.recv_timeout(left) {
+                    Err(RecvTimeoutError::Timeout) => Look::Again,
+                    _ => Look::ForTheLastTime,
+                };
+                if look(why).is_break() || why == Look::ForTheLastTime {
+                    return;
+                }
+                // A look that took longer than the interval is followed by the next one whole interval later, not by a series
+                // that makes up for it.
+                due = (due + interval).max(Instant::now());
             }
-            // A look that took longer than the interval is followed by the next one whole interval later, not by a series
-            // that makes up for it.
-            due = (due + interval).max(Instant::now());
-        }
-    })
+        },
+    )
 }
 
 /// Logs what the process uses: at once, every `interval`, and for the last time when the watcher is dropped.
 ///
 /// # Errors
 /// The system refuses the thread.
-pub(crate) fn sample(interval: Micros, counters: Arc<[Arc<Counters>]>) -> anyhow::Result<Watcher> {
+pub(crate) fn sample(
+    interval: Micros,
+    counters: Arc<[Arc<Counters>]>,
+) -> anyhow::Result<Background> {
     repeat("sampler", interval.into(), move |_| {
         let usage = Usage::now();
         let (counter, data_length) = Totals::latest(&counters);
@@ -84,7 +88,7 @@ pub(crate) fn sample(interval: Micros, counters: Arc<[Arc<Counters>]>) -> anyhow
 
 /// A run that came to a standstill.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stall {
+pub(crate) struct Stall {
     /// How long nothing had moved when it was noticed.
     pub after: Duration,
     /// Where workers wait for each other, in words.
@@ -102,7 +106,7 @@ pub(crate) fn watch_for_stall(
     stop: Arc<Stop>,
     found: Arc<OnceLock<Stall>>,
     tell: impl Fn() + Send + 'static,
-) -> anyhow::Result<Watcher> {
+) -> anyhow::Result<Background> {
     let after = Duration::from(after);
     let interval = (after / 10).min(LOOK_MAX);
     let mut standstill = Standstill::default();
@@ -119,7 +123,7 @@ pub(crate) fn watch_for_stall(
         let text = sources.thread_dump();
         // First the stop: it ends the patience with a console that stalls, which may be what the workers wait for.
         stop.request(Cause::Stall);
-        sources.pipeline.say(&format!(
+        sources.pipeline.console.say(&format!(
             "hifi: no worker made progress for {idle:.1?}, and none sleeps\n{text}"
         ));
         Event::Stalled {
@@ -181,6 +185,7 @@ mod tests {
         log::Log,
         log::clock::Clock,
         log::config::{ConsoleConfig, LogConfig, LogFormat, Rotation},
+        log::stream::Patience,
         plan::Position,
         work::status::{Lock, StatusBoard},
     };
@@ -201,7 +206,8 @@ mod tests {
             },
         };
         let (clock, stop) = (Clock::start(), Arc::new(Stop::default()));
-        let log = Log::open(&config, 7, 2, clock, Arc::clone(&stop), None).unwrap();
+        let patience = Patience::new(Arc::clone(&stop), None);
+        let log = Log::open(&config, 7, 2, clock, &patience).unwrap();
         let board = Arc::new(StatusBoard::new(0..2, clock));
         let sources = Sources {
             run: 7,

@@ -16,16 +16,16 @@ use crate::{
 /// Whether this is in the program.
 pub const BUILT_IN: bool = false;
 
-/// Nothing is needed.
+/// Nothing is monitored.
 #[derive(Debug)]
-pub struct Prepared;
+pub struct Monitoring;
 
-impl Prepared {
+impl Monitoring {
     /// Does nothing.
     ///
     /// # Errors
     /// None.
-    pub fn new(_metrics: &MetricsConfig, _serve: Option<&ServeConfig>) -> anyhow::Result<Self> {
+    pub fn new(_config: &MetricsConfig, _serve: Option<&ServeConfig>) -> anyhow::Result<Self> {
         Ok(Self)
     }
 
@@ -33,21 +33,10 @@ impl Prepared {
     ///
     /// # Errors
     /// None.
-    pub fn start(
-        self,
-        _metrics: MetricsConfig,
-        _progress: bool,
-        _sources: Sources,
-    ) -> anyhow::Result<Monitoring> {
-        Ok(Monitoring)
+    pub fn start(&mut self, _progress: bool, _sources: &Sources) -> anyhow::Result<()> {
+        Ok(())
     }
-}
 
-/// Nothing is monitored.
-#[derive(Debug, Default)]
-pub struct Monitoring;
-
-impl Monitoring {
     /// Does nothing.
     pub fn workers_ended(&mut self) {}
 

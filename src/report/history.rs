@@ -343,6 +343,7 @@ pub(super) fn words(event: &Event) -> Option<String> {
             ..
         } => format!("{reason}, {completed} completed, {abandoned} abandoned"),
         Event::ThreadRefused { worker, error } => format!("Worker-{worker} was refused: {error}"),
+        Event::NotStarted { error } => format!("no worker was started: {error}"),
         Event::LogGap { lost, .. } => {
             format!("Log gap: the program itself says that {lost} lines are not in the file")
         }

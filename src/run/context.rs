@@ -8,7 +8,7 @@ use tracing_subscriber::prelude::*;
 use super::config::RunConfig;
 use crate::{
     log::clock::{Clock, Stamp},
-    log::{self, Log, LogLayer, event::Event},
+    log::{self, Log, LogLayer, event::Event, stream::Patience},
     observe::error_tracking::ErrorTracking,
     observe::process::Usage,
     observe::sources::Sources,
@@ -51,7 +51,7 @@ impl<'a> RunContext<'a> {
     /// Opens the log and writes the run's first line.
     pub(super) fn open(
         config: &'a RunConfig,
-        stop: Arc<Stop>,
+        patience: &Patience,
         notices: Sender<Notice>,
     ) -> anyhow::Result<Self> {
         let usage_before = Usage::now();
@@ -60,15 +60,8 @@ impl<'a> RunContext<'a> {
         let run = rand::random();
         let clock = Clock::start();
         clock.check()?;
-        let duration = workload.duration.map(Into::into);
-        let log = Log::open(
-            &config.log,
-            run,
-            workload.threads,
-            clock,
-            Arc::clone(&stop),
-            duration,
-        )?;
+        let log = Log::open(&config.log, run, workload.threads, clock, patience)?;
+        let stop = Arc::clone(&patience.stop);
         let tracking = config.sentry.as_ref();
         let tracking = tracking.map(|dsn| ErrorTracking::start(dsn, run, workload.seed, clock));
         let tracking = tracking.transpose()?;

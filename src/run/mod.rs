@@ -5,51 +5,44 @@ pub mod config;
 mod context;
 mod observers;
 mod outcome;
-pub mod summary;
+mod summary;
 mod workers;
 
-use std::sync::{
-    Arc,
-    mpsc::{channel, sync_channel},
+use std::{
+    process::ExitCode,
+    sync::{
+        Arc,
+        mpsc::{channel, sync_channel},
+    },
 };
 
-use self::{
-    config::RunConfig, context::RunContext, observers::Observers, outcome::RunOutcome,
-    workers::Workers,
-};
+use self::{config::RunConfig, context::RunContext, observers::Observers, workers::Workers};
 use crate::{
     log::stream::{Patience, complain},
-    observe::monitoring::Prepared,
-    shutdown::{SignalWatch, Stop},
+    observe::monitoring::Monitoring,
+    shutdown::Stop,
 };
 
-/// Runs the workload. `conclude` is given the outcome while the metrics are still served.
+/// Runs the workload and prints the summary, while the metrics are still served.
 ///
 /// # Errors
 /// The metrics' address or the log cannot be had, or the system refuses the threads or the handlers without which
 /// there is no log. What goes wrong later is told in the outcome.
-pub fn run<T>(
-    config: &RunConfig,
-    conclude: impl FnOnce(&RunOutcome, &Patience) -> anyhow::Result<T>,
-) -> anyhow::Result<T> {
-    let prepared = Prepared::new(&config.metrics, config.serve.as_ref())?;
+pub fn run(config: &RunConfig) -> anyhow::Result<ExitCode> {
+    let monitoring = Monitoring::new(&config.metrics, config.serve.as_ref())?;
     let stop = Arc::new(Stop::default());
-    // A request for a thread dump that comes too early waits; a second one while one is waiting asks for nothing more.
-    let (dump, dump_requests) = sync_channel(1);
-    let request_dump = move || {
-        let _ = dump.try_send(());
-    };
-    let _signals = SignalWatch::start(Arc::clone(&stop), request_dump, complain)?;
+    let (dumps, dump_requests) = sync_channel(1);
+    let _signals = stop.watch_signals(Some(dumps), complain)?;
 
-    let (notices, inbox) = channel();
-    let context = RunContext::open(config, Arc::clone(&stop), notices)?;
-    let mut observers = Observers::start(&context, prepared, dump_requests);
     let patience = Patience::new(Arc::clone(&stop), config.workload.duration.map(Into::into));
+    let (notices, inbox) = channel();
+    let context = RunContext::open(config, &patience, notices)?;
+    let mut observers = Observers::start(&context, monitoring, dump_requests);
     let workers = Workers::start(&context, &observers, inbox);
     let (processor, ended) = workers.join();
     observers.workers_ended();
     let outcome = context.close(&processor, ended, &observers);
-    let conclusion = conclude(&outcome, &patience);
+    let code = summary::conclude(config, &outcome, &patience);
     observers.monitoring.linger(&stop);
-    conclusion
+    Ok(code)
 }

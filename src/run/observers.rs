@@ -7,16 +7,16 @@ use super::context::{Notice, RunContext};
 use crate::{
     errors::in_words,
     observe::dump,
-    observe::monitoring::{Monitoring, Prepared},
-    observe::watch::{self, Stall, Watcher},
+    observe::monitoring::Monitoring,
+    observe::watch::{self, Stall},
+    threads::Background,
 };
 
 /// Those that were asked for. To drop one is to end it.
-#[derive(Default)]
 pub(super) struct Observers {
-    sampler: Option<Watcher>,
+    sampler: Option<Background>,
     pub(super) monitoring: Monitoring,
-    watchdog: Option<Watcher>,
+    watchdog: Option<Background>,
     /// The standstill that ended the run.
     pub(super) stall: Arc<OnceLock<Stall>>,
     /// Why one of them could not be started.
@@ -28,11 +28,17 @@ impl Observers {
     /// order.
     pub(super) fn start(
         context: &RunContext<'_>,
-        prepared: Prepared,
+        monitoring: Monitoring,
         dump_requests: Receiver<()>,
     ) -> Self {
-        let mut observers = Self::default();
-        let started = observers.start_each(context, prepared, dump_requests);
+        let mut observers = Self {
+            sampler: None,
+            monitoring,
+            watchdog: None,
+            stall: Arc::default(),
+            refused: None,
+        };
+        let started = observers.start_each(context, dump_requests);
         observers.refused = started.err().map(|error| in_words(&error));
         observers
     }
@@ -40,25 +46,24 @@ impl Observers {
     fn start_each(
         &mut self,
         context: &RunContext<'_>,
-        prepared: Prepared,
         dump_requests: Receiver<()>,
     ) -> anyhow::Result<()> {
-        let sources = context.sources.clone();
+        let (config, sources) = (context.config, &context.sources);
         dump::serve(sources.clone(), dump_requests)?;
-        let config = context.config;
         if let Some(interval) = config.sample_interval {
             let counters = Arc::clone(&sources.counters);
             self.sampler = Some(watch::sample(interval, counters)?);
         }
-        let (metrics, console) = (&config.metrics, &config.log.console);
-        self.monitoring = prepared.start(metrics.clone(), console.progress, sources.clone())?;
+        self.monitoring
+            .start(config.log.console.progress, sources)?;
         if let Some(after) = config.stall_after {
             let notices = context.notices.clone();
             let tell = move || {
                 let _ = notices.send(Notice::Stalled);
             };
             let (stop, stall) = (Arc::clone(&context.stop), Arc::clone(&self.stall));
-            self.watchdog = Some(watch::watch_for_stall(after, sources, stop, stall, tell)?);
+            let watchdog = watch::watch_for_stall(after, sources.clone(), stop, stall, tell)?;
+            self.watchdog = Some(watchdog);
         }
         Ok(())
     }

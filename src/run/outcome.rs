@@ -22,7 +22,7 @@ use crate::{
 
 /// All that is known of a run when it is over, from every source that tells of it.
 #[derive(Clone, Debug)]
-pub struct RunOutcome {
+pub(super) struct RunOutcome {
     /// The run's id.
     pub run: u64,
     /// What was to be done.

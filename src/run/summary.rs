@@ -4,7 +4,6 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use anyhow::Context;
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,7 +11,7 @@ use crate::{
     log::{
         event::Reason,
         line::displayed,
-        stream::{self, Patience, Standard, complain},
+        stream::{Patience, Standard},
     },
     plan::format::{Seconds, counted},
     plan::workload::Limit,
@@ -28,15 +27,8 @@ const LEFT_OUT: [&str; 4] = ["shard", "group", "requests", "sentry"];
 /// The form for people: lines with places that are filled from the JSON form.
 const TEXT: &str = include_str!("summary.txt");
 
-/// Prints the summary and says with which code the program ends. `stop` ends the patience with a reader that stalls.
-///
-/// # Errors
-/// Standard output cannot be written.
-pub fn conclude(
-    config: &RunConfig,
-    outcome: &RunOutcome,
-    patience: &Patience,
-) -> anyhow::Result<ExitCode> {
+/// Prints the summary and says with which code the program ends. A reader that stalls is waited for as far as `patience` goes.
+pub(super) fn conclude(config: &RunConfig, outcome: &RunOutcome, patience: &Patience) -> ExitCode {
     let problems = problems(outcome);
     let summary = json(outcome, &config.replay, &problems);
     // Where the log goes to standard output, nothing else does.
@@ -49,23 +41,30 @@ pub fn conclude(
         SummaryFormat::Json => format!("{summary}\n"),
         SummaryFormat::None => String::new(),
     };
-    // What a program reads a person may not see. The text says these itself. A console that was given up
-    // would take no word, and hold the end up for it.
+    // A console that was given up would take no word, and hold the end up for it.
+    let complain = |text: &str| {
+        if outcome.log.console.lost == 0 {
+            patience.complain(text);
+        }
+    };
+    // What a program reads a person may not see. The text says these itself.
     let tells = match config.summary {
         SummaryFormat::Text => false,
         SummaryFormat::Json => to == Standard::Output,
         SummaryFormat::None => true,
     };
-    if tells && outcome.log.console.lost == 0 {
+    if tells {
         problems.iter().for_each(|problem| complain(problem));
     }
-    stream::print(to, text.as_bytes(), patience.clone())
-        .with_context(|| format!("cannot write the summary to {to}"))?;
-    Ok(match outcome.stopped_by {
-        _ if !problems.is_empty() => ExitCode::FAILURE,
+    let printed = patience.print(to, text.as_bytes());
+    if let Err(error) = &printed {
+        complain(&format!("cannot write the summary to {to}: {error}"));
+    }
+    match outcome.stopped_by {
+        _ if printed.is_err() || !problems.is_empty() => ExitCode::FAILURE,
         Some(Cause::Signal(number)) => ExitCode::from(128 + number as u8),
         _ => ExitCode::SUCCESS,
-    })
+    }
 }
 
 /// What was lost or broken, in words. Abandoned operations are simulated, and normal.

@@ -60,7 +60,7 @@ pub(super) struct Workers {
 
 /// How the workers of a run have ended.
 #[derive(Clone, Debug, Default)]
-pub struct Ended {
+pub(crate) struct Ended {
     /// What they have done together, as they say.
     pub done: Done,
     /// Workers that could not be waited for.
@@ -106,8 +106,9 @@ impl Workers {
         {
             workers.ended.refused = Some(in_words(&error));
         }
-        if let Some(why) = workers.ended.refused.clone() {
-            refuse(context, workers.first, why);
+        if let Some(error) = workers.ended.refused.clone() {
+            context.stop.request(Cause::Failure);
+            Event::NotStarted { error }.emit();
         } else {
             workers.start_threads(context, seam, &setting);
         }
@@ -170,7 +171,9 @@ impl Workers {
                          user more processes (ulimit -u)",
                         context.config.workload.threads
                     ));
-                    return refuse(context, number, error.to_string());
+                    context.stop.request(Cause::Failure);
+                    let error = error.to_string();
+                    return Event::ThreadRefused { worker, error }.emit();
                 }
             }
             Event::ThreadStarted { worker }.emit();
@@ -230,13 +233,6 @@ fn deadline(workload: &Workload, now: Stamp) -> Option<Stamp> {
     let duration = Duration::from(workload.duration?);
     let nanos = u64::try_from(duration.as_nanos()).ok()?;
     now.0.checked_add(nanos).map(Stamp)
-}
-
-/// The system would not start a thread: the run is stopped, and the log says why.
-fn refuse(context: &RunContext<'_>, worker: u32, error: String) {
-    context.stop.request(Cause::Failure);
-    let worker = worker.into();
-    Event::ThreadRefused { worker, error }.emit();
 }
 
 #[cfg(test)]

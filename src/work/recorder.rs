@@ -40,7 +40,7 @@ pub struct Counters {
 
 /// The figures of all workers, added up at one moment.
 #[derive(Clone, Debug, Default)]
-pub struct Totals {
+pub(crate) struct Totals {
     /// How operations ended.
     pub account: Account,
     /// Times from the start of an operation to its completion or abandonment, retries included.
@@ -56,7 +56,8 @@ pub struct Totals {
 }
 
 impl Counters {
-    fn account(&self) -> Account {
+    /// How its operations ended.
+    pub(crate) fn account(&self) -> Account {
         Account {
             completed: self.completed.get(),
             abandoned: self.abandoned.get(),
@@ -70,7 +71,7 @@ impl Counters {
 
 impl Totals {
     /// Adds up the accounts of many workers: less work than all of their figures.
-    pub fn account(counters: &[Arc<Counters>]) -> Account {
+    pub(crate) fn account(counters: &[Arc<Counters>]) -> Account {
         let mut account = Account::ZERO;
         for counters in counters {
             account += counters.account();
@@ -79,7 +80,7 @@ impl Totals {
     }
 
     /// Adds up the figures of many workers.
-    pub fn of(counters: &[Arc<Counters>]) -> Self {
+    pub(crate) fn of(counters: &[Arc<Counters>]) -> Self {
         let mut totals = Self {
             account: Self::account(counters),
             ..Self::default()
@@ -93,17 +94,8 @@ impl Totals {
         totals
     }
 
-    /// How many operations the slowest of the workers that are still at work has done.
-    pub fn fewest_done(counters: &[Arc<Counters>]) -> u64 {
-        let at_work = counters
-            .iter()
-            .filter(|counters| counters.panicked.get() == 0);
-        let done = at_work.map(|counters| counters.completed.get() + counters.abandoned.get());
-        done.min().unwrap_or(0)
-    }
-
     /// Counter and length of the data as the last worker that has told of them saw them.
-    pub fn latest(counters: &[Arc<Counters>]) -> (u64, u64) {
+    pub(crate) fn latest(counters: &[Arc<Counters>]) -> (u64, u64) {
         let latest = |counters: &Arc<Counters>| {
             // The counter first, which is set last: with an operation in between, the length is too large by one, which
             // the counter bounds. What was dropped, the difference of both, then never seems to fall.

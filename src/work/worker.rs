@@ -54,7 +54,7 @@ pub(crate) struct Worker {
 
 /// What workers have done when they have ended, one or several together.
 #[derive(AddAssign, Clone, Copy, Debug, Default)]
-pub struct Done {
+pub(crate) struct Done {
     /// Operations that were begun.
     pub begun: u64,
     /// How they ended.

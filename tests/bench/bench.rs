@@ -25,6 +25,7 @@ use hifi::{
     audit::{self, AuditConfig, Input},
     log::clock::Clock,
     log::config::{ConsoleConfig, LogConfig, LogFormat, Rotation},
+    log::stream::Patience,
     log::{
         Log,
         line::{self, Encoder},
@@ -33,7 +34,6 @@ use hifi::{
     plan::workload::{
         Backoff, Limit, Micros, Probability, RetryPolicy, Shard, TimeScale, Workload,
     },
-    shutdown::Stop,
 };
 use tracing::Level;
 
@@ -147,15 +147,8 @@ fn pipeline(bencher: Bencher, authors: u32) {
                     progress: false,
                 },
             };
-            let log = Log::open(
-                &config,
-                7,
-                authors,
-                Clock::start(),
-                Arc::new(Stop::default()),
-                None,
-            )
-            .unwrap();
+            let patience = Patience::new(Arc::default(), None);
+            let log = Log::open(&config, 7, authors, Clock::start(), &patience).unwrap();
             thread::scope(|scope| {
                 for worker in 0..authors {
                     let mut producer = log.worker(worker);

@@ -264,6 +264,17 @@ fn a_signal_brings_the_verdict_and_its_code() {
     }
 }
 
+/// There are no threads to dump here.
+#[test]
+fn a_request_to_quit_ends_it_at_once() {
+    let rig = Rig::new();
+    rig.hifi("-t 2 -n 5 --time-scale 0 -q").code(0);
+    let canary = follow(&rig, "app.log");
+    until_read(&rig, &canary, "app.log");
+    canary.signal("QUIT");
+    assert_eq!(canary.finish().ended_by(), Some(3));
+}
+
 #[test]
 fn a_run_that_began_before_is_judged_from_there_if_it_is_known() {
     let rig = Rig::new();

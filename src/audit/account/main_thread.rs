@@ -42,7 +42,7 @@ pub(crate) struct LogGap {
 pub(crate) struct MainThread {
     /// The numbers of its lines.
     pub sequence: Sequence,
-    /// The worker whose thread could not be started.
+    /// The first worker that was not started, if one was not.
     pub refused: Option<u32>,
     /// "Total operations completed".
     pub operations: Option<Placed<u64>>,
@@ -81,6 +81,10 @@ impl MainThread {
                 if matches!(event, Event::ThreadRefused { .. }) {
                     self.refused = Some(number);
                 }
+                Entered::New
+            }
+            Event::NotStarted { .. } => {
+                self.refused = Some(workers.start);
                 Entered::New
             }
             Event::TotalOperations { count } => once(&mut self.operations, arrival.placed(*count)),

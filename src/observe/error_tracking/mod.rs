@@ -15,7 +15,7 @@ pub(crate) const DSN_VARIABLE: &str = "SENTRY_DSN";
 
 /// What became of a run's errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Delivery {
+pub(crate) struct Delivery {
     /// Errors that should be known of: abandoned operations, unexpected errors, and trouble of the run's own.
     pub errors: u64,
     /// Errors whose report the server has accepted.

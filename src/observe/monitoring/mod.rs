@@ -13,7 +13,7 @@ mod server;
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs, io, mem,
     net::{SocketAddr, TcpListener},
     path::Path,
     sync::{Arc, mpsc},
@@ -22,43 +22,48 @@ use std::{
 use anyhow::{Context, bail};
 
 pub use self::{audit_line::AuditLine, exports::export};
-use self::{metrics::LogFigures, operations::RequestFigures, scrapes::Pages, server::Server};
+use self::{metrics::LogFigures, operations::RequestFigures, scrapes::Pages};
 use crate::{
     errors::in_words,
     files::Pending,
     log::line::displayed,
     observe::config::{MetricsConfig, ServeConfig},
     observe::sources::Sources,
-    observe::watch::Watcher,
     plan::workload::Micros,
     shutdown::{PATIENCE_AFTER_STOP, Stop},
-    threads,
+    threads::{self, Background},
 };
 
 /// Whether this is in the program.
 pub const BUILT_IN: bool = true;
 
-/// What has to be had before a run begins: the addresses to listen on.
-#[derive(Debug)]
-pub struct Prepared {
-    metrics: Option<BoundSocket>,
-    operations: Option<BoundSocket>,
+/// The monitoring of a run. To drop it is to end it.
+#[derive(Debug, Default)]
+pub struct Monitoring {
+    config: MetricsConfig,
+    /// The addresses to listen on, which have to be had before the run begins.
+    sockets: [Option<BoundSocket>; 2],
+    requests: Option<Arc<RequestFigures>>,
+    operations: Option<Background>,
+    scrapes: Option<Background>,
+    progress: Option<Background>,
 }
 
 type BoundSocket = (TcpListener, SocketAddr);
 
-impl Prepared {
+impl Monitoring {
     /// Takes the addresses of the servers.
     ///
     /// # Errors
     /// One of them cannot be had.
-    pub fn new(metrics: &MetricsConfig, serve: Option<&ServeConfig>) -> anyhow::Result<Self> {
-        let metrics = metrics.addr;
+    pub fn new(config: &MetricsConfig, serve: Option<&ServeConfig>) -> anyhow::Result<Self> {
+        let metrics = config.addr;
         let metrics = metrics.map(|addr| listen(addr, "metrics", "--metrics-addr"));
         let operations = serve.map(|serve| listen(serve.addr, "operations", "--serve"));
         Ok(Self {
-            metrics: metrics.transpose()?,
-            operations: operations.transpose()?,
+            config: config.clone(),
+            sockets: [operations.transpose()?, metrics.transpose()?],
+            ..Self::default()
         })
     }
 
@@ -66,70 +71,35 @@ impl Prepared {
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub fn start(
-        self,
-        config: MetricsConfig,
-        progress: bool,
-        sources: Sources,
-    ) -> anyhow::Result<Monitoring> {
-        let mut monitoring = Monitoring {
-            config,
-            ..Monitoring::default()
-        };
-        let pipeline = &sources.pipeline;
+    pub fn start(&mut self, progress: bool, sources: &Sources) -> anyhow::Result<()> {
         let served = |what, addr, path| {
-            pipeline.say(&format!(
-                "hifi: {what} are served on http://{addr}/{path}\n"
-            ));
+            let text = format!("hifi: {what} are served on http://{addr}/{path}\n");
+            sources.pipeline.console.say(&text);
         };
-        if let (Some((listener, addr)), Some(backlog)) = (self.operations, &sources.backlog) {
+        let [operations, metrics] = mem::take(&mut self.sockets);
+        if let (Some((listener, addr)), Some(backlog)) = (operations, &sources.backlog) {
             let figures = Arc::<RequestFigures>::default();
-            monitoring.requests = Some(Arc::clone(&figures));
+            self.requests = Some(Arc::clone(&figures));
             let server = operations::serve(listener, Arc::clone(backlog), figures)?;
-            monitoring.operations = Some(server);
+            self.operations = Some(server);
             served("operations", addr, "operations");
         }
-        if let Some((listener, addr)) = self.metrics {
+        if let Some((listener, addr)) = metrics {
             let (told, dumped) = (sources.clone(), sources.clone());
-            let (requests, log) = (monitoring.requests.clone(), LogFigures::default());
+            let (requests, log) = (self.requests.clone(), LogFigures::default());
             let pages = Pages {
                 metrics: Box::new(move || metrics::text(&told, requests.as_deref(), &log)),
                 threads: Some(Box::new(move || dumped.thread_dump())),
             };
-            monitoring.scrapes = Some(pages.serve(listener)?);
+            self.scrapes = Some(pages.serve(listener)?);
             served("metrics", addr, "metrics");
         }
         if progress {
-            monitoring.progress = Some(progress::start(sources.clone())?);
+            self.progress = Some(progress::start(sources.clone())?);
         }
-        Ok(monitoring)
+        Ok(())
     }
-}
 
-fn listen(addr: SocketAddr, what: &str, option: &str) -> anyhow::Result<BoundSocket> {
-    let listen = || {
-        let listener = TcpListener::bind(addr)?;
-        let addr = listener.local_addr()?;
-        Ok::<_, io::Error>((listener, addr))
-    };
-    listen().with_context(|| {
-        format!(
-            "cannot serve {what} on {addr}; choose another address with {option}, or port 0 for any that is free"
-        )
-    })
-}
-
-/// The monitoring of a run. To drop it is to end it.
-#[derive(Debug, Default)]
-pub struct Monitoring {
-    config: MetricsConfig,
-    requests: Option<Arc<RequestFigures>>,
-    operations: Option<Server>,
-    scrapes: Option<Server>,
-    progress: Option<Watcher>,
-}
-
-impl Monitoring {
     /// No worker is left: whoever was promised an answer gets it, and the progress line goes.
     pub fn workers_ended(&mut self) {
         self.operations = None;
@@ -163,6 +133,19 @@ impl Monitoring {
             stop.sleep(self.config.linger.into());
         }
     }
+}
+
+fn listen(addr: SocketAddr, what: &str, option: &str) -> anyhow::Result<BoundSocket> {
+    let listen = || {
+        let listener = TcpListener::bind(addr)?;
+        let addr = listener.local_addr()?;
+        Ok::<_, io::Error>((listener, addr))
+    };
+    listen().with_context(|| {
+        format!(
+            "cannot serve {what} on {addr}; choose another address with {option}, or port 0 for any that is free"
+        )
+    })
 }
 
 /// Writes the metrics. A pipe that nobody reads is waited for no longer than any reader that stalls at the end.

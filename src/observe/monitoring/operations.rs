@@ -23,11 +23,11 @@ use hyper::{
 };
 use tokio::{runtime::Runtime, sync::oneshot, time::timeout};
 
-use super::server::{self, Connection, Limits, Server, Service, only, plain};
+use super::server::{self, Connection, Limits, Service, only, plain};
 use crate::{
     figures::{Count, Distribution, Histogram},
-    log::buffer::LineBuffer,
     observe::process,
+    threads::Background,
     work::backlog::{Answer, Backlog, Ending, Frontend, Refusal, Requester},
 };
 
@@ -102,7 +102,7 @@ pub(super) fn serve(
     listener: TcpListener,
     backlog: Arc<Backlog>,
     figures: Arc<RequestFigures>,
-) -> anyhow::Result<Server> {
+) -> anyhow::Result<Background> {
     let files = process::open_files_max().unwrap_or(1024);
     let limits = Limits {
         connections: files.saturating_sub(FILES_MIN).clamp(1, CONNECTIONS_MAX) as usize,
@@ -281,32 +281,30 @@ fn status(answer: Answer) -> StatusCode {
 
 /// An answer as a client is told it, in JSON. It has no word that would have to be escaped.
 fn told(answer: Answer) -> Bytes {
-    let mut body = LineBuffer::default();
-    match answer {
+    let text = match answer {
         Answer::Ended {
             worker,
             iteration,
             attempts,
             ending,
         } => {
-            body.push_name(*b"{\"outcome\":\"", outcome(ending).1, *b"\"");
-            body.push_named_number(*b",\"", "worker", *b"\":", worker.into());
-            body.push_named_number(*b",\"", "iteration", *b"\":", iteration);
-            body.push_named_number(*b",\"", "attempts", *b"\":", attempts);
-            if let Ending::Completed { counter } = ending {
-                body.push_named_number(*b",\"", "counter", *b"\":", counter);
-            }
-        }
-        Answer::Refused(refusal) => {
-            let reason = match refusal {
-                Refusal::Full => "too many requests wait",
-                Refusal::Closed => "no operation is begun any more",
+            let (_, outcome) = outcome(ending);
+            let counter = match ending {
+                Ending::Completed { counter } => format!(r#","counter":{counter}"#),
+                _ => String::new(),
             };
-            body.push_name(*b"{\"outcome\":\"refused\",\"reason\":\"", reason, *b"\"");
+            format!(
+                r#"{{"outcome":"{outcome}","worker":{worker},"iteration":{iteration},"attempts":{attempts}{counter}}}"#
+            )
         }
-    }
-    body.push(b"}\n");
-    Bytes::copy_from_slice(body.bytes())
+        Answer::Refused(Refusal::Full) => {
+            r#"{"outcome":"refused","reason":"too many requests wait"}"#.into()
+        }
+        Answer::Refused(Refusal::Closed) => {
+            r#"{"outcome":"refused","reason":"no operation is begun any more"}"#.into()
+        }
+    };
+    (text + "\n").into()
 }
 
 /// The response to a request; with `is_last`, its client need not send another one. `headers` are there to be filled.

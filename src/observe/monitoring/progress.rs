@@ -8,13 +8,14 @@ use std::{
 use console::Term;
 
 use crate::{
-    log::account::Account,
+    log::{account::Account, console::CLEAR, stream::Stream},
     observe::sources::Sources,
-    observe::watch::{self, Look, Watcher},
+    observe::watch::{self, Look},
     plan::{
         format::counted,
         workload::{Limit, Workload},
     },
+    threads::Background,
     work::recorder::Totals,
     work::status::State,
 };
@@ -26,26 +27,37 @@ const INTERVAL: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// The system refuses the thread.
-pub(super) fn start(sources: Sources) -> anyhow::Result<Watcher> {
+pub(super) fn start(sources: Sources) -> anyhow::Result<Background> {
     let terminal = Term::stderr();
     let started = Instant::now();
     watch::repeat("progress", INTERVAL, move |look| {
-        let pipeline = &sources.pipeline;
+        let console = &sources.pipeline.console.stream;
         if look == Look::ForTheLastTime {
-            pipeline.show("");
+            show(console, "");
         } else if started.elapsed() >= INTERVAL {
             let account = Totals::account(&sources.counters);
-            let fewest = Totals::fewest_done(&sources.counters);
+            let accounts = sources.counters.iter().map(|counters| counters.account());
+            let at_work = accounts.filter(|account| account.panicked == 0);
+            let done = at_work.map(|account| account.completed + account.abandoned);
+            let fewest = done.min().unwrap_or(0);
             let mut facts = facts(&sources.workload, &account, fewest, started.elapsed());
             if sources.backlog.is_some() {
                 let views = sources.board.read();
                 let idle = views.iter().filter(|view| view.state == State::Idle);
                 facts.push(counted(idle.count() as u64, "idle worker"));
             }
-            pipeline.show(&fitted(&facts, terminal.size().1.into()));
+            show(console, &fitted(&facts, terminal.size().1.into()));
         }
         ControlFlow::Continue(())
     })
+}
+
+/// Shows a line in place of the one before; an empty one goes. A reader that stalls misses some. The cursor stays at the
+/// line's beginning: a terminal that is made narrower breaks the line, and from there all of it is overwritten.
+fn show(console: &Stream, line: &str) {
+    if console.is_idle() || line.is_empty() {
+        console.write_text(format!("{line}{CLEAR}").as_bytes());
+    }
 }
 
 /// How far the run has come after `elapsed`: facts, the most important first. `fewest` operations were done by the

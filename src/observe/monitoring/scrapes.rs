@@ -9,7 +9,8 @@ use hyper::{
     header::{CONTENT_TYPE, HeaderValue},
 };
 
-use super::server::{self, Connection, Limits, Server, Service, only, plain};
+use super::server::{self, Connection, Limits, Service, only, plain};
+use crate::threads::Background;
 
 /// Whoever connects gets one answer, in a bounded time.
 const LIMITS: Limits = Limits {
@@ -34,7 +35,7 @@ impl Pages {
     ///
     /// # Errors
     /// The system refuses what a server needs.
-    pub(super) fn serve(self, listener: TcpListener) -> anyhow::Result<Server> {
+    pub(super) fn serve(self, listener: TcpListener) -> anyhow::Result<Background> {
         server::start(listener, "metrics", LIMITS, Arc::new(self))
     }
 }

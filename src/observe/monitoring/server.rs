@@ -109,9 +109,6 @@ impl Connection {
 /// The connections of a server, the oldest first.
 type Connections = Mutex<VecDeque<(AbortHandle, Arc<Connection>)>>;
 
-/// The server's thread. To drop it is to end it.
-pub(super) type Server = Background<oneshot::Sender<()>>;
-
 /// Serves on `listener`, in a thread of the name `name`, until the server is dropped.
 ///
 /// # Errors
@@ -121,7 +118,7 @@ pub(super) fn start<S: Service>(
     name: &str,
     limits: Limits,
     service: Arc<S>,
-) -> anyhow::Result<Server> {
+) -> anyhow::Result<Background> {
     let needs = || format!("cannot start the {name} server");
     listener.set_nonblocking(true).with_context(needs)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -133,24 +130,28 @@ pub(super) fn start<S: Service>(
         let _entered = runtime.enter();
         tokio::net::TcpListener::from_std(listener).with_context(needs)?
     };
-    let (end, ended) = oneshot::channel();
-    Background::start(name, end, move || {
-        let connections: Arc<Connections> = Arc::default();
-        runtime.spawn(close_silent(limits, Arc::clone(&connections)));
-        let accepting = runtime.spawn(accept(
-            listener,
-            limits,
-            Arc::clone(&service),
-            Arc::clone(&connections),
-        ));
-        service.run(runtime, async {
-            // Nobody ever sends: it ends when the other side is dropped.
-            let _ = ended.await;
-            sleep(limits.grace).await;
-            accepting.abort();
-            let _ = timeout(PATIENCE_AFTER_STOP, all_answered(&connections)).await;
-        });
-    })
+    let (end, ended) = oneshot::channel::<()>();
+    Background::start(
+        name,
+        move || drop(end),
+        move || {
+            let connections: Arc<Connections> = Arc::default();
+            runtime.spawn(close_silent(limits, Arc::clone(&connections)));
+            let accepting = runtime.spawn(accept(
+                listener,
+                limits,
+                Arc::clone(&service),
+                Arc::clone(&connections),
+            ));
+            service.run(runtime, async {
+                // Nobody ever sends: it ends when the other side is dropped.
+                let _ = ended.await;
+                sleep(limits.grace).await;
+                accepting.abort();
+                let _ = timeout(PATIENCE_AFTER_STOP, all_answered(&connections)).await;
+            });
+        },
+    )
 }
 
 async fn accept<S: Service>(

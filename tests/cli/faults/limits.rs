@@ -16,6 +16,11 @@ const HELPERS: &str = "--sample-interval 1ms --stall-after 10s";
 /// Expects a run that ended in order: with its work done, or with a word on why it was not. Returns whether it was.
 fn ended_in_order(rig: &Rig, finished: Finished) -> bool {
     let log = fs::read_to_string(rig.path("app.log")).unwrap_or_default();
+    // A helper that is refused is no worker.
+    let refused = log
+        .lines()
+        .find(|line| line.contains("\"cannot start the thread "));
+    assert!(refused.is_none_or(|line| line.contains(" No worker could be started ")));
     let code = finished.exit_code();
     match code {
         Some(0) => {}

@@ -3,7 +3,7 @@ use std::{
     io::{PipeReader, PipeWriter, Read, Write, pipe},
     process::Stdio,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{assert_whole, shell};
@@ -130,6 +130,23 @@ fn a_complaint_does_not_wait_for_ever_either() {
         .stderr(writer)
         .stdout(File::create("/dev/full").unwrap());
     rig.finish_as_is(command).code(1);
+}
+
+/// The console, then the summary: the second does not begin to wait anew.
+#[test]
+fn two_readers_that_stall_cost_a_stop_no_more_than_one() {
+    let rig = Rig::new();
+    let ((_reader, output), (_other, console)) = (full_pipe(), full_pipe());
+    let mut command = rig.command("-t 4 -n unlimited --success-delay 1ms");
+    command.stdout(output).stderr(console);
+    let run = rig.start_command(command);
+    run.until("app.log", " worker=3 seq=40 ");
+    run.signal("INT");
+    let signalled = Instant::now();
+    run.finish().code(1);
+    let took = signalled.elapsed();
+    assert!(took < Duration::from_millis(900), "{took:?}");
+    assert!(rig.read("app.log").contains(" Run ended "));
 }
 
 #[test]
