@@ -23,11 +23,11 @@ use crate::{
     audit::{
         records::{
             block::{Block, BlockLocation, Layout},
-            keyed::frame_start,
+            keyed::{are_pieces, frame_start},
             marks::has_marks,
             notes::{controls, form},
             parts,
-            record::{ESCAPED_START, starts_here},
+            record::starts_here,
             scan::Scanner,
             scanned::{Other, Scanned, What},
         },
@@ -44,8 +44,8 @@ const LINE_MAX: usize = 1024 * 1024;
 const HEAD: usize = 64 * 1024;
 /// More files than this are not kept open until their turn comes: thousands of shards would take descriptors and memory.
 const OPEN_MAX: usize = 16;
-/// So many lines at the end of a block may be pieces of one.
-const PIECES_MAX: usize = 512;
+/// A quote is not longer, however it is escaped.
+const QUOTE_MAX: usize = 16;
 
 /// What the head of a part says about all of it.
 #[derive(Debug, Default)]
@@ -105,6 +105,7 @@ impl Survey {
         let place = first.map(|(at, _)| at.offset as usize);
         let front = place.unwrap_or(0);
         let line = memchr::memrchr(b'\n', &head[..front]).map_or(0, |n| n + 1);
+        let frame = place.and_then(|place| frame_start(head, place));
         let (falls, rises) = (
             steps.clone().filter(|step| step.is_lt()).count(),
             steps.filter(|step| step.is_gt()).count(),
@@ -120,7 +121,8 @@ impl Survey {
                 backwards: falls > 3 * rises && falls > 2,
                 usual: usual_between(&head[..length], &records),
                 prefix: head[line..front].to_vec(),
-                frame: place.and_then(|place| frame_start(head, place)),
+                framed: frame.is_some() || line > 0 && are_pieces(&head[..line]),
+                frame,
                 binary: records.len() > 1 && controls(head) >= records.len(),
             }),
         }
@@ -382,14 +384,8 @@ impl Survey {
 
 /// Where, at the end of these bytes, a line begins that is not complete, or whose last piece is to come.
 fn left_open(bytes: &[u8]) -> usize {
-    let mut end = memchr::memrchr(b'\n', bytes).map_or(0, |n| n + 1);
-    for _ in 0..PIECES_MAX {
-        if end == 0 || !parts::ends_open(&bytes[..end]) {
-            return end;
-        }
-        end = memchr::memrchr(b'\n', &bytes[..end - 1]).map_or(0, |n| n + 1);
-    }
-    bytes.len()
+    let end = memchr::memrchr(b'\n', bytes).map_or(0, |n| n + 1);
+    parts::left_open(&bytes[..end]).unwrap_or(end)
 }
 
 /// The last bytes of a file, without those that were read already.
@@ -404,10 +400,16 @@ fn tail(path: &Path, read: u64) -> io::Result<Vec<u8>> {
 
 /// Where to cut a line that is too long: in front of the last record inside it, if there is one.
 fn between_records(bytes: &[u8]) -> usize {
-    let starts = |at: &usize| {
-        let rest = &bytes[*at..];
-        matches!(rest[0], b'0'..=b'9' | b'{')
-            && (starts_here(rest) || rest.starts_with(ESCAPED_START.as_bytes()))
-    };
-    (1..bytes.len()).rev().find(starts).unwrap_or(bytes.len())
+    // Quotes may be escaped in whatever way.
+    let keys = memmem::rfind_iter(bytes, b"timestamp");
+    let mut braces = keys.filter_map(|key| {
+        let near = key.saturating_sub(QUOTE_MAX);
+        memchr::memrchr(b'{', &bytes[near..key]).map(|n| near + n)
+    });
+    let digits = (1..bytes.len())
+        .rev()
+        .filter(|at| bytes[*at].is_ascii_digit());
+    let text = digits.into_iter().find(|at| starts_here(&bytes[*at..]));
+    let last = text.max(braces.next()).filter(|at| *at > 0);
+    last.unwrap_or(bytes.len())
 }

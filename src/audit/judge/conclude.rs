@@ -190,7 +190,9 @@ fn last(judge: &Judge<'_>) -> Option<u32> {
 
 /// What is said of all runs and groups together, and of what belongs to none.
 pub(crate) fn overall(verdict: &Verdict, select: Select) -> Status {
-    let own = if verdict.stray_count > 0 && select == Select::All && !verdict.runs.is_empty() {
+    // Of a run whose configuration is not known they may be a part.
+    let some_known = verdict.runs.iter().any(|run| run.threads.is_some());
+    let own = if verdict.stray_count > 0 && select == Select::All && some_known {
         Status::Findings
     } else if !verdict.cannot_tell.is_empty() {
         Status::CannotTell

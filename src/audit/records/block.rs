@@ -36,6 +36,8 @@ pub(crate) struct Layout {
     pub prefix: Vec<u8>,
     /// What each frame of a document begins with, where one takes several lines or the document only one.
     pub frame: Option<Vec<u8>>,
+    /// Its lines are those of a document, be it longer than what was looked at.
+    pub framed: bool,
     /// Records stand in the midst of bytes that are no text.
     pub binary: bool,
 }

@@ -394,16 +394,25 @@ pub(crate) fn frame_start(bytes: &[u8], place: usize) -> Option<Vec<u8>> {
     let line = memchr::memrchr(b'\n', &bytes[..frame.start]);
     let line_end =
         memchr::memchr(b'\n', &bytes[frame.start..]).map_or(bytes.len(), |n| frame.start + n);
+    let whole_line = &bytes[line.map_or(0, |n| n + 1)..line_end];
     if line_end < frame.end {
         let alone = line.filter(|line| bytes[*line..frame.start].trim_ascii().is_empty());
         return Some(bytes[alone.unwrap_or(frame.start)..key].to_vec());
     }
+    let is_line = whole_line.trim_ascii().len() <= frame.len() + 1;
     // Behind a comma it is less likely what stands within another.
-    let whole_line = &bytes[line.map_or(0, |n| n + 1)..line_end];
     let start = [b",", &bytes[frame.start..behind]].concat();
     let many = |start: &[u8]| memmem::find_iter(whole_line, start).nth(1).is_some();
     let mut starts = [&start[..], &start[1..]].into_iter();
-    starts.find(|start| many(start)).map(<[u8]>::to_vec)
+    let found = starts.find(|start| !is_line && many(start));
+    found.map(<[u8]>::to_vec)
+}
+
+/// Whether these lines are the beginning of a document that goes on behind them.
+pub(crate) fn are_pieces(lines: &[u8]) -> bool {
+    let mut lines = lines.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let is_bracket = |line: &[u8]| line.iter().all(|byte| b"{}[],".contains(byte));
+    lines.clone().any(is_piece) && lines.all(|line| is_bracket(line) || is_piece(line))
 }
 
 /// Whether a line is a piece of a document whose other pieces stand on other lines: it has a key, in front of which there is

@@ -90,7 +90,7 @@ impl Pass<'_, '_> {
         let first = block.offset == 0 && self.out.attempts.is_empty() && self.out.others.is_empty();
         let note = notes::note(text, first);
         let around = || {
-            (block.frame.is_some() || block.offset == 0 && at == 0) && keyed::is_piece(text)
+            (block.framed || block.offset == 0 && at == 0) && keyed::is_piece(text)
                 || block.binary && notes::is_binary(text)
         };
         if parts::is_blank(text) || note.is_none() && around() {

@@ -8,6 +8,8 @@ use super::{decode::backslashes, record::starts_here, shape::shaped};
 
 /// A line in more pieces than this is not put together.
 const PIECES_MAX: usize = 4096;
+/// Of another stream there are not more lines between its pieces.
+const NEAR: usize = 64;
 /// Nor one that is longer.
 const LENGTH_MAX: usize = 1 << 20;
 
@@ -67,17 +69,29 @@ pub(crate) fn joined(bytes: &[u8], line: usize) -> Option<(Vec<u8>, usize)> {
     (at > line).then_some((whole, at))
 }
 
-/// Whether the last line of `bytes` is a piece that another one follows.
-pub(crate) fn ends_open(bytes: &[u8]) -> bool {
-    let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    let start = memchr::memrchr(b'\n', body).map_or(0, |n| n + 1);
-    is_begun(&bytes[start..])
-}
-
-/// Whether a line is a piece that another one follows.
-pub(crate) fn is_begun(line: &[u8]) -> bool {
-    let mut pieces = FORMS.iter().filter_map(|form| form(line));
-    pieces.next().is_some_and(|piece| piece.more)
+/// Where the first of the pieces stands of a line that goes on behind these lines, in whichever stream.
+pub(crate) fn left_open(bytes: &[u8]) -> Option<usize> {
+    let (mut end, mut first) = (bytes.len(), None);
+    let mut ended: Vec<&[u8]> = Vec::new();
+    for number in 0..PIECES_MAX {
+        let front = bytes[..end].strip_suffix(b"\n").unwrap_or_default();
+        let start = memchr::memrchr(b'\n', front).map_or(0, |n| n + 1);
+        let mut pieces = FORMS.iter().filter_map(|form| form(&bytes[start..end]));
+        let Some(piece) = pieces.next().filter(|_| start < end) else {
+            break;
+        };
+        if !ended.contains(&piece.stream) {
+            match piece.more {
+                true => first = Some(start),
+                false => ended.push(piece.stream),
+            }
+        }
+        if ended.len() > 1 || !ended.is_empty() && number > NEAR {
+            break;
+        }
+        end = start;
+    }
+    first
 }
 
 /// `2026-11-23T17:42:00.123456789Z stdout P TEXT`; the last piece has F.
@@ -203,9 +217,9 @@ pub(crate) fn same_object(between: &[u8]) -> bool {
     keyed
 }
 
-/// Whether this is nothing but what parts the cells of a table.
+/// Whether this is nothing but what parts the cells of a table, or an attribute from a text.
 pub(crate) fn is_separator(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|byte| b",;|\t\" ".contains(byte))
+    !bytes.is_empty() && bytes.iter().all(|byte| b",;|\t\"' <>()".contains(byte))
 }
 
 /// Whether a key only counts: `3`, `row_3`. What is under two of these are two things.
@@ -277,8 +291,8 @@ mod tests {
         let mail = format!("{}=\r\nb\r\nc", "a".repeat(75));
         let whole = ("a".repeat(75) + "b").into_bytes();
         assert_eq!(joined(mail.as_bytes(), 78), Some((whole, 81)));
-        assert!(!ends_open(docker));
-        assert!(ends_open(&docker[..33]));
+        assert_eq!(left_open(docker), None);
+        assert_eq!(left_open(&docker[..33]), Some(0));
     }
 
     #[test]
