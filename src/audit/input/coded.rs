@@ -13,6 +13,7 @@ use crate::audit::records::{
     marks::has_marks,
     notes::controls,
     parts::strings,
+    suspect::without_newline,
     times::restored,
 };
 
@@ -227,7 +228,8 @@ fn decoded(
                 let levels = 1 + (escapes + 1).ilog2();
                 (0, (0..levels).fold(text, |text, _| in_string(text)))
             }
-            _ => (0, text),
+            // What follows stands behind its last line.
+            _ => (0, without_newline(&text).to_vec()),
         };
         out.extend_from_slice(&bytes[from..code.start - held]);
         out.extend_from_slice(&text);

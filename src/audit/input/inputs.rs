@@ -84,7 +84,13 @@ impl Survey {
     }
 
     fn as_it_is(head: &[u8], registry: &Registry) -> Self {
-        let length = memchr::memrchr(b'\n', head).map_or(head.len(), |n| n + 1);
+        // A long line at its end may be all there is.
+        let lines = memchr::memrchr(b'\n', head).map_or(0, |n| n + 1);
+        let length = if lines > head.len() / 2 {
+            lines
+        } else {
+            head.len()
+        };
         let block = Block {
             bytes: head[..length].to_vec(),
             file: u32::MAX,

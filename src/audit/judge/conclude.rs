@@ -256,17 +256,19 @@ fn rewritten(account: &RunAccount) -> Option<String> {
         return None;
     }
     let lines = account.findings.kept(Kind::Altered).iter();
-    let mut lines = lines.filter(|line| line.lines.first.is_some());
-    let first = lines.next()?;
-    let alike = |line: &Finding| {
+    let lines: Vec<&Finding> = lines.filter(|line| line.lines.first.is_some()).collect();
+    let usual = lines.get(lines.len() / 2)?;
+    let differs = |line: &&&Finding| {
         let fields = line.changes.iter().map(|change| &change.field);
-        fields.eq(first.changes.iter().map(|change| &change.field))
+        fields.ne(usual.changes.iter().map(|change| &change.field))
     };
     // Another number is another value, and no other way to write it.
     let is_number = |change: &Change| change.found.parse::<u64>().is_ok();
-    if !lines.all(alike) || first.changes.iter().any(is_number) {
+    let others = lines.iter().filter(differs).count() as u64;
+    if others > FEW || usual.changes.iter().any(is_number) {
         return None;
     }
+    let first = lines.first()?;
     let at = first.at.as_ref()?;
     let change = first.changes.first().map(change_words).unwrap_or_default();
     Some(format!(

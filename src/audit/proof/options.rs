@@ -428,9 +428,17 @@ fn a_line_that_a_list_holds_twice_is_a_duplicate() {
         lines.insert(place, lines[place].clone());
         let list = serde_json::json!(lines);
         let in_one_line = lines.join(",");
+        let numbered = |(line, n): (&String, usize)| {
+            (
+                format!("N{n}"),
+                serde_json::json!({"message": line, "n": n}),
+            )
+        };
+        let numbered: serde_json::Map<_, _> = lines.iter().zip(10..).map(numbered).collect();
         let documents = [
             list.to_string(),
             serde_json::json!({"lines": list}).to_string(),
+            serde_json::json!(numbered).to_string(),
             in_one_line,
         ];
         for document in documents {

@@ -4,7 +4,7 @@
 //! Text is looked for where it stands; what is not explained by that is read as JSON, then with its escapes undone, each
 //! layer in the same way again. Where marks are left that nothing explains, there is a suspect.
 
-use std::{collections::HashSet, iter, mem, ops::Range, sync::Arc};
+use std::{iter, mem, ops::Range, sync::Arc};
 
 use memchr::memmem;
 
@@ -13,7 +13,7 @@ use super::{
     fields::{self, Keyed},
     keyed::{Frame, TRIES_MAX, Walked, Walker},
     marks::{RecordMark, has_marks, marks, named, names_a_thread, text_starts},
-    record::{ESCAPED_START, JSON_START, Record, SUM_LEN, begins_json, hex8, record, tells_ours},
+    record::{ESCAPED_START, JSON_START, Record, SUM_LEN, begins_json, hex8, record},
     scanned::{Framed, Suspect},
     suspect::{SUM, suspect},
 };
@@ -29,7 +29,7 @@ pub(crate) struct Hit {
     /// It stands there as it is, not escaped: where it ends the next one may be read.
     pub plain: bool,
     /// What it explains besides.
-    pub around: Option<Range<usize>>,
+    around: Option<Range<usize>>,
     /// The frame of a document that it came in.
     pub frame: Option<Range<usize>>,
     /// What it is.
@@ -214,33 +214,33 @@ impl Finder {
             return hits.extend(keyed);
         }
         let (mut inner, mut known, mut copies): (Vec<Hit>, _, _) = (Vec::new(), false, false);
-        let (mut list, mut others) = (None, 0);
+        let (mut element, mut others, mut own) = (None, 0, 0);
         let mut strings: Vec<_> = frame.strings().collect();
         // Lists come first: a long one was shown in parts before.
-        strings.sort_by_key(|(_, of_list)| of_list.is_none());
-        let found: Vec<(Option<usize>, Vec<Hit>)> = strings
-            .into_iter()
-            .map(|(string, of_list)| {
-                let (is_known, found) = self.string(bytes, string, &frame.span, depth, hits);
-                known |= is_known;
-                (of_list, found)
-            })
-            .collect();
-        let are_many = are_many(found.iter().flat_map(|(_, found)| found));
-        for (of_list, mut found) in found {
-            if of_list.is_none() || of_list != list {
-                (list, others) = (of_list, inner.len());
+        strings.sort_by_key(|(_, element)| element.is_none());
+        for (string, of) in strings {
+            let list = of.map(|(list, _)| list);
+            if of.is_none() || list != element.map(|(list, _)| list) {
+                others = inner.len();
             }
+            if of != element {
+                own = inner.len();
+            }
+            element = of;
+            let (is_known, mut found) = self.string(bytes, string, &frame.span, depth, hits);
+            known |= is_known;
+            // The other elements of the same list are no copies.
+            let copied = inner[..others].iter().chain(&inner[own.max(others)..]);
+            found.retain(|hit| !copied.clone().any(|other| other.is_same(hit)));
             // What was shown before is a copy too, but for the elements of the same list.
-            let own = of_list.map_or(frame.span.end, |list| frame.span_of(list).start);
-            let before = frame.span.start..own;
-            let is_shown = |hit: &&Hit| before.contains(&hit.span.start);
+            let start = list.map_or(frame.span.end, |list| frame.span_of(list).start);
+            let before = frame.span.start..start;
             let is_copy = |hit: &Hit| {
-                let mut others = inner[..others].iter().chain(hits.iter().filter(is_shown));
-                others.any(|other| other.is_same(hit))
+                let mut shown = hits.iter().filter(|hit| before.contains(&hit.span.start));
+                shown.any(|other| other.is_same(hit))
             };
             let all = found.len();
-            found.retain(|hit| are_many || !is_copy(hit));
+            found.retain(|hit| !is_copy(hit));
             copies |= found.len() < all;
             inner.append(&mut found);
         }
@@ -412,9 +412,8 @@ impl Finder {
 
 /// What of `bytes` no record explains, though marks are there that are left open.
 fn suspects(bytes: &[u8], open: &[RecordMark], hits: &mut Vec<Hit>) {
-    // Others begin their lines as this program does.
-    let is_ours = |mark: &&RecordMark| !mark.line || tells_ours(&bytes[mark.at..]);
-    let open: Vec<RecordMark> = open.iter().filter(is_ours).copied().collect();
+    let ours = open.iter().filter(|mark| mark.is_ours(bytes));
+    let open: Vec<RecordMark> = ours.copied().collect();
     if open.is_empty() {
         return;
     }
@@ -592,17 +591,6 @@ pub(crate) fn opens(line: &[u8]) -> bool {
     let line = line.trim_ascii();
     let bracket = |byte: Option<&u8>| matches!(byte, Some(b'{' | b'['));
     bracket(line.last()) || bracket(line.first()) && line.last() == Some(&b',')
-}
-
-/// Whether most of these records are there once: then they are those of a collection, and no copies of a few.
-pub(crate) fn are_many<'a>(hits: impl Iterator<Item = &'a Hit>) -> bool {
-    let records = hits.filter_map(|hit| match &hit.what {
-        HitKind::Whole(record) => Some((record.run, record.author, record.seq)),
-        HitKind::Suspect(_) => None,
-    });
-    let records: Vec<_> = records.collect();
-    let distinct = records.iter().collect::<HashSet<_>>().len();
-    distinct > 2 && records.len() * 2 < distinct * 3
 }
 
 /// What the hits explain, in order, without overlaps.

@@ -354,14 +354,26 @@ impl<'a> Frame<'a> {
         iter::once(self.key(leaf)).chain(keys.filter(|key| !key.is_empty()))
     }
 
-    /// Where the strings stand, and of which list each is an element.
-    pub(crate) fn strings(&self) -> impl Iterator<Item = (Range<usize>, Option<usize>)> {
+    /// Where the strings stand, and of which list each is an element, or in which: the list and the element.
+    pub(crate) fn strings(&self) -> impl Iterator<Item = (Range<usize>, Option<(usize, usize)>)> {
         let strings = self.leaves.iter().filter(|leaf| leaf.quoted);
-        strings.map(|leaf| {
-            let key = self.key(leaf);
-            let of_list = (key.is_empty() || is_index(key)).then_some(leaf.container);
-            (leaf.value.clone(), of_list)
-        })
+        strings.map(|leaf| (leaf.value.clone(), self.element(leaf)))
+    }
+
+    fn element(&self, leaf: &Leaf) -> Option<(usize, usize)> {
+        let key = self.key(leaf);
+        if key.is_empty() || is_index(key) {
+            return Some((leaf.container, leaf.value.start));
+        }
+        let mut within = leaf.container;
+        loop {
+            let container = &self.containers[within.checked_sub(self.base)?];
+            let around = container.parent?;
+            if is_index(&self.bytes[container.key.clone()]) {
+                return Some((around, within));
+            }
+            within = around;
+        }
     }
 }
 

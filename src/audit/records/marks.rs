@@ -6,7 +6,7 @@ use aho_corasick::Match;
 use memchr::memmem;
 
 use super::{
-    record::{LEVELS, Words, starts_here, words},
+    record::{LEVELS, Words, starts_here, tells_ours, words},
     shape::shaped,
 };
 use crate::log::line::STAMP_LEN;
@@ -26,6 +26,13 @@ pub(super) struct RecordMark {
     pub at: usize,
     /// A line of text begins there.
     pub line: bool,
+}
+
+impl RecordMark {
+    /// Whether it may be one of this program's: others begin their lines as it does.
+    pub(super) fn is_ours(self, bytes: &[u8]) -> bool {
+        !self.line || tells_ours(&bytes[self.at..])
+    }
 }
 
 /// All of these.

@@ -9,11 +9,10 @@ use super::{
     block::BlockLocation,
     decode::{ESCAPES, doubled_quotes},
     keyed,
-    marks::{has_marks, names_a_thread, next_text},
+    marks::{has_marks, marks, names_a_thread, next_text},
     notes, parts,
     record::{
-        ESCAPED_START, JSON_START, LEVEL_WIDTH, begins_json, has_stamp_shape, starts_here,
-        tells_ours,
+        ESCAPED_START, JSON_START, LEVELS, begins_json, has_stamp_shape, starts_here, tells_ours,
     },
     scan::{OVERLAP, Pass, Scanner, WINDOW},
     scanned::{Foreign, Note, Other, What},
@@ -65,7 +64,7 @@ impl Pass<'_, '_> {
         let marked = || matches!(content, Cow::Owned(_)) || text.len() >= WINDOW - OVERLAP;
         if begins_like_a_record(inner)
             || prefix > 0 && inner == b"{"
-            || marked() && has_marks(inner)
+            || marked() && marks(inner).any(|mark| mark.is_ours(inner))
         {
             let (_, mut suspect) = suspect(inner, false, next_text(inner, 0));
             suspect.line_length = text.len() as u32;
@@ -168,6 +167,12 @@ fn begins_like_a_record(bytes: &[u8]) -> bool {
     begins_json(bytes, JSON_START)
         || begins_json(bytes, ESCAPED_START.as_bytes())
         || bytes.starts_with(b"2")
-            && (bytes.len() <= STAMP_LEN + LEVEL_WIDTH || starts_here(bytes) && tells_ours(bytes))
+            && (begins_level(bytes) || starts_here(bytes) && tells_ours(bytes))
             && has_stamp_shape(bytes)
+}
+
+/// Whether there is no more behind a time than a part of what stands in front of a thread.
+fn begins_level(bytes: &[u8]) -> bool {
+    let behind = bytes.get(STAMP_LEN..).unwrap_or_default();
+    LEVELS.iter().any(|level| level.starts_with(behind))
 }

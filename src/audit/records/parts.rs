@@ -222,11 +222,9 @@ pub(crate) fn is_separator(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| b",;|\t\"' <>()".contains(byte))
 }
 
-/// Whether a key only counts: `3`, `row_3`. What is under two of these are two things.
+/// Whether a key only counts: `3`, `row_3`, `l3`. What is under two of these are two things.
 pub(crate) fn is_index(key: &[u8]) -> bool {
-    let digits = key.iter().rev().take_while(|byte| byte.is_ascii_digit());
-    let front = &key[..key.len() - digits.count()];
-    front.len() < key.len() && !front.last().is_some_and(u8::is_ascii_alphanumeric)
+    key.last().is_some_and(u8::is_ascii_digit)
 }
 
 /// The text of a string whose opening quote stands in front of `bytes`, without a newline at its end.

@@ -3,7 +3,7 @@
 //! Most records are written exactly as the program writes them, and have the same around them as the one before: those are
 //! read at once. All others are looked for. Blocks are scanned by all cores at once and know nothing of each other.
 
-use std::{collections::HashSet, ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc};
 
 use memchr::memmem;
 
@@ -11,7 +11,7 @@ use super::{
     attempt::AttemptRecord,
     block::{Block, BlockLocation, EARLY_BYTES},
     exact,
-    find::{Finder, Hit, HitKind, are_many, opens},
+    find::{Finder, Hit, HitKind, opens},
     gap::Gaps,
     marks::{has_marks, may_hold_record, next_text},
     parts,
@@ -249,7 +249,6 @@ impl Pass<'_, '_> {
         if !self.brief {
             drop_copies(&mut hits, &bytes[at..]);
         }
-        let collections = collections(&hits);
         let (mut counted, mut line) = (at, 0..0);
         let mut hits = hits.into_iter().peekable();
         while let Some(hit) = hits.next() {
@@ -271,10 +270,7 @@ impl Pass<'_, '_> {
                     // What stands beside an escaped record is escaped as well, where nothing says how far it goes.
                     let around = (hit.plain || hit.frame.is_some())
                         .then(|| around(&span, frame, bytes, behind, next));
-                    let is_collected = hit
-                        .around
-                        .is_some_and(|around| collections.contains(&around));
-                    if is_collected || !self.is_copy(&record, &span) {
+                    if !self.is_copy(&record, &span) {
                         self.whole(*record, span, hit.plain, around, location);
                     }
                 }
@@ -444,13 +440,6 @@ fn hole(before: &[u8], location: BlockLocation, out: &mut Scanned) {
         };
         out.push(location, 0, What::Foreign(foreign));
     }
-}
-
-/// The objects of documents that hold a record under each of their keys.
-fn collections(hits: &[Hit]) -> HashSet<Range<usize>> {
-    let alike = hits.chunk_by(|one, next| one.around == next.around);
-    let many = alike.filter(|hits| are_many(hits.iter()));
-    many.filter_map(|hits| hits[0].around.clone()).collect()
 }
 
 fn newlines(bytes: &[u8]) -> u32 {

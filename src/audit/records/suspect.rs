@@ -137,7 +137,7 @@ fn json_span(bytes: &[u8]) -> Range<usize> {
 }
 
 /// A line without what ends it.
-pub(super) fn without_newline(bytes: &[u8]) -> &[u8] {
+pub(crate) fn without_newline(bytes: &[u8]) -> &[u8] {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
