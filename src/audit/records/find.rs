@@ -459,7 +459,13 @@ fn readable(hits: &[Hit]) -> i64 {
         let named = fields.iter().filter(|(name, _)| !name.is_empty()).count() as i64;
         2 * named - fields.len() as i64
     };
-    let begins = |hit: &Hit| matches!(&hit.what, HitKind::Suspect(suspect) if suspect.begins());
+    let begins = |hit: &Hit| match &hit.what {
+        HitKind::Suspect(suspect) if suspect.bytes.starts_with(b"{") => {
+            suspect.bytes.starts_with(JSON_START)
+        }
+        HitKind::Suspect(suspect) => suspect.begins(),
+        HitKind::Whole(_) => false,
+    };
     let of = |hit: &Hit| match &hit.what {
         HitKind::Whole(_) => WHOLE,
         HitKind::Suspect(suspect) if !suspect.json => {
