@@ -417,6 +417,49 @@ fn documents_that_hold_a_log_are_read_line_by_line() {
     }
 }
 
+/// Documents that are longer than what is read at once.
+const LONG_DOCUMENTS: [(&str, Document); 5] = [
+    ("a name within the same name", |lines| {
+        let row =
+            |line: &String| format!("{{\"host\":{{\"host\":1}},\"value\":{}}}\n", quoted(line));
+        lines.iter().map(row).collect()
+    }),
+    ("JSON in JSON in JSON", |lines| {
+        let inner = serde_json::json!({"log": lines.join("\n")}).to_string();
+        serde_json::json!({ "log": inner }).to_string()
+    }),
+    ("HTML in JSON", |lines| {
+        serde_json::json!({"page": in_html(&lines.join("\n"))}).to_string()
+    }),
+    ("a long string among other keys", |lines| {
+        let document =
+            serde_json::json!({"data": {"app.log": lines.join("\n")}, "kind": "ConfigMap"});
+        serde_json::to_string_pretty(&document).unwrap()
+    }),
+    ("pieces with another stream between", |lines| {
+        let row = |line: &String| {
+            let (first, last) = line.split_at(60);
+            let time = "2026-11-23T17:42:00.1Z";
+            format!("{time} stdout P {first}\n{time} stderr F GET /\n{time} stdout F {last}\n")
+        };
+        lines.iter().map(row).collect()
+    }),
+];
+
+#[test]
+fn no_record_is_cut_where_a_block_ends() {
+    let workload = simulate::workload(7, 4, 2000);
+    for json in [false, true] {
+        let entries = simulate::run(&workload, &course(1, json, None), &mut Dice(5));
+        let lines = lines_of(&entries);
+        for (name, document) in LONG_DOCUMENTS {
+            let mut config = config(document(&lines).into_bytes());
+            config.allow_foreign = true;
+            assert_clean(&audit(&config), name);
+        }
+    }
+}
+
 /// An element of a list is no copy of the one before, wherever it stands.
 #[test]
 fn a_line_that_a_list_holds_twice_is_a_duplicate() {
