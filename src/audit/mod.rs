@@ -26,7 +26,7 @@ mod proof;
 #[cfg(test)]
 pub(crate) use self::proof::simulate;
 
-use std::sync::Arc;
+use std::{sync::Arc, task::Poll};
 
 use anyhow::Result;
 
@@ -52,10 +52,7 @@ pub use self::{
     },
 };
 use self::{
-    input::{
-        inputs::Inputs,
-        readers::{Came, Readers},
-    },
+    input::{inputs::Inputs, readers::Readers},
     judge::{Judge, conclude},
     registry::Registry,
 };
@@ -80,9 +77,9 @@ pub fn run_observed(config: &AuditConfig, observer: Option<&mut dyn Observer>) -
     let mut bytes = 0;
     let whole = loop {
         match readers.next(None)? {
-            Came::Nothing => {}
-            Came::End => break true,
-            Came::Parcel(parcel) => {
+            Poll::Pending => {}
+            Poll::Ready(None) => break true,
+            Poll::Ready(Some(parcel)) => {
                 if !judge.take(&parcel.0, &parcel.1) {
                     break false;
                 }

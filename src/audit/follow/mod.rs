@@ -22,6 +22,7 @@ mod proof;
 use std::{
     path::PathBuf,
     sync::Arc,
+    task::Poll,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -36,7 +37,7 @@ use super::{
     follow::{tails::Tails, watch::Watch},
     input::{
         inputs::{Blocks, Inputs},
-        readers::{Came, Readers},
+        readers::Readers,
         source::Input,
     },
     judge::{Judge, conclude},
@@ -89,9 +90,9 @@ pub fn follow(
     let mut bytes = 0;
     let whole = loop {
         match readers.next(Some(LOOK))? {
-            Came::Nothing => {}
-            Came::End => break true,
-            Came::Parcel(parcel) => {
+            Poll::Pending => {}
+            Poll::Ready(None) => break true,
+            Poll::Ready(Some(parcel)) => {
                 bytes += parcel.0.bytes.len() as u64;
                 watch.figures.arrived(&parcel.1);
                 if !judge.take(&parcel.0, &parcel.1) {

@@ -170,7 +170,7 @@ pub(crate) trait Blocks: Send {
 /// One input, and what was read of it already.
 pub(crate) struct Part {
     file: u32,
-    input: Input,
+    pub input: Input,
     /// None before its turn, unless it cannot be read twice.
     source: Option<Source>,
     survey: Survey,
@@ -245,7 +245,7 @@ impl Blocks for Inputs {
         while let Some(part) = self.parts.front_mut() {
             part.fill(block)?;
             if let Some(error) = part.failed.take() {
-                let name = part.name();
+                let name = part.input.name();
                 let why = format!(
                     "{name} cannot be read to its end, and was judged as far as it can be: {error}"
                 );
@@ -295,11 +295,6 @@ impl Part {
             grows: None,
             failed: None,
         })
-    }
-
-    /// How reports call it.
-    pub(crate) fn name(&self) -> String {
-        self.input.name()
     }
 
     /// Reads whole lines into `block`: none if there are none now.

@@ -7,6 +7,7 @@ use crate::audit::{
     input::inputs::Cut,
     verdict::{
         Change, Counts, Finding, Kind, RunVerdict, Status, Verdict,
+        excerpt::shortened,
         findings::{Findings, Names},
         words::change_words,
     },
@@ -46,7 +47,7 @@ pub(crate) fn verdict(mut judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<Cu
         lines: judge.lines,
         bytes,
         stray_count: judge.strays.counts.unexpected,
-        strays: judge.strays.into_kept(),
+        strays: judge.strays.all().cloned().collect(),
         ..Verdict::default()
     };
     out.runs.extend(judge.closed);
@@ -150,10 +151,10 @@ fn no_run(config: &AuditConfig, evidence: &Evidence, names: &Names) -> String {
         (Select::Run(id), _) => format!("there is no run {id:016x} in it"),
         (_, None) => "there is no run in it".into(),
         (_, Some((text, at))) => format!(
-            "there is no run in it: nothing can be read as a record of this program, from {} on ({}); \
+            "there is no run in it: nothing can be read as a record of this program, from {} on (`{}`); \
              give the log as the program wrote it, or the pipeline's output before it rewrites the lines",
             names.place(*at),
-            quoted(text)
+            shortened(text, 60)
         ),
     }
 }
@@ -172,12 +173,6 @@ fn unreadable_inputs(judge: &Judge<'_>) -> Vec<String> {
             )
         })
         .collect()
-}
-
-fn quoted(text: &str) -> String {
-    let short: String = text.chars().take(60).collect();
-    let cut = if short.len() < text.len() { "…" } else { "" };
-    format!("`{short}{cut}`")
 }
 
 /// The run that began last, where only that is to be judged.
@@ -230,7 +225,7 @@ pub(crate) fn judge_run(
     }
     out.causes = causes::causes(&account, evidence);
     out.counts = account.findings.counts;
-    out.findings = account.findings.into_kept();
+    out.findings = account.findings.all().cloned().collect();
     let mut found = out.counts;
     if config.at_least_once {
         found.duplicated = 0;
