@@ -24,8 +24,6 @@ const SPACING: Duration = Duration::from_millis(50);
 /// The inputs that are followed.
 pub(super) struct Tails {
     tails: Vec<Part>,
-    /// Which is read next: one that never runs dry must not keep the others from being read.
-    turn: usize,
     stop: Arc<Stop>,
 }
 
@@ -50,7 +48,6 @@ impl Tails {
         });
         Ok(Self {
             tails: tails.collect::<Result<_>>()?,
-            turn: 0,
             stop: Arc::clone(stop),
         })
     }
@@ -58,8 +55,9 @@ impl Tails {
     /// Fills `block` from whichever has something.
     fn fill(&mut self, block: &mut Block) -> Result<bool> {
         for _ in 0..self.tails.len() {
-            self.turn = (self.turn + 1) % self.tails.len();
-            let part = &mut self.tails[self.turn];
+            // One that never runs dry must not keep the others from being read.
+            self.tails.rotate_left(1);
+            let part = &mut self.tails[0];
             let filled = part.fill(block);
             filled.with_context(|| cannot_follow(&part.input))?;
             if !block.bytes.is_empty() {

@@ -4,7 +4,6 @@ use super::{Judge, causes, damage::FAILURES_MAX, evidence::Evidence, group};
 use crate::audit::{
     account::{balance, cursor::Budget, run::RunAccount},
     config::{AuditConfig, Select},
-    input::inputs::Cut,
     verdict::{
         Change, Counts, Finding, Kind, RunVerdict, Status, Verdict,
         excerpt::shortened,
@@ -16,11 +15,11 @@ use crate::audit::{
 /// So many altered lines of a short run may be accidents, though it has hardly others.
 const FEW: u64 = 8;
 
-/// Sums up. `whole` says that memory sufficed to read everything, `cut` what could not be read to its end.
-pub(crate) fn verdict(mut judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<Cut>) -> Verdict {
+/// Sums up. `whole` says that memory sufficed to read everything.
+pub(crate) fn verdict(mut judge: Judge<'_>, whole: bool) -> Verdict {
     let mut unreadable = unreadable_inputs(&judge);
-    let some_damaged = cut.iter().any(|cut| cut.damaged);
-    unreadable.extend(cut.into_iter().map(|cut| cut.why));
+    let some_damaged = judge.cut.iter().any(|cut| cut.damaged);
+    unreadable.extend(judge.cut.iter().map(|cut| cut.why.clone()));
     let some_unreadable = !unreadable.is_empty();
     let (select, last) = (judge.config.select, last(&judge));
     let is_selected = |account: &RunAccount| {
@@ -45,7 +44,7 @@ pub(crate) fn verdict(mut judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<Cu
         unread,
         cannot_tell: unreadable,
         lines: judge.lines,
-        bytes,
+        bytes: judge.bytes,
         stray_count: judge.strays.counts.unexpected,
         strays: judge.strays.all().cloned().collect(),
         ..Verdict::default()
