@@ -26,7 +26,7 @@ mod proof;
 #[cfg(test)]
 pub(crate) use self::proof::simulate;
 
-use std::sync::Arc;
+use std::{sync::Arc, task::Poll};
 
 use anyhow::Result;
 
@@ -52,14 +52,10 @@ pub use self::{
     },
 };
 use self::{
-    input::{
-        inputs::Inputs,
-        readers::{Came, Readers},
-    },
+    input::{inputs::Inputs, readers::Readers},
     judge::{Judge, conclude},
     registry::Registry,
 };
-use crate::threads::lock;
 
 /// Audits.
 ///
@@ -72,27 +68,23 @@ pub fn run(config: &AuditConfig) -> Result<Verdict> {
 pub fn run_observed(config: &AuditConfig, observer: Option<&mut dyn Observer>) -> Result<Verdict> {
     let registry = Arc::new(Registry::new(config.memory / 4 * 3));
     let inputs = Inputs::open(&config.inputs, &registry)?;
-    let cut = Arc::clone(&inputs.cut);
     // The observer outlives what is made here, and is lent for as long only.
     let observer = observer.map(|observer| observer as &mut dyn Observer);
     let mut judge = Judge::new(&registry, config, observer);
     let mut readers = Readers::start(&registry, Box::new(inputs));
-    let mut bytes = 0;
     let whole = loop {
         match readers.next(None)? {
-            Came::Nothing => {}
-            Came::End => break true,
-            Came::Parcel(parcel) => {
+            Poll::Pending => {}
+            Poll::Ready(None) => break true,
+            Poll::Ready(Some(parcel)) => {
                 if !judge.take(&parcel.0, &parcel.1) {
                     break false;
                 }
-                bytes += parcel.0.bytes.len() as u64;
                 readers.give_back(parcel);
             }
         }
     };
     // A reader may still wait for a stream, which need not end: it is left behind.
-    let cut = std::mem::take(&mut *lock(&cut));
     judge.finish();
-    Ok(conclude::verdict(judge, bytes, whole, cut))
+    Ok(conclude::verdict(judge, whole))
 }

@@ -71,7 +71,7 @@ impl Section {
                     }
                 }
                 @for cause in &self.verdict.causes {
-                    p.note { "Likely cause of what is " (cause.kind) ": " (cause.text) "." }
+                    p.note { "Likely cause of what is " (cause.kind.name()) ": " (cause.text) "." }
                 }
                 @if let Some((seen, history)) = self.history() {
                     (self.figures(seen, history))

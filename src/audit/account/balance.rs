@@ -424,7 +424,7 @@ impl Books<'_> {
             for (numbers, why) in [(announced, "as a \"Log gap\" says"), (rest, "")] {
                 for numbers in numbers.ranges_in(0..u64::MAX) {
                     let before = account.behind_gap(*producer, &numbers);
-                    let lines = Lines::of(*producer, numbers);
+                    let lines = Lines::of(producer.thread(), numbers);
                     let say = |found: &mut Finding| found.why = why.into();
                     self.findings.add(Kind::Lost, lines, before, say);
                 }

@@ -43,7 +43,7 @@ impl DamagedLine {
     pub(crate) fn tell(self, findings: &mut Findings) {
         let line = self
             .line
-            .map(|(of, seq)| Range::of(of, seq..seq.saturating_add(1)));
+            .map(|(of, seq)| Range::of(of.thread(), seq..seq.saturating_add(1)));
         let (kind, lines) = (self.kind(), line.unwrap_or(Range::unnamed(1)));
         findings.add(kind, lines, Some(self.at), |found| {
             match self.line.is_some() && !self.changes.is_empty() {

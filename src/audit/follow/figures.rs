@@ -6,7 +6,7 @@ use strum::{IntoStaticStr, VariantArray};
 
 use super::since_1970;
 use crate::audit::{
-    records::scanned::{Scanned, What},
+    records::scanned::Scanned,
     verdict::{Counts, delay::Delays},
 };
 
@@ -50,12 +50,7 @@ impl Figures {
     /// Takes the time of lines that have just come. Those that were logged before it began may have been there for long.
     pub(super) fn arrived(&mut self, scanned: &Scanned) {
         let now = since_1970(SystemTime::now());
-        let records = scanned.others.iter().filter_map(|other| match &other.what {
-            What::Record(_, record) => Some((record.stamp, other.received)),
-            _ => None,
-        });
-        let attempts = scanned.attempts.iter().map(|a| (a.stamp, a.received));
-        for (stamp, received) in attempts.chain(records) {
+        for (_, stamp, received) in scanned.whole() {
             let logged = stamp as f64 / 1e6;
             let live = logged >= self.began;
             let came = if live { now } else { logged };

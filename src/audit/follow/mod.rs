@@ -22,6 +22,7 @@ mod proof;
 use std::{
     path::PathBuf,
     sync::Arc,
+    task::Poll,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -36,7 +37,7 @@ use super::{
     follow::{tails::Tails, watch::Watch},
     input::{
         inputs::{Blocks, Inputs},
-        readers::{Came, Readers},
+        readers::Readers,
         source::Input,
     },
     judge::{Judge, conclude},
@@ -86,13 +87,11 @@ pub fn follow(
     let mut watch = Watch::new(follow.patience);
     watch.figures.began = since_1970(follow.began);
     let (mut looked, mut clock) = (Instant::now(), Duration::ZERO);
-    let mut bytes = 0;
     let whole = loop {
         match readers.next(Some(LOOK))? {
-            Came::Nothing => {}
-            Came::End => break true,
-            Came::Parcel(parcel) => {
-                bytes += parcel.0.bytes.len() as u64;
+            Poll::Pending => {}
+            Poll::Ready(None) => break true,
+            Poll::Ready(Some(parcel)) => {
                 watch.figures.arrived(&parcel.1);
                 if !judge.take(&parcel.0, &parcel.1) {
                     break false;
@@ -113,7 +112,7 @@ pub fn follow(
     judge.finish();
     clock += looked.elapsed().min(LEAP);
     listener(&watch.look(&mut judge, clock), &watch.figures)?;
-    Ok(conclude::verdict(judge, bytes, whole, Vec::new()))
+    Ok(conclude::verdict(judge, whole))
 }
 
 /// Learns of the runs that began before: what else is in these logs is not judged.

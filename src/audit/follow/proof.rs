@@ -91,7 +91,7 @@ impl<'a> Followed<'a> {
         self.read();
         self.judge.finish();
         self.look(Duration::ZERO);
-        let verdict = conclude::verdict(self.judge, 0, true, Vec::new());
+        let verdict = conclude::verdict(self.judge, true);
         (verdict, self.told)
     }
 }

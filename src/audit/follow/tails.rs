@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, sync::Arc, thread, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 
 use super::{file::GrowingFile, pipe::Pipe};
 use crate::{
@@ -24,8 +24,6 @@ const SPACING: Duration = Duration::from_millis(50);
 /// The inputs that are followed.
 pub(super) struct Tails {
     tails: Vec<Part>,
-    /// Which is read next: one that never runs dry must not keep the others from being read.
-    turn: usize,
     stop: Arc<Stop>,
 }
 
@@ -41,14 +39,15 @@ impl Tails {
     ) -> Result<Self> {
         let tails = inputs.iter().enumerate().map(|(number, input)| {
             let source: Source = match input {
-                Input::File(path) if grows(path)? => Box::new(GrowingFile::new(path.clone())),
+                Input::File(path) if grows(path).with_context(|| cannot_follow(input))? => {
+                    Box::new(GrowingFile::new(path.clone()))
+                }
                 other => Box::new(Pipe::start(other.clone())?),
             };
             Part::growing(number, input, source, registry)
         });
         Ok(Self {
             tails: tails.collect::<Result<_>>()?,
-            turn: 0,
             stop: Arc::clone(stop),
         })
     }
@@ -56,10 +55,11 @@ impl Tails {
     /// Fills `block` from whichever has something.
     fn fill(&mut self, block: &mut Block) -> Result<bool> {
         for _ in 0..self.tails.len() {
-            self.turn = (self.turn + 1) % self.tails.len();
-            let part = &mut self.tails[self.turn];
+            // One that never runs dry must not keep the others from being read.
+            self.tails.rotate_left(1);
+            let part = &mut self.tails[0];
             let filled = part.fill(block);
-            filled.with_context(|| format!("the log {} cannot be followed", part.name()))?;
+            filled.with_context(|| cannot_follow(&part.input))?;
             if !block.bytes.is_empty() {
                 return Ok(true);
             }
@@ -89,21 +89,18 @@ impl Blocks for Tails {
 /// Whether it is a file that grows, or will be one; else it is read as a pipe is.
 fn grows(path: &Path) -> Result<bool> {
     if let Ok(found) = fs::metadata(path) {
-        if found.is_dir() {
-            bail!(
-                "the log {} cannot be followed: it is a directory",
-                displayed(path)
-            );
-        }
+        ensure!(!found.is_dir(), "it is a directory");
         return Ok(found.is_file());
     }
     let folder = folder_of(path);
-    if !folder.is_dir() {
-        bail!(
-            "the log {} cannot be followed: there is no folder {}; create it first",
-            displayed(path),
-            displayed(folder)
-        );
-    }
+    let name = displayed(folder);
+    ensure!(
+        folder.is_dir(),
+        "there is no folder {name}; create it first"
+    );
     Ok(true)
+}
+
+fn cannot_follow(input: &Input) -> String {
+    format!("the log {} cannot be followed", input.name())
 }

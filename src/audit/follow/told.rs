@@ -28,11 +28,11 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Tells something, unless it was told.
-    pub(super) fn once(&mut self, item: NewsItem) {
-        if self.once.insert(item.clone()) {
-            self.news.push(item);
-        }
+    /// Tells something, unless it was told; says whether it is new.
+    pub(super) fn once(&mut self, item: NewsItem) -> bool {
+        let is_new = self.once.insert(item.clone());
+        self.news.extend(is_new.then_some(item));
+        is_new
     }
 
     /// Tells what was not told of these findings, and how many more there are by their counts.
@@ -72,10 +72,9 @@ impl Told {
         lost: &Numbers,
         missing: &Numbers,
     ) {
-        let told = self
-            .numbers
-            .entry((Kind::Lost, producer.thread()))
-            .or_default();
+        let author = producer.thread();
+        let told = self.numbers.entry((Kind::Lost, author.clone()));
+        let told = told.or_default();
         let mut back = told.clone();
         back.subtract(missing);
         // Behind all that is there nothing has come.
@@ -83,42 +82,31 @@ impl Told {
         back.remove_range(next..u64::MAX);
         told.subtract(&back);
         self.counts.lost -= back.len();
-        let back = ranges(&producer.thread(), &back).into_iter();
+        let back = ranges(&author, &back).into_iter();
         self.news
             .extend(back.map(|range| NewsItem::TakenBack { range }));
         for numbers in lost.ranges_in(0..u64::MAX) {
             let before = account.behind_gap(producer, &numbers);
             let before = before.map(|at| account.findings.names.place(at));
-            self.finding(&Finding::new(
-                Kind::Lost,
-                Range::of(producer, numbers),
-                before,
-            ));
+            let lines = Range::of(author.clone(), numbers);
+            self.finding(&Finding::new(Kind::Lost, lines, before));
         }
     }
 
     /// Tells of a finding what was not told.
     fn finding(&mut self, found: &Finding) {
-        let Range {
-            author,
-            first,
-            last,
-            count,
-        } = &found.lines;
-        let (Some(first), Some(last)) = (first, last) else {
-            let before = self.news.len();
-            self.once(NewsItem::Finding {
-                finding: found.clone(),
-            });
-            *self.counts.of_mut(found.kind) += count * (self.news.len() - before) as u64;
+        let Some(numbers) = found.lines.numbers() else {
+            let finding = found.clone();
+            if self.once(NewsItem::Finding { finding }) {
+                *self.counts.of_mut(found.kind) += found.lines.count;
+            }
             return;
         };
-        let told = self
-            .numbers
-            .entry((found.kind, author.clone()))
-            .or_default();
+        let author = &found.lines.author;
+        let told = self.numbers.entry((found.kind, author.clone()));
+        let told = told.or_default();
         let mut new = Numbers::default();
-        new.insert_range(*first..last.saturating_add(1));
+        new.insert_range(numbers);
         new.subtract(told);
         told.extend(&new);
         *self.counts.of_mut(found.kind) += new.len();
@@ -135,18 +123,13 @@ impl Told {
 /// Numbers of a thread as ranges, of which the last stands for many where there are too many.
 fn ranges(author: &str, numbers: &Numbers) -> Vec<Range> {
     let mut all: Vec<Range> = Vec::new();
-    for range in numbers.ranges_in(0..u64::MAX) {
+    for numbers in numbers.ranges_in(0..u64::MAX) {
         match all.get_mut(NAMED_MAX) {
             Some(last) => {
-                last.last = Some(range.end - 1);
-                last.count += range.end - range.start;
+                last.last = Some(numbers.end - 1);
+                last.count += numbers.end - numbers.start;
             }
-            None => all.push(Range {
-                author: author.into(),
-                first: Some(range.start),
-                last: Some(range.end - 1),
-                count: range.end - range.start,
-            }),
+            None => all.push(Range::of(author.into(), numbers)),
         }
     }
     all
@@ -165,7 +148,7 @@ mod tests {
             findings.add_line(Kind::Duplicated, Producer::Main, seq, at, |_| {});
         };
         let mut news = |findings: &Findings| -> Vec<(Option<u64>, u64)> {
-            told.all(findings.counts, findings.all_kept());
+            told.all(findings.counts, findings.all());
             let news = told.take(None).map(|news| news.item);
             news.map(|item| match item {
                 NewsItem::Finding { finding } => (finding.lines.first, finding.lines.count),

@@ -85,8 +85,7 @@ impl Watch {
                 news.extend(told);
             }
         }
-        self.strays
-            .all(judge.strays.counts, judge.strays.all_kept());
+        self.strays.all(judge.strays.counts, judge.strays.all());
         news.extend(self.strays.take(None));
         news.iter().for_each(|news| self.count(&news.item));
         self.figures.lines = judge.lines;
@@ -208,7 +207,7 @@ impl RunWatch {
         }
         if changed {
             let findings = self.so_far(account);
-            self.told.all(findings.counts, findings.all_kept());
+            self.told.all(findings.counts, findings.all());
         }
         self.over = self.state == RunState::Ended && quiet >= patience;
         self.over

@@ -28,35 +28,20 @@ pub(super) struct Code {
 
 /// All that is known; only in the first some records may be whole as they stand.
 pub(super) static CODES: [Code; 7] = [
-    Code {
-        undo: joined,
-        ends: &["\n", "},{\"", "}, {\""],
-    },
-    Code {
-        undo: without_colours,
-        ends: &["\n"],
-    },
-    Code {
-        undo: restored,
-        ends: &["\n"],
-    },
-    Code {
-        undo: base64,
-        ends: &["\n", " ", ",", "}"],
-    },
-    Code {
-        undo: wrapped_base64,
-        ends: &["\n"],
-    },
-    Code {
-        undo: hexadecimal,
-        ends: &["\n", " ", ",", "}"],
-    },
-    Code {
-        undo: numbers,
-        ends: &["]"],
-    },
+    Code::new(joined, &["\n", "},{\"", "}, {\""]),
+    Code::new(without_colours, &["\n"]),
+    Code::new(restored, &["\n"]),
+    Code::new(base64, &["\n", " ", ",", "}"]),
+    Code::new(wrapped_base64, &["\n"]),
+    Code::new(hexadecimal, &["\n", " ", ",", "}"]),
+    Code::new(numbers, &["]"]),
 ];
+
+impl Code {
+    const fn new(undo: fn(&[u8]) -> Option<Vec<u8>>, ends: &'static [&'static str]) -> Self {
+        Self { undo, ends }
+    }
+}
 
 /// What is shorter is no piece of a record in any of these forms.
 const CODED_MIN: usize = 64;

@@ -9,7 +9,7 @@ use std::{
     io::{self, Read, Seek, SeekFrom},
     mem,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 use anyhow::Result;
@@ -19,21 +19,18 @@ use super::{
     coded::{CODES, Code, Decoded},
     source::{Input, Source, peek},
 };
-use crate::{
-    audit::{
-        records::{
-            block::{Block, BlockLocation, Layout},
-            keyed::{are_pieces, frame_start},
-            marks::has_marks,
-            notes::{controls, form},
-            parts,
-            record::starts_here,
-            scan::Scanner,
-            scanned::{Other, Scanned, What},
-        },
-        registry::Registry,
+use crate::audit::{
+    records::{
+        block::{Block, BlockLocation, Cut, Layout},
+        keyed::{are_pieces, frame_start},
+        marks::has_marks,
+        notes::{controls, form},
+        parts,
+        record::starts_here,
+        scan::Scanner,
+        scanned::{Other, Scanned, What},
     },
-    threads::lock,
+    registry::Registry,
 };
 
 /// How much is read at once: more would fall out of the processor's cache.
@@ -98,13 +95,7 @@ impl Survey {
         };
         let (mut scanner, mut scanned) = (Scanner::new(registry), Scanned::default());
         scanner.scan(&block, &mut scanned);
-        let others = scanned.others.iter();
-        let others = others.filter_map(|other| match &other.what {
-            What::Record(_, record) => Some((other.location, record.stamp)),
-            _ => None,
-        });
-        let attempts = scanned.attempts.iter().map(|a| (a.location, a.stamp));
-        let mut records: Vec<(BlockLocation, u64)> = attempts.chain(others).collect();
+        let mut records: Vec<_> = scanned.whole().map(|(at, stamp, _)| (at, stamp)).collect();
         records.sort_by_key(|(at, _)| at.offset);
         let first = records.first();
         let steps = records.windows(2).map(|pair| pair[1].1.cmp(&pair[0].1));
@@ -170,9 +161,10 @@ pub(crate) trait Blocks: Send {
 /// One input, and what was read of it already.
 pub(crate) struct Part {
     file: u32,
-    input: Input,
-    /// None before its turn, unless it cannot be read twice.
-    source: Option<Source>,
+    pub input: Input,
+    source: Source,
+    /// It was closed, and is to be opened again when its turn has come.
+    closed: bool,
     survey: Survey,
     /// Read, but not handed out yet.
     carry: Vec<u8>,
@@ -184,23 +176,10 @@ pub(crate) struct Part {
     pub ended: bool,
     /// More may come behind what there is: its beginning is surveyed when it comes.
     grows: Option<Arc<Registry>>,
-    /// Why it ended before its end.
-    failed: Option<io::Error>,
-}
-
-/// An input that could not be read to its end.
-#[derive(Debug)]
-pub(crate) struct Cut {
-    /// What is said of it.
-    pub why: String,
-    /// It is damaged itself: what came out of it may not be what went in.
-    pub damaged: bool,
 }
 
 /// All that is to be read. Files are opened one after the other, however many there are.
 pub(crate) struct Inputs {
-    /// What could not be read to its end.
-    pub cut: Arc<Mutex<Vec<Cut>>>,
     parts: VecDeque<Part>,
 }
 
@@ -221,10 +200,16 @@ impl Inputs {
                 let plain = survey.code.and_then(|code| (code.undo)(&tail));
                 Survey::as_it_is(&plain.unwrap_or(tail), registry);
             }
-            let is_kept = !opened.again || inputs.len() <= OPEN_MAX;
+            let closed = opened.again && inputs.len() > OPEN_MAX;
+            let source = if closed {
+                Box::new(io::empty())
+            } else {
+                source
+            };
             parts.push(Part {
                 survey,
-                ..Part::new(file, input, is_kept.then_some(source))?
+                closed,
+                ..Part::new(file, input, source)?
             });
         }
         let falling = parts.iter().filter(|part| part.survey.layout.backwards);
@@ -234,7 +219,6 @@ impl Inputs {
             first => first,
         });
         Ok(Self {
-            cut: Arc::default(),
             parts: parts.into(),
         })
     }
@@ -243,15 +227,16 @@ impl Inputs {
 impl Blocks for Inputs {
     fn next(&mut self, block: &mut Block) -> Result<bool> {
         while let Some(part) = self.parts.front_mut() {
-            part.fill(block)?;
-            if let Some(error) = part.failed.take() {
-                let name = part.name();
-                let why = format!(
-                    "{name} cannot be read to its end, and was judged as far as it can be: {error}"
-                );
-                let damaged = error.kind() != io::ErrorKind::UnexpectedEof;
-                lock(&self.cut).push(Cut { why, damaged });
+            if mem::take(&mut part.closed) {
+                part.source = part.input.open()?.source;
             }
+            block.cut = part.fill(block).err().map(|error| Cut {
+                why: format!(
+                    "{} cannot be read to its end, and was judged as far as it can be: {error}",
+                    part.input.name()
+                ),
+                damaged: error.kind() != io::ErrorKind::UnexpectedEof,
+            });
             if part.ended
                 && let Some(next) = self.parts.get_mut(1)
                 && !next.survey.starts_whole
@@ -259,7 +244,7 @@ impl Blocks for Inputs {
                 let left = left_open(&block.bytes);
                 next.carry.extend(block.bytes.drain(left..));
             }
-            if !block.bytes.is_empty() {
+            if !block.bytes.is_empty() || block.cut.is_some() {
                 return Ok(true);
             }
             self.parts.pop_front();
@@ -278,42 +263,37 @@ impl Part {
     ) -> Result<Self> {
         Ok(Self {
             grows: Some(Arc::clone(registry)),
-            ..Self::new(file, input, Some(source))?
+            ..Self::new(file, input, source)?
         })
     }
 
-    fn new(file: usize, input: &Input, source: Option<Source>) -> Result<Self> {
+    fn new(file: usize, input: &Input, source: Source) -> Result<Self> {
         Ok(Self {
             file: u32::try_from(file)?,
             input: input.clone(),
             source,
+            closed: false,
             survey: Survey::default(),
             carry: Vec::new(),
             open: false,
             offset: 0,
             ended: false,
             grows: None,
-            failed: None,
         })
     }
 
-    /// How reports call it.
-    pub(crate) fn name(&self) -> String {
-        self.input.name()
-    }
-
     /// Reads whole lines into `block`: none if there are none now.
-    pub(crate) fn fill(&mut self, block: &mut Block) -> Result<()> {
-        let mut source = match self.source.take() {
-            Some(source) => source,
-            None => self.input.open()?.source,
-        };
+    ///
+    /// # Errors
+    /// It ends before its end; the lines in front of that are in `block`.
+    pub(crate) fn fill(&mut self, block: &mut Block) -> io::Result<()> {
         let bytes = &mut block.bytes;
         bytes.clear();
         bytes.append(&mut self.carry);
         let mut wanted = BLOCK.max(bytes.len() + BLOCK / 2);
+        let mut read = Ok(());
         let end = loop {
-            self.read(&mut source, bytes, wanted)?;
+            read = read.and(self.read(bytes, wanted));
             if let Some(registry) = &self.grows
                 && self.offset < HEAD as u64
             {
@@ -322,14 +302,15 @@ impl Part {
                 Arc::make_mut(&mut self.survey.layout).backwards = false;
             }
             if let Some(code) = self.survey.code.take() {
+                let source = mem::replace(&mut self.source, Box::new(io::empty()));
                 let coded = io::Cursor::new(mem::take(bytes)).chain(source);
-                source = Box::new(Decoded::new(code, Box::new(coded)));
+                self.source = Box::new(Decoded::new(code, Box::new(coded)));
                 self.ended = false;
                 continue;
             }
             match self.survey.cut(bytes) {
                 // Of a line that could not be read to its end nothing can be said.
-                _ if self.failed.is_some() => {
+                _ if read.is_err() => {
                     bytes.truncate(memchr::memrchr(b'\n', bytes).map_or(0, |n| n + 1));
                     break bytes.len();
                 }
@@ -340,7 +321,6 @@ impl Part {
                 None => break between_records(bytes),
             }
         };
-        self.source = Some(source);
         self.carry.extend(bytes.drain(end..));
         block.file = self.file;
         block.offset = self.offset;
@@ -348,21 +328,24 @@ impl Part {
         block.layout = Arc::clone(&self.survey.layout);
         self.offset += end as u64;
         self.open = end > 0 && bytes[end - 1] != b'\n';
-        Ok(())
+        read
     }
 
     /// Reads until there are as many bytes as are wanted, or there is nothing to be read now.
-    fn read(&mut self, source: &mut Source, bytes: &mut Vec<u8>, wanted: usize) -> Result<()> {
+    fn read(&mut self, bytes: &mut Vec<u8>, wanted: usize) -> io::Result<()> {
         if self.ended {
             return Ok(());
         }
         let room = wanted - bytes.len();
         bytes.reserve(room);
-        match source.take(room as u64).read_to_end(bytes) {
+        let read = self.source.by_ref().take(room as u64).read_to_end(bytes);
+        match read {
             Ok(length) => self.ended = length < room,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) if self.grows.is_some() => return Err(error.into()),
-            Err(error) => (self.failed, self.ended) = (Some(error), true),
+            Err(error) => {
+                self.ended = true;
+                return Err(error);
+            }
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
+    task::Poll,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -36,16 +37,6 @@ pub(crate) struct Readers<'a> {
     waiting: BTreeMap<u64, Parcel>,
     next: u64,
     threads: Vec<JoinHandle<()>>,
-}
-
-/// What comes from the readers.
-pub(crate) enum Came {
-    /// The next block.
-    Parcel(Parcel),
-    /// Nothing as yet.
-    Nothing,
-    /// All was read.
-    End,
 }
 
 impl<'a> Readers<'a> {
@@ -88,12 +79,12 @@ impl<'a> Readers<'a> {
     }
 
     /// The next block in the order of the input. It is waited for so long; where no time is given, it is read here if no reader
-    /// has any.
-    pub(crate) fn next(&mut self, wait: Option<Duration>) -> Result<Came> {
+    /// has any. There is none when all was read.
+    pub(crate) fn next(&mut self, wait: Option<Duration>) -> Result<Poll<Option<Parcel>>> {
         loop {
             if let Some(parcel) = self.waiting.remove(&self.next) {
                 self.next += 1;
-                return Ok(Came::Parcel(parcel));
+                return Ok(Poll::Ready(Some(parcel)));
             }
             let came = match wait {
                 Some(wait) => self.scanned.recv_timeout(wait),
@@ -108,14 +99,14 @@ impl<'a> Readers<'a> {
                     let parcel = parcel?;
                     self.waiting.insert(parcel.0.number, parcel);
                 }
-                Err(RecvTimeoutError::Timeout) => return Ok(Came::Nothing),
+                Err(RecvTimeoutError::Timeout) => return Ok(Poll::Pending),
                 Err(RecvTimeoutError::Disconnected) => {
                     for thread in self.threads.drain(..) {
                         if let Err(panic) = thread.join() {
                             std::panic::resume_unwind(panic);
                         }
                     }
-                    return Ok(Came::End);
+                    return Ok(Poll::Ready(None));
                 }
             }
         }

@@ -5,23 +5,20 @@ use std::collections::BTreeMap;
 use super::evidence::{Dropped, Evidence};
 use crate::audit::{
     account::{numbers::Numbers, run::RunAccount},
-    verdict::{Counts, Finding, Kind, LikelyCause, Place, Range, findings::Findings},
+    verdict::{Counts, Finding, Kind, LikelyCause, Place, findings::Findings},
 };
 
 /// The likely causes of what was found in a run.
 pub(crate) fn causes(account: &RunAccount, evidence: &Evidence) -> Vec<LikelyCause> {
     let found = &account.findings;
     let causes = [
-        ("lost", lost(account, evidence)),
-        ("duplicated", duplicated(account)),
-        ("truncated", truncated(account, found)),
+        (Kind::Lost, lost(account, evidence)),
+        (Kind::Duplicated, duplicated(account)),
+        (Kind::Truncated, truncated(account, found)),
     ];
+    let causes = causes.into_iter();
     causes
-        .into_iter()
-        .filter_map(|(kind, text)| {
-            let kind = kind.into();
-            Some(LikelyCause { kind, text: text? })
-        })
+        .filter_map(|(kind, text)| Some(LikelyCause { kind, text: text? }))
         .collect()
 }
 
@@ -132,16 +129,12 @@ fn duplicated(account: &RunAccount) -> Option<String> {
 /// A block of lines that came again as a whole, once or several times.
 fn block(count: u64, found: &[Finding]) -> String {
     let mut numbers = BTreeMap::<&str, Numbers>::new();
-    for Range {
-        author,
-        first,
-        last,
-        ..
-    } in found.iter().map(|found| &found.lines)
-    {
-        if let (Some(first), Some(last)) = (first, last) {
-            let of_author = numbers.entry(author).or_default();
-            of_author.insert_range(*first..=*last);
+    for lines in found.iter().map(|found| &found.lines) {
+        if let Some(range) = lines.numbers() {
+            numbers
+                .entry(&lines.author)
+                .or_default()
+                .insert_range(range);
         }
     }
     let distinct: u64 = numbers.values().map(|numbers| numbers.len()).sum();

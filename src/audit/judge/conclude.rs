@@ -4,9 +4,9 @@ use super::{Judge, causes, damage::FAILURES_MAX, evidence::Evidence, group};
 use crate::audit::{
     account::{balance, cursor::Budget, run::RunAccount},
     config::{AuditConfig, Select},
-    input::inputs::Cut,
     verdict::{
         Change, Counts, Finding, Kind, RunVerdict, Status, Verdict,
+        excerpt::shortened,
         findings::{Findings, Names},
         words::change_words,
     },
@@ -15,11 +15,11 @@ use crate::audit::{
 /// So many altered lines of a short run may be accidents, though it has hardly others.
 const FEW: u64 = 8;
 
-/// Sums up. `whole` says that memory sufficed to read everything, `cut` what could not be read to its end.
-pub(crate) fn verdict(mut judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<Cut>) -> Verdict {
+/// Sums up. `whole` says that memory sufficed to read everything.
+pub(crate) fn verdict(mut judge: Judge<'_>, whole: bool) -> Verdict {
     let mut unreadable = unreadable_inputs(&judge);
-    let some_damaged = cut.iter().any(|cut| cut.damaged);
-    unreadable.extend(cut.into_iter().map(|cut| cut.why));
+    let some_damaged = judge.cut.iter().any(|cut| cut.damaged);
+    unreadable.extend(judge.cut.iter().map(|cut| cut.why.clone()));
     let some_unreadable = !unreadable.is_empty();
     let (select, last) = (judge.config.select, last(&judge));
     let is_selected = |account: &RunAccount| {
@@ -44,9 +44,9 @@ pub(crate) fn verdict(mut judge: Judge<'_>, bytes: u64, whole: bool, cut: Vec<Cu
         unread,
         cannot_tell: unreadable,
         lines: judge.lines,
-        bytes,
+        bytes: judge.bytes,
         stray_count: judge.strays.counts.unexpected,
-        strays: judge.strays.into_kept(),
+        strays: judge.strays.all().cloned().collect(),
         ..Verdict::default()
     };
     out.runs.extend(judge.closed);
@@ -150,10 +150,10 @@ fn no_run(config: &AuditConfig, evidence: &Evidence, names: &Names) -> String {
         (Select::Run(id), _) => format!("there is no run {id:016x} in it"),
         (_, None) => "there is no run in it".into(),
         (_, Some((text, at))) => format!(
-            "there is no run in it: nothing can be read as a record of this program, from {} on ({}); \
+            "there is no run in it: nothing can be read as a record of this program, from {} on (`{}`); \
              give the log as the program wrote it, or the pipeline's output before it rewrites the lines",
             names.place(*at),
-            quoted(text)
+            shortened(text, 60)
         ),
     }
 }
@@ -172,12 +172,6 @@ fn unreadable_inputs(judge: &Judge<'_>) -> Vec<String> {
             )
         })
         .collect()
-}
-
-fn quoted(text: &str) -> String {
-    let short: String = text.chars().take(60).collect();
-    let cut = if short.len() < text.len() { "…" } else { "" };
-    format!("`{short}{cut}`")
 }
 
 /// The run that began last, where only that is to be judged.
@@ -230,7 +224,7 @@ pub(crate) fn judge_run(
     }
     out.causes = causes::causes(&account, evidence);
     out.counts = account.findings.counts;
-    out.findings = account.findings.into_kept();
+    out.findings = account.findings.all().cloned().collect();
     let mut found = out.counts;
     if config.at_least_once {
         found.duplicated = 0;

@@ -315,7 +315,7 @@ impl Judge<'_> {
             return self.no_line(suspect, None, at);
         };
         let numbers = record.seq..record.seq.saturating_add(1);
-        let lines = Lines::of(record.author, numbers);
+        let lines = Lines::of(record.author.thread(), numbers);
         let say = |found: &mut Finding| found.changes = changes(&record, suspect, hints);
         account.findings.add(Kind::Altered, lines, Some(at), say);
         self.input().last_run = Some(run);

@@ -27,7 +27,7 @@ use super::{
     input::source::Input,
     records::{
         attempt::AttemptRecord,
-        block::{Block, BlockLocation},
+        block::{Block, BlockLocation, Cut},
         record::{Producer, Record},
         scan::Scanner,
         scanned::{Foreign, Scanned, Suspect, What},
@@ -60,8 +60,11 @@ pub(crate) struct Judge<'a> {
     pub strays: Findings,
     /// Records of runs that there was no room for.
     pub no_room: u64,
-    /// Lines so far.
+    /// Lines and bytes so far.
     pub lines: u64,
+    pub bytes: u64,
+    /// What could not be read to its end.
+    pub cut: Vec<Cut>,
     /// What else there is to see.
     pub evidence: Evidence,
     /// The input that is read has its newest lines first.
@@ -126,6 +129,8 @@ impl<'a> Judge<'a> {
             names,
             no_room: 0,
             lines: 0,
+            bytes: 0,
+            cut: Vec::new(),
             evidence: Evidence::default(),
             backwards: false,
             file: u32::MAX,
@@ -146,8 +151,11 @@ impl<'a> Judge<'a> {
             self.turn_to(block);
         }
         let bytes = &block.bytes[..];
+        self.cut.extend(block.cut.clone());
+        self.bytes += bytes.len() as u64;
         // Lines are counted where they begin.
-        self.lines += u64::from(scanned.lines) + u64::from(!block.continues);
+        let begins = !block.continues && !bytes.is_empty();
+        self.lines += u64::from(scanned.lines) + u64::from(begins);
         self.lines -= u64::from(bytes.ends_with(b"\n"));
         self.budget.grow(u64::from(scanned.lines) * STEPS_A_LINE);
         self.meet_runs();

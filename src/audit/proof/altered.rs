@@ -112,7 +112,7 @@ fn a_changed_character_is_named_in_every_form() {
                     },
                 ] => {
                     let seq = entries[at].seq;
-                    *lines == Range::of(entries[at].author, seq..seq + 1)
+                    *lines == Range::of(entries[at].author.thread(), seq..seq + 1)
                         && changes.len() == 1
                         && changes[0].field == field
                         && changes[0]

@@ -23,6 +23,17 @@ pub(crate) struct Block {
     pub layout: Arc<Layout>,
     /// The lines.
     pub bytes: Vec<u8>,
+    /// Behind them the input could not be read on.
+    pub cut: Option<Cut>,
+}
+
+/// An input that could not be read to its end.
+#[derive(Clone, Debug)]
+pub(crate) struct Cut {
+    /// What is said of it.
+    pub why: String,
+    /// It is damaged itself: what came out of it may not be what went in.
+    pub damaged: bool,
 }
 
 /// How an input is laid out, as far as its beginning shows it.

@@ -30,6 +30,17 @@ impl Scanned {
         }
     }
 
+    /// Of each whole record where it stands, its time, and when the pipeline received it.
+    pub(crate) fn whole(&self) -> impl Iterator<Item = (BlockLocation, u64, u64)> {
+        let others = self.others.iter().filter_map(|other| match &other.what {
+            What::Record(_, record) => Some((other.location, record.stamp, other.received)),
+            _ => None,
+        });
+        let attempts = self.attempts.iter();
+        let attempts = attempts.map(|a| (a.location, a.stamp, a.received));
+        attempts.chain(others)
+    }
+
     /// Adds something other than an attempt.
     pub(super) fn push(&mut self, location: BlockLocation, received: u64, what: What) {
         self.others.push(Other {

@@ -11,16 +11,23 @@ const EXCERPT_MAX: usize = 240;
 /// A line as evidence: what could act on a terminal is escaped, and what is too long is cut.
 pub(crate) fn excerpt(bytes: &[u8]) -> String {
     let shown = &bytes[..bytes.len().min(EXCERPT_MAX)];
-    let text = String::from_utf8_lossy(shown);
-    let mut out: String = text
-        .chars()
-        .flat_map(|c| {
-            let plain = c == ' ' || c.is_alphanumeric() || c.is_ascii_punctuation();
-            let escaped = (!plain).then(|| c.escape_unicode());
-            escaped.into_iter().flatten().chain(plain.then_some(c))
-        })
-        .collect();
+    let mut out = String::new();
+    for c in String::from_utf8_lossy(shown).chars() {
+        match c == ' ' || c.is_alphanumeric() || c.is_ascii_punctuation() {
+            true => out.push(c),
+            false => out.extend(c.escape_unicode()),
+        }
+    }
     if shown.len() < bytes.len() {
+        out.push('…');
+    }
+    out
+}
+
+/// So many characters of an excerpt.
+pub(crate) fn shortened(text: &str, length: usize) -> String {
+    let mut out: String = text.chars().take(length).collect();
+    if out.len() < text.len() {
         out.push('…');
     }
     out

@@ -83,7 +83,7 @@ impl Findings {
             *self.counts.of_mut(kind) += count;
         } else {
             open.0 = kept.len();
-            self.add(kind, Range::of(producer, numbers), Some(at), more);
+            self.add(kind, Range::of(producer.thread(), numbers), Some(at), more);
         }
     }
 
@@ -144,19 +144,13 @@ impl Findings {
     }
 
     /// The first ranges of each kind.
-    pub(crate) fn all_kept(&self) -> impl Iterator<Item = &Finding> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Finding> {
         self.kept.iter().flatten()
-    }
-
-    /// The first ranges of each kind.
-    pub(crate) fn into_kept(self) -> Vec<Finding> {
-        self.kept.into_iter().flatten().collect()
     }
 
     /// About how many bytes they take.
     pub(crate) fn memory(&self) -> u64 {
-        let kept: usize = self.kept.iter().map(Vec::len).sum();
-        (kept * 400) as u64
+        self.all().count() as u64 * 400
     }
 }
 
@@ -175,6 +169,6 @@ mod tests {
         assert_eq!(findings.counts.duplicated, 4005);
         let kept = findings.kept(Kind::Duplicated);
         assert_eq!(kept.len(), KEPT_MAX);
-        assert_eq!(kept[0].lines, Range::of(worker, 5..9));
+        assert_eq!(kept[0].lines, Range::of(worker.thread(), 5..9));
     }
 }

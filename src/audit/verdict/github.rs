@@ -16,48 +16,36 @@ pub fn annotations(verdict: &Verdict) -> String {
             let of = &section.title;
             let title = format!("hifi audit: {} ({} in {of})", case.name, case.count);
             for (at, words) in case.shown.iter().take(SHOWN) {
-                let number = at.map(|at| at.line.to_string());
-                let mut properties = Vec::new();
-                if let (Some(at), Some(number)) = (at, &number) {
-                    properties.extend([("file", at.file.as_str()), ("line", number)]);
-                }
-                properties.push(("title", &title));
+                let place = at.iter();
+                let place =
+                    place.map(|at| [("file", at.file.clone()), ("line", at.line.to_string())]);
+                let title = [("title", title.clone())];
+                let properties: Vec<_> = place.flatten().chain(title).collect();
                 let level = if section.accepted { "notice" } else { "error" };
                 line(&mut out, level, &properties, words);
             }
         }
         for why in section.unanswered {
+            let title = [("title", "hifi audit: cannot tell".into())];
             let text = format!("{}: {why}", section.title);
-            line(
-                &mut out,
-                "error",
-                &[("title", "hifi audit: cannot tell")],
-                &text,
-            );
+            line(&mut out, "error", &title, &text);
         }
     }
     if verdict.status == Status::Clean {
-        let title = [("title", "hifi audit: clean")];
+        let title = [("title", "hifi audit: clean".into())];
         line(&mut out, "notice", &title, &head(verdict));
     }
     out
 }
 
-fn line(out: &mut String, level: &str, properties: &[(&str, &str)], text: &str) {
-    let properties: Vec<_> = properties
-        .iter()
-        .map(|(name, value)| {
-            format!(
-                "{name}={}",
-                escaped(value).replace(':', "%3A").replace(',', "%2C")
-            )
-        })
-        .collect();
-    *out += &format!(
-        "::{level} {}::{}\n",
-        properties.join(","),
-        escaped(text.trim_end())
-    );
+fn line(out: &mut String, level: &str, properties: &[(&str, String)], text: &str) {
+    let properties = properties.iter().map(|(name, value)| {
+        let value = escaped(value).replace(':', "%3A").replace(',', "%2C");
+        format!("{name}={value}")
+    });
+    let properties: Vec<_> = properties.collect();
+    let (properties, text) = (properties.join(","), escaped(text.trim_end()));
+    *out += &format!("::{level} {properties}::{text}\n");
 }
 
 /// What would end the annotation, or be taken for an escape.
@@ -77,7 +65,7 @@ mod tests {
         line(
             &mut out,
             "error",
-            &[("file", "a:b,c%"), ("line", "3")],
+            &[("file", "a:b,c%".into()), ("line", "3".into())],
             "50%\n::error::x\r",
         );
         assert_eq!(

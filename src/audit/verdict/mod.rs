@@ -14,14 +14,13 @@ pub(super) mod report;
 mod sections;
 pub(super) mod words;
 
-use std::ops;
+use std::ops::{self, RangeInclusive};
 
 use derive_more::AddAssign;
 use serde::{Deserialize, Serialize, Serializer};
 use strum::{Display, IntoStaticStr, VariantArray};
 
 use self::delay::DelaySummary;
-use super::records::record::Producer;
 use crate::plan::workload::{GroupId, Shard, Workload};
 
 /// Where something stands.
@@ -48,10 +47,10 @@ pub struct Range {
 }
 
 impl Range {
-    /// The lines of a producer with these numbers.
-    pub(crate) fn of(producer: Producer, numbers: ops::Range<u64>) -> Self {
+    /// The lines of a thread with these numbers.
+    pub(crate) fn of(author: String, numbers: ops::Range<u64>) -> Self {
         Self {
-            author: producer.thread(),
+            author,
             first: Some(numbers.start),
             last: Some(numbers.end.saturating_sub(1)),
             count: numbers.end - numbers.start,
@@ -66,13 +65,9 @@ impl Range {
         }
     }
 
-    /// Their numbers, where they are known: one, or the first and the last.
-    pub(crate) fn numbers(&self) -> Option<String> {
-        let (first, last) = (self.first?, self.last?);
-        Some(match first == last {
-            true => first.to_string(),
-            false => format!("{first}-{last}"),
-        })
+    /// Their numbers, where they are known.
+    pub(crate) fn numbers(&self) -> Option<RangeInclusive<u64>> {
+        Some(self.first?..=self.last?)
     }
 }
 
@@ -190,7 +185,7 @@ impl Finding {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LikelyCause {
     /// The kind.
-    pub kind: String,
+    pub kind: Kind,
     /// What the evidence points at.
     pub text: String,
 }
@@ -398,14 +393,14 @@ pub struct Verdict {
 
 impl RunVerdict {
     /// The first findings of a kind.
-    pub(crate) fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Finding> + Clone {
+    pub(crate) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Finding> + Clone {
         let findings = self.findings.iter();
-        findings.filter(move |finding| finding.kind.name() == kind)
+        findings.filter(move |finding| finding.kind == kind)
     }
 
     /// The first lines that are lost.
     pub fn lost(&self) -> impl Iterator<Item = &Range> {
-        self.of_kind("lost").map(|found| &found.lines)
+        self.of_kind(Kind::Lost).map(|found| &found.lines)
     }
 
     /// Why it cannot be told; nothing of a run that was set aside, since another is judged for it.
@@ -438,7 +433,7 @@ mod tests {
             (5..6, serde_json::json!(5)),
             (5..9, serde_json::Value::Null),
         ] {
-            let lines = Range::of(Producer::Worker(3), numbers);
+            let lines = Range::of("Worker-3".into(), numbers);
             let finding = Finding::new(Kind::Lost, lines, None);
             let json = serde_json::to_value(&finding).unwrap();
             let named = ["kind", "author", "first", "seq"].map(|name| json[name].clone());

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{
-    Verdict,
+    RunVerdict, Status, Verdict,
     delay::DelaySummary,
     findings::KEPT_MAX,
     sections::{Section, sections},
@@ -18,11 +18,17 @@ const SHOWN: usize = 10;
 
 /// The verdict as text.
 pub fn report(verdict: &Verdict) -> String {
-    let sections = sections(verdict).into_iter();
-    let told = sections.filter(|section| !section.goes_without_saying);
-    told.map(|section| text(&section))
-        .collect::<Vec<_>>()
-        .join("\n")
+    let mut sections = sections(verdict);
+    // The verdict on one shard alone has no group's verdict that speaks for it.
+    let alone = verdict.groups.is_empty();
+    sections.retain(|section| alone || !section.run.is_some_and(goes_without_saying));
+    sections.iter().map(text).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether nothing needs to be said of a run that its group's verdict does not say.
+fn goes_without_saying(run: &RunVerdict) -> bool {
+    let is_replaced = run.set_aside.is_some() && run.status == Status::CannotTell;
+    run.workload.is_some() && (run.status == Status::Clean || is_replaced)
 }
 
 fn text(section: &Section<'_>) -> String {

@@ -1,7 +1,9 @@
 //! What every form of a verdict tells, in the order in which it is told: section by section, kind by kind.
 
+use strum::VariantArray;
+
 use super::{
-    DifferingShard, Finding, GroupVerdict, LostShard, Place, RunVerdict, Status, Verdict,
+    DifferingShard, Finding, GroupVerdict, Kind, LostShard, Place, RunVerdict, Status, Verdict,
     words::{finding_words, paragraph},
 };
 use crate::plan::format::counted;
@@ -10,6 +12,7 @@ use crate::plan::format::counted;
 const SHOWN_MAX: usize = 100;
 
 /// What is told under one title.
+#[derive(Default)]
 pub(super) struct Section<'a> {
     /// All that was read, a group or a run.
     pub title: String,
@@ -25,8 +28,6 @@ pub(super) struct Section<'a> {
     pub accepted: bool,
     /// The kinds of differences that there may be.
     pub cases: Vec<Case<'a>>,
-    /// It says nothing that the section of its group does not say.
-    pub goes_without_saying: bool,
 }
 
 /// Differences of one kind.
@@ -50,21 +51,16 @@ pub(super) fn sections(verdict: &Verdict) -> Vec<Section<'_>> {
         head: head(verdict),
         unanswered: &verdict.cannot_tell,
         notes: &verdict.notes,
-        run: None,
         accepted: verdict.status == Status::Clean,
         cases: vec![findings(
             "lines of no run",
             verdict.stray_count,
             verdict.strays.iter(),
         )],
-        goes_without_saying: false,
+        ..Section::default()
     };
     let groups = verdict.groups.iter().map(of_group);
-    // The verdict on one shard alone has no group's verdict that speaks for it.
-    let runs = verdict.runs.iter().map(|run| Section {
-        goes_without_saying: !verdict.groups.is_empty() && goes_without_saying(run),
-        ..of_run(run)
-    });
+    let runs = verdict.runs.iter().map(of_run);
     [whole].into_iter().chain(groups).chain(runs).collect()
 }
 
@@ -90,13 +86,6 @@ fn accepted(verdict: &Verdict) -> bool {
     verdict.runs.iter().any(told)
 }
 
-/// Whether nothing needs to be said of a run that its group's verdict does not say.
-fn goes_without_saying(run: &RunVerdict) -> bool {
-    run.workload.is_some()
-        && (run.status == Status::Clean
-            || run.set_aside.is_some() && run.status == Status::CannotTell)
-}
-
 fn of_group(group: &GroupVerdict) -> Section<'_> {
     let cause = "a node or pod that never started it, a log that was not collected or not given to the audit, or a \
                  shard that was started with another --group";
@@ -119,12 +108,10 @@ fn of_group(group: &GroupVerdict) -> Section<'_> {
             group.seed
         ),
         title,
-        unanswered: &[],
         notes: &group.notes,
-        run: None,
         accepted: group.status == Status::Clean,
         cases: vec![lost, shards("shards of another run", count, differing)],
-        goes_without_saying: false,
+        ..Section::default()
     }
 }
 
@@ -138,11 +125,11 @@ fn of_run(run: &RunVerdict) -> Section<'_> {
     if let Some(workload) = &run.workload {
         head += &format!(", shard {}", workload.shard);
     }
-    let cases = run.counts.by_name().into_iter().map(|(kind, count)| {
+    let cases = Kind::VARIANTS.iter().map(|&kind| {
         let causes = run.causes.iter().filter(|cause| cause.kind == kind);
         Case {
             causes: causes.map(|cause| cause.text.as_str()).collect(),
-            ..findings(kind, count, run.of_kind(kind))
+            ..findings(kind.name(), run.counts.of(kind), run.of_kind(kind))
         }
     });
     Section {
@@ -153,7 +140,6 @@ fn of_run(run: &RunVerdict) -> Section<'_> {
         run: Some(run),
         accepted: run.status == Status::Clean,
         cases: cases.collect(),
-        goes_without_saying: false,
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the forms of a verdict say of a finding, in words.
 
-use super::{Change, Finding, Kind, Place, Range};
+use std::ops::RangeInclusive;
+
+use super::{Change, Finding, Kind, Place, Range, excerpt::shortened};
 use crate::plan::format::lines_of;
 
 /// Lines are no longer than this, save where a name or a quotation is.
@@ -17,13 +19,7 @@ pub(crate) fn finding_words(finding: &Finding) -> String {
         out += &format!("      {}\n", change_words(change));
     }
     if !finding.text.is_empty() {
-        let shown: String = finding.text.chars().take(WIDTH - 9).collect();
-        let cut = if shown.len() < finding.text.len() {
-            "…"
-        } else {
-            ""
-        };
-        out += &format!("      | {shown}{cut}\n");
+        out += &format!("      | {}\n", shortened(&finding.text, WIDTH - 9));
     }
     out
 }
@@ -34,7 +30,7 @@ pub fn headline(finding: &Finding) -> String {
     let count = finding.lines.count;
     let at = finding.at.as_ref().map(Place::to_string);
     let said = if why.is_empty() { "" } else { ", " };
-    let numbers = finding.lines.numbers();
+    let numbers = finding.lines.numbers().map(words_of);
     let books = || numbers.map_or_else(|| why.clone(), |numbers| format!("{why}: {numbers}"));
     match (finding.kind, at) {
         (Kind::Lost, Some(at)) => format!("{lines}{said}{why}, before {at}"),
@@ -42,9 +38,7 @@ pub fn headline(finding: &Finding) -> String {
         (Kind::Books, None) => books(),
         (_, None) => format!("{lines}{said}{why}"),
         (Kind::Duplicated, Some(at)) => format!("{lines}, again at {at}"),
-        (Kind::Reordered, Some(at)) if why.is_empty() => {
-            format!("{lines}, out of order at {at}")
-        }
+        (Kind::Reordered, Some(at)) if why.is_empty() => format!("{lines}, out of order at {at}"),
         (Kind::Reordered, Some(at)) => format!("{lines}, {why} at {at}"),
         (Kind::Late, Some(at)) => format!("{lines}, the first at {at}"),
         (Kind::Altered | Kind::Truncated, Some(at)) => format!("{lines} at {at}"),
@@ -69,11 +63,20 @@ pub fn change_words(change: &Change) -> String {
 /// Lines, in words.
 pub(crate) fn range_words(range: &Range) -> String {
     let Range { author, count, .. } = range;
-    match range.numbers() {
+    match range.numbers().map(words_of) {
         Some(numbers) if *count == 1 => format!("{author}: seq {numbers}"),
         Some(numbers) => format!("{author}: seq {numbers} ({count})"),
         None if author.is_empty() => "a line that cannot be named any more".into(),
         None => format!("{author}: {count} whose numbers cannot be known"),
+    }
+}
+
+/// One number, or the first and the last.
+fn words_of(numbers: RangeInclusive<u64>) -> String {
+    let (first, last) = numbers.into_inner();
+    match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
     }
 }
 
