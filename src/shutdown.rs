@@ -108,11 +108,11 @@ impl Stop {
     pub fn sleep(&self, length: Duration) {
         let deadline = Instant::now().checked_add(length);
         while !self.requested() {
-            match deadline.map(|d| d.saturating_duration_since(Instant::now())) {
-                Some(Duration::ZERO) => return,
-                Some(left) => thread::park_timeout(left),
-                None => thread::park(),
+            let left = deadline.map_or(Duration::MAX, |end| end - Instant::now());
+            if left.is_zero() {
+                return;
             }
+            thread::park_timeout(left);
         }
     }
 
@@ -148,48 +148,29 @@ impl Stop {
         let (mut signals, second_ends) =
             register(dumps.is_some()).context("cannot watch for signals")?;
         let (stop, end) = (Arc::clone(self), signals.handle());
-        // A request that comes too early waits; a second one while one is waiting asks for nothing more.
-        let ask_for_dump = move || {
-            if let Some(dumps) = &dumps {
-                let _ = dumps.try_send(());
-            }
+        let heed = move |signal| match &dumps {
+            // A request that comes too early waits; a second one while one is waiting asks for nothing more.
+            Some(dumps) if signal == SIGQUIT => drop(dumps.try_send(())),
+            _ => stop.request(Cause::Signal(signal)),
         };
         let watch = move || {
-            let mut first: Option<(Cause, Instant)> = None;
-            while !signals.handle().is_closed() {
-                let arrived = if first.is_some() {
+            let mut arriving = signals.forever().inspect(|signal| heed(*signal));
+            if let Some(first) = arriving.find(|signal| *signal != SIGQUIT) {
+                let at = Instant::now();
+                while at.elapsed() < SLOW_END && !signals.handle().is_closed() {
                     thread::sleep(LOOK);
-                    signals.pending()
-                } else {
-                    signals.wait()
-                };
-                for signal in arrived {
-                    if signal == SIGQUIT {
-                        ask_for_dump();
-                        continue;
-                    }
-                    let cause = Cause::Signal(signal);
-                    first.get_or_insert_with(|| (cause, Instant::now()));
-                    stop.request(cause);
+                    signals.pending().for_each(&heed);
+                    second_ends.store(at.elapsed() >= SAME_REQUEST, Ordering::SeqCst);
                 }
-                if let Some((cause, at)) = first {
-                    if at.elapsed() >= SAME_REQUEST {
-                        second_ends.store(true, Ordering::SeqCst);
-                    }
-                    if at.elapsed() >= SLOW_END {
-                        tell(&format!(
-                            "{cause} was heard, but the program has not ended yet; send it again to end it at once, without \
-                             a summary"
-                        ));
-                        break;
-                    }
+                if !signals.handle().is_closed() {
+                    let cause = Cause::Signal(first);
+                    tell(&format!(
+                        "{cause} was heard, but the program has not ended yet; send it again to end it at once, without \
+                         a summary"
+                    ));
                 }
             }
-            signals.forever().for_each(|signal| {
-                if signal == SIGQUIT {
-                    ask_for_dump();
-                }
-            });
+            signals.forever().for_each(heed);
         };
         Background::start("signals", move || end.close(), watch)
     }

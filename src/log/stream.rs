@@ -15,7 +15,6 @@ use std::{
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
-        mpsc,
     },
     thread,
     time::{Duration, Instant},
@@ -147,10 +146,8 @@ struct SharedStream {
     is_behind: AtomicBool,
     /// The thread waits for this: something to write, or the end.
     filled: Condvar,
-    /// Those who fill the stream wait for this: it is no longer behind.
-    room: Condvar,
-    /// Those who want all to be written wait for this.
-    written: Condvar,
+    /// Everyone else waits for this: it is no longer behind, or all is written.
+    moved: Condvar,
     /// It is written to at once, so that nobody ever waits.
     is_direct: bool,
     patience: Patience,
@@ -171,7 +168,8 @@ struct StreamState {
     report: SinkReport,
     /// The first error, until somebody has told of it.
     trouble: Option<io::Error>,
-    /// When the thread began to write what waits for the reader.
+    /// When the thread began to write what waits for the reader. On a busy machine it may begin late: that is not the reader's
+    /// fault.
     busy_since: Option<Instant>,
     /// The reader gets no more.
     given_up: bool,
@@ -207,8 +205,7 @@ impl Stream {
             }),
             is_behind: AtomicBool::new(false),
             filled: Condvar::new(),
-            room: Condvar::new(),
-            written: Condvar::new(),
+            moved: Condvar::new(),
             patience,
         }))
     }
@@ -216,13 +213,7 @@ impl Stream {
     fn with_thread(out: Box<dyn Write + Send>, patience: Patience) -> anyhow::Result<Self> {
         let stream = Self::new(None, patience);
         let shared = Arc::clone(&stream.0);
-        let (begin, begun) = mpsc::channel::<()>();
-        threads::spawn("stream", move || {
-            drop(begin);
-            shared.serve(out);
-        })?;
-        // On a busy machine the thread may begin late: that is not the reader's fault, and does not count against it.
-        let _ = begun.recv();
+        threads::spawn("stream", move || shared.serve(out))?;
         Ok(stream)
     }
 
@@ -269,8 +260,7 @@ impl Stream {
     #[inline]
     pub fn wait_for_room(&self) {
         if self.0.is_behind.load(Ordering::Relaxed) {
-            self.0
-                .wait(&self.0.room, |_| !self.0.is_behind.load(Ordering::SeqCst));
+            self.0.wait(|_| !self.0.is_behind.load(Ordering::SeqCst));
         }
     }
 
@@ -279,7 +269,7 @@ impl Stream {
     pub fn wait_until_written(&self) {
         if !self.0.is_direct {
             let put = self.0.state().put;
-            self.0.wait(&self.0.written, |state| state.done >= put);
+            self.0.wait(|state| state.done >= put);
         }
     }
 
@@ -337,18 +327,18 @@ impl SharedStream {
 
     /// Wakes those whose time has come. With many of them, to wake them for each piece would cost more than the pieces.
     fn wake(&self, state: &mut StreamState) {
-        if state.waiting() <= WAITING_BYTES_MAX / 2 && self.is_behind.swap(false, Ordering::SeqCst)
-        {
-            self.room.notify_all();
-        }
-        if state.waiting() == 0 {
+        let is_written = state.waiting() == 0;
+        if is_written {
             state.busy_since = None;
-            self.written.notify_all();
+        }
+        let has_room = state.waiting() <= WAITING_BYTES_MAX / 2;
+        if is_written | (has_room && self.is_behind.swap(false, Ordering::SeqCst)) {
+            self.moved.notify_all();
         }
     }
 
     /// Waits for what `until` asks for, as far as patience goes.
-    fn wait(&self, condition: &Condvar, until: impl Fn(&StreamState) -> bool) {
+    fn wait(&self, until: impl Fn(&StreamState) -> bool) {
         let mut state = self.state();
         while !until(&state) {
             let left = self.patience.left(state.busy_since);
@@ -357,7 +347,8 @@ impl SharedStream {
                 self.wake(&mut state);
                 return;
             }
-            (state, _) = condition
+            (state, _) = self
+                .moved
                 .wait_timeout(state, left.min(LOOK))
                 .unwrap_or_else(PoisonError::into_inner);
         }

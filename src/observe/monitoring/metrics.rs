@@ -32,20 +32,6 @@ const POWER_MAX: u32 = 36;
 #[derive(Debug, Default)]
 pub(super) struct LogFigures(Mutex<(SinkReport, SinkReport)>);
 
-/// The text of a scrape.
-pub(super) fn text(
-    sources: &Sources,
-    requests: Option<&RequestFigures>,
-    log: &LogFigures,
-) -> String {
-    run_families(sources, requests, log) + &process_families()
-}
-
-/// The text for a textfile collector, which tells the same figures of its own process: these are left out.
-pub(super) fn final_text(sources: &Sources, requests: Option<&RequestFigures>) -> String {
-    run_families(sources, requests, &LogFigures::default())
-}
-
 /// Declares families of metrics: the kind, the name, what it tells, and its values.
 macro_rules! families {
     ($($kind:ident $name:literal $help:literal: $values:expr;)*) => {
@@ -57,7 +43,11 @@ macro_rules! families {
 pub(super) use families;
 
 /// What the run has done and what it is doing, and what was asked of it.
-fn run_families(sources: &Sources, requests: Option<&RequestFigures>, log: &LogFigures) -> String {
+pub(super) fn run_families(
+    sources: &Sources,
+    requests: Option<&RequestFigures>,
+    log: &LogFigures,
+) -> String {
     let totals = Totals::of(&sources.counters);
     let account = totals.account;
     let dropped = totals.counter.saturating_sub(totals.data_len);

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     future::poll_fn,
     mem,
     net::TcpListener,
@@ -281,7 +282,8 @@ fn status(answer: Answer) -> StatusCode {
 
 /// An answer as a client is told it, in JSON. It has no word that would have to be escaped.
 fn told(answer: Answer) -> Bytes {
-    let text = match answer {
+    let mut text = String::with_capacity(128);
+    match answer {
         Answer::Ended {
             worker,
             iteration,
@@ -289,22 +291,23 @@ fn told(answer: Answer) -> Bytes {
             ending,
         } => {
             let (_, outcome) = outcome(ending);
-            let counter = match ending {
-                Ending::Completed { counter } => format!(r#","counter":{counter}"#),
-                _ => String::new(),
+            let _ = write!(
+                text,
+                r#"{{"outcome":"{outcome}","worker":{worker},"iteration":{iteration},"attempts":{attempts}"#
+            );
+            if let Ending::Completed { counter } = ending {
+                let _ = write!(text, r#","counter":{counter}"#);
+            }
+        }
+        Answer::Refused(refusal) => {
+            let reason = match refusal {
+                Refusal::Full => "too many requests wait",
+                Refusal::Closed => "no operation is begun any more",
             };
-            format!(
-                r#"{{"outcome":"{outcome}","worker":{worker},"iteration":{iteration},"attempts":{attempts}{counter}}}"#
-            )
+            let _ = write!(text, r#"{{"outcome":"refused","reason":"{reason}""#);
         }
-        Answer::Refused(Refusal::Full) => {
-            r#"{"outcome":"refused","reason":"too many requests wait"}"#.into()
-        }
-        Answer::Refused(Refusal::Closed) => {
-            r#"{"outcome":"refused","reason":"no operation is begun any more"}"#.into()
-        }
-    };
-    (text + "\n").into()
+    }
+    (text + "}\n").into()
 }
 
 /// The response to a request; with `is_last`, its client need not send another one. `headers` are there to be filled.
