@@ -5,7 +5,7 @@
 use std::{
     fmt, io,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
         mpsc::SyncSender,
     },
@@ -22,7 +22,7 @@ use signal_hook::{
     low_level,
 };
 
-use crate::threads::Background;
+use crate::threads::{Background, lock};
 
 /// How long a reader that stalls may hold up the end, once a stop was asked for.
 pub const PATIENCE_AFTER_STOP: Duration = Duration::from_millis(500);
@@ -61,21 +61,19 @@ pub struct Stop {
     request: OnceLock<(Cause, Instant)>,
     /// What is to be done then.
     #[debug(skip)]
-    hooks: Mutex<Hooks>,
+    hooks: Mutex<Vec<Box<dyn Fn() + Send>>>,
 }
-
-type Hooks = Vec<Box<dyn Fn() + Send>>;
 
 impl Stop {
     /// Asks for the stop and wakes every sleeper. Only the first cause counts.
     pub fn request(&self, cause: Cause) {
         self.request.get_or_init(|| (cause, Instant::now()));
-        self.hooks().iter().for_each(|hook| hook());
+        lock(&self.hooks).iter().for_each(|hook| hook());
     }
 
     /// Has `hook` called when the stop is asked for, and at once if it was already. It must not ask for anything here.
     pub fn on_request(&self, hook: impl Fn() + Send + 'static) {
-        let mut hooks = self.hooks();
+        let mut hooks = lock(&self.hooks);
         if self.requested() {
             hook();
         }
@@ -114,11 +112,6 @@ impl Stop {
             }
             thread::park_timeout(left);
         }
-    }
-
-    /// A list stays whole whoever panics, so poison is of no meaning here.
-    fn hooks(&self) -> MutexGuard<'_, Hooks> {
-        self.hooks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -560,21 +560,18 @@ mod tests {
         }
     }
 
-    /// What was written is not said to wait, nor what was asked for once to be asked for again.
+    /// What is written, by whomever, no longer waits: the writer sleeps.
     #[test]
-    fn a_writer_that_is_not_wanted_sleeps() {
+    fn lines_that_are_written_no_longer_wait() {
         explore(|| {
             let model = Model::new(1, 2, 64);
             let writer = start(&model, Model::serve);
-            model.queue.hurry();
             model.log_lines(0, Role::Other, 2);
             model.write_all();
-            let calls = model.queue.calls();
-            assert_eq!(calls.line_waits, None);
-            drop(calls);
+            assert_eq!(model.queue.calls().line_waits, None);
             model.queue.close();
             writer.join().unwrap();
-            assert!(!model.queue.calls().urgent || model.queue.calls().closing);
+            model.assert_whole_and_in_order(1, 2);
         });
     }
 

@@ -13,7 +13,7 @@ use std::{
     io::{self, ErrorKind, IsTerminal, Write},
     os::{fd::AsFd, unix::fs::FileTypeExt},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -27,7 +27,7 @@ use super::report::SinkReport;
 use crate::{
     errors::unless_closed,
     shutdown::{PATIENCE_AFTER_STOP, Stop},
-    threads,
+    threads::{self, lock},
 };
 
 /// With more than this waiting, those who fill the stream wait, until half of it is written.
@@ -228,7 +228,7 @@ impl Stream {
     }
 
     fn write(&self, bytes: &[u8], are_lines: bool) {
-        let mut state = self.0.state();
+        let mut state = lock(&self.0.state);
         if state.given_up {
             state.lose(bytes, are_lines);
         } else if let Some(out) = &mut state.direct {
@@ -253,7 +253,7 @@ impl Stream {
 
     /// Whether nothing waits for the reader.
     pub fn is_idle(&self) -> bool {
-        self.0.state().waiting() == 0
+        lock(&self.0.state).waiting() == 0
     }
 
     /// Waits while the reader is too far behind. No lock may be held by the caller.
@@ -268,25 +268,25 @@ impl Stream {
     #[inline]
     pub fn wait_until_written(&self) {
         if !self.0.is_direct {
-            let put = self.0.state().put;
+            let put = lock(&self.0.state).put;
             self.0.wait(|state| state.done >= put);
         }
     }
 
     /// What became of the lines so far.
     pub fn report(&self) -> SinkReport {
-        self.0.state().report
+        lock(&self.0.state).report
     }
 
     /// The first error since this was asked last.
     pub fn take_trouble(&self) -> Option<io::Error> {
-        self.0.state().trouble.take()
+        lock(&self.0.state).trouble.take()
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.0.state().closing = true;
+        lock(&self.0.state).closing = true;
         self.0.filled.notify_one();
     }
 }
@@ -299,7 +299,7 @@ impl SharedStream {
             while !rest.is_empty() {
                 let (piece, behind) = rest.split_at(piece_len(rest));
                 let result = write_whole(&mut out, piece);
-                let mut state = self.state();
+                let mut state = lock(&self.state);
                 if state.given_up {
                     return;
                 }
@@ -318,7 +318,7 @@ impl SharedStream {
 
     fn next_chunk(&self) -> Option<Chunk> {
         let wants_none = |state: &mut StreamState| state.chunks.is_empty() && !state.closing;
-        let state = self.filled.wait_while(self.state(), wants_none);
+        let state = self.filled.wait_while(lock(&self.state), wants_none);
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
         let chunk = state.chunks.pop_front()?;
         state.busy_since.get_or_insert_with(Instant::now);
@@ -339,7 +339,7 @@ impl SharedStream {
 
     /// Waits for what `until` asks for, as far as patience goes.
     fn wait(&self, until: impl Fn(&StreamState) -> bool) {
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         while !until(&state) {
             let left = self.patience.left(state.busy_since);
             if left.is_zero() {
@@ -352,11 +352,6 @@ impl SharedStream {
                 .wait_timeout(state, left.min(LOOK))
                 .unwrap_or_else(PoisonError::into_inner);
         }
-    }
-
-    /// Figures and chunks are changed in steps that cannot fail halfway, so poison has no meaning here.
-    fn state(&self) -> MutexGuard<'_, StreamState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

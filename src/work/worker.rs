@@ -64,8 +64,7 @@ pub(crate) struct Done {
 /// What the worker has done so far; a panic leaves it whole.
 #[derive(Default)]
 struct Progress {
-    begun: u64,
-    account: Account,
+    done: Done,
     /// The attempt that it is at.
     position: Position,
     /// When that operation began.
@@ -104,7 +103,10 @@ impl Worker {
             Ok(Break(())) => Reason::Stopped,
             Err(payload) => {
                 let panicked = Outcome::Panic(PanicPlace::BeforeLock);
-                progress.account.count(progress.position.attempt, panicked);
+                progress
+                    .done
+                    .account
+                    .count(progress.position.attempt, panicked);
                 self.recorder
                     .unexpected(progress.position, words(&*payload));
                 self.end_operation(&mut progress, Ending::Panicked);
@@ -112,16 +114,16 @@ impl Worker {
             }
         };
         self.answer(&mut progress);
-        let Progress { begun, account, .. } = progress;
-        let ended_early = match reason {
-            Reason::Finished => false,
-            Reason::Stopped => self.stop.requested(),
-            Reason::Panicked => true,
+        let mut done = progress.done;
+        done.ended_early = match reason {
+            Reason::Finished => 0,
+            Reason::Stopped => self.stop.requested().into(),
+            Reason::Panicked => 1,
         };
         let closing = Closing {
             reason,
-            account,
-            not_started: self.iterations.after(begun),
+            account: done.account,
+            not_started: self.iterations.after(done.begun),
         };
         closing.worker_ended().emit();
         self.status().enter(State::Ended, self.board.now());
@@ -132,11 +134,7 @@ impl Worker {
             }
             backlog.leave();
         }
-        Done {
-            begun,
-            account,
-            ended_early: ended_early.into(),
-        }
+        done
     }
 
     #[inline]
@@ -177,7 +175,7 @@ impl Worker {
                 return Break(());
             }
         }
-        progress.begun += 1;
+        progress.done.begun += 1;
         progress.began = progress.now;
         Continue(())
     }
@@ -269,7 +267,7 @@ impl Worker {
             }
             Outcome::Panic(PanicPlace::UnderLock) => processor.panic_under_lock(self.status()),
         };
-        progress.account.count(at.attempt, attempt.outcome);
+        progress.done.account.count(at.attempt, attempt.outcome);
         if let Some(ending) = ending {
             self.end_operation(progress, ending);
         }

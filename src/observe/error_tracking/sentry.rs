@@ -13,7 +13,7 @@ use std::{
     cell::RefCell,
     collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
     },
@@ -44,7 +44,7 @@ use crate::{
         line::Encoder,
     },
     shutdown::{PATIENCE_AFTER_STOP, Stop},
-    threads,
+    threads::{self, lock},
 };
 
 /// Whether this is in the program.
@@ -107,7 +107,7 @@ impl ErrorTracking {
     /// not done by then is left behind.
     pub(crate) fn finish(self, stop: &Stop) -> Option<Delivery> {
         let Self { reporter, done } = self;
-        drop(reporter.queue().take());
+        drop(lock(&reporter.queue).take());
         let started = Instant::now();
         while done.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
             let patience = if stop.requested() {
@@ -190,14 +190,10 @@ impl Reporter {
         self.ledger.errors.fetch_add(1, Ordering::Relaxed);
         if !matches!(event, Event::Failed { .. }) || self.ledger.allows(now) {
             // A queue that is full, or closed, takes none: it was not delivered, and that is known.
-            if let Some(queue) = &*self.queue() {
+            if let Some(queue) = &*lock(&self.queue) {
                 let _ = queue.try_send(self.report(time, message, fields(event)));
             }
         }
-    }
-
-    fn queue(&self) -> MutexGuard<'_, Option<SyncSender<Report>>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An error of the calling thread in Sentry's terms. Events are grouped by what went wrong, whomever it struck.

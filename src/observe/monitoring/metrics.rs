@@ -2,10 +2,7 @@
 //!
 //! Nothing is recorded for a scrape: what is told here, the run counts anyway.
 
-use std::{
-    fmt::Display,
-    sync::{Mutex, PoisonError},
-};
+use std::{fmt::Display, sync::Mutex};
 
 use prometheus::{
     TextEncoder,
@@ -19,6 +16,7 @@ use crate::{
     log::report::SinkReport,
     observe::process::{self, Usage},
     observe::sources::Sources,
+    threads::lock,
     work::recorder::Totals,
     work::status::State,
 };
@@ -124,7 +122,7 @@ pub(super) fn process_families() -> String {
 
 impl LogFigures {
     fn latest(&self, sources: &Sources) -> (SinkReport, SinkReport) {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = lock(&self.0);
         if let Some(reports) = sources.pipeline.reports_if_free() {
             *seen = reports;
         }

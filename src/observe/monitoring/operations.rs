@@ -10,7 +10,7 @@ use std::{
     mem,
     net::TcpListener,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
@@ -28,7 +28,7 @@ use super::server::{self, Connection, Limits, Service, only, plain};
 use crate::{
     figures::{Count, Distribution, Histogram},
     observe::process,
-    threads::Background,
+    threads::{Background, lock},
     work::backlog::{Answer, Backlog, Ending, Frontend, Refusal, Requester},
 };
 
@@ -184,7 +184,7 @@ impl Frontend for Tasks {
 impl Operations {
     /// Hands over what has arrived, and delivers the answers that are ready.
     fn hand_over(&self, context: &Context<'_>) {
-        let mut arrived = mem::take(&mut *self.arrived());
+        let mut arrived = mem::take(&mut *lock(&self.arrived));
         if !arrived.is_empty() {
             self.backlog.submit(&mut arrived);
         }
@@ -213,18 +213,13 @@ impl Operations {
     }
 
     fn arrive(&self, requester: Requester) {
-        let mut arrived = self.arrived();
+        let mut arrived = lock(&self.arrived);
         arrived.push(requester);
         let is_first = arrived.len() == 1;
         drop(arrived);
         if is_first {
             self.backlog.wake_frontend();
         }
-    }
-
-    /// Requests are added and taken whole, so poison is of no meaning here.
-    fn arrived(&self) -> MutexGuard<'_, Vec<Requester>> {
-        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
