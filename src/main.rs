@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Some(Command::Audit(args)) => return audit(args),
         Some(Command::Report(args)) => return report::run(&valid(args.into_config())),
         Some(Command::Lab(args)) => lab::run(&args.into_config()),
-        Some(Command::Dashboard(args)) => dashboard::print(args.audit),
+        Some(Command::Dashboard { audit }) => dashboard::print(audit),
         Some(Command::Completions { shell }) => print_completions(&shell),
         Some(Command::Man) => print_man(),
         None => {

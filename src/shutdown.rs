@@ -5,7 +5,7 @@
 use std::{
     fmt, io,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
         mpsc::SyncSender,
     },
@@ -22,7 +22,7 @@ use signal_hook::{
     low_level,
 };
 
-use crate::threads::Background;
+use crate::threads::{Background, lock};
 
 /// How long a reader that stalls may hold up the end, once a stop was asked for.
 pub const PATIENCE_AFTER_STOP: Duration = Duration::from_millis(500);
@@ -61,21 +61,19 @@ pub struct Stop {
     request: OnceLock<(Cause, Instant)>,
     /// What is to be done then.
     #[debug(skip)]
-    hooks: Mutex<Hooks>,
+    hooks: Mutex<Vec<Box<dyn Fn() + Send>>>,
 }
-
-type Hooks = Vec<Box<dyn Fn() + Send>>;
 
 impl Stop {
     /// Asks for the stop and wakes every sleeper. Only the first cause counts.
     pub fn request(&self, cause: Cause) {
         self.request.get_or_init(|| (cause, Instant::now()));
-        self.hooks().iter().for_each(|hook| hook());
+        lock(&self.hooks).iter().for_each(|hook| hook());
     }
 
     /// Has `hook` called when the stop is asked for, and at once if it was already. It must not ask for anything here.
     pub fn on_request(&self, hook: impl Fn() + Send + 'static) {
-        let mut hooks = self.hooks();
+        let mut hooks = lock(&self.hooks);
         if self.requested() {
             hook();
         }
@@ -108,17 +106,12 @@ impl Stop {
     pub fn sleep(&self, length: Duration) {
         let deadline = Instant::now().checked_add(length);
         while !self.requested() {
-            match deadline.map(|d| d.saturating_duration_since(Instant::now())) {
-                Some(Duration::ZERO) => return,
-                Some(left) => thread::park_timeout(left),
-                None => thread::park(),
+            let left = deadline.map_or(Duration::MAX, |end| end - Instant::now());
+            if left.is_zero() {
+                return;
             }
+            thread::park_timeout(left);
         }
-    }
-
-    /// A list stays whole whoever panics, so poison is of no meaning here.
-    fn hooks(&self) -> MutexGuard<'_, Hooks> {
-        self.hooks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -148,48 +141,29 @@ impl Stop {
         let (mut signals, second_ends) =
             register(dumps.is_some()).context("cannot watch for signals")?;
         let (stop, end) = (Arc::clone(self), signals.handle());
-        // A request that comes too early waits; a second one while one is waiting asks for nothing more.
-        let ask_for_dump = move || {
-            if let Some(dumps) = &dumps {
-                let _ = dumps.try_send(());
-            }
+        let heed = move |signal| match &dumps {
+            // A request that comes too early waits; a second one while one is waiting asks for nothing more.
+            Some(dumps) if signal == SIGQUIT => drop(dumps.try_send(())),
+            _ => stop.request(Cause::Signal(signal)),
         };
         let watch = move || {
-            let mut first: Option<(Cause, Instant)> = None;
-            while !signals.handle().is_closed() {
-                let arrived = if first.is_some() {
+            let mut arriving = signals.forever().inspect(|signal| heed(*signal));
+            if let Some(first) = arriving.find(|signal| *signal != SIGQUIT) {
+                let at = Instant::now();
+                while at.elapsed() < SLOW_END && !signals.handle().is_closed() {
                     thread::sleep(LOOK);
-                    signals.pending()
-                } else {
-                    signals.wait()
-                };
-                for signal in arrived {
-                    if signal == SIGQUIT {
-                        ask_for_dump();
-                        continue;
-                    }
-                    let cause = Cause::Signal(signal);
-                    first.get_or_insert_with(|| (cause, Instant::now()));
-                    stop.request(cause);
+                    signals.pending().for_each(&heed);
+                    second_ends.store(at.elapsed() >= SAME_REQUEST, Ordering::SeqCst);
                 }
-                if let Some((cause, at)) = first {
-                    if at.elapsed() >= SAME_REQUEST {
-                        second_ends.store(true, Ordering::SeqCst);
-                    }
-                    if at.elapsed() >= SLOW_END {
-                        tell(&format!(
-                            "{cause} was heard, but the program has not ended yet; send it again to end it at once, without \
-                             a summary"
-                        ));
-                        break;
-                    }
+                if !signals.handle().is_closed() {
+                    let cause = Cause::Signal(first);
+                    tell(&format!(
+                        "{cause} was heard, but the program has not ended yet; send it again to end it at once, without \
+                         a summary"
+                    ));
                 }
             }
-            signals.forever().for_each(|signal| {
-                if signal == SIGQUIT {
-                    ask_for_dump();
-                }
-            });
+            signals.forever().for_each(heed);
         };
         Background::start("signals", move || end.close(), watch)
     }

@@ -122,7 +122,11 @@ pub enum Command {
     #[command(allow_negative_numbers = true)]
     Lab(LabArgs),
     /// Print a Grafana dashboard for the metrics
-    Dashboard(DashboardArgs),
+    Dashboard {
+        /// For the metrics of hifi audit --follow
+        #[arg(long)]
+        audit: bool,
+    },
     /// Print a script with which a shell completes hifi's command line
     Completions {
         /// Shell that completes
@@ -131,14 +135,6 @@ pub enum Command {
     },
     /// Print the manual page, to be shown by man
     Man,
-}
-
-/// The options of `hifi dashboard`.
-#[derive(Debug, Args)]
-pub struct DashboardArgs {
-    /// For the metrics of hifi audit --follow
-    #[arg(long)]
-    pub audit: bool,
 }
 
 /// The options of a run.

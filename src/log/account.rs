@@ -96,8 +96,6 @@ impl Closing {
             }
             | Event::RunEnded {
                 reason,
-                cause: _,
-                lines: _,
                 completed,
                 abandoned,
                 panicked,
@@ -105,7 +103,7 @@ impl Closing {
                 not_started,
                 failed_attempts,
                 retries,
-                dropped_items: _,
+                ..
             } => Some(Self {
                 reason,
                 account: Account {

@@ -37,9 +37,9 @@ pub struct Encoder {
     thread: String,
     text_context: Vec<u8>,
     json_context: Option<Vec<u8>>,
-    /// For each level, the head of the line when it last occurred: most messages of a producer are those
-    /// that it logged before, in the same second.
-    heads: [LineHead; 5],
+    /// The heads of the last line that was no error and of the last that was one: most messages of a producer are those that
+    /// it logged before, in the same second.
+    heads: [LineHead; 2],
     text: LineBuffer,
     json: LineBuffer,
 }
@@ -73,9 +73,9 @@ impl Encoder {
     #[inline]
     pub fn begin(&mut self, micros: u64, level: Level, message: &str, seq: u64) {
         let (second, fraction) = (micros / MICROS_IN_SECOND, micros % MICROS_IN_SECOND);
-        let slot = slot(level);
+        let slot = usize::from(level == Level::ERROR);
         let head = &self.heads[slot];
-        if head.second != second || head.message != message || head.text.bytes().is_empty() {
+        if head.second != second || head.message != message || head.level != Some(level) {
             self.heads[slot] = self.head(second, level, message);
         }
         let head = &self.heads[slot];
@@ -112,6 +112,7 @@ impl Encoder {
         }
         LineHead {
             second,
+            level: Some(level),
             message: message.to_owned(),
             text,
             json,
@@ -268,20 +269,11 @@ fn hex8(value: u32) -> [u8; 8] {
 #[derive(Debug, Default)]
 struct LineHead {
     second: u64,
+    /// None as long as there was no such line.
+    level: Option<Level>,
     message: String,
-    /// Empty as long as there was no such line.
     text: LineBuffer,
     json: LineBuffer,
-}
-
-fn slot(level: Level) -> usize {
-    match level {
-        Level::ERROR => 0,
-        Level::WARN => 1,
-        Level::INFO => 2,
-        Level::DEBUG => 3,
-        Level::TRACE => 4,
-    }
 }
 
 fn push_json_number(out: &mut LineBuffer, value: u64) {
@@ -294,36 +286,28 @@ fn push_json_number(out: &mut LineBuffer, value: u64) {
     }
 }
 
-/// A value in text: as it is where that is plain, quoted otherwise.
+/// A value in text.
 fn push_value(out: &mut LineBuffer, value: &str) {
-    if !value.is_empty() && value.bytes().all(is_plain) {
-        out.push(value.as_bytes());
-    } else {
-        push_quoted(out, value);
-    }
+    push_text(out, value, is_plain);
 }
 
 /// A message in text: words as they are, quoted where they could be taken for a field or a quotation.
 fn push_message(out: &mut LineBuffer, message: &str) {
-    if is_plain_message(message) {
-        out.push(message.as_bytes());
-    } else {
-        push_quoted(out, message);
-    }
+    push_text(out, message, |b| matches!(b, b'!' | b' ') || is_plain(b));
 }
 
-fn is_plain_message(message: &str) -> bool {
-    let mut bytes = message.bytes();
-    !message.is_empty() && bytes.all(|b| b == b'!' || b == b' ' || is_plain(b))
+/// A text as it is where all of it is plain, quoted otherwise.
+fn push_text(out: &mut LineBuffer, text: &str, is_plain: impl Fn(u8) -> bool) {
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        out.push(text.as_bytes());
+    } else {
+        push_quoted(out, text);
+    }
 }
 
 /// Whether a character stands in a text line as it is: letters, digits and what paths, addresses, dates and lists are made of.
 fn is_plain(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9')
-        || matches!(
-            byte,
-            b'_' | b'.' | b'-' | b'+' | b':' | b'/' | b',' | b';' | b'@' | b'%'
-        )
+    byte.is_ascii_alphanumeric() || b"_.-+:/,;@%".contains(&byte)
 }
 
 /// A path as people are shown it: as it is, or quoted where it holds what a terminal would act on.

@@ -33,6 +33,9 @@ use crate::{
 /// Of thousands of workers few run at one time: with so many stripes two that do seldom share one.
 pub(crate) const STRIPES: usize = 8;
 
+/// How often an idle writer looks around.
+const IDLE: Duration = Duration::from_secs(1);
+
 /// The queue of a run.
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -64,9 +67,7 @@ struct Stripe {
 struct Calls {
     /// The stamp of the first line that waits for the next drain, if one does.
     line_waits: Option<Stamp>,
-    /// A line came since the writer last asked.
-    line_came: bool,
-    /// The writer sleeps and does not expect lines: the first one has to wake it.
+    /// The writer sleeps while no line waits: the first one has to wake it.
     writer_is_idle: bool,
     /// The writer is wanted at once.
     urgent: bool,
@@ -117,19 +118,6 @@ pub(crate) enum Put {
     Full,
     /// It was not taken: the log is closed for this producer.
     Closed,
-}
-
-/// Why the writer woke up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Call {
-    /// It is wanted at once.
-    Urgent,
-    /// A line came that the writer did not know of. Another thread may have written it meanwhile.
-    LineCame,
-    /// It is to end.
-    Close,
-    /// Nobody called for as long as was to be waited.
-    TimeUp,
 }
 
 impl Queue {
@@ -204,7 +192,6 @@ impl Queue {
     fn tell_of_first_line(&self, stamp: Stamp) {
         let mut calls = self.calls();
         calls.line_waits.get_or_insert(stamp);
-        calls.line_came = true;
         if mem::take(&mut calls.writer_is_idle) {
             drop(calls);
             self.wake_up.notify_one();
@@ -236,39 +223,29 @@ impl Queue {
         self.wake_up.notify_one();
     }
 
-    /// The stamp of the line that has waited longest for a drain, if one waits; and whether a line came since this was last
-    /// asked.
-    pub(crate) fn news(&self) -> (Option<Stamp>, bool) {
+    /// The writer waits until it is wanted: at once, because a line has waited for `patience`, or to look around, as it does now and
+    /// then. `now` reads the clock. Says whether it is to go on.
+    pub(crate) fn wait(&self, patience: Duration, now: impl Fn() -> Stamp) -> bool {
         let mut calls = self.calls();
-        (calls.line_waits, mem::take(&mut calls.line_came))
-    }
-
-    /// The writer waits for a call, for at most `patience`. With `watches` lines do not wake it: it looks for them itself.
-    pub(crate) fn wait(&self, watches: bool, patience: Duration) -> Call {
-        let mut calls = self.calls();
-        let mut time_up = patience.is_zero();
-        loop {
-            calls.writer_is_idle = false;
-            if calls.closing {
-                return Call::Close;
+        while !calls.closing && !mem::take(&mut calls.urgent) {
+            let due = calls.line_waits.map(|line| line.after(patience));
+            let left = due.map_or(IDLE, |due| Duration::from_nanos(due.nanos_since(now())));
+            if left.is_zero() {
+                break;
             }
-            if mem::take(&mut calls.urgent) {
-                return Call::Urgent;
-            }
-            if !watches && calls.line_came {
-                return Call::LineCame;
-            }
-            if time_up {
-                return Call::TimeUp;
-            }
-            calls.writer_is_idle = !watches;
+            // While one line waits, the others need not wake the writer: it looks for them when that one's time has come.
+            calls.writer_is_idle = due.is_none();
             let (guard, waited) = self
                 .wake_up
-                .wait_timeout(calls, patience)
+                .wait_timeout(calls, left)
                 .unwrap_or_else(PoisonError::into_inner);
             calls = guard;
-            time_up = waited.timed_out();
+            calls.writer_is_idle = false;
+            if due.is_none() && waited.timed_out() {
+                break;
+            }
         }
+        !calls.closing
     }
 
     // What these locks guard is changed in steps that cannot fail halfway, so poison has no meaning here.
@@ -476,13 +453,10 @@ mod tests {
 
         /// The log's writer.
         fn serve(&self) {
-            loop {
-                let call = self.queue.wait(false, Duration::MAX);
+            while self.queue.wait(Duration::ZERO, || self.ticks.now()) {
                 self.write_all();
-                if call == Call::Close {
-                    return;
-                }
             }
+            self.write_all();
         }
 
         fn assert_whole_and_in_order(&self, producers: usize, count: u64) {
@@ -572,15 +546,7 @@ mod tests {
             explore(move || {
                 let model = Model::new(2, 2, batch_bytes);
                 let producers = start_producers(&model, 2, 3);
-                let writer = start(&model, |model| {
-                    loop {
-                        if model.queue.news().0.is_some() {
-                            model.write_all();
-                        } else if model.queue.wait(false, Duration::MAX) != Call::LineCame {
-                            return;
-                        }
-                    }
-                });
+                let writer = start(&model, Model::serve);
                 for producer in producers {
                     producer.join().unwrap();
                 }
@@ -594,28 +560,18 @@ mod tests {
         }
     }
 
-    /// A writer that watches the lines is not woken by them, and yet never left asleep once it has stopped watching.
+    /// What is written, by whomever, no longer waits: the writer sleeps.
     #[test]
-    fn a_writer_that_watches_is_left_alone() {
+    fn lines_that_are_written_no_longer_wait() {
         explore(|| {
             let model = Model::new(1, 2, 64);
-            let writer = start(&model, |model| {
-                while model.written.lock().unwrap().len() < 4 {
-                    assert_eq!(model.queue.wait(false, Duration::MAX), Call::LineCame);
-                    model.queue.news();
-                    assert_eq!(model.queue.wait(true, Duration::ZERO), Call::TimeUp);
-                    model.write_all();
-                }
-            });
-            model.log_lines(0, Role::Other, 4);
+            let writer = start(&model, Model::serve);
+            model.log_lines(0, Role::Other, 2);
+            model.write_all();
+            assert_eq!(model.queue.calls().line_waits, None);
+            model.queue.close();
             writer.join().unwrap();
-            let (waits, _) = model.queue.news();
-            assert_eq!(waits, None, "a line that was written is said to wait");
-            assert_eq!(
-                model.queue.wait(false, Duration::ZERO),
-                Call::TimeUp,
-                "what was told is told again"
-            );
+            model.assert_whole_and_in_order(1, 2);
         });
     }
 

@@ -13,9 +13,8 @@ use std::{
     io::{self, ErrorKind, IsTerminal, Write},
     os::{fd::AsFd, unix::fs::FileTypeExt},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
-        mpsc,
     },
     thread,
     time::{Duration, Instant},
@@ -28,7 +27,7 @@ use super::report::SinkReport;
 use crate::{
     errors::unless_closed,
     shutdown::{PATIENCE_AFTER_STOP, Stop},
-    threads,
+    threads::{self, lock},
 };
 
 /// With more than this waiting, those who fill the stream wait, until half of it is written.
@@ -147,10 +146,8 @@ struct SharedStream {
     is_behind: AtomicBool,
     /// The thread waits for this: something to write, or the end.
     filled: Condvar,
-    /// Those who fill the stream wait for this: it is no longer behind.
-    room: Condvar,
-    /// Those who want all to be written wait for this.
-    written: Condvar,
+    /// Everyone else waits for this: it is no longer behind, or all is written.
+    moved: Condvar,
     /// It is written to at once, so that nobody ever waits.
     is_direct: bool,
     patience: Patience,
@@ -171,7 +168,8 @@ struct StreamState {
     report: SinkReport,
     /// The first error, until somebody has told of it.
     trouble: Option<io::Error>,
-    /// When the thread began to write what waits for the reader.
+    /// When the thread began to write what waits for the reader. On a busy machine it may begin late: that is not the reader's
+    /// fault.
     busy_since: Option<Instant>,
     /// The reader gets no more.
     given_up: bool,
@@ -207,8 +205,7 @@ impl Stream {
             }),
             is_behind: AtomicBool::new(false),
             filled: Condvar::new(),
-            room: Condvar::new(),
-            written: Condvar::new(),
+            moved: Condvar::new(),
             patience,
         }))
     }
@@ -216,13 +213,7 @@ impl Stream {
     fn with_thread(out: Box<dyn Write + Send>, patience: Patience) -> anyhow::Result<Self> {
         let stream = Self::new(None, patience);
         let shared = Arc::clone(&stream.0);
-        let (begin, begun) = mpsc::channel::<()>();
-        threads::spawn("stream", move || {
-            drop(begin);
-            shared.serve(out);
-        })?;
-        // On a busy machine the thread may begin late: that is not the reader's fault, and does not count against it.
-        let _ = begun.recv();
+        threads::spawn("stream", move || shared.serve(out))?;
         Ok(stream)
     }
 
@@ -237,7 +228,7 @@ impl Stream {
     }
 
     fn write(&self, bytes: &[u8], are_lines: bool) {
-        let mut state = self.0.state();
+        let mut state = lock(&self.0.state);
         if state.given_up {
             state.lose(bytes, are_lines);
         } else if let Some(out) = &mut state.direct {
@@ -262,15 +253,14 @@ impl Stream {
 
     /// Whether nothing waits for the reader.
     pub fn is_idle(&self) -> bool {
-        self.0.state().waiting() == 0
+        lock(&self.0.state).waiting() == 0
     }
 
     /// Waits while the reader is too far behind. No lock may be held by the caller.
     #[inline]
     pub fn wait_for_room(&self) {
         if self.0.is_behind.load(Ordering::Relaxed) {
-            self.0
-                .wait(&self.0.room, |_| !self.0.is_behind.load(Ordering::SeqCst));
+            self.0.wait(|_| !self.0.is_behind.load(Ordering::SeqCst));
         }
     }
 
@@ -278,25 +268,25 @@ impl Stream {
     #[inline]
     pub fn wait_until_written(&self) {
         if !self.0.is_direct {
-            let put = self.0.state().put;
-            self.0.wait(&self.0.written, |state| state.done >= put);
+            let put = lock(&self.0.state).put;
+            self.0.wait(|state| state.done >= put);
         }
     }
 
     /// What became of the lines so far.
     pub fn report(&self) -> SinkReport {
-        self.0.state().report
+        lock(&self.0.state).report
     }
 
     /// The first error since this was asked last.
     pub fn take_trouble(&self) -> Option<io::Error> {
-        self.0.state().trouble.take()
+        lock(&self.0.state).trouble.take()
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.0.state().closing = true;
+        lock(&self.0.state).closing = true;
         self.0.filled.notify_one();
     }
 }
@@ -309,7 +299,7 @@ impl SharedStream {
             while !rest.is_empty() {
                 let (piece, behind) = rest.split_at(piece_len(rest));
                 let result = write_whole(&mut out, piece);
-                let mut state = self.state();
+                let mut state = lock(&self.state);
                 if state.given_up {
                     return;
                 }
@@ -328,7 +318,7 @@ impl SharedStream {
 
     fn next_chunk(&self) -> Option<Chunk> {
         let wants_none = |state: &mut StreamState| state.chunks.is_empty() && !state.closing;
-        let state = self.filled.wait_while(self.state(), wants_none);
+        let state = self.filled.wait_while(lock(&self.state), wants_none);
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
         let chunk = state.chunks.pop_front()?;
         state.busy_since.get_or_insert_with(Instant::now);
@@ -337,19 +327,19 @@ impl SharedStream {
 
     /// Wakes those whose time has come. With many of them, to wake them for each piece would cost more than the pieces.
     fn wake(&self, state: &mut StreamState) {
-        if state.waiting() <= WAITING_BYTES_MAX / 2 && self.is_behind.swap(false, Ordering::SeqCst)
-        {
-            self.room.notify_all();
-        }
-        if state.waiting() == 0 {
+        let is_written = state.waiting() == 0;
+        if is_written {
             state.busy_since = None;
-            self.written.notify_all();
+        }
+        let has_room = state.waiting() <= WAITING_BYTES_MAX / 2;
+        if is_written | (has_room && self.is_behind.swap(false, Ordering::SeqCst)) {
+            self.moved.notify_all();
         }
     }
 
     /// Waits for what `until` asks for, as far as patience goes.
-    fn wait(&self, condition: &Condvar, until: impl Fn(&StreamState) -> bool) {
-        let mut state = self.state();
+    fn wait(&self, until: impl Fn(&StreamState) -> bool) {
+        let mut state = lock(&self.state);
         while !until(&state) {
             let left = self.patience.left(state.busy_since);
             if left.is_zero() {
@@ -357,15 +347,11 @@ impl SharedStream {
                 self.wake(&mut state);
                 return;
             }
-            (state, _) = condition
+            (state, _) = self
+                .moved
                 .wait_timeout(state, left.min(LOOK))
                 .unwrap_or_else(PoisonError::into_inner);
         }
-    }
-
-    /// Figures and chunks are changed in steps that cannot fail halfway, so poison has no meaning here.
-    fn state(&self) -> MutexGuard<'_, StreamState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,19 +6,10 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Duration,
 };
 
-use super::{
-    layer,
-    logger::Logger,
-    pipeline::Pipeline,
-    queue::{Call, Role},
-};
+use super::{layer, logger::Logger, pipeline::Pipeline, queue::Role};
 use crate::threads::Background;
-
-/// How often an idle writer looks around.
-const IDLE: Duration = Duration::from_secs(1);
 
 /// Starts the thread that drains when it is due, until it is dropped, which closes the queue.
 ///
@@ -42,28 +33,9 @@ pub(super) fn start(pipeline: Arc<Pipeline>) -> anyhow::Result<Background> {
 }
 
 fn serve(pipeline: &Pipeline) {
-    let Pipeline { queue, clock, .. } = pipeline;
-    let patience = (pipeline.flush_interval / 2).min(IDLE);
-    loop {
-        let (oldest, came) = queue.news();
-        // While lines come, the writer watches them itself: to wake it for the first of each batch would cost the producers more
-        // than the lines.
-        let (watches, left) = match oldest {
-            Some(line) => {
-                let due = line.after(patience);
-                (true, Duration::from_nanos(due.nanos_since(clock.now())))
-            }
-            None if came => (true, patience),
-            None => (false, IDLE),
-        };
-        match queue.wait(watches, left) {
-            Call::Close => return,
-            Call::LineCame => {}
-            Call::TimeUp if !left.is_zero() => {}
-            Call::TimeUp | Call::Urgent => {
-                pipeline.emit_reports();
-                pipeline.write_all();
-            }
-        }
+    let patience = pipeline.flush_interval / 2;
+    while pipeline.queue.wait(patience, || pipeline.clock.now()) {
+        pipeline.emit_reports();
+        pipeline.write_all();
     }
 }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::{
     series::Window,
-    text::{rate, ticks, time_ticks},
+    text::{count, percent, rate, ticks, time_ticks},
 };
 
 /// The height of a drawing in its own units.
@@ -83,12 +83,27 @@ fn area(values: &[f64], top: f64) -> String {
     path + &format!("V{HEIGHT}z")
 }
 
-/// The cell of a table that shows a share as a bar, and what was to be expected as an upright line.
-pub(super) fn bar(share: f64, expected: Option<f64>) -> Markup {
+/// A table under these heads: how much of `all` was found of what, its share as a bar as well, and the share that was to be expected,
+/// if any was, as an upright line.
+pub(super) fn bars(
+    heads: &[&str],
+    all: u64,
+    rows: impl Iterator<Item = (String, u64, Option<f64>)>,
+) -> Markup {
     html! {
-        td.drawn aria-hidden="true" {
-            i.bar style=(format!("width:{:.1}%", share * 100.0)) {}
-            @if let Some(expected) = expected { i.expected style=(format!("left:{:.1}%", expected * 100.0)) {} }
+        table.bars {
+            thead { tr { @for head in heads { th scope="col" { (head) } } th.drawn aria-hidden="true" {} } }
+            tbody { @for (what, found, expected) in rows {
+                @let share = found as f64 / all.max(1) as f64;
+                tr {
+                    th scope="row" { (what) } td { (count(found)) } td { (percent(share, 1.0)) }
+                    @if let Some(expected) = expected { td { (percent(expected, 1.0)) } }
+                    td.drawn aria-hidden="true" {
+                        i.bar style=(format!("width:{:.1}%", share * 100.0)) {}
+                        @if let Some(expected) = expected { i.expected style=(format!("left:{:.1}%", expected * 100.0)) {} }
+                    }
+                }
+            } }
         }
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::{
-    chart::bar,
-    text::{count, micros, percent, plural},
+    chart::bars,
+    text::{micros, plural},
 };
 use crate::figures::Distribution;
 
@@ -34,21 +34,11 @@ pub(super) fn draw(times: &Distribution) -> Markup {
         at(0.99),
         resolved(times.max),
     );
-    html! {
-        table.bars {
-            thead { tr {
-                th scope="col" { "took" } th scope="col" { "operations" } th scope="col" { "share" } th.drawn aria-hidden="true" {}
-            } }
-            tbody { @for (row, found) in &rows {
-                @let share = *found as f64 / times.count as f64;
-                tr {
-                    th scope="row" { (range(*row)) } td { (count(*found)) } td { (percent(share, 1.0)) }
-                    (bar(share, None))
-                }
-            } }
-        }
-        figcaption { (told) }
-    }
+    let rows = rows
+        .into_iter()
+        .map(|(row, found)| (range(row), found, None));
+    let table = bars(&["took", "operations", "share"], times.count, rows);
+    html! { (table) figcaption { (told) } }
 }
 
 /// A time in nanoseconds as far as the log's stamps tell it.

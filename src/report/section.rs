@@ -5,7 +5,7 @@
 use maud::{Markup, html};
 
 use super::{
-    chart::{areas, bar, legend},
+    chart::{areas, bars, legend},
     collector::SeenRun,
     findings::{Dated, LISTED_MAX, details},
     history::{ATTEMPTS_MAX, Attempts, Column, History, LOST, failed, logged},
@@ -254,21 +254,17 @@ fn attempts_needed(history: &History) -> Markup {
         .map_or_else(|| vec![0.0; ATTEMPTS_MAX], predicted);
     let rows = (1..).zip(history.attempts_needed.iter().zip(predicted));
     let rows = rows.filter(|(_, (found, expected))| **found > 0 || *expected >= 0.0005);
+    let rows = rows.map(|(attempts, (found, expected))| {
+        let more = if attempts == ATTEMPTS_MAX {
+            " or more"
+        } else {
+            ""
+        };
+        (format!("{attempts}{more}"), *found, Some(expected))
+    });
+    let table = bars(&["attempts", "operations", "share", "predicted"], all, rows);
     html! {
-        table.bars {
-            thead { tr {
-                th scope="col" { "attempts" } th scope="col" { "operations" } th scope="col" { "share" }
-                th scope="col" { "predicted" } th.drawn aria-hidden="true" {}
-            } }
-            tbody { @for (attempts, (found, expected)) in rows {
-                @let share = *found as f64 / all.max(1) as f64;
-                tr {
-                    th scope="row" { (attempts) @if attempts == ATTEMPTS_MAX { " or more" } }
-                    td { (count(*found)) } td { (percent(share, 1.0)) } td { (percent(expected, 1.0)) }
-                    (bar(share, Some(expected)))
-                }
-            } }
-        }
+        (table)
         figcaption { "The bar is what was found, the upright line what failure rate and retries predict." }
     }
 }

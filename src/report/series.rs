@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 
+use derive_more::{Deref, DerefMut};
+
 /// What a bucket holds: two of them can be one.
 pub(super) trait Merge {
     /// Takes in what the neighbour holds.
@@ -21,12 +23,14 @@ impl<const N: usize> Merge for [u64; N] {
 }
 
 /// Buckets of equal width, without gaps, from the earliest to the latest stamp.
-#[derive(Debug)]
+#[derive(Debug, Deref, DerefMut)]
 pub(super) struct Series<T> {
     /// A bucket is two to the power of this wide, in microseconds.
     doublings: u32,
     /// The number of the first bucket, counted from the year 1970.
     first: u64,
+    #[deref]
+    #[deref_mut]
     buckets: VecDeque<T>,
     buckets_max: usize,
 }
@@ -121,16 +125,6 @@ impl<T: Merge + Default> Series<T> {
             width: 1 << self.doublings,
             columns: self.buckets.len(),
         }
-    }
-
-    /// Each bucket.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.buckets.iter_mut()
-    }
-
-    /// Each bucket.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.buckets.iter()
     }
 }
 

@@ -82,22 +82,18 @@ pub(super) fn ticks(end: f64, wanted: f64) -> Vec<f64> {
 
 /// Round times from 0 to `end`, in microseconds, each with how it is written. Minutes and hours are divided by sixty.
 pub(super) fn time_ticks(end: f64) -> Vec<(f64, String)> {
-    let (unit, name) = time_unit(end);
-    let ticks = ticks(end / unit, 6.0).into_iter();
-    let round = |tick: f64| (tick * 1000.0).round() / 1000.0;
-    ticks
-        .map(|tick| (tick * unit, format!("{} {name}", round(tick))))
-        .collect()
-}
-
-fn time_unit(longest: f64) -> (f64, &'static str) {
-    match longest {
+    let (unit, name) = match end {
         e if e >= 3.0 * 3600e6 => (3600e6, "h"),
         e if e >= 600e6 => (60e6, "min"),
         e if e >= 1e6 => (1e6, "s"),
         e if e >= 1e3 => (1e3, "ms"),
         _ => (1.0, "µs"),
-    }
+    };
+    let ticks = ticks(end / unit, 6.0).into_iter();
+    let round = |tick: f64| (tick * 1000.0).round() / 1000.0;
+    ticks
+        .map(|tick| (tick * unit, format!("{} {name}", round(tick))))
+        .collect()
 }
 
 #[cfg(test)]

@@ -30,7 +30,6 @@ pub(super) enum Notice {
 /// What the phases of a run share.
 pub(super) struct RunContext<'a> {
     pub(super) config: &'a RunConfig,
-    pub(super) clock: Clock,
     pub(super) stop: Arc<Stop>,
     pub(super) log: Log,
     /// The time of the first line.
@@ -80,7 +79,6 @@ impl<'a> RunContext<'a> {
         });
         Ok(Self {
             config,
-            clock,
             stop,
             began: log::last_stamp(),
             usage_before,

@@ -138,7 +138,6 @@ impl Workers {
                 deadline,
                 board: Arc::clone(&context.sources.board),
                 recorder: Arc::clone(&context.sources.counters[position]),
-                clock: context.clock,
                 stop: Arc::clone(&context.stop),
                 backlog: context.sources.backlog.clone(),
             };

@@ -95,7 +95,7 @@ pub struct Backlog {
     limit: usize,
     /// Those who want the frontend wait for this: the leader until it is lent, its thread while a worker leads.
     frontend_moves: Condvar,
-    /// The same as `requests.closed`, for each answer.
+    /// No operation is begun any more. It changes while `requests` are locked, and is read with each answer without.
     closed: AtomicBool,
     requests: Mutex<Requests>,
     answers: Mutex<Answers>,
@@ -103,7 +103,6 @@ pub struct Backlog {
 
 struct Requests {
     waiting: VecDeque<Requester>,
-    closed: bool,
     /// Workers that have not left.
     workers: u32,
     /// Workers that wait for a request and were not woken. The last that came is woken first: what it works with is
@@ -124,10 +123,6 @@ struct Requests {
 }
 
 impl Requests {
-    fn leader_is_idle(&self, leader: ThreadId) -> bool {
-        self.leader == Some(leader) && self.waiting.is_empty() && !self.closed
-    }
-
     /// A worker that was idle is awake: it was woken for a request, or of its own accord.
     fn wakes_up(&mut self, worker: &Thread) {
         match self.idle.iter().rposition(|idle| idle.id() == worker.id()) {
@@ -142,12 +137,11 @@ impl Requests {
 
 /// Sleeps until the calling thread is woken or it is that time. Says whether it is.
 fn sleep(deadline: Option<Instant>) -> bool {
-    let Some(deadline) = deadline else {
-        thread::park();
-        return false;
-    };
-    thread::park_timeout(deadline.saturating_duration_since(Instant::now()));
-    Instant::now() >= deadline
+    let left = deadline.map_or(Duration::MAX, |deadline| {
+        deadline.saturating_duration_since(Instant::now())
+    });
+    thread::park_timeout(left);
+    deadline.is_some_and(|deadline| Instant::now() >= deadline)
 }
 
 #[derive(Default)]
@@ -174,7 +168,6 @@ impl Backlog {
     pub fn new(limit: usize, workers: u32) -> Self {
         let requests = Requests {
             waiting: VecDeque::new(),
-            closed: false,
             workers,
             idle: Vec::new(),
             woken: 0,
@@ -196,7 +189,7 @@ impl Backlog {
     /// Hands over what has `arrived`, which is empty afterwards. Calls those that are refused.
     pub fn submit(&self, arrived: &mut Vec<Requester>) {
         let mut requests = self.requests();
-        let refusal = if requests.closed {
+        let refusal = if self.is_closed() {
             Refusal::Closed
         } else {
             // An idle worker will take its request at once: that one does not wait.
@@ -229,7 +222,7 @@ impl Backlog {
             requests = self.lead(requests);
         }
         let mut time_up = false;
-        while requests.waiting.is_empty() && !requests.closed && !time_up {
+        while requests.waiting.is_empty() && !self.is_closed() && !time_up {
             requests.idle.push(thread::current());
             requests.awake -= 1;
             drop(requests);
@@ -253,7 +246,7 @@ impl Backlog {
             self.wake_frontend();
             requests = self.requests();
         }
-        while requests.leader_is_idle(me) {
+        while self.is_idle_leader(&requests, me) {
             requests.serving += 1;
             requests.turns += 1;
             let lent = requests.frontend.take();
@@ -281,7 +274,7 @@ impl Backlog {
         };
         let me = thread::current().id();
         if let Some(frontend) = &mut lent.frontend {
-            frontend.run_until(&mut |_| !self.requests().leader_is_idle(me));
+            frontend.run_until(&mut |_| !self.is_idle_leader(&self.requests(), me));
         }
     }
 
@@ -384,7 +377,6 @@ impl Backlog {
     /// No operation is begun any more: requests that wait are refused, workers that wait go on.
     pub fn close(&self) {
         let mut requests = self.requests();
-        requests.closed = true;
         self.closed.store(true, Ordering::SeqCst);
         let refused = mem::take(&mut requests.waiting);
         requests.idle.iter().for_each(Thread::unpark);
@@ -397,6 +389,10 @@ impl Backlog {
     /// Whether no operation is begun any more.
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
+    }
+
+    fn is_idle_leader(&self, requests: &Requests, worker: ThreadId) -> bool {
+        requests.leader == Some(worker) && requests.waiting.is_empty() && !self.is_closed()
     }
 
     fn give_up_lead(&self, requests: &mut Requests) {

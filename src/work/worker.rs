@@ -18,7 +18,7 @@ use crate::{
     log::{
         self,
         account::{Account, Closing},
-        clock::{Clock, Stamp},
+        clock::Stamp,
         event::{Next, Reason},
     },
     plan::workload::{Limit, Micros},
@@ -44,8 +44,6 @@ pub(crate) struct Worker {
     pub board: Arc<StatusBoard>,
     /// Tells the log and the counters what it does.
     pub recorder: Arc<Counters>,
-    /// The run's clock.
-    pub clock: Clock,
     /// The request to stop.
     pub stop: Arc<Stop>,
     /// Where it takes a request from before each operation, if operations are to be asked for.
@@ -66,29 +64,20 @@ pub(crate) struct Done {
 /// What the worker has done so far; a panic leaves it whole.
 #[derive(Default)]
 struct Progress {
-    begun: u64,
-    account: Account,
+    done: Done,
     /// The attempt that it is at.
     position: Position,
     /// When that operation began.
     began: Stamp,
     /// Who asked for the operation that goes on.
     requester: Option<Requester>,
-    /// Operations that have ended, and whose requesters have no answer yet.
-    ended: Vec<Unanswered>,
+    /// Who asked for operations that have ended, and has no answer yet; which it will be, and the time stamp of the last line.
+    ended: Vec<(Requester, Answer, Stamp)>,
     /// It slept since it last waited for a request.
     slept: bool,
     /// The latest time that is known. It is taken from the lines that were logged: only a sleep
     /// costs a reading of the clock.
     now: Stamp,
-}
-
-/// An operation that somebody asked for, and that has ended.
-struct Unanswered {
-    requester: Requester,
-    answer: Answer,
-    /// The time stamp of its last line.
-    stamp: Stamp,
 }
 
 impl Worker {
@@ -102,7 +91,7 @@ impl Worker {
         self.stop.enlist();
         self.status().register();
         let mut progress = Progress {
-            now: self.clock.now(),
+            now: self.board.now(),
             ..Progress::default()
         };
         // What a panic can leave behind is in `progress`, which is whole after every statement, and in the
@@ -114,7 +103,10 @@ impl Worker {
             Ok(Break(())) => Reason::Stopped,
             Err(payload) => {
                 let panicked = Outcome::Panic(PanicPlace::BeforeLock);
-                progress.account.count(progress.position.attempt, panicked);
+                progress
+                    .done
+                    .account
+                    .count(progress.position.attempt, panicked);
                 self.recorder
                     .unexpected(progress.position, words(&*payload));
                 self.end_operation(&mut progress, Ending::Panicked);
@@ -122,19 +114,19 @@ impl Worker {
             }
         };
         self.answer(&mut progress);
-        let Progress { begun, account, .. } = progress;
-        let ended_early = match reason {
-            Reason::Finished => false,
-            Reason::Stopped => self.stop.requested(),
-            Reason::Panicked => true,
+        let mut done = progress.done;
+        done.ended_early = match reason {
+            Reason::Finished => 0,
+            Reason::Stopped => self.stop.requested().into(),
+            Reason::Panicked => 1,
         };
         let closing = Closing {
             reason,
-            account,
-            not_started: self.iterations.after(begun),
+            account: done.account,
+            not_started: self.iterations.after(done.begun),
         };
         closing.worker_ended().emit();
-        self.status().enter(State::Ended, self.clock.now());
+        self.status().enter(State::Ended, self.board.now());
         if let Some(backlog) = &self.backlog {
             // What stops one worker, a stop or the deadline, stops all of them.
             if reason == Reason::Stopped {
@@ -142,11 +134,7 @@ impl Worker {
             }
             backlog.leave();
         }
-        Done {
-            begun,
-            account,
-            ended_early: ended_early.into(),
-        }
+        done
     }
 
     #[inline]
@@ -187,7 +175,7 @@ impl Worker {
                 return Break(());
             }
         }
-        progress.begun += 1;
+        progress.done.begun += 1;
         progress.began = progress.now;
         Continue(())
     }
@@ -205,7 +193,7 @@ impl Worker {
             .deadline
             .map(|deadline| Duration::from_nanos(deadline.nanos_since(progress.now)));
         let requester = backlog.take(patience, !mem::take(&mut progress.slept));
-        progress.now = self.clock.now();
+        progress.now = self.board.now();
         requester
     }
 
@@ -219,12 +207,7 @@ impl Worker {
                 attempts: progress.position.attempt,
                 ending,
             };
-            let stamp = log::last_stamp();
-            progress.ended.push(Unanswered {
-                requester,
-                answer,
-                stamp,
-            });
+            progress.ended.push((requester, answer, log::last_stamp()));
         }
     }
 
@@ -236,14 +219,19 @@ impl Worker {
             return;
         }
         let last_loss = log::commit();
-        backlog.answer(progress.ended.drain(..).map(|mut ended| {
-            if last_loss >= Some(ended.stamp)
-                && let Answer::Ended { ending, .. } = &mut ended.answer
-            {
-                *ending = Ending::Unlogged;
-            }
-            (ended.requester, ended.answer)
-        }));
+        backlog.answer(
+            progress
+                .ended
+                .drain(..)
+                .map(|(requester, mut answer, stamp)| {
+                    if last_loss >= Some(stamp)
+                        && let Answer::Ended { ending, .. } = &mut answer
+                    {
+                        *ending = Ending::Unlogged;
+                    }
+                    (requester, answer)
+                }),
+        );
     }
 
     #[inline]
@@ -279,7 +267,7 @@ impl Worker {
             }
             Outcome::Panic(PanicPlace::UnderLock) => processor.panic_under_lock(self.status()),
         };
-        progress.account.count(at.attempt, attempt.outcome);
+        progress.done.account.count(at.attempt, attempt.outcome);
         if let Some(ending) = ending {
             self.end_operation(progress, ending);
         }
@@ -314,6 +302,6 @@ impl Worker {
             .for_each(|backlog| backlog.fall_asleep());
         self.stop.sleep(delay.into());
         self.backlog.iter().for_each(|backlog| backlog.wake_up());
-        self.clock.now()
+        self.board.now()
     }
 }

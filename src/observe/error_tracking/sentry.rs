@@ -6,14 +6,14 @@
 //!
 //! A worker notes its failed attempts, hands over a report where one is due, and goes on; a courier, which is a thread of its
 //! own, sends the reports one by one. Nobody waits for the server but the courier, and the run's end waits for the
-//! courier no longer than [`PATIENCE`]. Memory and requests are bounded: what exceeds the [`Allowance`] or the
+//! courier no longer than [`PATIENCE`]. Memory and requests are bounded: what exceeds the [`BURST`] or the
 //! queue is not sent, and counted.
 
 use std::{
     cell::RefCell,
     collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
     },
@@ -44,7 +44,7 @@ use crate::{
         line::Encoder,
     },
     shutdown::{PATIENCE_AFTER_STOP, Stop},
-    threads,
+    threads::{self, lock},
 };
 
 /// Whether this is in the program.
@@ -93,7 +93,6 @@ impl ErrorTracking {
                 ("seed".into(), seed.to_string()),
             ]),
             ledger,
-            allowance: Arc::default(),
             queue: Arc::new(Mutex::new(Some(queue))),
         };
         Ok(Self { reporter, done })
@@ -108,7 +107,7 @@ impl ErrorTracking {
     /// not done by then is left behind.
     pub(crate) fn finish(self, stop: &Stop) -> Option<Delivery> {
         let Self { reporter, done } = self;
-        drop(reporter.queue().take());
+        drop(lock(&reporter.queue).take());
         let started = Instant::now();
         while done.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
             let patience = if stop.requested() {
@@ -132,18 +131,14 @@ impl ErrorTracking {
 struct Ledger {
     errors: AtomicU64,
     delivered: AtomicU64,
-}
-
-/// How many abandoned operations are reported. Of a million that fail alike, a hundred tell as much as all.
-#[derive(Debug, Default)]
-struct Allowance {
     /// When the whole burst may be spent again.
     whole_at: AtomicU64,
 }
 
-impl Allowance {
-    /// Whether one more may be reported at the time `now`.
-    fn take(&self, now: Stamp) -> bool {
+impl Ledger {
+    /// Whether one more abandoned operation may be reported at the time `now`. Of a million that fail alike, a hundred tell as much
+    /// as all.
+    fn allows(&self, now: Stamp) -> bool {
         let spend = |whole_at: u64| {
             let next = whole_at.max(now.0) + INTERVAL_NANOS;
             (next <= now.0 + BURST * INTERVAL_NANOS).then_some(next)
@@ -166,7 +161,6 @@ pub(crate) struct Reporter {
     /// What all reports have.
     tags: Map<String, String>,
     ledger: Arc<Ledger>,
-    allowance: Arc<Allowance>,
     /// None once the run has ended.
     queue: Arc<Mutex<Option<SyncSender<Report>>>>,
 }
@@ -194,16 +188,12 @@ impl Reporter {
             message = format!("Operation abandoned: {message}");
         }
         self.ledger.errors.fetch_add(1, Ordering::Relaxed);
-        if !matches!(event, Event::Failed { .. }) || self.allowance.take(now) {
+        if !matches!(event, Event::Failed { .. }) || self.ledger.allows(now) {
             // A queue that is full, or closed, takes none: it was not delivered, and that is known.
-            if let Some(queue) = &*self.queue() {
+            if let Some(queue) = &*lock(&self.queue) {
                 let _ = queue.try_send(self.report(time, message, fields(event)));
             }
         }
-    }
-
-    fn queue(&self) -> MutexGuard<'_, Option<SyncSender<Report>>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An error of the calling thread in Sentry's terms. Events are grouped by what went wrong, whomever it struck.
@@ -326,8 +316,8 @@ mod tests {
 
     #[test]
     fn a_burst_is_allowed_and_then_one_a_second() {
-        let allowance = Allowance::default();
-        let taken = |at: u64| (0..1000).filter(|_| allowance.take(Stamp(at))).count() as u64;
+        let ledger = Ledger::default();
+        let taken = |at: u64| (0..1000).filter(|_| ledger.allows(Stamp(at))).count() as u64;
         assert_eq!(taken(5), BURST);
         assert_eq!(taken(5 + INTERVAL_NANOS - 1), 0);
         assert_eq!(taken(5 + 3 * INTERVAL_NANOS), 3);
@@ -340,7 +330,6 @@ mod tests {
             clock: Clock::start(),
             tags: Map::from([("run".into(), "00ab".into()), ("seed".into(), "42".into())]),
             ledger: Arc::default(),
-            allowance: Arc::default(),
             queue: Arc::default(),
         };
         let message = message.to_owned();

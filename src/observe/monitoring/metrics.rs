@@ -2,10 +2,7 @@
 //!
 //! Nothing is recorded for a scrape: what is told here, the run counts anyway.
 
-use std::{
-    fmt::Display,
-    sync::{Mutex, PoisonError},
-};
+use std::{fmt::Display, sync::Mutex};
 
 use prometheus::{
     TextEncoder,
@@ -19,6 +16,7 @@ use crate::{
     log::report::SinkReport,
     observe::process::{self, Usage},
     observe::sources::Sources,
+    threads::lock,
     work::recorder::Totals,
     work::status::State,
 };
@@ -32,20 +30,6 @@ const POWER_MAX: u32 = 36;
 #[derive(Debug, Default)]
 pub(super) struct LogFigures(Mutex<(SinkReport, SinkReport)>);
 
-/// The text of a scrape.
-pub(super) fn text(
-    sources: &Sources,
-    requests: Option<&RequestFigures>,
-    log: &LogFigures,
-) -> String {
-    run_families(sources, requests, log) + &process_families()
-}
-
-/// The text for a textfile collector, which tells the same figures of its own process: these are left out.
-pub(super) fn final_text(sources: &Sources, requests: Option<&RequestFigures>) -> String {
-    run_families(sources, requests, &LogFigures::default())
-}
-
 /// Declares families of metrics: the kind, the name, what it tells, and its values.
 macro_rules! families {
     ($($kind:ident $name:literal $help:literal: $values:expr;)*) => {
@@ -57,7 +41,11 @@ macro_rules! families {
 pub(super) use families;
 
 /// What the run has done and what it is doing, and what was asked of it.
-fn run_families(sources: &Sources, requests: Option<&RequestFigures>, log: &LogFigures) -> String {
+pub(super) fn run_families(
+    sources: &Sources,
+    requests: Option<&RequestFigures>,
+    log: &LogFigures,
+) -> String {
     let totals = Totals::of(&sources.counters);
     let account = totals.account;
     let dropped = totals.counter.saturating_sub(totals.data_len);
@@ -134,7 +122,7 @@ pub(super) fn process_families() -> String {
 
 impl LogFigures {
     fn latest(&self, sources: &Sources) -> (SinkReport, SinkReport) {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = lock(&self.0);
         if let Some(reports) = sources.pipeline.reports_if_free() {
             *seen = reports;
         }

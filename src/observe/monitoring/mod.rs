@@ -22,7 +22,11 @@ use std::{
 use anyhow::{Context, bail};
 
 pub use self::{audit_line::AuditLine, exports::export};
-use self::{metrics::LogFigures, operations::RequestFigures, scrapes::Pages};
+use self::{
+    metrics::{LogFigures, process_families, run_families},
+    operations::RequestFigures,
+    scrapes::Pages,
+};
 use crate::{
     errors::in_words,
     files::Pending,
@@ -88,7 +92,9 @@ impl Monitoring {
             let (told, dumped) = (sources.clone(), sources.clone());
             let (requests, log) = (self.requests.clone(), LogFigures::default());
             let pages = Pages {
-                metrics: Box::new(move || metrics::text(&told, requests.as_deref(), &log)),
+                metrics: Box::new(move || {
+                    run_families(&told, requests.as_deref(), &log) + &process_families()
+                }),
                 threads: Some(Box::new(move || dumped.thread_dump())),
             };
             self.scrapes = Some(pages.serve(listener)?);
@@ -116,7 +122,8 @@ impl Monitoring {
     /// person should be told of it.
     pub fn run_ended(&self, sources: &Sources) -> Option<String> {
         let path = self.config.file.as_ref()?;
-        let text = metrics::final_text(sources, self.requests.as_deref());
+        // A textfile collector tells the figures of its own process.
+        let text = run_families(sources, self.requests.as_deref(), &LogFigures::default());
         write_file(path, text).err().map(|error| {
             format!(
                 "the metrics file {} could not be written: {}; name another with --metrics-file",

@@ -5,11 +5,12 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     future::poll_fn,
     mem,
     net::TcpListener,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
@@ -27,7 +28,7 @@ use super::server::{self, Connection, Limits, Service, only, plain};
 use crate::{
     figures::{Count, Distribution, Histogram},
     observe::process,
-    threads::Background,
+    threads::{Background, lock},
     work::backlog::{Answer, Backlog, Ending, Frontend, Refusal, Requester},
 };
 
@@ -183,7 +184,7 @@ impl Frontend for Tasks {
 impl Operations {
     /// Hands over what has arrived, and delivers the answers that are ready.
     fn hand_over(&self, context: &Context<'_>) {
-        let mut arrived = mem::take(&mut *self.arrived());
+        let mut arrived = mem::take(&mut *lock(&self.arrived));
         if !arrived.is_empty() {
             self.backlog.submit(&mut arrived);
         }
@@ -212,18 +213,13 @@ impl Operations {
     }
 
     fn arrive(&self, requester: Requester) {
-        let mut arrived = self.arrived();
+        let mut arrived = lock(&self.arrived);
         arrived.push(requester);
         let is_first = arrived.len() == 1;
         drop(arrived);
         if is_first {
             self.backlog.wake_frontend();
         }
-    }
-
-    /// Requests are added and taken whole, so poison is of no meaning here.
-    fn arrived(&self) -> MutexGuard<'_, Vec<Requester>> {
-        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -281,7 +277,8 @@ fn status(answer: Answer) -> StatusCode {
 
 /// An answer as a client is told it, in JSON. It has no word that would have to be escaped.
 fn told(answer: Answer) -> Bytes {
-    let text = match answer {
+    let mut text = String::with_capacity(128);
+    match answer {
         Answer::Ended {
             worker,
             iteration,
@@ -289,22 +286,23 @@ fn told(answer: Answer) -> Bytes {
             ending,
         } => {
             let (_, outcome) = outcome(ending);
-            let counter = match ending {
-                Ending::Completed { counter } => format!(r#","counter":{counter}"#),
-                _ => String::new(),
+            let _ = write!(
+                text,
+                r#"{{"outcome":"{outcome}","worker":{worker},"iteration":{iteration},"attempts":{attempts}"#
+            );
+            if let Ending::Completed { counter } = ending {
+                let _ = write!(text, r#","counter":{counter}"#);
+            }
+        }
+        Answer::Refused(refusal) => {
+            let reason = match refusal {
+                Refusal::Full => "too many requests wait",
+                Refusal::Closed => "no operation is begun any more",
             };
-            format!(
-                r#"{{"outcome":"{outcome}","worker":{worker},"iteration":{iteration},"attempts":{attempts}{counter}}}"#
-            )
+            let _ = write!(text, r#"{{"outcome":"refused","reason":"{reason}""#);
         }
-        Answer::Refused(Refusal::Full) => {
-            r#"{"outcome":"refused","reason":"too many requests wait"}"#.into()
-        }
-        Answer::Refused(Refusal::Closed) => {
-            r#"{"outcome":"refused","reason":"no operation is begun any more"}"#.into()
-        }
-    };
-    (text + "\n").into()
+    }
+    (text + "}\n").into()
 }
 
 /// The response to a request; with `is_last`, its client need not send another one. `headers` are there to be filled.

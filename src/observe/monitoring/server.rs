@@ -10,7 +10,7 @@ use std::{
     future::Future,
     net::TcpListener,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -34,7 +34,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{shutdown::PATIENCE_AFTER_STOP, threads::Background};
+use crate::{
+    shutdown::PATIENCE_AFTER_STOP,
+    threads::{Background, lock},
+};
 
 /// How large a head may be.
 const HEAD_BYTES: usize = 16 << 10;
@@ -235,11 +238,6 @@ async fn all_answered(connections: &Connections) {
     while waiting() {
         sleep(LOOK_PAUSE).await;
     }
-}
-
-/// Connections are added and removed whole, so poison is of no meaning here.
-fn lock(connections: &Connections) -> MutexGuard<'_, VecDeque<(AbortHandle, Arc<Connection>)>> {
-    connections.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An answer in plain text.
