@@ -9,15 +9,27 @@ use super::{decode::backslashes, record::starts_here, shape::shaped};
 /// A line in more pieces than this is not put together.
 const PIECES_MAX: usize = 4096;
 /// Of another stream there are not more lines between its pieces.
-const NEAR: usize = 64;
+const NEAR: usize = 16;
 /// Nor one that is longer.
 const LENGTH_MAX: usize = 1 << 20;
 
 /// One piece of a line, and whether another follows.
 struct Piece<'a> {
     stream: &'a [u8],
-    text: Cow<'a, [u8]>,
+    /// As it stands there.
+    raw: &'a [u8],
+    /// It stands in a string of JSON.
+    escaped: bool,
     more: bool,
+}
+
+impl<'a> Piece<'a> {
+    fn text(&self) -> Cow<'a, [u8]> {
+        match self.escaped && memchr::memchr(b'\\', self.raw).is_some() {
+            true => Cow::Owned(backslashes(self.raw)),
+            false => Cow::Borrowed(self.raw),
+        }
+    }
 }
 
 /// Reads a line as a piece, if it is one.
@@ -33,7 +45,7 @@ pub(crate) fn joined(bytes: &[u8], line: usize) -> Option<(Vec<u8>, usize)> {
         .iter()
         .find_map(|form| Some((form, form(&bytes[..line])?)))?;
     first.more.then_some(())?;
-    let mut whole = first.text.into_owned();
+    let mut whole = first.text().into_owned();
     let mut at = line;
     // What another stream of the same container has written between the pieces.
     let (mut other, mut between, mut ahead) = (Vec::new(), Vec::new(), line);
@@ -45,17 +57,18 @@ pub(crate) fn joined(bytes: &[u8], line: usize) -> Option<(Vec<u8>, usize)> {
         };
         ahead += line;
         if piece.stream != first.stream {
-            between.extend_from_slice(&piece.text);
+            between.extend_from_slice(&piece.text());
             if !piece.more {
                 between.push(b'\n');
             }
             continue;
         }
         // A line that was cut off for good: a new one begins. What begins with a time alone may be JSON's, cut in front of it.
-        if starts_here(&piece.text) {
+        let text = piece.text();
+        if starts_here(&text) {
             break;
         }
-        whole.extend_from_slice(&piece.text);
+        whole.extend_from_slice(&text);
         other.append(&mut between);
         at = ahead;
         if !piece.more || whole.len() > LENGTH_MAX {
@@ -106,8 +119,12 @@ fn cri(line: &[u8]) -> Option<Piece<'_>> {
     let tag = words.next()?;
     let more = tag == b"P" || tag.starts_with(b"P:");
     (more || tag == b"F" || tag.starts_with(b"F:")).then_some(())?;
-    let text = Cow::Borrowed(words.next().unwrap_or_default());
-    Some(Piece { stream, text, more })
+    Some(Piece {
+        stream,
+        raw: words.next().unwrap_or_default(),
+        escaped: false,
+        more,
+    })
 }
 
 /// `{"log":"TEXT","stream":"stdout",…}`; the last piece's text has a newline at its end.
@@ -116,17 +133,16 @@ fn docker(line: &[u8]) -> Option<Piece<'_>> {
     let end = memmem::find(text, b"\",\"stream\":\"")?;
     let stream = text[end + 12..].split(|b| *b == b'"').next()?;
     let text = &text[..end];
-    let (text, more) = match text.strip_suffix(b"\\n") {
-        Some(text) => (text, false),
-        None => (text, true),
-    };
-    let text = match memchr::memchr(b'\\', text) {
-        Some(_) => Cow::Owned(backslashes(text)),
-        None => Cow::Borrowed(text),
+    let whole = text.strip_suffix(b"\\n");
+    let mut piece = Piece {
+        stream,
+        raw: whole.unwrap_or(text),
+        escaped: true,
+        more: whole.is_none(),
     };
     // What others strip the newline of is no piece, but a line.
-    let more = more && !ends_whole(&text);
-    Some(Piece { stream, text, more })
+    piece.more = piece.more && !ends_whole(&piece.text());
+    Some(piece)
 }
 
 /// `[0.25, "o", "TEXT"]`: a terminal's output as it came; the last piece of a line ends with a newline.
@@ -138,12 +154,11 @@ fn asciicast(line: &[u8]) -> Option<Piece<'_>> {
         .strip_prefix(b", \"o\", \"")
         .filter(|_| time.iter().all(number))?;
     let text = &text[..string_length(text)? - 1];
-    let more = !text.ends_with(b"\\n");
-    let text = Cow::Owned(backslashes(text));
     Some(Piece {
         stream: b"o",
-        text,
-        more,
+        raw: text,
+        escaped: true,
+        more: !text.ends_with(b"\\n"),
     })
 }
 
@@ -155,7 +170,8 @@ fn wrapped(line: &[u8]) -> Option<Piece<'_>> {
     let front = front.filter(|_| (70..=76).contains(&line.len()));
     (line.len() <= 76).then(|| Piece {
         stream: b"",
-        text: Cow::Borrowed(front.unwrap_or(line)),
+        raw: front.unwrap_or(line),
+        escaped: false,
         more: front.is_some(),
     })
 }
@@ -175,7 +191,7 @@ fn ends_whole(text: &[u8]) -> bool {
 /// Whether a line is a piece in which nothing stands: the newline that was left of a whole line.
 pub(crate) fn is_blank(line: &[u8]) -> bool {
     let mut pieces = FORMS.iter().filter_map(|form| form(line));
-    pieces.any(|piece| piece.text.trim_ascii().is_empty())
+    pieces.any(|piece| piece.text().trim_ascii().is_empty())
 }
 
 /// Whether what stands between two strings of a document are keys and values of one object and of those within it: then
