@@ -514,16 +514,17 @@ mod tests {
 
     #[test]
     fn readers_that_stall_together_cost_no_more_than_one() {
-        let pipes = [pipe().unwrap(), pipe().unwrap(), pipe().unwrap()];
         let stop = Arc::new(Stop::default());
-        let (readers, writers): (Vec<_>, Vec<_>) = pipes.into_iter().unzip();
+        let pipes = (0..8).map(|_| pipe().unwrap());
+        let (readers, writers): (Vec<_>, Vec<_>) = pipes.unzip();
         let streams = writers.into_iter().map(|out| stream(out, &stop, None));
         let streams: Vec<_> = streams.collect();
         streams.iter().for_each(|stream| assert!(fill(stream) > 0));
         stop.request(Cause::Failure);
         let began = Instant::now();
         streams.iter().for_each(Stream::wait_until_written);
-        assert!(began.elapsed() < 2 * PATIENCE_AFTER_STOP);
+        // One after the other they would cost eight times as much; a busy machine is slow.
+        assert!(began.elapsed() < 4 * PATIENCE_AFTER_STOP);
         drop(readers);
     }
 

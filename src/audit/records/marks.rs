@@ -172,4 +172,4 @@ fn may_begin_text(bytes: &[u8]) -> bool {
 
 /// What the program's messages are known by.
 static MESSAGES: Words =
-    LazyLock::new(|| words("Run|Started|Thread|peration|Unexpected|Worker |Total|Log |Sample"));
+    LazyLock::new(|| words("Run|Started|Thread|peration|Unexpected|orker |Total|Log |Sample"));

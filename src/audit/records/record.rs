@@ -166,7 +166,7 @@ fn names_a_thread(bytes: &[u8]) -> bool {
 
 /// Whether the message of a line of text that begins here may be one of this program's, as far as there is any.
 pub(crate) fn tells_ours(line: &[u8]) -> bool {
-    const WORDS: &str = "Run|Started|Thread|Operation|I/O|Unexpected|Worker|Total|Log|Sample";
+    const WORDS: &str = "Run|Started|Thread|Operation|I/O|Unexpected|Worker|Total|Log|Sample|No";
     let thread = line.get(STAMP_LEN + LEVEL_WIDTH..).unwrap_or_default();
     let mut words = thread.splitn(3, |b| *b == b' ').skip(1);
     let (word, rest) = (words.next().unwrap_or_default(), words.next());
