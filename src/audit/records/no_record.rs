@@ -22,6 +22,7 @@ use crate::log::line::STAMP_LEN;
 
 /// What is kept of a foreign line.
 const FOREIGN_MAX: usize = 1024;
+
 impl Pass<'_, '_> {
     /// Takes in a line in which there can be no whole record; returns where it ends.
     pub(super) fn pass_over(&mut self, at: usize) -> usize {
