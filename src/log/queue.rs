@@ -67,6 +67,8 @@ struct Stripe {
 struct Calls {
     /// The stamp of the first line that waits for the next drain, if one does.
     line_waits: Option<Stamp>,
+    /// A line came since the writer last asked. Another thread may have written it.
+    line_came: bool,
     /// The writer sleeps while no line waits: the first one has to wake it.
     writer_is_idle: bool,
     /// The writer is wanted at once.
@@ -192,6 +194,7 @@ impl Queue {
     fn tell_of_first_line(&self, stamp: Stamp) {
         let mut calls = self.calls();
         calls.line_waits.get_or_insert(stamp);
+        calls.line_came = true;
         if mem::take(&mut calls.writer_is_idle) {
             drop(calls);
             self.wake_up.notify_one();
@@ -228,12 +231,15 @@ impl Queue {
     pub(crate) fn wait(&self, patience: Duration, now: impl Fn() -> Stamp) -> bool {
         let mut calls = self.calls();
         while !calls.closing && !mem::take(&mut calls.urgent) {
-            let due = calls.line_waits.map(|line| line.after(patience));
+            // While lines come, the writer looks for them by itself: to wake it for the first of each batch would cost the
+            // producers more than the lines.
+            let came = mem::take(&mut calls.line_came);
+            let since = calls.line_waits.or_else(|| came.then(&now));
+            let due = since.map(|since| since.after(patience));
             let left = due.map_or(IDLE, |due| Duration::from_nanos(due.nanos_since(now())));
             if left.is_zero() {
                 break;
             }
-            // While one line waits, the others need not wake the writer: it looks for them when that one's time has come.
             calls.writer_is_idle = due.is_none();
             let (guard, waited) = self
                 .wake_up
