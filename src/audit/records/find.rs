@@ -13,7 +13,7 @@ use super::{
     fields::{self, Keyed},
     keyed::{Frame, TRIES_MAX, Walked, Walker},
     marks::{RecordMark, has_marks, marks, named, names_a_thread, text_starts},
-    record::{ESCAPED_START, JSON_START, Record, SUM_LEN, begins_json, hex8, record},
+    record::{JSON_START, Record, SUM_LEN, begins_plain_or_escaped, hex8, record},
     scanned::{Framed, Suspect},
     suspect::{SUM, suspect},
 };
@@ -274,9 +274,7 @@ impl Finder {
         }
         if !has_marks(raw) {
             // The beginning of a record may be too short to have one.
-            let starts = [JSON_START, ESCAPED_START.as_bytes()];
-            let begins = starts.iter().any(|start| begins_json(raw, start));
-            let found = begins.then(|| Hit {
+            let found = begins_plain_or_escaped(raw).then(|| Hit {
                 span,
                 plain: false,
                 around: Some(frame.clone()),

@@ -12,7 +12,8 @@ use super::{
     marks::{has_marks, marks, names_a_thread, next_text},
     notes, parts,
     record::{
-        ESCAPED_START, JSON_START, LEVELS, begins_json, has_stamp_shape, starts_here, tells_ours,
+        ESCAPED_START, JSON_START, LEVELS, begins_json, begins_plain_or_escaped, has_stamp_shape,
+        starts_here, tells_ours,
     },
     scan::{OVERLAP, Pass, Scanner, WINDOW},
     scanned::{Foreign, Note, Other, What},
@@ -165,8 +166,7 @@ fn content(text: &[u8], prefix: usize) -> Cow<'_, [u8]> {
 /// Whether this is the beginning of a record, though too short to have anything by which one is known: no year before 2000 has
 /// any, nor one behind 2999.
 fn begins_like_a_record(bytes: &[u8]) -> bool {
-    begins_json(bytes, JSON_START)
-        || begins_json(bytes, ESCAPED_START.as_bytes())
+    begins_plain_or_escaped(bytes)
         || bytes.starts_with(b"2")
             && (begins_level(bytes) || starts_here(bytes) && tells_ours(bytes))
             && has_stamp_shape(bytes)

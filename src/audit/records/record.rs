@@ -138,6 +138,12 @@ pub(crate) fn begins_json(bytes: &[u8], start: &[u8]) -> bool {
     begun && has_stamp_shape(&bytes[length..]) && !bytes.ends_with(b"}")
 }
 
+/// The same of a record in JSON, as it is or in a string of JSON.
+pub(crate) fn begins_plain_or_escaped(bytes: &[u8]) -> bool {
+    let starts = [JSON_START, ESCAPED_START.as_bytes()];
+    starts.iter().any(|start| begins_json(bytes, start))
+}
+
 /// Whether a line of either form begins here.
 pub(crate) fn starts_here(bytes: &[u8]) -> bool {
     let (stamp, json) = match bytes.strip_prefix(JSON_START) {
